@@ -1,0 +1,1 @@
+"""The SMPL-X body: joint tree, model files, kinematics and mesh."""

@@ -1,0 +1,17 @@
+"""Errors a user can act on: each message names what was wrong, where, and what to do."""
+
+
+class SmplerxError(Exception):
+    """Base of all errors raised on purpose by this package."""
+
+
+class InputError(SmplerxError):
+    """An image, camera or detection that cannot be used; the next one may be fine."""
+
+
+class ConfigError(SmplerxError):
+    """A parameter or option with an unusable value; names the parameter."""
+
+
+class ModelFileError(SmplerxError):
+    """A body model, network or checkpoint file that is missing, damaged or of another kind."""

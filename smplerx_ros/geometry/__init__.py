@@ -1,0 +1,1 @@
+"""Rotations, cameras and image regions; NumPy, SciPy and OpenCV only."""

@@ -1,0 +1,61 @@
+"""Axis-angle and matrices in batches, over SciPy's rotations, and the few helpers it lacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.spatial.transform import Rotation
+
+FloatArray = NDArray[np.floating[Any]]
+
+
+def matrix_from_rotvec(rotvec: ArrayLike) -> FloatArray:
+    """`(..., 3, 3)` matrices of axis-angle vectors `(..., 3)`, radians."""
+    vectors = np.asarray(rotvec, dtype=np.float64)
+    return Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix().reshape(*vectors.shape[:-1], 3, 3)
+
+
+def rotvec_from_matrix(matrix: ArrayLike) -> FloatArray:
+    """Axis-angle `(..., 3)`, angle in [0, pi], of matrices `(..., 3, 3)` (orthogonalised if slightly off)."""
+    matrices = np.asarray(matrix, dtype=np.float64)
+    return Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_rotvec().reshape(*matrices.shape[:-2], 3)
+
+
+def quaternion_from_matrix(matrix: ArrayLike) -> FloatArray:
+    """Unit quaternions `(..., 4)`, ROS order x, y, z, w with w >= 0, of matrices `(..., 3, 3)`."""
+    matrices = np.asarray(matrix, dtype=np.float64)
+    quaternions = Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_quat()
+    quaternions *= np.where(quaternions[:, 3:] < 0, -1.0, 1.0)
+    return quaternions.reshape(*matrices.shape[:-2], 4)
+
+
+def rotation_between(a: ArrayLike, b: ArrayLike) -> FloatArray:
+    """Smallest rotation `(..., 3, 3)` taking direction `a (..., 3)` to direction `b (..., 3)`.
+
+    Rodrigues' formula with the cross product; for opposite directions it turns about any normal of `a`.
+    """
+    a_unit, b_unit = normalized(a), normalized(b)
+    axis = np.cross(a_unit, b_unit)
+    cosine = np.sum(a_unit * b_unit, axis=-1)[..., None, None]
+    cross = skew(axis)
+    near = np.eye(3) + cross + cross @ cross / np.maximum(1 + cosine, 1e-9)
+    normal = normalized(np.cross(a_unit, np.eye(3)[np.argmin(np.abs(a_unit), axis=-1)]))
+    half_turn = 2 * normal[..., :, None] * normal[..., None, :] - np.eye(3)
+    return np.where(cosine < -1 + 1e-9, half_turn, near)
+
+
+def skew(vectors: ArrayLike) -> FloatArray:
+    """Matrices `(..., 3, 3)` with `skew(v) @ u == cross(v, u)`."""
+    v = np.asarray(vectors, dtype=np.float64)
+    zero = np.zeros(v.shape[:-1])
+    x, y, z = v[..., 0], v[..., 1], v[..., 2]
+    rows = [zero, -z, y, z, zero, -x, -y, x, zero]
+    return np.stack(rows, axis=-1).reshape(*v.shape[:-1], 3, 3)
+
+
+def normalized(vectors: ArrayLike) -> FloatArray:
+    """Unit vectors `(..., n)`; a zero vector stays zero."""
+    v = np.asarray(vectors, dtype=np.float64)
+    return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-12))

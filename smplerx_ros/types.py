@@ -1,0 +1,197 @@
+"""What flows through the package: frozen, validated, with shapes, units and frames stated.
+
+Frames of reference: `image` is pixels (x right, y down, pixel centres at integers); `optical` is the
+camera's optical frame of REP-103 (x right, y down, z forward), in metres.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields, replace
+from enum import IntFlag
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+from .geometry.camera import Camera
+
+FloatArray = NDArray[np.floating[Any]]
+
+NUM_JOINTS = 55  # SMPL-X: 22 body, jaw, 2 eyes, 15 per hand (body/skeleton.py)
+
+
+class Estimated(IntFlag):
+    """Which parts of `SmplxParams` were observed; the others are a prior or NaN. Same values as SmplxParams.msg."""
+
+    NONE = 0
+    GLOBAL_ORIENT = 1
+    BODY_POSE = 2
+    LEFT_HAND_POSE = 4
+    RIGHT_HAND_POSE = 8
+    JAW_POSE = 16
+    LEYE_POSE = 32
+    REYE_POSE = 64
+    BETAS = 128
+    EXPRESSION = 256
+    TRANSL = 512
+
+
+PARAM_SIZES = {
+    "global_orient": 3,
+    "body_pose": 63,
+    "left_hand_pose": 45,
+    "right_hand_pose": 45,
+    "jaw_pose": 3,
+    "leye_pose": 3,
+    "reye_pose": 3,
+    "betas": 10,
+    "expression": 10,
+    "transl": 3,
+}
+
+
+@dataclass(frozen=True)
+class SmplxParams:
+    """Parameters of one body `(n,)` or of a batch `(B, n)`, float32, named as in smplx.
+
+    Rotations are axis-angle in radians. Hand poses are relative to the body model's mean hand
+    (smplx with `flat_hand_mean=False`). `global_orient` and `transl` place the body in the optical
+    frame: joint 0 is at `J0(betas) + transl` (metres). An eye pose that was not estimated is NaN.
+    """
+
+    global_orient: FloatArray
+    body_pose: FloatArray
+    left_hand_pose: FloatArray
+    right_hand_pose: FloatArray
+    jaw_pose: FloatArray
+    leye_pose: FloatArray
+    reye_pose: FloatArray
+    betas: FloatArray
+    expression: FloatArray
+    transl: FloatArray
+    estimated: Estimated = Estimated.NONE
+
+    def __post_init__(self) -> None:
+        lead = np.shape(self.global_orient)[:-1]
+        for name, size in PARAM_SIZES.items():
+            value = np.asarray(getattr(self, name), dtype=np.float32)
+            if value.shape != (*lead, size):
+                raise InputError(f"SmplxParams.{name} has shape {value.shape}, expected {(*lead, size)}")
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def rest(cls, batch: int | None = None) -> SmplxParams:
+        """Rest pose and mean shape at the origin, unbatched or `(batch, n)`; nothing estimated."""
+        lead = () if batch is None else (batch,)
+        return cls(**{name: np.zeros((*lead, size), np.float32) for name, size in PARAM_SIZES.items()})
+
+    @classmethod
+    def stack(cls, items: list[SmplxParams]) -> SmplxParams:
+        """Batch of unbatched parameters; `estimated` keeps what all of them have."""
+        common = ~Estimated.NONE
+        for item in items:
+            common &= item.estimated
+        arrays = {name: np.stack([getattr(item, name) for item in items]) for name in PARAM_SIZES}
+        return cls(**arrays, estimated=common)
+
+    def __getitem__(self, index: int) -> SmplxParams:
+        """One body of a batch."""
+        if self.global_orient.ndim != 2:
+            raise TypeError("only a batch of parameters can be indexed")
+        return replace(self, **{name: getattr(self, name)[index] for name in PARAM_SIZES})
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One camera image: `image (H, W, 3) uint8 RGB`; `camera` None means that no calibration is known."""
+
+    image: NDArray[np.uint8]
+    camera: Camera | None = None
+    stamp_ns: int = 0
+    frame_id: str = ""
+
+    def __post_init__(self) -> None:
+        image = self.image
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+            got = f"{getattr(image, 'dtype', type(image).__name__)} {np.shape(image)}"
+            raise InputError(f"Frame.image must be uint8 (H, W, 3) RGB, got {got}")
+        if image.size == 0:
+            raise InputError(f"Frame.image is empty: shape {image.shape}")
+        if self.camera is not None and (self.camera.width, self.camera.height) != (image.shape[1], image.shape[0]):
+            raise InputError(
+                f"Frame.camera is for {self.camera.width}x{self.camera.height} pixels, "
+                f"the image has {image.shape[1]}x{image.shape[0]}"
+            )
+
+
+@dataclass(frozen=True)
+class Box:
+    """Axis-aligned box in image pixels, `x0 < x1`, `y0 < y1`; it may reach beyond the image."""
+
+    x0: float
+    y0: float
+    x1: float
+    y1: float
+    score: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not all(np.isfinite(getattr(self, f.name)) for f in fields(self)):
+            raise InputError(f"Box holds a value that is not finite: {self.xyxy.tolist()}, score {self.score}")
+        if self.x1 <= self.x0 or self.y1 <= self.y0:
+            raise InputError(f"Box is empty or inverted: {self.xyxy.tolist()}")
+
+    @property
+    def xyxy(self) -> FloatArray:
+        """`(4,) float64`: x0, y0, x1, y1."""
+        return np.array([self.x0, self.y0, self.x1, self.y1])
+
+    @property
+    def width(self) -> float:
+        """Pixels."""
+        return self.x1 - self.x0
+
+    @property
+    def height(self) -> float:
+        """Pixels."""
+        return self.y1 - self.y0
+
+
+@dataclass(frozen=True)
+class Observation:
+    """A tracked person to be estimated in a frame: the identity links it to earlier frames."""
+
+    frame: Frame
+    id: str
+    box: Box
+
+
+@dataclass(frozen=True)
+class BodyEstimate:
+    """What a backbone answers for one observation. `params` unbatched, in the frame's optical frame."""
+
+    score: float  # 0..1, that this is a person
+    params: SmplxParams
+    confidence: FloatArray  # (55,) 0..1 per joint; low where a joint keeps a prior pose
+    box: Box  # where the person is now
+
+
+def _nan(*shape: int) -> Any:
+    return field(default_factory=lambda: np.full(shape, np.nan, np.float32))
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person in one frame. Unknown values are NaN."""
+
+    id: str  # short, starts with a letter, never used again
+    score: float
+    box: Box
+    params: SmplxParams  # unbatched
+    joints: FloatArray  # (55, 3) metres, optical frame, SMPL-X order
+    joints_image: FloatArray  # (55, 2) pixels of the input image (distorted if it is)
+    confidence: FloatArray  # (55,) 0..1
+    pose_covariance: FloatArray = _nan(6, 6)  # pelvis x, y, z, rx, ry, rz; m^2, m rad, rad^2
+    root_velocity: FloatArray = _nan(3)  # m/s, optical frame
+    left_wrist_velocity: FloatArray = _nan(3)
+    right_wrist_velocity: FloatArray = _nan(3)
