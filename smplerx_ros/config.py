@@ -1,0 +1,156 @@
+"""The one table of parameters: the estimator, the ROS node, the command line and docs/parameters.md read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from math import isfinite
+from numbers import Integral, Real
+from typing import Union
+
+from .errors import ConfigError
+from .geometry.camera import DEFAULT_HORIZONTAL_FOV_DEG
+
+Value = Union[bool, int, float, str]
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One setting: what it is called, what it may be, and whether it can change while the node is configured."""
+
+    name: str
+    type: type[bool] | type[int] | type[float] | type[str]
+    default: Value
+    description: str
+    range: tuple[float, float] | None = None  # inclusive
+    choices: tuple[str, ...] = ()
+    zero: str = ""  # what 0 means where it lies outside `range` and is allowed all the same
+    live: bool = False  # takes effect at once; the others when the node is configured
+
+    def check(self, value: object) -> Value:
+        """The value in the parameter's own type; raises ConfigError where it cannot be used."""
+        typed = self._typed(value)
+        if self.choices and typed not in self.choices:
+            hint = suggestion(str(typed), self.choices)
+            raise ConfigError(f"parameter {self.name!r}: {typed!r} is not a choice; use {self.allowed}{hint}")
+        if self.range and isinstance(typed, (int, float)) and not (self.range[0] <= typed <= self.range[1]):
+            if not (self.zero and typed == 0):
+                raise ConfigError(f"parameter {self.name!r}: {typed!r} is out of range; use {self.allowed}")
+        return typed
+
+    @property
+    def allowed(self) -> str:
+        """The values it takes, in words."""
+        if self.choices:
+            return " | ".join(self.choices)
+        if self.type is bool:
+            return "true | false"
+        if self.range is None:
+            return {str: "a text", int: "an integer", float: "a number"}[self.type]
+        text = f"{self.range[0]:g} to {self.range[1]:g}"
+        return f"{text}, or 0 = {self.zero}" if self.zero else text
+
+    def _typed(self, value: object) -> Value:
+        if self.type is bool and isinstance(value, bool):
+            return value
+        if self.type is str and isinstance(value, str):
+            return value
+        if self.type is int and isinstance(value, Integral) and not isinstance(value, bool):
+            return int(value)
+        if self.type is float and isinstance(value, Real) and not isinstance(value, bool) and isfinite(value):
+            return float(value)
+        raise ConfigError(f"parameter {self.name!r}: {value!r} is not of type {self.type.__name__}; use {self.allowed}")
+
+
+PARAMETERS: tuple[Parameter, ...] = (
+    Parameter(
+        "backbone", str, "lite", "What turns images into SMPL-X parameters; `lite` needs no weights.", choices=("lite",)
+    ),
+    Parameter("weights", str, "", "Weights of the backbone: a converted bundle. Empty for `lite`."),
+    Parameter("body_model", str, "", "SMPL-X body model (`SMPLX_*.npz`). Empty: the embedded stand-in body."),
+    Parameter("runtime", str, "auto", "What runs the networks.", choices=("auto", "onnx", "torch")),
+    Parameter(
+        "device",
+        str,
+        "auto",
+        "Where the networks run; `auto` takes CUDA where it works.",
+        choices=("auto", "cpu", "cuda"),
+    ),
+    Parameter("precision", str, "fp32", "Number format of the networks.", choices=("fp32", "fp16")),
+    Parameter("threads", int, 0, "CPU threads of the networks.", range=(1, 256), zero="the runtime's choice"),
+    Parameter(
+        "detector",
+        str,
+        "builtin",
+        "Where people come from: `builtin` finds them, `full_frame` takes the whole image as one person.",
+        choices=("builtin", "full_frame"),
+    ),
+    Parameter("detection_threshold", float, 0.3, "Least score of a detected person.", range=(0.0, 1.0)),
+    Parameter(
+        "detect_every", int, 10, "Look for new people in every n-th frame; known ones are followed.", range=(1, 1000)
+    ),
+    Parameter("max_people", int, 10, "Most people estimated in one frame; the best scores win.", range=(1, 100)),
+    Parameter(
+        "image_is_rectified",
+        bool,
+        False,
+        "The images are undistorted: use CameraInfo's P and no distortion instead of K, D.",
+    ),
+    Parameter(
+        "person_height",
+        float,
+        0.0,
+        "Height of the people in metres, if known; it fixes the scale, hence the distance.",
+        range=(0.5, 2.5),
+        zero="unknown",
+    ),
+    Parameter(
+        "default_fov",
+        float,
+        DEFAULT_HORIZONTAL_FOV_DEG,
+        "Horizontal field of view in degrees assumed for images without calibration.",
+        range=(10.0, 170.0),
+    ),
+)
+
+ROS_PARAMETERS: tuple[Parameter, ...] = (
+    Parameter("autostart", bool, True, "Configure and activate the node when it starts."),
+    Parameter(
+        "transport",
+        str,
+        "raw",
+        "`raw` subscribes sensor_msgs/Image on `image`, `compressed` CompressedImage on `image/compressed`.",
+        choices=("raw", "compressed"),
+    ),
+    Parameter(
+        "camera_info_timeout",
+        float,
+        2.0,
+        "Seconds after the first image to wait for a usable CameraInfo before `default_fov` is assumed.",
+        range=(0.0, 3600.0),
+    ),
+    Parameter("publish_tf", bool, True, "Publish the 55 joint frames of each person on /tf.", live=True),
+    Parameter(
+        "publish_markers_mesh",
+        bool,
+        False,
+        "Add each person's mesh to `~/markers` (slow: for a look, not for a robot).",
+        live=True,
+    ),
+)
+
+
+def validate(values: Mapping[str, object], parameters: Iterable[Parameter] = PARAMETERS) -> dict[str, Value]:
+    """All parameters by name: `values` checked, defaults for the rest. Raises ConfigError for unknown names, too."""
+    table = {parameter.name: parameter for parameter in parameters}
+    for name in values:
+        if name not in table:
+            raise ConfigError(f"unknown parameter {name!r}{suggestion(name, table) or f'; known: {sorted(table)}'}")
+    return {name: parameter.check(values.get(name, parameter.default)) for name, parameter in table.items()}
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """` (did you mean 'x'?)`, or nothing where no known name is close."""
+    close = get_close_matches(name, list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
