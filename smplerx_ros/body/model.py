@@ -1,0 +1,177 @@
+"""The body model: SMPL-X parameters to joints, landmarks and mesh."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InputError, ModelFileError
+from ..geometry.rotations import matrix_from_rotvec
+from ..types import PARAM_SIZES, SmplxParams
+from .kinematics import forward_kinematics
+from .landmarks import FaceLandmarks
+from .model_file import ADVICE, NUM_BETAS, BodyData, read_body
+from .skeleton import EXTRA_JOINT_VERTICES, JOINT_NAMES, JOINTS_137
+from .skinning import Posed, Skin
+
+FloatArray = NDArray[np.floating[Any]]
+
+STANDIN_FILE = "SMPLX_NEUTRAL_standin_anny.npz"
+
+
+def load_body(path: str | Path | None = None) -> BodyModel:
+    """The user's `SMPLX_{NEUTRAL,MALE,FEMALE}.npz`, or the embedded stand-in (None).
+
+    Raises ModelFileError if the file is missing, damaged, a pickle or not SMPL-X's format.
+    """
+    if path is None:
+        resource = files("smplerx_ros") / "assets" / STANDIN_FILE
+        with resource.open("rb") as file:
+            return BodyModel(read_body(file, STANDIN_FILE))
+    path = Path(path).expanduser()
+    if path.suffix == ".pkl":
+        raise ModelFileError(f"{path}: pickles can run code and are never loaded; {ADVICE}")
+    if not path.is_file():
+        raise ModelFileError(f"{path}: no such file; {ADVICE}")
+    with path.open("rb") as file:
+        return BodyModel(read_body(file, str(path)))
+
+
+class BodyModel:
+    """A body with SMPL-X's 55 joints.
+
+    All methods that take `SmplxParams` answer with a batch; unbatched parameters give `B = 1`. Results are in
+    the frame that `global_orient` and `transl` speak of: the camera's optical frame, metres. As in smplx with
+    `flat_hand_mean=False`, the mean hand is added to the hand poses: zero is the relaxed hand. An eye pose of
+    NaN counts as rest; any other NaN spreads to what depends on it, in its own body only.
+    """
+
+    def __init__(self, data: BodyData) -> None:
+        self.name = data.name
+        """`standin_anny` for the embedded body, else the name of the file, e.g. `SMPLX_NEUTRAL`."""
+        self.faces = data.faces
+        """`(F, 3) int32` vertex indices."""
+        self.hands_mean = data.hands_mean
+        """`(2, 45) float64`: mean left and right hand, axis-angle."""
+        self._data = data
+        regressor = data.joint_regressor.astype(np.float64)
+        self.joint_template: FloatArray = regressor @ data.v_template.astype(np.float64)
+        """`(55, 3) float64`: joints at rest with mean shape, metres, template frame (x left, y up, z front)."""
+        dirs = data.shape_dirs.astype(np.float64).reshape(len(data.v_template), -1)
+        self._joint_dirs: FloatArray = (regressor @ dirs).reshape(len(JOINT_NAMES), 3, -1)
+
+    @property
+    def v_template(self) -> FloatArray:
+        """`(V, 3)` mesh at rest with mean shape, metres, template frame (x left, y up, z front)."""
+        return self._data.v_template
+
+    @property
+    def joint_shapedirs(self) -> FloatArray:
+        """`(55, 3, 10) float64`: metres per unit of each beta."""
+        return self._joint_dirs[..., :NUM_BETAS]
+
+    @property
+    def joint_expression_dirs(self) -> FloatArray:
+        """`(55, 3, 10) float64`: metres per unit; smplx regresses joints from the face's shape too."""
+        return self._joint_dirs[..., NUM_BETAS:]
+
+    def rest_joints(self, betas: ArrayLike, expression: ArrayLike | None = None) -> FloatArray:
+        """Joints at rest `(B, 55, 3) float64`, metres, template frame; `betas` and `expression (B, 10)`."""
+        joints = self.joint_template + _blend(self.joint_shapedirs, betas)
+        return joints if expression is None else joints + _blend(self.joint_expression_dirs, expression)
+
+    def joints(self, params: SmplxParams) -> FloatArray:
+        """Joint positions `(B, 55, 3) float64`; no vertex is computed."""
+        return self.transforms(params)[1]
+
+    def transforms(self, params: SmplxParams) -> tuple[FloatArray, FloatArray]:
+        """Rotations `optical_from_joint (B, 55, 3, 3)` and positions `(B, 55, 3)` of the joints, float64.
+
+        At rest all joint frames are parallel to the template's.
+        """
+        posed = self._pose(params)
+        return posed.rotations, posed.positions + posed.transl[:, None]
+
+    def vertices(self, params: SmplxParams) -> FloatArray:
+        """The mesh `(B, V, 3) float32` with shape, expression and pose correctives."""
+        return self._skin.vertices(self._pose(params))
+
+    def extra_joints(self, params: SmplxParams) -> FloatArray:
+        """Nose, eyes, ears, toes, heels and finger tips `(B, 21, 3) float32`, named by `EXTRA_JOINT_NAMES`."""
+        return self._extra_skin.vertices(self._pose(params))
+
+    def extra_joints_rest(self) -> FloatArray:
+        """The extra joints `(21, 3) float32` on the template."""
+        return self._extra_skin.template
+
+    def landmarks144(self, params: SmplxParams) -> FloatArray:
+        """smplx's joint list `(B, 144, 3)`: 55 joints, 21 extra joints, 51 static landmarks, 17 of the face contour."""
+        posed = self._pose(params)
+        joints = posed.positions + posed.transl[:, None]
+        face = self._face.points(posed)
+        return np.concatenate([joints, self._extra_skin.vertices(posed), face], axis=1)
+
+    def landmarks137(self, params: SmplxParams) -> FloatArray:
+        """SMPLer-X's joint set `(B, 137, 3)`: body 0:25, left hand 25:45, right hand 45:65, face 65:137."""
+        return self.landmarks144(params)[:, JOINTS_137]
+
+    def face_landmarks_rest(self) -> FloatArray:
+        """The 51 static face landmarks `(51, 3)`, iBUG order 17..67, on the template."""
+        return self._face.static_template()
+
+    @cached_property
+    def _skin(self) -> Skin:
+        return Skin.from_data(self._data)
+
+    @cached_property
+    def _extra_skin(self) -> Skin:
+        return Skin.from_data(self._data, EXTRA_JOINT_VERTICES)
+
+    @cached_property
+    def _face(self) -> FaceLandmarks:
+        return FaceLandmarks(self._data)
+
+    def _pose(self, params: SmplxParams) -> Posed:
+        values = _batched(params)
+        coefficients = np.concatenate([values["betas"], values["expression"]], axis=1)
+        local = matrix_from_rotvec(self._rotvecs(values))
+        rest = self.joint_template + _blend(self._joint_dirs, coefficients)
+        rotations, positions = forward_kinematics(local, rest)
+        return Posed(coefficients, local, rest, rotations, positions, values["transl"])
+
+    def _rotvecs(self, values: dict[str, FloatArray]) -> FloatArray:
+        """Axis-angle of all joints `(B, 55, 3)`, in the order of the joints."""
+        parts = [
+            values["global_orient"],
+            values["body_pose"],
+            values["jaw_pose"],
+            _rest_where_unknown(values["leye_pose"]),
+            _rest_where_unknown(values["reye_pose"]),
+            values["left_hand_pose"] + self.hands_mean[0],
+            values["right_hand_pose"] + self.hands_mean[1],
+        ]
+        return np.concatenate(parts, axis=1).reshape(-1, len(JOINT_NAMES), 3)
+
+
+def _batched(params: SmplxParams) -> dict[str, FloatArray]:
+    """Parameters by name as `(B, n)`, float64."""
+    if params.global_orient.ndim > 2:
+        raise InputError(f"SmplxParams.global_orient has shape {params.global_orient.shape}, expected (3,) or (B, 3)")
+    return {name: np.atleast_2d(getattr(params, name)).astype(np.float64) for name in PARAM_SIZES}
+
+
+def _rest_where_unknown(rotvecs: FloatArray) -> FloatArray:
+    """`rotvecs (B, 3)` with zeros in rows that hold NaN."""
+    return np.asarray(np.where(np.isnan(rotvecs).any(axis=1, keepdims=True), 0.0, rotvecs))
+
+
+def _blend(dirs: FloatArray, coefficients: ArrayLike) -> FloatArray:
+    """Offsets `(B, 55, 3)` of `dirs (55, 3, n)` for `coefficients (B, n)`."""
+    weights = np.atleast_2d(np.asarray(coefficients, dtype=np.float64))
+    offsets = weights @ dirs.reshape(-1, dirs.shape[-1]).T
+    return np.asarray(offsets.reshape(len(weights), *dirs.shape[:2]))

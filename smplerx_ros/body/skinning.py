@@ -1,0 +1,66 @@
+"""Linear blend skinning of a mesh or of a few of its vertices (SMPL paper, equations 2 to 4 and 9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from .model_file import BodyData
+
+FloatArray = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Posed:
+    """A batch of `B` bodies after kinematics, float64, before the translation."""
+
+    coefficients: FloatArray  # (B, 20) betas, expression
+    local: FloatArray  # (B, 55, 3, 3) each joint in its parent's frame
+    rest_joints: FloatArray  # (B, 55, 3)
+    rotations: FloatArray  # (B, 55, 3, 3)
+    positions: FloatArray  # (B, 55, 3)
+    transl: FloatArray  # (B, 3)
+
+
+@dataclass(frozen=True)
+class Skin:
+    """`V` vertices that follow the joints, float32."""
+
+    template: FloatArray  # (V, 3) metres
+    shape_dirs: FloatArray  # (20, V * 3)
+    pose_dirs: FloatArray | None  # (486, V * 3)
+    weights: FloatArray  # (V, 55)
+
+    @classmethod
+    def from_data(cls, data: BodyData, vertices: ArrayLike | None = None) -> Skin:
+        """The whole mesh, or the given vertices of it."""
+        rows = slice(None) if vertices is None else np.asarray(vertices)
+        return cls(
+            template=data.v_template[rows].astype(np.float32),
+            shape_dirs=_components_first(data.shape_dirs[rows]),
+            pose_dirs=None if data.pose_dirs is None else _components_first(data.pose_dirs[rows]),
+            weights=data.weights[rows].astype(np.float32),
+        )
+
+    def vertices(self, posed: Posed) -> FloatArray:
+        """`(B, V, 3)` float32, metres, in the frame of `posed`."""
+        batch, size = len(posed.transl), len(self.template)
+        shaped = self.template + (posed.coefficients.astype(np.float32) @ self.shape_dirs).reshape(batch, size, 3)
+        if self.pose_dirs is not None:
+            feature = (posed.local[:, 1:] - np.eye(3)).reshape(batch, -1).astype(np.float32)
+            shaped += (feature @ self.pose_dirs).reshape(batch, size, 3)
+        offsets = posed.positions - (posed.rotations @ posed.rest_joints[..., None])[..., 0]
+        joint_transforms = np.concatenate([posed.rotations, offsets[..., None]], axis=-1).astype(np.float32)
+        blended = (self.weights @ joint_transforms.reshape(batch, -1, 12)).reshape(batch, size, 3, 4)
+        skinned: FloatArray = np.einsum("bvij,bvj->bvi", blended[..., :3], shaped)
+        skinned += blended[..., 3]
+        skinned += posed.transl[:, None].astype(np.float32)
+        return skinned
+
+
+def _components_first(dirs: FloatArray) -> FloatArray:
+    flat = dirs.reshape(-1, dirs.shape[-1])
+    return np.ascontiguousarray(flat.T, dtype=np.float32)
