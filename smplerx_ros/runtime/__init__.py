@@ -1,1 +1,1 @@
-"""TODO."""
+"""How networks run: ONNX Runtime and torch behind one interface."""

@@ -1,0 +1,234 @@
+"""People's body, hand and face landmarks in images, from boxes or from the landmarks of the frame before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import InputError
+from ..types import Box
+from . import regions as roi
+from .networks import LandmarkNetworks
+from .topology import BODY_INDEX
+
+FloatArray = NDArray[np.floating[Any]]
+Look = tuple[int, FloatArray]  # index of the query, region (4,)
+
+# MediaPipe's thresholds (holistic landmark graphs, release 0.10.21).
+MIN_SCORE = 0.5  # of body, hand and face
+MIN_WRIST_VISIBILITY = 0.1
+HAND_KEPT = {"angle": np.radians(40), "shift": 0.2, "scale": 0.4}
+HAND_MARGIN = 0.9
+START_PASSES = 2  # beyond the first; measured: more does not come closer
+FACE_KEPT = {"angle": np.radians(30), "shift": 0.25, "scale": 0.4}  # against the rough region from the body
+FACE_SETTLED = {"angle": np.pi, "shift": 0.2, "scale": 0.4}  # second pass of a start against the first
+PALMS = {  # wrist, pinky, index of either side
+    side: [BODY_INDEX[f"{side}_{name}"] for name in ("wrist", "pinky", "index")] for side in ("left", "right")
+}
+
+
+@dataclass(frozen=True)
+class BodyLandmarks:
+    """BlazePose's points of one person. Names: `topology.BODY_POINTS`; image points 33 and 34 fix the next region."""
+
+    score: float  # 0..1, that this is a person
+    points: FloatArray  # (39, 3) pixels; z on the scale of x, zero at the hips, smaller is nearer
+    visibility: FloatArray  # (33,) 0..1, that the point is in the image and not hidden
+    presence: FloatArray  # (33,) 0..1, that the point is in the image
+    world: FloatArray  # (33, 3) metres, axes of the image (x right, y down, z away), origin between the hips
+    roi: FloatArray  # (4,) the region seen by the network (regions.py)
+
+
+@dataclass(frozen=True)
+class HandLandmarks:
+    """The 21 points of one hand. Names: `topology.HAND_POINTS`."""
+
+    score: float  # 0..1, that this is a hand
+    right: float  # 0..1, that it is a right hand; weak, trust only below 0.2 and above 0.8
+    points: FloatArray  # (21, 3) pixels; z on the scale of x, zero at the wrist
+    world: FloatArray  # (21, 3) metres, axes of the image, origin near the middle finger's first joint
+    roi: FloatArray  # (4,)
+
+
+@dataclass(frozen=True)
+class FaceLandmarks:
+    """The face mesh with irises, and the weights of its blend shapes. Names: `topology.BLENDSHAPE_NAMES`."""
+
+    score: float  # 0..1, that this is a face
+    points: FloatArray  # (478, 3) pixels; z on the scale of x
+    blendshapes: FloatArray  # (52,) 0..1
+    roi: FloatArray  # (4,)
+
+
+@dataclass(frozen=True)
+class PersonLandmarks:
+    """What was found of one person; None for a hand or face that is hidden, turned away or too blurred."""
+
+    body: BodyLandmarks
+    left_hand: HandLandmarks | None
+    right_hand: HandLandmarks | None
+    face: FaceLandmarks | None
+
+
+@dataclass(frozen=True)
+class LandmarkQuery:
+    """Whom to look for: `image (H, W, 3) uint8 RGB`, a box, and, when tracking, the landmarks of the last frame."""
+
+    image: NDArray[np.uint8]
+    box: Box
+    previous: PersonLandmarks | None = None
+
+    def __post_init__(self) -> None:
+        image = self.image
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+            raise InputError(f"LandmarkQuery.image must be uint8 (H, W, 3) RGB, got {image.dtype} {image.shape}")
+
+    @property
+    def visible(self) -> bool:
+        """Whether the box reaches into the image."""
+        height, width = self.image.shape[:2]
+        return self.box.x0 < width and self.box.y0 < height and self.box.x1 > 0 and self.box.y1 > 0
+
+
+class LandmarkEstimator:
+    """Landmarks of any number of people in any number of images, one batch per network and pass.
+
+    Holds no memory: the caller hands back each person's last landmarks. In steady tracking a person costs one pass of
+    the body network, one of each hand's, and one of the face's. `device` and `threads` as in `OnnxNetwork`.
+    """
+
+    def __init__(self, device: str = "cpu", threads: int | None = None) -> None:
+        self._networks = LandmarkNetworks(device, threads)
+
+    @property
+    def provider(self) -> str:
+        """ONNX Runtime's name of the execution provider in use."""
+        return self._networks.provider
+
+    def estimate(self, queries: Sequence[LandmarkQuery]) -> list[PersonLandmarks | None]:
+        """One answer per query, in their order; None where no person was found."""
+        bodies = self._find_bodies(queries)
+        found = [(query, body) for query, body in zip(queries, bodies, strict=True) if body is not None]
+        left, right = self._find_hands(found)
+        faces = self._find_faces(found)
+        parts = zip(left, right, faces, strict=True)
+        return [None if body is None else PersonLandmarks(body, *next(parts)) for body in bodies]
+
+    def _find_bodies(self, queries: Sequence[LandmarkQuery]) -> list[BodyLandmarks | None]:
+        """Tracked people and first looks at bare boxes in one batch; then more looks at the new ones."""
+        tracked = {
+            i: roi.body_regions(query.previous.body.points[None])[0]
+            for i, query in enumerate(queries)
+            if query.previous is not None and _meet(query.box, query.previous.body.roi)
+        }
+        new = [i for i in range(len(queries)) if i not in tracked]
+        found = self._look(queries, [*tracked.items(), *_first_looks(queries, new)])
+        lost = [i for i in tracked if i not in found or found[i].score <= MIN_SCORE]
+        found.update(self._look(queries, _first_looks(queries, lost)))
+        searching = [i for i in new + lost if i in found]
+        for _ in range(START_PASSES):
+            again = self._look(queries, [(i, roi.body_regions(found[i].points[None])[0]) for i in searching])
+            searching = [i for i in again if again[i].score >= min(MIN_SCORE, found[i].score)]
+            found.update({i: again[i] for i in searching})
+        sure = {i: body for i, body in found.items() if body.score > MIN_SCORE}
+        return [sure.get(i) for i in range(len(queries))]
+
+    def _look(self, queries: Sequence[LandmarkQuery], looks: Sequence[Look]) -> dict[int, BodyLandmarks]:
+        """One pass of the body network; the answer with the highest score for every query looked at."""
+        looks = [(i, region) for i, region in looks if np.isfinite(region).all() and region[2] > 0]
+        best: dict[int, BodyLandmarks] = {}
+        if not looks:
+            return best
+        bodies = self._networks.bodies([queries[i].image for i, _ in looks], np.stack([region for _, region in looks]))
+        for k, (i, region) in enumerate(looks):
+            if i not in best or bodies.score[k] > best[i].score:
+                score, world = float(bodies.score[k]), bodies.world[k]
+                best[i] = BodyLandmarks(
+                    score, bodies.points[k], bodies.visibility[k], bodies.presence[k], world, region
+                )
+        return best
+
+    def _find_hands(
+        self, people: Sequence[tuple[LandmarkQuery, BodyLandmarks]]
+    ) -> tuple[list[HandLandmarks | None], list[HandLandmarks | None]]:
+        """Left and right hands of all people: one batch to place their regions, one for their points."""
+        found: dict[tuple[int, str], HandLandmarks] = {}
+        keys = [
+            (i, side)
+            for i, (_, body) in enumerate(people)
+            for side, palm in PALMS.items()
+            if body.visibility[palm[0]] > MIN_WRIST_VISIBILITY
+        ]
+        if keys:
+            images = [people[i][0].image for i, _ in keys]
+            palms = np.stack([people[i][1].points[PALMS[side], :2] for i, side in keys])
+            rough = roi.palm_regions(*palms.transpose(1, 0, 2))
+            previous = [getattr(people[i][0].previous, f"{side}_hand", None) for i, side in keys]
+            regions = _kept_hand_regions(previous, self._networks.hand_regions(images, rough))
+            hands = self._networks.hands(images, regions)
+            for k, key in enumerate(keys):
+                if hands.score[k] > MIN_SCORE:
+                    score, right = float(hands.score[k]), float(hands.right[k])
+                    found[key] = HandLandmarks(score, right, hands.points[k], hands.world[k], regions[k])
+        everyone = range(len(people))
+        return [found.get((i, "left")) for i in everyone], [found.get((i, "right")) for i in everyone]
+
+    def _find_faces(self, people: Sequence[tuple[LandmarkQuery, BodyLandmarks]]) -> list[FaceLandmarks | None]:
+        """Faces of all people: one pass from the last face, two from the body's head."""
+        if not people:
+            return []
+        images = [query.image for query, _ in people]
+        regions = roi.face_regions_from_body(np.stack([body.points for _, body in people]))
+        new = np.ones(len(people), bool)
+        for i, (query, _) in enumerate(people):
+            if query.previous is not None and query.previous.face is not None:
+                tracked = roi.face_regions(query.previous.face.points[None])
+                if roi.agrees(tracked, regions[i : i + 1], **FACE_KEPT)[0]:
+                    regions[i], new[i] = tracked[0], False
+        first = self._networks.faces(images, regions)
+        score, points = first.score, first.points
+        again = np.flatnonzero(new)
+        if len(again):
+            regions[again] = roi.face_regions(points[again])
+            second = self._networks.faces([images[i] for i in again], regions[again])
+            score[again], points[again] = second.score, second.points
+            moved = ~roi.agrees(roi.face_regions(points[again]), regions[again], **FACE_SETTLED)
+            score[again[moved]] = 0
+        found = np.flatnonzero(score > MIN_SCORE)
+        weights = self._networks.blendshapes(points[found]) if len(found) else []
+        faces: list[FaceLandmarks | None] = [None] * len(people)
+        for i, weight in zip(found, weights, strict=True):
+            faces[i] = FaceLandmarks(float(score[i]), points[i], weight, regions[i])
+        return faces
+
+
+def _meet(box: Box, region: FloatArray) -> bool:
+    """Whether the region's inner circle reaches into the box: else the landmarks are another person's, or too old."""
+    nearest = np.clip(region[:2], box.xyxy[:2], box.xyxy[2:])
+    return bool(np.linalg.norm(nearest - region[:2]) < region[2] / 2)
+
+
+def _first_looks(queries: Sequence[LandmarkQuery], indices: Sequence[int]) -> list[Look]:
+    """Start hypotheses of the queries whose boxes reach into their images."""
+    return [
+        (i, region)
+        for i in indices
+        if queries[i].visible
+        for region in roi.start_regions(queries[i].box, queries[i].image.shape[1::-1])
+    ]
+
+
+def _kept_hand_regions(previous: Sequence[HandLandmarks | None], fresh: FloatArray) -> FloatArray:
+    """The region that follows from a hand's last points, while it agrees with the fresh one; else the fresh one."""
+    regions = fresh.copy()
+    for k, hand in enumerate(previous):
+        if hand is not None:
+            points, reference = hand.points[None, :, :2], fresh[k : k + 1]
+            tracked = roi.hand_regions(points)
+            if roi.agrees(tracked, reference, **HAND_KEPT)[0] and roi.contains(reference, points, HAND_MARGIN)[0]:
+                regions[k] = tracked[0]
+    return regions

@@ -1,0 +1,114 @@
+"""Networks in ONNX format, run by ONNX Runtime on the best execution provider at hand."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from importlib import resources
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from ..errors import ConfigError, ModelFileError
+
+log = logging.getLogger(__name__)
+
+CPU = "CPUExecutionProvider"
+# Wanted providers per device, best first; ONNX Runtime's names. TensorRT builds an engine for every input shape,
+# minutes at the first run, so that it is never chosen unasked.
+PROVIDERS = {
+    "auto": ("CUDAExecutionProvider", CPU),
+    "cpu": (CPU,),
+    "cuda": ("CUDAExecutionProvider", CPU),
+    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", CPU),
+    "openvino": ("OpenVINOExecutionProvider", CPU),
+}
+
+
+class OnnxNetwork:
+    """One loaded network.
+
+    `model` is a file or the file's content; `device` one of `PROVIDERS`; `threads` the CPU threads of one run, None
+    for ONNX Runtime's choice (all cores). Where a wanted provider is missing or does not start, the next one runs and a
+    warning says why. Raises ModelFileError for a file that is missing, damaged or no ONNX network, ConfigError for
+    an unknown device or number of threads.
+    """
+
+    def __init__(self, model: bytes | str | PathLike[str], *, device: str = "cpu", threads: int | None = None) -> None:
+        label = f"{len(model)} bytes in memory" if isinstance(model, bytes) else str(model)
+        if not isinstance(model, bytes) and not Path(model).is_file():
+            raise ModelFileError(f"network {label}: no such file; check the path")
+        wanted = select_providers(device, onnxruntime.get_available_providers())
+        source = model if isinstance(model, bytes) else str(model)
+        try:
+            self._session = onnxruntime.InferenceSession(source, session_options(threads), providers=wanted)
+        except Exception as error:  # the binding's exceptions have no common base but Exception
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ModelFileError(
+                f"network {label}: not a usable ONNX file ({reason}); convert or copy it again"
+            ) from error
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        if self.provider != wanted[0]:
+            log.warning(
+                "network %s: %s did not start (driver or library missing?), using %s", label, wanted[0], self.provider
+            )
+
+    @classmethod
+    def from_asset(cls, name: str, *, device: str = "cpu", threads: int | None = None) -> OnnxNetwork:
+        """Network `name` of the package's own `assets/`."""
+        try:
+            content = resources.files("smplerx_ros").joinpath("assets", name).read_bytes()
+        except OSError as error:
+            raise ModelFileError(
+                f"embedded network {name}: missing from the package's assets; install it again"
+            ) from error
+        return cls(content, device=device, threads=threads)
+
+    @property
+    def provider(self) -> str:
+        """ONNX Runtime's name of the execution provider in use."""
+        return str(self._session.get_providers()[0])
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names that `run` takes."""
+        return tuple(item.name for item in self._session.get_inputs())
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """All outputs by name, of inputs by name."""
+        feed = {name: np.ascontiguousarray(value) for name, value in inputs.items()}
+        return dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))
+
+
+def select_providers(device: str, available: list[str]) -> list[str]:
+    """The wanted providers of `device` that this installation of ONNX Runtime has, best first; warns of a lesser choice."""
+    if device not in PROVIDERS:
+        raise ConfigError(f"device {device!r} is unknown; choose one of {', '.join(PROVIDERS)}")
+    wanted = PROVIDERS[device]
+    found = [name for name in wanted if name in available]
+    if not found:
+        raise ConfigError(
+            f"device {device!r}: this ONNX Runtime has only {', '.join(available)}; install another build"
+        )
+    if device != "auto" and found[0] != wanted[0]:
+        log.warning(
+            "device %r: this ONNX Runtime has no %s (it has %s), using %s", device, wanted[0], available, found[0]
+        )
+    return found
+
+
+def session_options(threads: int | None) -> onnxruntime.SessionOptions:
+    """One network after the other, few threads, no busy waiting: a robot's cores are shared."""
+    if threads is not None and threads < 1:
+        raise ConfigError(f"threads must be 1 or more, got {threads}")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0  # 0: ONNX Runtime takes one per core
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3  # errors only: the rest is about the graph's insides
+    return options
