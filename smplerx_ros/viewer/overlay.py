@@ -1,0 +1,113 @@
+"""People drawn over the camera's image: a shaded, translucent mesh, the skeleton and the identity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body.model import BodyModel
+from ..body.skeleton import LEFT_HAND
+from ..geometry.camera import Camera
+from ..geometry.rotations import normalized
+from ..types import Person, SmplxParams
+from .palette import BONES, Color, joint_color, person_color
+from .rasterizer import rasterize
+
+FloatArray = NDArray[np.floating[Any]]
+Image = NDArray[np.uint8]
+
+MESH_OPACITY = 0.62
+AMBIENT, DIFFUSE = 0.3, 1.0  # above 1 together: what faces the light turns towards white
+LIGHT_OPTICAL = np.array([-0.5, -0.6, -0.7])  # towards the light: left, above and behind the camera
+SURE = 0.5  # confidence from which a joint is drawn in full
+UNSURE_OPACITY = 0.3
+BOX_HEIGHT_PER_WIDTH = 300  # pixels of a person's height for one of a bone's width
+FIRST_HAND_JOINT = LEFT_HAND.start
+_SUBPIXEL_BITS = 4
+
+
+def draw_people(image: Image, people: Sequence[Person], body: BodyModel, camera: Camera) -> Image:
+    """A new `(H, W, 3) uint8 RGB` image with `people` over `image`, far ones first.
+
+    `camera` is the one that the people were estimated with; `body` the model their parameters speak of.
+    """
+    canvas = image.copy()
+    if not people:
+        return canvas
+    meshes = body.vertices(SmplxParams.stack([person.params for person in people]))
+    for index in sorted(range(len(people)), key=lambda i: -float(people[i].joints[0, 2])):
+        person = people[index]
+        draw_mesh(canvas, meshes[index], body.faces, camera, person_color(person.id))
+        draw_skeleton(canvas, person)
+        _draw_label(canvas, person)
+    return canvas
+
+
+def draw_mesh(canvas: Image, vertices: FloatArray, faces: NDArray[np.int32], camera: Camera, color: Color) -> None:
+    """Blend a shaded mesh `(V, 3)` metres, optical frame, into `canvas (H, W, 3)` in place."""
+    raster = rasterize(vertices, faces, camera)
+    normals = normalized(raster.interpolate(vertex_normals(vertices, faces), faces))
+    light = AMBIENT + DIFFUSE * np.clip(normals @ normalized(LIGHT_OPTICAL), 0, None)[:, None]
+    pixels = canvas.reshape(-1, 3)
+    shaded = np.minimum(light, 1) * color + np.maximum(light - 1, 0) * 255
+    pixels[raster.pixels] = (MESH_OPACITY * shaded.clip(0, 255) + (1 - MESH_OPACITY) * pixels[raster.pixels]).astype(
+        np.uint8
+    )
+
+
+def vertex_normals(vertices: FloatArray, faces: NDArray[np.int32]) -> FloatArray:
+    """Outward unit normals `(V, 3)` of a mesh whose faces turn counter-clockwise seen from outside; by area."""
+    a, b, c = np.moveaxis(np.asarray(vertices, np.float64)[faces], 1, 0)
+    normals = np.cross(b - a, c - a)
+    corners, weights = faces.ravel(), np.repeat(normals, 3, axis=0)
+    total = [np.bincount(corners, weights[:, axis], len(vertices)) for axis in range(3)]
+    return normalized(np.stack(total, axis=1))
+
+
+def draw_skeleton(canvas: Image, person: Person) -> None:
+    """Draw bones and joints in place, coloured by side; those with low confidence faint."""
+    sure = person.confidence >= SURE
+    solid = canvas.copy()
+    _draw_joints(solid, person, ~sure)
+    cv2.addWeighted(solid, UNSURE_OPACITY, canvas, 1 - UNSURE_OPACITY, 0, dst=canvas)
+    _draw_joints(canvas, person, sure)
+
+
+def _draw_joints(canvas: Image, person: Person, chosen: NDArray[np.bool_]) -> None:
+    """Draw the chosen joints `(55,)` and the bones that end in them; what has no place in the image is left out."""
+    thickness = max(1, round(person.box.height / BOX_HEIGHT_PER_WIDTH))
+    for parent, child in BONES:
+        if chosen[child] and _drawable(person.joints_image[[parent, child]], canvas):
+            start, end = _fixed_point(person.joints_image[parent]), _fixed_point(person.joints_image[child])
+            width = 1 if child >= FIRST_HAND_JOINT else thickness
+            cv2.line(canvas, start, end, joint_color(child), width, cv2.LINE_AA, _SUBPIXEL_BITS)
+    for joint in np.flatnonzero(chosen[:FIRST_HAND_JOINT]):
+        if _drawable(person.joints_image[joint], canvas):
+            centre, radius = _fixed_point(person.joints_image[joint]), (thickness + 1) << _SUBPIXEL_BITS
+            cv2.circle(canvas, centre, radius, joint_color(int(joint)), cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def _draw_label(canvas: Image, person: Person) -> None:
+    """Write the identity and the score above the box, inside the image."""
+    text = f"{person.id} {person.score:.2f}"
+    scale = max(0.4, canvas.shape[0] / 1400)
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    x = int(np.clip(person.box.x0, 0, max(0, canvas.shape[1] - width)))
+    y = int(np.clip(person.box.y0 - height, height, canvas.shape[0] - 1))
+    for color, thickness in (((0, 0, 0), 3), (person_color(person.id), 1)):
+        cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, color, thickness, cv2.LINE_AA)
+
+
+def _drawable(points: FloatArray, canvas: Image) -> bool:
+    """Whether points are finite and near enough to the image for OpenCV's 32-bit drawing."""
+    return bool(np.isfinite(points).all() and np.abs(points).max() < 10 * max(canvas.shape))
+
+
+def _fixed_point(point: FloatArray) -> tuple[int, int]:
+    """Pixels to OpenCV's fixed-point coordinates."""
+    x, y = np.round(point * (1 << _SUBPIXEL_BITS)).astype(int)
+    return int(x), int(y)
