@@ -1,0 +1,57 @@
+"""Make the demo clip from the Sports2D wheel: `pip download --no-deps sports2d==0.8.34`, then
+`python scripts/make_demo_clip.py sports2d-0.8.34-py3-none-any.whl`.
+
+It keeps the frames in which the walking woman is wholly visible, at the source's size and rate, without sound.
+Decoded pictures are the same everywhere; the file's bytes depend on the version of x264 (NOTICE.md names it).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import zipfile
+from itertools import islice
+from pathlib import Path
+
+import av
+
+SOURCE = "Sports2D/Demo/demo.mp4"
+SOURCE_SHA256 = "d9a66417185647b112304b57093f0c180f37a768e6a14daca75ca541f3b78039"
+FIRST, LAST = 64, 184  # frames of the source, the last one excluded: 4 s at 30 Hz
+OPTIONS = {"crf": "23", "preset": "slow"}
+TARGET = Path(__file__).resolve().parent.parent / "smplerx_ros" / "assets" / "demo_walk.mp4"
+
+
+def main() -> None:
+    """Read the wheel, check its video, write the clip and print its hash."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("wheel", type=Path)
+    parser.add_argument("--out", type=Path, default=TARGET)
+    arguments = parser.parse_args()
+    source = zipfile.ZipFile(arguments.wheel).read(SOURCE)
+    if hashlib.sha256(source).hexdigest() != SOURCE_SHA256:
+        raise SystemExit(f"{arguments.wheel}: {SOURCE} is not the file of sports2d 0.8.34")
+    trim(source, arguments.out)
+    clip = arguments.out.read_bytes()
+    print(f"{arguments.out}: {len(clip)} bytes, SHA-256 {hashlib.sha256(clip).hexdigest()}")
+
+
+def trim(source: bytes, target: Path) -> None:
+    """Encode the chosen frames of the video `source` as H.264 into `target`."""
+    with av.open(io.BytesIO(source)) as reader, av.open(target, "w", options={"movflags": "+faststart"}) as writer:
+        track = reader.streams.video[0]
+        stream = writer.add_stream("libx264", rate=track.average_rate, options=OPTIONS)
+        stream.width, stream.height, stream.pix_fmt = track.width, track.height, "yuv420p"
+        for tag in ("color_range", "colorspace", "color_primaries", "color_trc"):
+            setattr(stream.codec_context, tag, getattr(track.codec_context, tag))
+        stream.thread_count = 1  # so that the same x264 gives the same bytes on every machine
+        for index, frame in enumerate(islice(reader.decode(track), FIRST, LAST)):
+            picture = av.VideoFrame.from_ndarray(frame.to_ndarray(format="yuv420p"), format="yuv420p")
+            picture.pts = index
+            writer.mux(stream.encode(picture))
+        writer.mux(stream.encode())
+
+
+if __name__ == "__main__":
+    main()
