@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Resolve requirements/*.in again, all together, into requirements/*.lock, for every supported Python. Needs uv.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../requirements"
+all=$(mktemp --suffix=.lock)
+trap 'rm -f "$all"' EXIT
+
+resolve() {  # resolve OUTPUT INPUT...; pyproject.toml limits it to Linux
+  uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate "${@:2}" -o "$1"
+}
+
+resolve "$all" ./*.in
+for input in *.in; do
+  lock=${input%.in}.lock
+  rm -f "$lock"
+  resolve "$lock" "$input" -c "$all"
+  # Say nothing of the platform, which is always the same.
+  sed -i -e "s/ and platform_python_implementation == 'CPython' and sys_platform == 'linux'$//" \
+    -e "s/ and python_full_version < '3.14'$//" -e "s/ ; python_full_version < '3.14'$//" \
+    -e "1i # Made by scripts/lock.sh from $input." "$lock"
+done

