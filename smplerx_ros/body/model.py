@@ -58,6 +58,8 @@ class BodyModel:
         """`(F, 3) int32` vertex indices."""
         self.hands_mean = data.hands_mean
         """`(2, 45) float64`: mean left and right hand, axis-angle."""
+        self.expression_names = data.expression_names
+        """Names of the ten expressions; empty for SMPL-X, whose expressions have none."""
         self._data = data
         regressor = data.joint_regressor.astype(np.float64)
         self.joint_template: FloatArray = regressor @ data.v_template.astype(np.float64)

@@ -27,6 +27,7 @@ POSE_FEATURES = 9 * (len(JOINT_NAMES) - 1)  # entries of the rotation matrices o
 HAND_SIZE = 45
 CONTOUR_ROWS = 79  # face contours for head yaws of 0..39 and -1..-39 degrees
 NAME_KEY = "body_name"  # not in official files; says what a file is that only has SMPL-X's format
+EXPRESSION_NAMES_KEY = "expr_names"  # not in official files either
 ADVICE = "download the .npz model of SMPL-X v1.1 from https://smpl-x.is.tue.mpg.de"
 
 
@@ -46,6 +47,7 @@ class BodyData:
     landmark_barycentric: FloatArray  # (51, 3)
     contour_faces: IntArray  # (79, 17)
     contour_barycentric: FloatArray  # (79, 17, 3)
+    expression_names: tuple[str, ...]  # (10,), or empty where the file does not name its expressions (SMPL-X)
 
 
 def read_body(file: IO[bytes], label: str) -> BodyData:
@@ -88,6 +90,7 @@ def _body(archive: _Archive) -> BodyData:
         landmark_barycentric=archive.floats("lmk_bary_coords", (NUM_STATIC_LANDMARKS, 3)),
         contour_faces=archive.indices("dynamic_lmk_faces_idx", contour, len(faces)),
         contour_barycentric=archive.floats("dynamic_lmk_bary_coords", (*contour, 3)),
+        expression_names=archive.expression_names(),
     )
 
 
@@ -134,6 +137,11 @@ class _Archive:
         if self.has(NAME_KEY):
             return str(self.array(NAME_KEY, (), "U"))
         return self._label.replace("\\", "/").rsplit("/", 1)[-1].removesuffix(".npz")
+
+    def expression_names(self) -> tuple[str, ...]:
+        if not self.has(EXPRESSION_NAMES_KEY):
+            return ()
+        return tuple(map(str, self.array(EXPRESSION_NAMES_KEY, (NUM_EXPRESSIONS,), "U")))
 
     def array(self, key: str, shape: tuple[int | None, ...], kinds: str) -> NDArray[Any]:
         """The array under `key`; None in `shape` stands for any size, `kinds` are NumPy's dtype kinds."""
