@@ -1,1 +1,1 @@
-"""TODO."""
+"""Finding people: images in, boxes out."""

@@ -198,11 +198,11 @@ class LandmarkEstimator:
             score[again], points[again] = second.score, second.points
             moved = ~roi.agrees(roi.face_regions(points[again]), regions[again], **FACE_SETTLED)
             score[again[moved]] = 0
-        found = np.flatnonzero(score > MIN_SCORE)
-        weights = self._networks.blendshapes(points[found]) if len(found) else []
         faces: list[FaceLandmarks | None] = [None] * len(people)
-        for i, weight in zip(found, weights, strict=True):
-            faces[i] = FaceLandmarks(float(score[i]), points[i], weight, regions[i])
+        found = np.flatnonzero(score > MIN_SCORE)
+        if len(found):
+            for i, weights in zip(found, self._networks.blendshapes(points[found]), strict=True):
+                faces[i] = FaceLandmarks(float(score[i]), points[i], weights, regions[i])
         return faces
 
 
@@ -218,7 +218,7 @@ def _first_looks(queries: Sequence[LandmarkQuery], indices: Sequence[int]) -> li
         (i, region)
         for i in indices
         if queries[i].visible
-        for region in roi.start_regions(queries[i].box, queries[i].image.shape[1::-1])
+        for region in roi.start_regions(queries[i].box, queries[i].image.shape[1], queries[i].image.shape[0])
     ]
 
 

@@ -113,9 +113,10 @@ def sigmoid(x: FloatArray) -> FloatArray:
 
 
 def refined(points: FloatArray, heatmaps: FloatArray, size: int) -> FloatArray:
-    """Points `(N, k, 2)` in crop pixels, moved to the centre of mass of their heat maps `(N, rows, columns, k)` near them.
+    """Points `(N, k, 2)` in crop pixels, moved to the centre of mass of their heat maps `(N, rows, columns, k)`.
 
-    A point outside its map, or whose map has nothing above `HEATMAP_CONFIDENCE` there, stays.
+    Only a window round the point counts. A point outside its map, or with nothing above `HEATMAP_CONFIDENCE` in the
+    window, stays.
     """
     cells, reach = heatmaps.shape[1], HEATMAP_WINDOW // 2
     cell = (points / size * cells).astype(int)  # column, row

@@ -80,8 +80,8 @@ def body_regions(points: FloatArray) -> FloatArray:
     return _regions(centre, 2 * BODY_SCALE * radius, heading(centre, circle, UP))
 
 
-def start_regions(box: Box, image_size: tuple[int, int]) -> FloatArray:
-    """Hypotheses `(1..5, 4)` for a person of whom only a box is known; `image_size` is (width, height).
+def start_regions(box: Box, image_width: int, image_height: int) -> FloatArray:
+    """Hypotheses `(1..5, 4)` for a person of whom only a box is known.
 
     MediaPipe's detector sees the hips; from a box they must be guessed: the whole person is in the box, or its
     lower edge hides the legs (the hips are at that edge or lower), or the person lies on one of both sides. The rule
@@ -90,7 +90,7 @@ def start_regions(box: Box, image_size: tuple[int, int]) -> FloatArray:
     width, height, longer = box.width, box.height, max(box.width, box.height)
     cx, cy = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
     regions = [(cx, cy, 1.25 * longer, 0.0)]
-    if box.y1 > image_size[1] - 0.02 * max(image_size) or height < 1.6 * width:
+    if box.y1 > image_height - 0.02 * max(image_width, image_height) or height < 1.6 * width:
         regions += [(cx, box.y0 + height, 2.5 * height, 0.0), (cx, box.y0 + longer, 2.2 * longer, 0.0)]
     if width > 1.2 * height:
         regions += [(cx, cy, 1.25 * longer, np.pi / 2), (cx, cy, 1.25 * longer, -np.pi / 2)]
@@ -139,8 +139,11 @@ def face_regions(points: FloatArray) -> FloatArray:
 def agrees(
     candidate: FloatArray, reference: FloatArray, *, angle: float, shift: float, scale: float
 ) -> NDArray[np.bool_]:
-    """Which of N candidate regions lie near their references: turned by at most `angle` radians, moved along either axis
-    of the image by at most `shift` and resized by at most `scale` of the reference's side."""
+    """Which of N candidate regions lie near their references.
+
+    Turned by at most `angle` radians; moved along either axis of the image by at most `shift`, and resized by at most
+    `scale`, of the reference's side.
+    """
     side = reference[:, 2]
     turned = np.abs((candidate[:, 3] - reference[:, 3] + np.pi) % (2 * np.pi) - np.pi)
     moved = np.abs(candidate[:, :2] - reference[:, :2]).max(axis=1)

@@ -61,7 +61,7 @@ class OnnxNetwork:
     def from_asset(cls, name: str, *, device: str = "cpu", threads: int | None = None) -> OnnxNetwork:
         """Network `name` of the package's own `assets/`."""
         try:
-            content = resources.files("smplerx_ros").joinpath("assets", name).read_bytes()
+            content = (resources.files("smplerx_ros") / "assets" / name).read_bytes()
         except OSError as error:
             raise ModelFileError(
                 f"embedded network {name}: missing from the package's assets; install it again"
@@ -85,7 +85,7 @@ class OnnxNetwork:
 
 
 def select_providers(device: str, available: list[str]) -> list[str]:
-    """The wanted providers of `device` that this installation of ONNX Runtime has, best first; warns of a lesser choice."""
+    """The providers of `device` that this ONNX Runtime has, best first; warns of a lesser choice."""
     if device not in PROVIDERS:
         raise ConfigError(f"device {device!r} is unknown; choose one of {', '.join(PROVIDERS)}")
     wanted = PROVIDERS[device]

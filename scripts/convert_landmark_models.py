@@ -1,0 +1,265 @@
+#!/usr/bin/env python3
+"""Make the networks of `smplerx_ros/assets/` from what tf2onnx makes of Google's: batchable, small, plainly named.
+
+    python scripts/convert_landmark_models.py INPUT_DIR OUTPUT_DIR
+
+INPUT_DIR holds the sources of `NETWORKS` as ONNX; smplerx_ros/assets/NOTICE.md says where they come from and how
+tf2onnx converts them. Three things happen to each:
+
+* Its first dimension becomes free: one run then serves any number of people. MoveNet keeps its batch of one.
+* Outputs that nobody reads go, with the layers that only they need; the others get names and plain shapes.
+* Weights that float16 holds exactly are stored so, with a Cast that ONNX Runtime folds when it loads the file: half the
+  size, the same numbers. All weights of these networks are of that kind.
+
+Needs the package `onnx`. Deterministic.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper, shape_inference
+
+log = logging.getLogger("convert_landmark_models")
+
+MIN_HALF_SIZE = 65  # values; smaller constants are not worth a Cast
+INT64_MAX = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An input or output: its name in the source, its new name, its new shape without the batch."""
+
+    source: str
+    name: str
+    shape: tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Network:
+    """One file to make. `batched` frees the first dimension."""
+
+    source: str
+    name: str
+    input: Tensor
+    outputs: tuple[Tensor, ...]
+    input_type: int = TensorProto.FLOAT
+    batched: bool = True
+
+
+NETWORKS = (
+    Network(
+        "pose_landmark_full",
+        "pose",
+        Tensor("input_1", "image", (256, 256, 3)),
+        (
+            Tensor("Identity", "landmarks", (39, 5)),
+            Tensor("Identity_1", "score", (1,)),
+            Tensor("Identity_4", "world", (39, 3)),
+            Tensor("Identity_3", "heatmap", (64, 64, 39)),
+        ),
+    ),
+    Network(
+        "hand_landmark_full",
+        "hand",
+        Tensor("input_1", "image", (224, 224, 3)),
+        (
+            Tensor("Identity", "landmarks", (21, 3)),
+            Tensor("Identity_1", "score", (1,)),
+            Tensor("Identity_2", "handedness", (1,)),
+            Tensor("Identity_3", "world", (21, 3)),
+        ),
+    ),
+    Network(
+        "hand_recrop",
+        "hand_recrop",
+        Tensor("input_1", "image", (256, 256, 3)),
+        (Tensor("output_crop", "points", (2, 2)),),
+    ),
+    Network(
+        "face_landmarks_detector",
+        "face",
+        Tensor("input_12", "image", (256, 256, 3)),
+        (Tensor("Identity", "landmarks", (478, 3)), Tensor("Identity_1", "score_logit", (1,))),
+    ),
+    Network(
+        "face_blendshapes",
+        "blendshapes",
+        Tensor("serving_default_input_points:0", "points", (146, 2)),
+        (Tensor("StatefulPartitionedCall:0", "weights", (52,)),),
+    ),
+    Network(
+        "movenet-multipose",
+        "movenet_multipose",
+        Tensor("input:0", "image", ("height", "width", 3)),
+        (Tensor("Identity:0", "people", (6, 56)),),
+        input_type=TensorProto.INT32,
+        batched=False,
+    ),
+)
+
+
+def convert(network: Network, source: Path, target: Path) -> None:
+    """Write one network of the package's assets."""
+    model = onnx.load(source)
+    graph = model.graph
+    if network.batched:
+        free_batch(graph)
+        free_learned_token(graph, network.input.source)
+        for tensor in network.outputs:
+            free_last_row(graph, tensor.source)
+            set_output_shape(graph, tensor)
+    else:
+        for tensor in network.outputs:
+            rename(graph, tensor.source, tensor.name)
+    prune(graph, {tensor.name for tensor in network.outputs})
+    rename(graph, network.input.source, network.input.name)
+    batch = "N" if network.batched else 1
+    del graph.input[:], graph.output[:], graph.value_info[:]
+    graph.input.append(
+        helper.make_tensor_value_info(network.input.name, network.input_type, (batch, *network.input.shape))
+    )
+    graph.output.extend(
+        helper.make_tensor_value_info(tensor.name, TensorProto.FLOAT, (batch, *tensor.shape))
+        for tensor in network.outputs
+    )
+    store_as_half(graph)
+    onnx.checker.check_model(model)
+    shape_inference.infer_shapes(model, strict_mode=True)
+    onnx.save(model, target)
+    log.info("%s: %d bytes, was %d", target.name, target.stat().st_size, source.stat().st_size)
+
+
+def constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
+    """Small constant tensors by name, as those that hold shapes and indices."""
+    return {item.name: numpy_helper.to_array(item) for item in graph.initializer}
+
+
+def add_constant(graph: onnx.GraphProto, name: str, value: object) -> str:
+    """Add a constant of 64-bit integers once; returns its name."""
+    if all(item.name != name for item in graph.initializer):
+        graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.int64), name))
+    return name
+
+
+def free_batch(graph: onnx.GraphProto) -> None:
+    """Let reshapes keep the first dimension, and slices that take row 0 of it take all rows."""
+    known = constants(graph)
+    for node in graph.node:
+        if node.op_type == "Reshape" and node.input[1] in known:
+            shape = known[node.input[1]]
+            if len(shape) > 1 and shape[0] in (1, -1):
+                kept = [0, *shape[1:].tolist()]  # 0: as in the input
+                node.input[1] = add_constant(graph, "shape_" + "_".join(map(str, kept)), kept)
+        elif node.op_type == "Slice" and all(name in known for name in node.input[1:4]):
+            start, end, axes = (known[name] for name in node.input[1:4])
+            if np.any((axes == 0) & (start == 0) & (end == 1)):
+                node.input[2] = add_constant(graph, node.input[2] + "_all_rows", np.where(axes == 0, INT64_MAX, end))
+
+
+def free_learned_token(graph: onnx.GraphProto, batch_source: str) -> None:
+    """Repeat a constant that is joined to the input, a transformer's learned token, for every row."""
+    known = constants(graph)
+    nodes = []
+    for node in graph.node:
+        if node.op_type == "Concat" and node.input[0] in known:
+            token = node.input[0]
+            zero, one = add_constant(graph, "zero", [0]), add_constant(graph, "one", [1])
+            dims = add_constant(graph, "token_dims", known[token].shape[1:])
+            nodes += [
+                helper.make_node("Shape", [batch_source], ["input_shape"]),
+                helper.make_node("Slice", ["input_shape", zero, one], ["batch"]),
+                helper.make_node("Concat", ["batch", dims], ["token_shape"], axis=0),
+                helper.make_node("Expand", [token, "token_shape"], ["token_rows"]),
+            ]
+            node.input[0] = "token_rows"
+        nodes.append(node)
+    replace_nodes(graph, nodes)
+
+
+def free_last_row(graph: onnx.GraphProto, output: str) -> None:
+    """Where an output is row 0 of a tensor (Slice, Squeeze), let it be the tensor."""
+    made_by = {name: node for node in graph.node for name in node.output}
+    last = made_by[output]
+    if last.op_type != "Squeeze" or made_by[last.input[0]].op_type != "Slice":
+        return
+    sliced = made_by[last.input[0]]
+    source = sliced.input[0]
+    replace_nodes(graph, [node for node in graph.node if node is not last and node is not sliced])
+    rename(graph, source, output)
+
+
+def set_output_shape(graph: onnx.GraphProto, tensor: Tensor) -> None:
+    """Name an output and shape it `(N, *shape)` in place of its last reshapes."""
+    made_by = {name: node for node in graph.node for name in node.output}
+    source = tensor.source
+    while made_by[source].op_type == "Reshape":
+        source = made_by[source].input[0]
+    shape = add_constant(graph, f"{tensor.name}_shape", [0, *tensor.shape])
+    graph.node.append(helper.make_node("Reshape", [source, shape], [tensor.name]))
+
+
+def prune(graph: onnx.GraphProto, outputs: set[str]) -> None:
+    """Keep only the nodes and constants that `outputs` need."""
+    needed, kept = set(outputs), []
+    for node in reversed(graph.node):
+        if needed & set(node.output):
+            kept.append(node)
+            needed |= set(node.input)
+    replace_nodes(graph, kept[::-1])
+    used = [item for item in graph.initializer if item.name in needed]
+    del graph.initializer[:]
+    graph.initializer.extend(used)
+
+
+def rename(graph: onnx.GraphProto, old: str, new: str) -> None:
+    """Rename a tensor everywhere."""
+    for node in graph.node:
+        node.input[:] = [new if name == old else name for name in node.input]
+        node.output[:] = [new if name == old else name for name in node.output]
+
+
+def replace_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
+    """Let the graph consist of `nodes`."""
+    copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:]
+    graph.node.extend(copies)
+
+
+def store_as_half(graph: onnx.GraphProto) -> None:
+    """Store float32 constants as float16 where that loses nothing."""
+    casts, stored = [], []
+    for item in graph.initializer:
+        value = numpy_helper.to_array(item)
+        half = value.astype(np.float16) if value.dtype == np.float32 and value.size >= MIN_HALF_SIZE else None
+        if half is not None and np.array_equal(half.astype(np.float32), value):
+            stored.append(numpy_helper.from_array(half, f"{item.name}_half"))
+            casts.append(helper.make_node("Cast", [f"{item.name}_half"], [item.name], to=TensorProto.FLOAT))
+        else:
+            stored.append(item)
+    del graph.initializer[:]
+    graph.initializer.extend(stored)
+    replace_nodes(graph, [*casts, *graph.node])
+
+
+def main() -> None:
+    """Convert all networks."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("input_dir", type=Path)
+    parser.add_argument("output_dir", type=Path)
+    parser.add_argument("--only", choices=[network.name for network in NETWORKS], help="convert this one alone")
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    args.output_dir.mkdir(parents=True, exist_ok=True)
+    for network in NETWORKS:
+        if args.only in (None, network.name):
+            convert(network, args.input_dir / f"{network.source}.onnx", args.output_dir / f"{network.name}.onnx")
+
+
+if __name__ == "__main__":
+    main()
