@@ -28,9 +28,8 @@ def table(parameters: Iterable[Parameter]) -> str:
     for p in parameters:
         default = str(p.default).lower() if p.type is bool else (str(p.default) or '""')
         allowed = p.allowed.replace("|", "\\|")
-        rows.append(
-            f"| `{p.name}` | {ROS_TYPE[p.type]} | `{default}` | {allowed} | {'yes' if p.live else 'no'} | {p.description} |"
-        )
+        cells = (f"`{p.name}`", ROS_TYPE[p.type], f"`{default}`", allowed, "yes" if p.live else "no", p.description)
+        rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
 

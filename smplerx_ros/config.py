@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isfinite
 from numbers import Integral, Real
-from typing import Union
 
 from .errors import ConfigError
 from .geometry.camera import DEFAULT_HORIZONTAL_FOV_DEG
 
-Value = Union[bool, int, float, str]
+Value = bool | int | float | str
 
 
 @dataclass(frozen=True)
@@ -34,9 +33,8 @@ class Parameter:
         if self.choices and typed not in self.choices:
             hint = suggestion(str(typed), self.choices)
             raise ConfigError(f"parameter {self.name!r}: {typed!r} is not a choice; use {self.allowed}{hint}")
-        if self.range and isinstance(typed, (int, float)) and not (self.range[0] <= typed <= self.range[1]):
-            if not (self.zero and typed == 0):
-                raise ConfigError(f"parameter {self.name!r}: {typed!r} is out of range; use {self.allowed}")
+        if self.range and isinstance(typed, (int, float)) and not self._in_range(typed, *self.range):
+            raise ConfigError(f"parameter {self.name!r}: {typed!r} is out of range; use {self.allowed}")
         return typed
 
     @property
@@ -50,6 +48,9 @@ class Parameter:
             return {str: "a text", int: "an integer", float: "a number"}[self.type]
         text = f"{self.range[0]:g} to {self.range[1]:g}"
         return f"{text}, or 0 = {self.zero}" if self.zero else text
+
+    def _in_range(self, number: float, least: float, most: float) -> bool:
+        return least <= number <= most or (bool(self.zero) and number == 0)
 
     def _typed(self, value: object) -> Value:
         if self.type is bool and isinstance(value, bool):

@@ -1,0 +1,80 @@
+"""The executable `estimator`: the node in a process that ends within 2 s of SIGINT or SIGTERM, with exit code 0."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import traceback
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rclpy.executors import Executor
+
+    from .node import EstimatorFactory
+
+# Everything of ROS is imported after the signal handlers stand: a signal during the imports ends the process, too.
+
+LAST_RESORT_S = 1.8  # after the signal: whatever still blocks is given up
+
+
+def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | None = None) -> int:
+    """Run the node until a signal comes; 1 for parameters that cannot be used. The factory is for other estimators."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.signals import SignalHandlerOptions
+
+    from ..errors import ConfigError
+    from .node import SmplerxNode, load_estimator
+
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        node = SmplerxNode(estimator_factory=estimator_factory or load_estimator)
+    except ConfigError as error:
+        rclpy.logging.get_logger("smplerx").fatal(str(error))
+        rclpy.try_shutdown()
+        return 1
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
+    # The main thread only waits, so that a signal is seen while a model loads.
+    spinner = threading.Thread(target=_spin, args=(executor, stop), name="smplerx_executor", daemon=True)
+    spinner.start()
+    stop.wait()
+
+    last_resort = threading.Timer(LAST_RESORT_S, os._exit, (0,))
+    last_resort.daemon = True
+    last_resort.start()
+    executor.wake()
+    idle = node.stop()
+    spinner.join()
+    executor.shutdown()
+    node.destroy_node()
+    rclpy.try_shutdown()
+    if not idle:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)  # native code still runs in the abandoned thread: the interpreter cannot be taken down under it
+    last_resort.cancel()
+    return 0
+
+
+def _spin(executor: Executor, stop: threading.Event) -> None:
+    """Spin until told to stop; an exception in a callback is reported and does not end the node."""
+    from rclpy.executors import ExternalShutdownException
+
+    while not stop.is_set():
+        try:
+            executor.spin_once()
+        except ExternalShutdownException:
+            stop.set()
+        except Exception:
+            traceback.print_exc()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

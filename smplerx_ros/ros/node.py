@@ -1,0 +1,257 @@
+"""The lifecycle node `smplerx`: images in, people out; what each transition allocates stands in its docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.clock import Clock, ClockType, JumpThreshold
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from std_srvs.srv import SetBool, Trigger
+
+from ..types import Frame
+from .diagnostics import SUPERSEDED, Health, diagnostics
+from .input import CameraInput, ImageMessage
+from .lifecycle import answer_invalid_transitions
+from .output import Output, OutputOptions
+from .parameters import NodeParameters
+from .pipeline import EstimatorLike, Pipeline
+from .statistics import Statistics
+from .worker import LatestWorker
+
+EstimatorFactory = Callable[[Mapping[str, object]], EstimatorLike]
+Transition = Callable[["SmplerxNode", LifecycleState], TransitionCallbackReturn]
+
+DIAGNOSTICS_PERIOD_S = 1.0
+STOP_TIMEOUT_S = 1.0  # for the estimation that runs; then it is abandoned, so that a shutdown takes less than 2 s
+WARM_UP_SHAPE = (480, 640, 3)
+
+
+def load_estimator(values: Mapping[str, object]) -> EstimatorLike:
+    """The package's own estimator."""
+    from ..estimator import Estimator
+
+    return Estimator.from_config(values)
+
+
+def _guarded(transition: Transition) -> Transition:
+    """Turn an exception into ERROR with a logged reason: rclpy would drop it, or end the process.
+
+    `on_error` then frees everything, so that the node is unconfigured and can be configured again.
+    """
+
+    @wraps(transition)
+    def guarded(self: SmplerxNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            self._failure = ""
+            return transition(self, state)
+        except Exception as error:
+            self._failure = f"{transition.__name__} failed: {type(error).__name__}: {error}"
+            self.get_logger().error(self._failure)
+            return TransitionCallbackReturn.ERROR
+
+    return guarded
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """What exists from configure to cleanup."""
+
+    estimator: EstimatorLike
+    source: CameraInput
+    output: Output
+
+
+@dataclass(frozen=True)
+class _Running:
+    """What exists from activate to deactivate."""
+
+    pipeline: Pipeline
+    worker: LatestWorker[ImageMessage]
+
+
+class SmplerxNode(LifecycleNode):
+    """Estimates the people of the newest image in a thread of its own.
+
+    `estimator_factory` makes the estimator from the values of `config.PARAMETERS`. Raises ConfigError for parameter
+    overrides that cannot be used.
+    """
+
+    def __init__(self, *, estimator_factory: EstimatorFactory = load_estimator, **kwargs: Any) -> None:
+        super().__init__("smplerx", automatically_declare_parameters_from_overrides=True, **kwargs)
+        answer_invalid_transitions(self)
+        self._factory = estimator_factory
+        self._failure = ""
+        self._taking_images = True
+        self._last_image_s = 0.0
+        self._loaded: _Loaded | None = None
+        self._running: _Running | None = None
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._statistics = Statistics(self._seconds, self.get_logger().warning)
+        self._config = NodeParameters(self, lambda: self._state() != "unconfigured")
+        self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=self._steady)
+        self.create_service(Trigger, "~/reset", self._on_reset)
+        self.create_service(SetBool, "~/enable", self._on_enable)
+        backwards = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
+        self._jump_handle = self.get_clock().create_jump_callback(backwards, post_callback=self._on_time_jump)
+        if self._config["autostart"]:
+            self._autostart_timer = self.create_timer(0.0, self._autostart, clock=self._steady)
+
+    @_guarded
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load and warm up the estimator; create the publishers."""
+        estimator = self._factory(self._config.of_estimator())
+        estimator.process([Frame(np.zeros(WARM_UP_SHAPE, np.uint8))])
+        source = CameraInput(
+            self,
+            self._on_image,
+            self._statistics,
+            self._seconds,
+            compressed=self._config["transport"] == "compressed",
+            rectified=bool(self._config["image_is_rectified"]),
+            camera_info_timeout=float(self._config["camera_info_timeout"]),
+        )
+        self._loaded = _Loaded(estimator, source, Output(self, estimator.body))
+        self.get_logger().info(f"configured: backbone {self._config['backbone']}, body {estimator.body.name}")
+        return super().on_configure(state)
+
+    @_guarded
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start the worker and subscribe."""
+        loaded = self._loaded
+        assert loaded is not None
+        loaded.estimator.reset()
+        self._statistics.clear_ages()
+        pipeline = Pipeline(
+            self, loaded.estimator, loaded.source, loaded.output, self._statistics, self._output_options
+        )
+        worker = LatestWorker(pipeline.handle, lambda: self._statistics.drop(SUPERSEDED))
+        pipeline.wanted = lambda: not worker.stopping
+        self._running = _Running(pipeline, worker)
+        self._last_image_s = self._seconds()
+        result = super().on_activate(state)
+        if self._taking_images:
+            loaded.source.start()
+        self.get_logger().info(f"active: {loaded.source.image_topic} and {loaded.source.info_topic}")
+        return result
+
+    @_guarded
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe and end the worker; the estimator stays warm."""
+        self._stop_taking_images()
+        return super().on_deactivate(state)
+
+    @_guarded
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the estimator and the publishers."""
+        self._release()
+        return super().on_cleanup(state)
+
+    @_guarded
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """From any state: stop and free everything."""
+        self._stop_taking_images()
+        self._release()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything; unconfigured afterwards, or finalized where even that fails."""
+        try:
+            self._release()
+        except Exception as error:
+            self.get_logger().fatal(f"cannot free everything after an error, finalized: {error}")
+            return TransitionCallbackReturn.FAILURE
+        return TransitionCallbackReturn.SUCCESS
+
+    def stop(self) -> bool:
+        """Take no more images; False where the running estimation did not return in time and was abandoned."""
+        try:
+            self._stop_taking_images()
+        except RuntimeError as error:
+            self.get_logger().error(str(error))
+            return False
+        return True
+
+    def _stop_taking_images(self) -> None:
+        loaded, running, self._running = self._loaded, self._running, None
+        if loaded is not None:
+            loaded.source.stop()
+        if running is not None and not running.worker.stop(STOP_TIMEOUT_S):
+            raise RuntimeError(f"the estimation did not return within {STOP_TIMEOUT_S:g} s and is abandoned")
+        if loaded is not None:
+            loaded.output.clear()
+
+    def _release(self) -> None:
+        loaded, running = self._loaded, self._running
+        self._loaded = self._running = None
+        if running is not None:
+            running.worker.stop(0.0)
+        if loaded is not None:
+            loaded.source.stop()
+            loaded.output.destroy()
+
+    def _autostart(self) -> None:
+        self.destroy_timer(self._autostart_timer)
+        if self._state() == "unconfigured" and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _on_image(self, message: ImageMessage) -> None:
+        self._statistics.received()
+        self._last_image_s = self._seconds()
+        if self._running is not None:
+            self._running.worker.put(message)
+
+    def _on_time_jump(self, _: Any) -> None:
+        self._statistics.clear_ages()
+        if self._running is not None:
+            self._running.pipeline.request_reset()
+
+    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success = self._running is not None
+        response.message = "people get new ids from the next image on" if response.success else "the node is not active"
+        if self._running is not None:
+            self._running.pipeline.request_reset()
+        return response
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._taking_images = request.data
+        if self._loaded is not None and self._running is not None:
+            self._last_image_s = self._seconds()
+            source = self._loaded.source
+            source.start() if request.data else source.stop()
+        response.success = True
+        response.message = (
+            f"{'taking' if request.data else 'ignoring'} images while active; the node is {self._state()}"
+        )
+        return response
+
+    def _publish_diagnostics(self) -> None:
+        pipeline = self._running.pipeline if self._running else None
+        health = Health(
+            state=self._state(),
+            enabled=self._taking_images,
+            failure=self._failure,
+            image_topic=self._loaded.source.image_topic if self._loaded else "",
+            silent_s=self._seconds() - self._last_image_s,
+            camera_assumed=pipeline is not None and pipeline.camera_assumed,
+            backend=pipeline.backend if pipeline else "",
+        )
+        counts = self._statistics.snapshot()
+        stamp = self.get_clock().now().to_msg()
+        message = diagnostics(self.get_fully_qualified_name(), stamp, health, counts, DIAGNOSTICS_PERIOD_S)
+        self._diagnostics_publisher.publish(message)
+
+    def _output_options(self) -> OutputOptions:
+        return OutputOptions(bool(self._config["publish_tf"]), bool(self._config["publish_markers_mesh"]))
+
+    def _seconds(self) -> float:
+        return self._steady.now().nanoseconds * 1e-9
+
+    def _state(self) -> str:
+        return str(self._state_machine.current_state[1])

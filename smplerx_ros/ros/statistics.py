@@ -1,0 +1,88 @@
+"""What the node counts: frames, drops by reason, ages; and the log throttled by reason."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+LOG_PERIOD_S = 5.0  # one reason is logged at most this often
+AGE_WINDOW = 300  # newest ages kept for the percentiles: 10 s of a 30 Hz camera
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Counts since the last snapshot (`received`, `published`, `new_drops`) and since the start (`drops`)."""
+
+    received: int
+    published: int
+    new_drops: dict[str, int]
+    drops: dict[str, int]
+    ages_ms: tuple[float, float] | None  # p50, p95 from image stamp to publication
+    people: int
+
+
+class Statistics:
+    """Thread-safe counters; `seconds()` is a steady clock and `warn` the logger."""
+
+    def __init__(self, seconds: Callable[[], float], warn: Callable[[str], object]) -> None:
+        self._seconds = seconds
+        self._warn = warn
+        self._lock = threading.Lock()
+        self._received = self._published = self._people = 0
+        self._drops: Counter[str] = Counter()
+        self._new_drops: Counter[str] = Counter()
+        self._ages_ms: deque[float] = deque(maxlen=AGE_WINDOW)
+        self._logged: dict[str, float] = {}
+        self._silent: Counter[str] = Counter()
+
+    def received(self) -> None:
+        """An image arrived."""
+        with self._lock:
+            self._received += 1
+
+    def published(self, age_ms: float | None, people: int) -> None:
+        """A frame's people went out, `age_ms` after its stamp (None: it has no stamp)."""
+        with self._lock:
+            self._published += 1
+            self._people = people
+            if age_ms is not None:
+                self._ages_ms.append(age_ms)
+
+    def drop(self, reason: str, message: str = "") -> None:
+        """Count something that could not be used, and log `message` unless the same reason was logged just now."""
+        with self._lock:
+            self._drops[reason] += 1
+            self._new_drops[reason] += 1
+            now = self._seconds()
+            if not message or now - self._logged.get(reason, -LOG_PERIOD_S) < LOG_PERIOD_S:
+                self._silent[reason] += bool(message)
+                return
+            self._logged[reason] = now
+            silent = self._silent.pop(reason, 0)
+        self._warn(f"{message} [{reason}{f', and {silent} more since the last report' if silent else ''}]")
+
+    def snapshot(self) -> Snapshot:
+        """The figures now; counts of the period start again."""
+        with self._lock:
+            p50, p95 = np.percentile(self._ages_ms, (50, 95)).tolist() if self._ages_ms else (0.0, 0.0)
+            snapshot = Snapshot(
+                self._received,
+                self._published,
+                dict(self._new_drops),
+                dict(self._drops),
+                (p50, p95) if self._ages_ms else None,
+                self._people,
+            )
+            self._received = self._published = 0
+            self._new_drops.clear()
+        return snapshot
+
+    def clear_ages(self) -> None:
+        """After time jumped, or the node was stopped: old ages say nothing."""
+        with self._lock:
+            self._ages_ms.clear()
+            self._people = 0
