@@ -1,0 +1,102 @@
+"""From Anny's resting A-pose to SMPL-X's T-pose: straight arms, flat hands with palms down, vertical legs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from anny_source import AnnyData, Shape
+from numpy.typing import NDArray
+from rig import FINGER_NUMBERS, finger_ends, joint_positions
+from scipy.spatial.transform import Rotation
+
+from smplerx_ros.body.skeleton import JOINT_INDEX, JOINT_NAMES, PARENTS
+from smplerx_ros.geometry.rotations import normalized, rotation_between
+
+Array = NDArray[Any]
+
+OUTWARD = {"left": np.array([1.0, 0, 0]), "right": np.array([-1.0, 0, 0])}
+DOWN = np.array([0, -1.0, 0])
+MAX_SPLAY = 0.25  # of a finger, sideways over length
+THUMB_DROP = 0.35  # of the thumb, downwards over length
+FOREARM_SHARE = 0.5  # of the turn that brings the palm down
+
+
+def to_t_pose(data: AnnyData, weights: Array, shape: Shape) -> tuple[Array, Array]:
+    """Vertices `(V, 3)` and joints `(55, 3)` in the T-pose, pelvis at the origin."""
+    joints = joint_positions(data, shape)
+    rotations = _global_rotations(joints, finger_ends(data, shape))
+    moved = np.zeros_like(joints)
+    for joint in range(1, len(joints)):
+        parent = PARENTS[joint]
+        moved[joint] = moved[parent] + rotations[parent] @ (joints[joint] - joints[parent])
+    offsets = moved - (rotations @ joints[..., None])[..., 0]
+    blended = np.einsum("vj,jab->vab", weights, rotations)
+    vertices = (blended @ shape.vertices[..., None])[..., 0] + weights @ offsets
+    return vertices, moved
+
+
+def _global_rotations(joints: Array, ends: dict[str, Array]) -> Array:
+    """Rotation of each joint from rest to T-pose `(55, 3, 3)`; joints without one of their own follow their parent."""
+    at = {name: joints[i] for name, i in JOINT_INDEX.items()}
+    turned: dict[str, Array] = {}
+    for side in OUTWARD:
+        turned |= _leg(at, side)
+        turned |= _arm(at, side)
+        for finger in FINGER_NUMBERS:
+            turned |= _finger(at | {f"{side}_{finger}4": ends[f"{side}_{finger}3"]}, turned, side, finger)
+    rotations = np.tile(np.eye(3), (len(JOINT_NAMES), 1, 1))
+    for joint, name in enumerate(JOINT_NAMES[1:], start=1):
+        rotations[joint] = turned.get(name, rotations[PARENTS[joint]])
+    return rotations
+
+
+def _leg(at: dict[str, Array], side: str) -> dict[str, Array]:
+    """The ankle straight below the hip as seen from the front; feet stay flat."""
+    leg = (at[f"{side}_ankle"] - at[f"{side}_hip"]) * [1, 1, 0]
+    return {f"{side}_hip": rotation_between(leg, DOWN), f"{side}_ankle": np.eye(3)}
+
+
+def _arm(at: dict[str, Array], side: str) -> dict[str, Array]:
+    """Upper arm, forearm and hand in one horizontal line, palm down."""
+    shoulder, elbow, wrist, middle = (at[f"{side}_{name}"] for name in ("shoulder", "elbow", "wrist", "middle1"))
+    outward = OUTWARD[side]
+    upper = rotation_between(elbow - shoulder, outward)
+    fore = rotation_between(upper @ (wrist - elbow), outward) @ upper
+    hand = rotation_between(fore @ (middle - wrist), outward) @ fore
+    palm = _palm_down(hand @ (at[f"{side}_index1"] - wrist), hand @ (at[f"{side}_pinky1"] - wrist), outward)
+    return {
+        f"{side}_shoulder": upper,
+        f"{side}_elbow": Rotation.from_rotvec(FOREARM_SHARE * palm).as_matrix() @ fore,
+        f"{side}_wrist": Rotation.from_rotvec(palm).as_matrix() @ hand,
+    }
+
+
+def _palm_down(to_index: Array, to_pinky: Array, outward: Array) -> Array:
+    """Turn about the arm's axis, as a rotation vector, that points the back of the hand up."""
+    back = np.cross(to_index, to_pinky) * outward[0]
+    return np.array([-np.arctan2(back[2], back[1]), 0, 0])
+
+
+def _finger(at: dict[str, Array], turned: dict[str, Array], side: str, finger: str) -> dict[str, Array]:
+    """Straight finger; `at` also holds its end as joint 4."""
+    rotation = turned[f"{side}_wrist"]
+    first, second = at[f"{side}_{finger}1"], at[f"{side}_{finger}2"]
+    direction = _finger_direction(rotation @ (second - first), side, finger)
+    rotations = {}
+    for k in (1, 2, 3):
+        bone = at[f"{side}_{finger}{k + 1}"] - at[f"{side}_{finger}{k}"]
+        rotation = rotation_between(rotation @ bone, direction) @ rotation
+        rotations[f"{side}_{finger}{k}"] = rotation
+    return rotations
+
+
+def _finger_direction(bone: Array, side: str, finger: str) -> Array:
+    """Where a flat hand's finger points, near its first bone's direction."""
+    direction = normalized(bone)
+    if finger == "thumb":
+        flat = normalized(direction * [1, 0, 1])
+        drop = np.clip(direction[1], -THUMB_DROP, 0)
+        return flat * np.sqrt(1 - drop**2) + [0, drop, 0]
+    splay = np.clip(direction[2] / np.hypot(direction[0], direction[2]), -MAX_SPLAY, MAX_SPLAY)
+    return np.sqrt(1 - splay**2) * OUTWARD[side] + [0, 0, splay]
