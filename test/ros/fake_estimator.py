@@ -1,0 +1,88 @@
+"""A quick estimator with a known answer, for tests of the node; run as a script it is the node with that estimator.
+
+The parameter `weights` chooses how it fails: `fail_to_load`, `raise`, `hang`, `nan`.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from smplerx_ros.body import BodyModel, load_body
+from smplerx_ros.errors import ModelFileError
+from smplerx_ros.estimator import People
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.types import PARAM_SIZES, Box, Estimated, Frame, Person, SmplxParams
+
+HANG_S = 30.0
+
+
+def random_params(seed: int, distance: float = 3.0) -> SmplxParams:
+    """Somebody in front of the camera in some pose; eyes not estimated."""
+    rng = np.random.default_rng(seed)
+    values = {name: rng.normal(0, 0.3, size).astype(np.float32) for name, size in PARAM_SIZES.items()}
+    values["leye_pose"][:] = values["reye_pose"][:] = np.nan
+    values["transl"][:] = (0.0, 0.3, distance)
+    known = ~(Estimated.LEYE_POSE | Estimated.REYE_POSE)
+    return SmplxParams(**values, estimated=known)
+
+
+def make_person(body: BodyModel, camera: Camera, params: SmplxParams, person_id: str = "p1") -> Person:
+    joints = body.joints(params)[0]
+    image = camera.project(joints)
+    (x0, y0), (x1, y1) = image.min(axis=0), image.max(axis=0)
+    return Person(person_id, 0.9, Box(x0, y0, x1, y1), params, joints, image, np.linspace(0, 1, 55))
+
+
+def make_people(frame: Frame, body: BodyModel, people: Sequence[Person], camera: Camera) -> People:
+    return People(
+        frame=frame,
+        people=tuple(people),
+        camera=camera,
+        backbone="fake",
+        body_model=body.name,
+        runtime="none",
+        stage_seconds={"detection": 0.25, "fit": 1.5},
+    )
+
+
+class FakeEstimator:
+    """Sees one person in every image that is not black; a reset gives the person a new id."""
+
+    def __init__(self, values: Mapping[str, object]) -> None:
+        self.failure = values["weights"]
+        if self.failure == "fail_to_load":
+            raise ModelFileError("parameter weights: 'fail_to_load' is no file")
+        self.body = load_body()
+        self.resets = 0
+
+    def reset(self) -> None:
+        self.resets += 1
+
+    def process(self, frames: Sequence[Frame]) -> list[People]:
+        return [self._process(frame) for frame in frames]
+
+    def _process(self, frame: Frame) -> People:
+        height, width = frame.image.shape[:2]
+        camera = frame.camera or Camera.from_fov(width, height)
+        if not frame.image.any():
+            return make_people(frame, self.body, [], camera)
+        if self.failure == "raise":
+            raise ValueError("the network said no")
+        if self.failure == "hang":
+            time.sleep(HANG_S)
+        person = make_person(self.body, camera, random_params(1), f"p{self.resets}")
+        people = [person]
+        if self.failure == "nan":
+            people.append(replace(person, id="broken", joints=np.full((55, 3), np.nan)))
+        return make_people(frame, self.body, people, camera)
+
+
+if __name__ == "__main__":
+    from smplerx_ros.ros.estimator_main import main
+
+    sys.exit(main(estimator_factory=FakeEstimator))

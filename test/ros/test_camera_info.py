@@ -1,0 +1,114 @@
+"""CameraInfo to Camera by REP-104: binning, region of interest, rectified images, and what is no calibration."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sensor_msgs.msg import CameraInfo, RegionOfInterest
+
+from smplerx_ros.errors import InputError
+from smplerx_ros.ros.camera_info import camera_from_info
+
+K = [500.0, 0.0, 321.0, 0.0, 510.0, 239.0, 0.0, 0.0, 1.0]
+P = [450.0, 0.0, 330.0, 0.0, 0.0, 450.0, 245.0, 0.0, 0.0, 0.0, 1.0, 0.0]
+D = [0.1, -0.05, 0.001, 0.002, 0.01]
+
+
+def info(**fields: object) -> CameraInfo:
+    made = CameraInfo(width=640, height=480, k=K, p=P, d=D, distortion_model="plumb_bob")
+    for name, value in fields.items():
+        setattr(made, name, value)
+    return made
+
+
+def test_plain() -> None:
+    camera = camera_from_info(info(), "/camera_info")
+    assert (camera.width, camera.height, camera.model, camera.calibrated) == (640, 480, "plumb_bob", True)
+    np.testing.assert_array_equal(camera.k.ravel(), K)
+    np.testing.assert_array_equal(camera.d, D)
+
+
+def test_rectified_takes_p_and_no_distortion() -> None:
+    camera = camera_from_info(info(), "/camera_info", rectified=True)
+    np.testing.assert_array_equal(camera.k, np.reshape(P, (3, 4))[:, :3])
+    assert not camera.distorted
+
+
+@pytest.mark.parametrize("rectified", [False, True])
+@pytest.mark.parametrize("binning", [(0, 0), (1, 1), (2, 2), (2, 4)])
+@pytest.mark.parametrize("roi", [(0, 0, 0, 0), (40, 60, 320, 240)])
+def test_pixels_of_the_delivered_image(rectified: bool, binning: tuple[int, int], roi: tuple[int, ...]) -> None:
+    """A point projects to the full image's pixel, moved into the region and divided by the binning."""
+    x, y, width, height = roi
+    made = info(binning_x=binning[0], binning_y=binning[1])
+    made.roi = RegionOfInterest(x_offset=x, y_offset=y, width=width, height=height)
+    camera = camera_from_info(made, "/camera_info", rectified=rectified)
+    full = camera_from_info(info(), "/camera_info", rectified=rectified)
+    factors = np.maximum(binning, 1)
+    points = np.array([[0.1, -0.2, 2.0], [0.4, 0.3, 3.0]])
+    np.testing.assert_allclose(camera.project(points), (full.project(points) - [x, y]) / factors, atol=1e-9)
+    size = (width, height) if width else (640, 480)
+    assert (camera.width, camera.height) == (size[0] // factors[0], size[1] // factors[1])
+
+
+@pytest.mark.parametrize(
+    ("fields", "model"),
+    [
+        ({"d": []}, "plumb_bob"),
+        ({"d": [], "distortion_model": ""}, "plumb_bob"),
+        ({"d": [0.0] * 5, "distortion_model": "whatever"}, "plumb_bob"),
+        ({"d": [0.1, 0.0, 0.0, 0.0], "distortion_model": "fisheye"}, "equidistant"),
+        ({"d": [0.1] * 8, "distortion_model": "rational_polynomial"}, "rational_polynomial"),
+    ],
+)
+def test_distortion_models(fields: dict[str, object], model: str) -> None:
+    assert camera_from_info(info(**fields), "/camera_info").model == model
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"k": [0.0] * 9},
+        {"k": [-500.0, *K[1:]]},
+        {"k": [float("nan"), *K[1:]]},
+        {"width": 0},
+        {"d": [0.1], "distortion_model": "plumb_bob"},
+        {"d": [float("nan")] * 5},
+        {"distortion_model": "double_sphere"},
+        {"roi": RegionOfInterest(x_offset=600, width=100, height=100)},
+        {"binning_x": 1000},
+    ],
+)
+def test_what_is_no_calibration_is_refused_by_topic(fields: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="/front/camera_info"):
+        camera_from_info(info(**fields), "/front/camera_info")
+
+
+def test_rectified_without_p_is_refused() -> None:
+    with pytest.raises(InputError, match=r"/camera_info.*\bp\b"):
+        camera_from_info(info(p=[0.0] * 12), "/camera_info", rectified=True)
+
+
+UINT = st.integers(0, 2000) | st.just(2**32 - 1)
+NUMBER = st.floats(width=64)
+
+
+@given(
+    UINT, UINT, st.lists(NUMBER, min_size=9, max_size=9), st.lists(NUMBER, max_size=14), st.tuples(UINT, UINT, UINT, UINT),
+    st.tuples(UINT, UINT), st.sampled_from(["plumb_bob", "equidistant", "", "x"]), st.booleans(),
+)  # fmt: skip
+def test_any_info_is_a_camera_or_an_input_error(
+    width: int, height: int, k: list[float], d: list[float], roi: tuple[int, ...], binning: tuple[int, int], model: str, rectified: bool
+) -> None:  # fmt: skip
+    made = CameraInfo(width=width, height=height, k=k, d=d, distortion_model=model, p=[*k, 0.0, 0.0, 0.0])
+    made.binning_x, made.binning_y = binning
+    made.roi = RegionOfInterest(x_offset=roi[0], y_offset=roi[1], width=roi[2], height=roi[3])
+    try:
+        camera = camera_from_info(made, "/camera_info", rectified=rectified)
+    except InputError:
+        return
+    assert np.isfinite(camera.k).all()
+    assert camera.k[0, 0] > 0
+    assert camera.width > 0

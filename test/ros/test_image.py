@@ -1,0 +1,161 @@
+"""Images from messages: every encoding, and every field that can be wrong."""
+
+from __future__ import annotations
+
+import array
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sensor_msgs.msg import Image
+
+from smplerx_ros.errors import InputError
+from smplerx_ros.ros.image import ENCODINGS, MAX_PIXELS, image_from_message, message_from_image
+
+WIDTH, HEIGHT = 8, 6
+RGB = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+GREY = RGB[..., 0]
+
+
+def message(pixels: np.ndarray, encoding: str, padding: int = 0, bigendian: bool = False) -> Image:
+    """The message of `pixels (H, W[, C])` in memory order, each row followed by `padding` bytes."""
+    height, width = pixels.shape[:2]
+    rows = np.ascontiguousarray(pixels).view(np.uint8).reshape(height, -1)
+    rows = np.pad(rows, ((0, 0), (0, padding)), constant_values=77)
+    made = Image(height=height, width=width, encoding=encoding, is_bigendian=int(bigendian), step=rows.shape[1])
+    made.data = array.array("B", rows.tobytes())
+    return made
+
+
+@pytest.mark.parametrize("padding", [0, 5])
+@pytest.mark.parametrize(
+    ("encoding", "pixels", "expected"),
+    [
+        ("rgb8", RGB, RGB),
+        ("bgr8", RGB[..., ::-1], RGB),
+        ("8UC3", RGB[..., ::-1], RGB),
+        ("rgba8", np.dstack([RGB, GREY]), RGB),
+        ("bgra8", np.dstack([RGB[..., ::-1], GREY]), RGB),
+        ("8UC4", np.dstack([RGB[..., ::-1], GREY]), RGB),
+        ("mono8", GREY, np.dstack([GREY] * 3)),
+        ("8UC1", GREY, np.dstack([GREY] * 3)),
+        ("mono16", GREY.astype("<u2") * 257, np.dstack([GREY] * 3)),
+        ("16UC1", GREY.astype("<u2") * 257, np.dstack([GREY] * 3)),
+        ("rgb16", RGB.astype("<u2") * 257, RGB),
+        ("bgr16", RGB[..., ::-1].astype("<u2") * 257, RGB),
+    ],
+)
+def test_colours_arrive(encoding: str, pixels: np.ndarray, expected: np.ndarray, padding: int) -> None:
+    padding += padding % 2 if pixels.dtype.itemsize == 2 else 0
+    np.testing.assert_array_equal(image_from_message(message(pixels, encoding, padding), "/image"), expected)
+
+
+def test_big_endian_16_bit() -> None:
+    image = image_from_message(message(GREY.astype(">u2") * 257, "mono16", bigendian=True), "/image")
+    np.testing.assert_array_equal(image[..., 0], GREY)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "order"), [("yuv422", "UYVY"), ("uyvy", "UYVY"), ("yuv422_yuy2", "YUYV"), ("yuyv", "YUYV")]
+)
+def test_yuv422(encoding: str, order: str) -> None:
+    """A saturated red by BT.601: Y 81, U 90, V 240."""
+    value = {"Y": 81, "U": 90, "V": 240}
+    pair = np.array([value[letter] for letter in order], np.uint8)
+    image = image_from_message(
+        message(np.tile(pair, (HEIGHT, WIDTH // 2)).reshape(HEIGHT, WIDTH, 2), encoding), "/image"
+    )
+    np.testing.assert_allclose(image.reshape(-1, 3), np.tile([255, 0, 0], (HEIGHT * WIDTH, 1)), atol=3)
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+def test_bayer_patterns_are_told_apart(pattern: str, bits: int) -> None:
+    colour = {"r": 200, "g": 100, "b": 20}
+    tile = np.array([colour[letter] for letter in pattern], "<u2").reshape(2, 2)
+    mosaic = np.tile(tile, (HEIGHT // 2, WIDTH // 2))
+    mosaic = mosaic * 257 if bits == 16 else mosaic.astype(np.uint8)
+    image = image_from_message(message(mosaic, f"bayer_{pattern}{bits}"), "/image")
+    np.testing.assert_allclose(image[2:-2, 2:-2].reshape(-1, 3).mean(axis=0), [200, 100, 20], atol=1)
+
+
+def spoiled(**fields: object) -> Image:
+    made = message(RGB, "rgb8")
+    for name, value in fields.items():
+        setattr(made, name, value)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("bad", "fragment"),
+    [
+        (Image(), "empty"),
+        (spoiled(data=array.array("B")), "empty"),
+        (spoiled(height=0), "empty"),
+        (spoiled(width=0), "empty"),
+        (spoiled(step=3 * WIDTH - 1), "step"),
+        (spoiled(step=0), "step"),
+        (spoiled(height=HEIGHT + 1), "data"),
+        (spoiled(height=HEIGHT - 1), "data"),
+        (spoiled(data=array.array("B", bytes(10))), "data"),
+        (spoiled(encoding="nv12"), "encoding"),
+        (spoiled(encoding=""), "encoding"),
+        (spoiled(encoding="x" * 10_000), "encoding"),
+        (spoiled(height=65_536, width=65_536), str(MAX_PIXELS)),
+        (message(np.zeros((4, 3, 2), np.uint8), "yuv422"), "even"),
+        (message(np.zeros((3, 4), np.uint8), "bayer_rggb8"), "even"),
+    ],
+)
+def test_bad_fields_are_named(bad: Image, fragment: str) -> None:
+    with pytest.raises(InputError) as error:
+        image_from_message(bad, "/camera/image_raw")
+    assert "/camera/image_raw" in str(error.value)
+    assert fragment in str(error.value)
+    assert len(str(error.value)) < 500
+
+
+SIZES = st.integers(0, 40) | st.sampled_from([2**31, 2**32 - 1])
+
+
+@given(
+    SIZES, SIZES, SIZES, st.sampled_from([*ENCODINGS, "nv12", "", "😀"]), st.integers(0, 255), st.binary(max_size=4000)
+)
+def test_any_message_is_an_image_or_an_input_error(
+    height: int, width: int, step: int, encoding: str, bigendian: int, data: bytes
+) -> None:
+    made = Image(height=height, width=width, step=step, encoding=encoding, is_bigendian=bigendian)
+    made.data = array.array("B", data)
+    with_right_length = len(data) == step * height
+    try:
+        image = image_from_message(made, "/image")
+    except InputError:
+        return
+    assert with_right_length
+    assert (image.shape, image.dtype) == ((height, width, 3), np.uint8)
+
+
+@given(st.sampled_from(sorted(ENCODINGS)), st.integers(1, 9), st.integers(1, 9), st.integers(0, 7), st.randoms())
+def test_any_well_formed_message_is_an_image(
+    encoding: str, height: int, width: int, padding: int, random: object
+) -> None:
+    kind = ENCODINGS[encoding]
+    if kind.even:
+        height, width = 2 * height, 2 * width
+    step = width * kind.channels * kind.bits // 8 + padding
+    made = Image(height=height, width=width, step=step, encoding=encoding)
+    made.data = array.array("B", random.randbytes(step * height))  # type: ignore[attr-defined]
+    image = image_from_message(made, "/image")
+    assert (image.shape, image.dtype) == ((height, width, 3), np.uint8)
+
+
+def test_rgb8_is_not_copied() -> None:
+    made = message(RGB, "rgb8")
+    assert np.shares_memory(image_from_message(made, "/image"), np.frombuffer(made.data, np.uint8))
+
+
+def test_there_and_back() -> None:
+    made = message_from_image(cv2.flip(RGB, 1)[:, ::-1], Image())
+    np.testing.assert_array_equal(image_from_message(made, "/image"), RGB)
+    assert (made.encoding, made.step) == ("rgb8", 3 * WIDTH)

@@ -1,0 +1,91 @@
+"""RViz's markers: one set a person, deleted when the person leaves, ids never used twice."""
+
+from __future__ import annotations
+
+import numpy as np
+from fake_estimator import make_person, random_params
+from rclpy.serialization import serialize_message
+from std_msgs.msg import Header
+from visualization_msgs.msg import Marker, MarkerArray
+
+from smplerx_ros.body import load_body
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.ros.markers import MarkerWriter
+from smplerx_ros.types import Person
+
+HEADER = Header(frame_id="camera")
+BODY = load_body()
+
+
+def somebody(person_id: str) -> Person:
+    return make_person(BODY, Camera.from_fov(640, 480), random_params(0), person_id)
+
+
+class Rviz:
+    """What RViz would show after each message."""
+
+    def __init__(self) -> None:
+        self.shown: dict[tuple[str, int], Marker] = {}
+
+    def take(self, message: MarkerArray) -> None:
+        serialize_message(message)
+        keys = [(marker.ns, marker.id) for marker in message.markers]
+        assert len(set(keys)) == len(keys)
+        for marker, key in zip(message.markers, keys, strict=True):
+            if marker.action == Marker.DELETE:
+                self.shown.pop(key, None)
+            else:
+                self.shown[key] = marker
+
+
+def test_bones_joints_and_label_are_where_the_person_is() -> None:
+    person = somebody("p1")
+    rviz = Rviz()
+    rviz.take(MarkerWriter(BODY).update([person], HEADER, mesh=False))
+    assert {namespace for namespace, _ in rviz.shown} == {"bones", "joints", "label"}
+    markers = {namespace: marker for (namespace, _), marker in rviz.shown.items()}
+    joints = [[p.x, p.y, p.z] for p in markers["joints"].points]
+    np.testing.assert_allclose(joints, person.joints, atol=1e-6)
+    assert len(markers["bones"].points) == len(markers["bones"].colors) == 2 * 54
+    assert markers["label"].text == "p1"
+    assert markers["label"].pose.position.y < person.joints[15, 1]  # above the head
+    assert all(marker.pose.orientation.w == 1.0 and marker.header == HEADER for marker in rviz.shown.values())
+    alphas = [color.a for color in markers["joints"].colors]
+    assert alphas == sorted(alphas)  # the person's confidence grows with the joint's index
+    assert alphas[0] < 0.3 < 0.99 < alphas[-1]
+
+
+def test_the_mesh_is_the_bodys() -> None:
+    person = somebody("p1")
+    message = MarkerWriter(BODY).update([person], HEADER, mesh=True)
+    (mesh,) = [marker for marker in message.markers if marker.ns == "mesh"]
+    points = np.array([[p.x, p.y, p.z] for p in mesh.points]).reshape(-1, 3, 3)
+    np.testing.assert_allclose(points, BODY.vertices(person.params)[0][BODY.faces], atol=1e-6)
+
+
+def test_who_leaves_is_deleted_and_never_comes_back_under_the_same_number() -> None:
+    writer, rviz = MarkerWriter(BODY), Rviz()
+    rviz.take(writer.update([somebody("p1"), somebody("p2")], HEADER, mesh=True))
+    first = {number for _, number in rviz.shown}
+    rviz.take(writer.update([somebody("p2")], HEADER, mesh=True))
+    assert {marker.text for (ns, _), marker in rviz.shown.items() if ns == "label"} == {"p2"}
+    assert len({number for _, number in rviz.shown}) == 1
+    rviz.take(writer.update([somebody("p3")], HEADER, mesh=True))
+    assert not first & {number for _, number in rviz.shown}
+    rviz.take(writer.clear(HEADER))
+    assert rviz.shown == {}
+    assert writer.clear(HEADER).markers == []
+
+
+def test_the_mesh_goes_when_switched_off() -> None:
+    writer, rviz = MarkerWriter(BODY), Rviz()
+    rviz.take(writer.update([somebody("p1")], HEADER, mesh=True))
+    rviz.take(writer.update([somebody("p1")], HEADER, mesh=False))
+    assert {namespace for namespace, _ in rviz.shown} == {"bones", "joints", "label"}
+
+
+def test_a_thousand_people_leave_nothing_behind() -> None:
+    writer, rviz = MarkerWriter(BODY), Rviz()
+    for n in range(1000):
+        rviz.take(writer.update([somebody(f"p{n}")] if n % 2 else [], HEADER, mesh=False))
+        assert len(rviz.shown) in (0, 3)

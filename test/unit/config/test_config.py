@@ -1,0 +1,84 @@
+"""The parameter table: defaults, types, ranges, and errors that say what to do."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, validate
+from smplerx_ros.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPT = ROOT / "scripts" / "generate_parameter_docs.py"
+
+
+def test_nothing_given_is_all_defaults() -> None:
+    values = validate({})
+    assert values == {parameter.name: parameter.default for parameter in PARAMETERS}
+    assert next(iter(values)) == "backbone"
+
+
+def test_names_are_unique_and_defaults_allowed() -> None:
+    table = (*PARAMETERS, *ROS_PARAMETERS)
+    assert len({parameter.name for parameter in table}) == len(table)
+    for parameter in table:
+        assert parameter.check(parameter.default) == parameter.default
+        assert type(parameter.default) is parameter.type
+        assert parameter.description.endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("values", "fragments"),
+    [
+        ({"bacbone": "lite"}, ["bacbone", "did you mean 'backbone'"]),
+        ({"zzz": 1}, ["zzz", "known", "backbone"]),
+        ({"backbone": "light"}, ["backbone", "'light'", "lite"]),
+        ({"backbone": 3}, ["backbone", "3", "str"]),
+        ({"threads": -1}, ["threads", "-1", "1 to 256, or 0 = the runtime's choice"]),
+        ({"threads": 1.5}, ["threads", "1.5", "int"]),
+        ({"threads": True}, ["threads", "True", "int"]),
+        ({"person_height": 0.2}, ["person_height", "0.2", "0.5 to 2.5, or 0 = unknown"]),
+        ({"person_height": float("nan")}, ["person_height", "nan"]),
+        ({"default_fov": 0.0}, ["default_fov", "0.0", "10 to 170"]),
+        ({"image_is_rectified": 1}, ["image_is_rectified", "true | false"]),
+        ({"device": None}, ["device", "None", "cuda"]),
+        ({"autostart": True}, ["autostart"]),  # the node's own, not the estimator's
+    ],
+)
+def test_what_cannot_be_used_is_named(values: dict[str, object], fragments: list[str]) -> None:
+    with pytest.raises(ConfigError) as error:
+        validate(values)
+    for fragment in fragments:
+        assert fragment in str(error.value)
+
+
+def test_integers_count_as_numbers_and_zero_as_unknown() -> None:
+    values = validate({"default_fov": 90, "person_height": 0})
+    assert values["default_fov"] == 90.0
+    assert type(values["default_fov"]) is float
+    assert values["person_height"] == 0.0
+
+
+@given(st.sampled_from(PARAMETERS), st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text()))
+def test_any_value_is_taken_in_its_type_or_refused_by_name(parameter, value) -> None:  # type: ignore[no-untyped-def]
+    try:
+        assert type(parameter.check(value)) is parameter.type
+    except ConfigError as error:
+        assert repr(parameter.name) in str(error)
+
+
+def test_documentation_is_current() -> None:
+    result = subprocess.run([sys.executable, SCRIPT, "--check"], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_stale_documentation_is_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "parameters.md"
+    assert subprocess.run([sys.executable, SCRIPT, "--output", page]).returncode == 0
+    page.write_text(page.read_text().replace("lite", "heavy"))
+    assert subprocess.run([sys.executable, SCRIPT, "--check", "--output", page], capture_output=True).returncode == 1
