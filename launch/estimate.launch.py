@@ -8,39 +8,27 @@ from __future__ import annotations
 from pathlib import Path
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchContext, LaunchDescription
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
-PACKAGE = "smplerx_ros"
-BOOLEANS = ["true", "false"]
+from launch import LaunchContext, LaunchDescription
+from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, Parameter, Value
 
-# Launch argument = parameter of the node: default (empty: as in the parameter file), choices, description.
-PARAMETERS: dict[str, tuple[str, list[str] | None, str]] = {
-    "backbone": ("", None, "What estimates the people: 'lite' needs no weights."),
-    "weights": ("", None, "Converted weights of the backbone (a bundle)."),
-    "body_model": ("", None, "SMPL-X body model, SMPLX_*.npz; without one the embedded stand-in body."),
-    "device": ("", ["", "auto", "cpu", "cuda"], "Where the networks run."),
-    "runtime": ("", ["", "auto", "onnx", "torch"], "What runs the networks."),
-    "autostart": ("", ["", *BOOLEANS], "Configure and activate the node at once."),
-    "use_sim_time": ("false", BOOLEANS, "Take the time from /clock (bags, simulators)."),
-}
+BOOLEANS = ["true", "false"]
+ARGUMENTS = ("backbone", "weights", "body_model", "runtime", "device", "autostart")  # parameters of the node
 TOPICS = {
-    "image": ("/camera/image_raw", "Images (sensor_msgs/Image)."),
-    "camera_info": ("/camera/camera_info", "Their calibration (sensor_msgs/CameraInfo)."),
-    "depth": ("/camera/depth/image_raw", "Depth registered to the images (sensor_msgs/Image)."),
+    "image": ("/camera/image_raw", "Topic of the images."),
+    "camera_info": ("/camera/camera_info", "Topic of their calibration."),
+    "depth": ("/camera/depth/image_raw", "Topic of depth images registered to the images."),
 }
 
 
 def generate_launch_description() -> LaunchDescription:
     """Arguments, the estimator and, if asked for, RViz."""
-    share = Path(get_package_share_directory(PACKAGE))
-    arguments = [
-        DeclareLaunchArgument(name, default_value=default, choices=choices, description=description)
-        for name, (default, choices, description) in PARAMETERS.items()
-    ]
+    share = Path(get_package_share_directory("smplerx_ros"))
+    arguments = [_argument(parameter) for parameter in _parameters()]
     arguments += [
         DeclareLaunchArgument(name, default_value=topic, description=description)
         for name, (topic, description) in TOPICS.items()
@@ -52,6 +40,9 @@ def generate_launch_description() -> LaunchDescription:
             description="File with the node's parameters.",
         ),
         DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
+        DeclareLaunchArgument(
+            "use_sim_time", default_value="false", choices=BOOLEANS, description="Take the time from /clock."
+        ),
         DeclareLaunchArgument("rviz", default_value="false", choices=BOOLEANS, description="Start RViz as well."),
     ]
     rviz = Node(
@@ -66,12 +57,28 @@ def generate_launch_description() -> LaunchDescription:
     return LaunchDescription([*arguments, OpaqueFunction(function=_estimator), rviz])
 
 
+def _parameters() -> list[Parameter]:
+    return [parameter for parameter in (*PARAMETERS, *ROS_PARAMETERS) if parameter.name in ARGUMENTS]
+
+
+def _argument(parameter: Parameter) -> DeclareLaunchArgument:
+    allowed = BOOLEANS if parameter.type is bool else list(parameter.choices)
+    return DeclareLaunchArgument(
+        parameter.name,
+        default_value="",
+        choices=["", *allowed] if allowed else None,
+        description=f"{parameter.description} Empty: as in params_file.",
+    )
+
+
 def _estimator(context: LaunchContext) -> list[Node]:
-    given = {name: LaunchConfiguration(name).perform(context) for name in PARAMETERS}
-    values = {name: _typed(name, text) for name, text in given.items() if text}
+    """The node, once the arguments are known: those given override the parameter file."""
+    given = {parameter: LaunchConfiguration(parameter.name).perform(context) for parameter in _parameters()}
+    values: dict[str, Value] = {parameter.name: _typed(parameter, text) for parameter, text in given.items() if text}
+    values["use_sim_time"] = LaunchConfiguration("use_sim_time").perform(context) == "true"
     return [
         Node(
-            package=PACKAGE,
+            package="smplerx_ros",
             executable="estimator",
             name="smplerx",
             namespace=LaunchConfiguration("namespace"),
@@ -82,6 +89,6 @@ def _estimator(context: LaunchContext) -> list[Node]:
     ]
 
 
-def _typed(name: str, text: str) -> bool | str:
-    """Booleans as such; all else stays text, so that a backbone named like a number is not read as one."""
-    return text == "true" if set(BOOLEANS) <= set(PARAMETERS[name][1] or ()) else text
+def _typed(parameter: Parameter, text: str) -> Value:
+    """Of the parameter's own type, so that a text that looks like a number stays a text."""
+    return text == "true" if parameter.type is bool else parameter.check(text)

@@ -5,7 +5,7 @@ if [ -f "$smplerx_root/.venv/workspace.stamp" ]; then
   set +u
   . "$smplerx_root/.venv/bin/activate"
   . "$smplerx_root/.venv/ros.sh"
-  . "$smplerx_root/.venv/colcon/install/local_setup.bash"
+  . "$smplerx_root/.venv/local_setup.bash"
   export PYTHONPATH="$smplerx_root${PYTHONPATH:+:$PYTHONPATH}"  # the source tree, before its installed copy
   [ -z "$smplerx_nounset" ] || set -u
   unset smplerx_root smplerx_nounset

@@ -10,7 +10,6 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 venv=$root/.venv
-workspace=$venv/colcon
 
 main() {
   choose_ros
@@ -83,7 +82,7 @@ install_requirements() {
     "$python" -m venv --system-site-packages "$venv"
     install_beside_ros
   fi
-  touch "$venv/COLCON_IGNORE"
+  touch "$venv/COLCON_IGNORE" "$venv/local_setup.bash"  # colcon warns of a prefix without the second
 }
 
 pip_install() {
@@ -119,10 +118,12 @@ relocate_cmake_files() {
 
 # .venv/ros.sh is the ROS part of scripts/env.sh. Wheels bring no such file; an installation is sourced again.
 write_environment() {
-  local site prefix
+  local site
   if [ "$ros" = installed ]; then
-    prefix=${AMENT_PREFIX_PATH##*:}
-    { echo "export SMPLERX_ROS_SETUP=installed"; echo "[ -n \"\${ROS_DISTRO:-}\" ] || . \"$prefix/setup.bash\""; } > "$venv/ros.sh"
+    cat > "$venv/ros.sh" <<EOF
+export SMPLERX_ROS_SETUP=installed
+[ -n "\${ROS_DISTRO:-}" ] || . "${AMENT_PREFIX_PATH##*:}/setup.bash"
+EOF
     return
   fi
   site=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')
@@ -152,24 +153,24 @@ workspace_inputs() {
 }
 
 build_workspace() {
-  echo "setup: building the ROS workspace in $workspace"
+  echo "setup: building the ROS packages"
   local package missing=()
   for package in tf2_msgs vision_msgs hri_msgs; do
     has_ros_package "$package" || missing+=("test/interfaces/$package")
   done
-  mkdir -p "$workspace"
-  colcon --log-base "$workspace/log" build --base-paths . "${missing[@]}" \
-    --build-base "$workspace/build" --install-base "$workspace/install" --merge-install --symlink-install \
-    --event-handlers console_cohesion- --cmake-args -G Ninja -DPython3_EXECUTABLE="$venv/bin/python" \
-    -DPython3_FIND_VIRTUALENV=ONLY -DCMAKE_BUILD_TYPE=Release --no-warn-unused-cli
+  # Installed into .venv itself: CMake refuses an include directory (NumPy's, in .venv) that lies inside the source
+  # tree, unless the install prefix holds it.
+  colcon --log-base "$venv/colcon/log" build --base-paths . "${missing[@]}" \
+    --build-base "$venv/colcon/build" --install-base "$venv" --merge-install --symlink-install \
+    --cmake-args -G Ninja -DPython3_EXECUTABLE="$venv/bin/python" -DPython3_FIND_VIRTUALENV=ONLY \
+    -DCMAKE_BUILD_TYPE=Release --no-warn-unused-cli
 }
 
 has_ros_package() {
   local prefix prefixes
   IFS=: read -ra prefixes <<< "$AMENT_PREFIX_PATH"
   for prefix in "${prefixes[@]}"; do
-    [ "$prefix" = "$workspace/install" ] && continue
-    [ -e "$prefix/share/ament_index/resource_index/packages/$1" ] && return 0
+    [ "$prefix" != "$venv" ] && [ -e "$prefix/share/ament_index/resource_index/packages/$1" ] && return 0
   done
   return 1
 }
