@@ -84,7 +84,8 @@ class SmplxParams:
     def rest(cls, batch: int | None = None) -> SmplxParams:
         """Rest pose and mean shape at the origin, unbatched or `(batch, n)`; nothing estimated."""
         lead = () if batch is None else (batch,)
-        return cls(**{name: np.zeros((*lead, size), np.float32) for name, size in PARAM_SIZES.items()})
+        arrays: dict[str, Any] = {name: np.zeros((*lead, size), np.float32) for name, size in PARAM_SIZES.items()}
+        return cls(**arrays)
 
     @classmethod
     def stack(cls, items: list[SmplxParams]) -> SmplxParams:
@@ -92,7 +93,7 @@ class SmplxParams:
         common = ~Estimated.NONE
         for item in items:
             common &= item.estimated
-        arrays = {name: np.stack([getattr(item, name) for item in items]) for name in PARAM_SIZES}
+        arrays: dict[str, Any] = {name: np.stack([getattr(item, name) for item in items]) for name in PARAM_SIZES}
         return cls(**arrays, estimated=common)
 
     def __getitem__(self, index: int) -> SmplxParams:
@@ -173,11 +174,6 @@ class BodyEstimate:
     score: float  # 0..1, that this is a person
     params: SmplxParams
     confidence: FloatArray  # (55,) 0..1 per joint; low where a joint keeps a prior pose
-    box: Box  # where the person is now
-
-
-def _nan(*shape: int) -> Any:
-    return field(default_factory=lambda: np.full(shape, np.nan, np.float32))
 
 
 @dataclass(frozen=True)
@@ -191,7 +187,9 @@ class Person:
     joints: FloatArray  # (55, 3) metres, optical frame, SMPL-X order
     joints_image: FloatArray  # (55, 2) pixels of the input image (distorted if it is)
     confidence: FloatArray  # (55,) 0..1
-    pose_covariance: FloatArray = _nan(6, 6)  # pelvis x, y, z, rx, ry, rz; m^2, m rad, rad^2
-    root_velocity: FloatArray = _nan(3)  # m/s, optical frame
-    left_wrist_velocity: FloatArray = _nan(3)
-    right_wrist_velocity: FloatArray = _nan(3)
+    pose_covariance: FloatArray = field(
+        default_factory=lambda: np.full((6, 6), np.nan)
+    )  # pelvis x, y, z, rx, ry, rz; m^2, m rad, rad^2
+    root_velocity: FloatArray = field(default_factory=lambda: np.full((3,), np.nan))  # m/s, optical frame
+    left_wrist_velocity: FloatArray = field(default_factory=lambda: np.full((3,), np.nan))
+    right_wrist_velocity: FloatArray = field(default_factory=lambda: np.full((3,), np.nan))

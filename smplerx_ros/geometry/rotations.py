@@ -14,13 +14,15 @@ FloatArray = NDArray[np.floating[Any]]
 def matrix_from_rotvec(rotvec: ArrayLike) -> FloatArray:
     """`(..., 3, 3)` matrices of axis-angle vectors `(..., 3)`, radians."""
     vectors = np.asarray(rotvec, dtype=np.float64)
-    return Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix().reshape(*vectors.shape[:-1], 3, 3)
+    matrices = Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix()
+    return np.asarray(matrices).reshape(*vectors.shape[:-1], 3, 3)
 
 
 def rotvec_from_matrix(matrix: ArrayLike) -> FloatArray:
     """Axis-angle `(..., 3)`, angle in [0, pi], of matrices `(..., 3, 3)` (orthogonalised if slightly off)."""
     matrices = np.asarray(matrix, dtype=np.float64)
-    return Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_rotvec().reshape(*matrices.shape[:-2], 3)
+    rotvecs = Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_rotvec()
+    return np.asarray(rotvecs).reshape(*matrices.shape[:-2], 3)
 
 
 def quaternion_from_matrix(matrix: ArrayLike) -> FloatArray:
@@ -28,7 +30,7 @@ def quaternion_from_matrix(matrix: ArrayLike) -> FloatArray:
     matrices = np.asarray(matrix, dtype=np.float64)
     quaternions = Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_quat()
     quaternions *= np.where(quaternions[:, 3:] < 0, -1.0, 1.0)
-    return quaternions.reshape(*matrices.shape[:-2], 4)
+    return np.asarray(quaternions).reshape(*matrices.shape[:-2], 4)
 
 
 def rotation_between(a: ArrayLike, b: ArrayLike) -> FloatArray:
@@ -44,6 +46,19 @@ def rotation_between(a: ArrayLike, b: ArrayLike) -> FloatArray:
     normal = normalized(np.cross(a_unit, np.eye(3)[np.argmin(np.abs(a_unit), axis=-1)]))
     half_turn = 2 * normal[..., :, None] * normal[..., None, :] - np.eye(3)
     return np.where(cosine < -1 + 1e-9, half_turn, near)
+
+
+def right_jacobian_inverse(rotvec: ArrayLike) -> FloatArray:
+    """`(..., 3, 3)`: change of an axis-angle vector `(..., 3)` when its rotation is turned in its own frame.
+
+    log(exp(v) exp(d)) = v + J d + O(d^2); eq. 144 of Sola et al., A micro Lie theory, arXiv 1812.01537.
+    """
+    v = np.asarray(rotvec, dtype=np.float64)
+    angle = np.linalg.norm(v, axis=-1)[..., None, None]
+    safe = np.clip(angle, 1e-3, np.pi - 1e-3)
+    curved = 1 / safe**2 - (1 + np.cos(safe)) / (2 * safe * np.sin(safe))
+    cross = skew(v)
+    return np.asarray(np.eye(3) + 0.5 * cross + np.where(angle < 1e-3, 1 / 12, curved) * (cross @ cross))
 
 
 def skew(vectors: ArrayLike) -> FloatArray:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Who is who from frame to frame."""

@@ -1,0 +1,239 @@
+"""Frames in, people out: detection, tracking, a backbone and a body; no ROS, no threads."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from itertools import count
+from time import perf_counter
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .body import BodyModel, load_body
+from .body.skeleton import EXTRA_JOINT_NAMES, JOINT_NAMES
+from .config import validate
+from .errors import ConfigError
+from .geometry.camera import Camera
+from .tracking.tracker import Tracker
+from .types import BodyEstimate, Box, Frame, Observation, Person, SmplxParams
+
+FloatArray = NDArray[np.floating[Any]]
+
+# The box of a person round joints and extremities, as shares of their extent: skin and hair lie outside.
+_BOX_MARGIN, _BOX_TOP_MARGIN = 0.05, 0.10
+
+
+class Backbone(Protocol):
+    """Turns observations into bodies; may remember people by their id."""
+
+    name: str
+
+    @property
+    def runtime(self) -> str:
+        """What runs its networks."""
+
+    def estimate(self, observations: Sequence[Observation]) -> list[BodyEstimate | None]:
+        """One answer per observation, in their order; None where no body was found. Every frame has a camera."""
+
+    def forget(self, ids: Collection[str]) -> None:
+        """People who have left."""
+
+    def reset(self) -> None:
+        """Forget everybody."""
+
+
+class Detector(Protocol):
+    """Finds people in images."""
+
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Box]]:
+        """Boxes per image, pixels."""
+
+
+@dataclass(frozen=True)
+class People:
+    """The people of one frame, and how they were found."""
+
+    frame: Frame
+    people: tuple[Person, ...]
+    camera: Camera  # `calibrated` is False where a field of view was assumed
+    backbone: str
+    body_model: str
+    runtime: str
+    stage_seconds: dict[str, float] = field(default_factory=dict)  # of the call that the frame was part of
+
+
+@dataclass(frozen=True)
+class Options:
+    """When to detect, how many people to follow, and the camera assumed without calibration."""
+
+    detect_every: int = 10
+    max_people: int = 10
+    default_fov: float = 60.0  # degrees, horizontal
+
+
+@dataclass
+class _CameraState:
+    """One camera: its people, its last stamp and frames since the last detection."""
+
+    tracker: Tracker
+    stamp_ns: int = 0
+    frames_to_detection: int = 0
+
+
+class Estimator:
+    """Estimates the people of one or several cameras, told apart by `Frame.frame_id`; people keep their ids."""
+
+    def __init__(self, backbone: Backbone, detector: Detector, body: BodyModel, options: Options) -> None:
+        self.body = body
+        self._backbone = backbone
+        self._detector = detector
+        self._options = options
+        self._ids: Iterator[str] = (f"p{n}" for n in count(1))
+        self._cameras: dict[str, _CameraState] = {}
+
+    @classmethod
+    def from_config(cls, values: Mapping[str, object]) -> Estimator:
+        """From the parameters of `config.PARAMETERS` by name; the others take their defaults.
+
+        Raises ConfigError for an unknown name or unusable value, ModelFileError for an unusable file.
+        """
+        config: dict[str, Any] = validate(values)
+        body = load_body(config["body_model"] or None)
+        threads = config["threads"] or None
+        options = Options(config["detect_every"], config["max_people"], config["default_fov"])
+        return cls(_backbone(config, body, threads), _detector(config, threads), body, options)
+
+    def estimate(self, frame: Frame) -> list[Person]:
+        """The people in one frame."""
+        return list(self.process([frame])[0].people)
+
+    def process(self, frames: Sequence[Frame]) -> list[People]:
+        """The people of each frame, at most one frame a camera: all of them in one batch per network."""
+        seconds: dict[str, float] = {}
+        with _timed(seconds, "detection"):
+            states = [self._state(frame) for frame in frames]
+            self._detect(frames, states)
+        cameras = [frame.camera or self._assumed_camera(frame) for frame in frames]
+        observations = [
+            (i, Observation(replace(frame, camera=camera), track.id, track.box))
+            for i, (frame, camera, state) in enumerate(zip(frames, cameras, states, strict=True))
+            for track in state.tracker.following[: self._options.max_people]
+        ]
+        with _timed(seconds, "backbone"):
+            bodies = self._backbone.estimate([observation for _, observation in observations])
+        with _timed(seconds, "body"):
+            people = self._people([o for _, o in observations], bodies)
+        results = []
+        for i, (frame, camera, state) in enumerate(zip(frames, cameras, states, strict=True)):
+            mine = {o.id: people[k] for k, (owner, o) in enumerate(observations) if owner == i}
+            boxes = {identity: None if person is None else person.box for identity, person in mine.items()}
+            gone = state.tracker.estimated(boxes, frame.stamp_ns)
+            self._backbone.forget(gone)
+            kept = tuple(person for person in mine.values() if person is not None and person.id not in gone)
+            names = self._backbone.name, self.body.name, self._backbone.runtime
+            results.append(People(frame, kept, camera, *names, seconds))
+        return results
+
+    def reset(self) -> None:
+        """Forget everybody; ids are not used again."""
+        self._cameras.clear()
+        self._backbone.reset()
+
+    def _state(self, frame: Frame) -> _CameraState:
+        """The frame's camera; one whose time went back starts anew."""
+        state = self._cameras.get(frame.frame_id)
+        if state is not None and frame.stamp_ns < state.stamp_ns:
+            self._backbone.forget(state.tracker.clear())
+            state = None
+        if state is None:
+            state = self._cameras[frame.frame_id] = _CameraState(Tracker(self._ids))
+        state.stamp_ns = frame.stamp_ns
+        return state
+
+    def _detect(self, frames: Sequence[Frame], states: Sequence[_CameraState]) -> None:
+        due = []
+        for i, state in enumerate(states):
+            state.frames_to_detection -= 1
+            if state.frames_to_detection <= 0 or state.tracker.searching:
+                due.append(i)
+                state.frames_to_detection = self._options.detect_every
+        found = self._detector.detect([frames[i].image for i in due]) if due else []
+        for i, boxes in zip(due, found, strict=True):
+            states[i].tracker.detected(boxes, frames[i].stamp_ns)
+
+    def _assumed_camera(self, frame: Frame) -> Camera:
+        height, width = frame.image.shape[:2]
+        return Camera.from_fov(width, height, self._options.default_fov)
+
+    def _people(
+        self, observations: Sequence[Observation], bodies: Sequence[BodyEstimate | None]
+    ) -> list[Person | None]:
+        """Joints of all bodies in one batch, then each person's in the image."""
+        found = [i for i, body in enumerate(bodies) if body is not None]
+        people: list[Person | None] = [None] * len(bodies)
+        if not found:
+            return people
+        estimates = [body for body in bodies if body is not None]
+        points = self.body.landmarks144(SmplxParams.stack([estimate.params for estimate in estimates]))
+        points = points[:, : len(JOINT_NAMES) + len(EXTRA_JOINT_NAMES)]
+        for i, estimate, places in zip(found, estimates, points, strict=True):
+            people[i] = _person(observations[i], estimate, places)
+        return people
+
+
+def _person(observation: Observation, estimate: BodyEstimate, places: FloatArray) -> Person | None:
+    """A person from joints and extremities `places (76, 3)` metres; None if none of them is in front of the camera."""
+    camera = observation.frame.camera
+    assert camera is not None
+    pixels = camera.project(places)
+    visible = pixels[np.isfinite(pixels).all(axis=-1)]
+    if not len(visible):
+        return None
+    joints = len(JOINT_NAMES)
+    return Person(
+        id=observation.id,
+        score=estimate.score,
+        box=_box_round(visible, estimate.score),
+        params=estimate.params,
+        joints=places[:joints].astype(np.float32),
+        joints_image=pixels[:joints].astype(np.float32),
+        confidence=estimate.confidence,
+    )
+
+
+def _box_round(pixels: FloatArray, score: float) -> Box:
+    low, high = pixels.min(axis=0), pixels.max(axis=0)
+    margin = np.maximum(_BOX_MARGIN * (high - low), 1.0)
+    top = _BOX_TOP_MARGIN * (high - low)[1]
+    return Box(low[0] - margin[0], low[1] - top - 1, high[0] + margin[0], high[1] + margin[1], score)
+
+
+def _backbone(config: dict[str, Any], body: BodyModel, threads: int | None) -> Backbone:
+    if config["backbone"] != "lite":
+        raise ConfigError(f"parameter 'backbone': {config['backbone']!r} cannot be run yet; use 'lite'")
+    if config["runtime"] == "torch":
+        raise ConfigError("parameter 'runtime': 'lite' runs in ONNX Runtime only; use 'auto' or 'onnx'")
+    from .lite.backbone import LiteBackbone
+    from .lite.landmarks import LandmarkEstimator
+
+    return LiteBackbone(body, LandmarkEstimator(config["device"], threads), config["person_height"] or None)
+
+
+def _detector(config: dict[str, Any], threads: int | None) -> Detector:
+    if config["detector"] == "full_frame":
+        from .detection.full_frame import FullFrameDetector
+
+        return FullFrameDetector()
+    from .detection.builtin import BuiltinDetector
+
+    return BuiltinDetector(config["device"], threads, config["detection_threshold"])
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
+    start = perf_counter()
+    yield
+    seconds[stage] = perf_counter() - start

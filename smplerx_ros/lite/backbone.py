@@ -1,0 +1,172 @@
+"""The `lite` backbone: landmarks, then the body that fits them. It remembers each person from frame to frame."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from math import exp
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body.model import BodyModel
+from ..body.skeleton import JOINT_INDEX
+from ..geometry.rotations import rotvec_from_matrix
+from ..types import BodyEstimate, Estimated, Observation, SmplxParams
+from .confidence import joint_confidence
+from .face import FacePose, face_pose
+from .fingers import FingerSolver
+from .fit import BodyFitter, Track
+from .landmarks import LandmarkEstimator, LandmarkQuery, PersonLandmarks
+from .refinement import Pose
+from .targets import Sightings, sightings
+
+FloatArray = NDArray[np.floating[Any]]
+
+_LONGEST_GAP = 0.5  # s; after that the last pose says nothing of the next
+_FRAME_SECONDS = 1 / 30  # where stamps do not tell (images without time)
+_HAND_MEMORY = 0.5  # s; a hand that is not seen relaxes this fast
+_SIDES = (("left", Estimated.LEFT_HAND_POSE), ("right", Estimated.RIGHT_HAND_POSE))
+_BODY_PARTS = Estimated.GLOBAL_ORIENT | Estimated.BODY_POSE | Estimated.BETAS | Estimated.TRANSL
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """One person in the last frame that showed them."""
+
+    stamp_ns: int
+    landmarks: PersonLandmarks
+    track: Track
+    hands: dict[str, FloatArray]  # (45,) relative to the mean hand
+
+
+class LiteBackbone:
+    """Estimates people from the embedded landmark models.
+
+    `person_height` in metres fixes the scale; None assumes an average adult. Betas and expressions are those of `body`:
+    with the embedded stand-in they are not SMPL-X's.
+    """
+
+    name = "lite"
+
+    def __init__(self, body: BodyModel, landmarks: LandmarkEstimator, person_height: float | None = None) -> None:
+        self._body = body
+        self._landmarks = landmarks
+        self._fitter = BodyFitter(body, person_height)
+        self._fingers = {side: FingerSolver(body, side) for side, _ in _SIDES}
+        self._memory: dict[str, _Memory] = {}
+
+    @property
+    def runtime(self) -> str:
+        """Execution provider of the networks."""
+        return self._landmarks.provider
+
+    def forget(self, ids: Collection[str]) -> None:
+        """Drop what is remembered of people who have left."""
+        for person in ids:
+            self._memory.pop(person, None)
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._memory.clear()
+
+    def estimate(self, observations: Sequence[Observation]) -> list[BodyEstimate | None]:
+        """One answer per observation, in their order; None where no body was found. Frames need a camera."""
+        memories = [self._recent(o) for o in observations]
+        queries = [
+            LandmarkQuery(o.frame.image, o.box, None if m is None else m.landmarks)
+            for o, m in zip(observations, memories, strict=True)
+        ]
+        landmarks = self._landmarks.estimate(queries)
+        found = [(i, person) for i, person in enumerate(landmarks) if person is not None]
+        answers: list[BodyEstimate | None] = [None] * len(observations)
+        if found:
+            indices, people = zip(*found, strict=True)
+            fitted = self._fitted([observations[i] for i in indices], [memories[i] for i in indices], people)
+            for i, estimate in zip(indices, fitted, strict=True):
+                answers[i] = estimate
+        return answers
+
+    def _recent(self, observation: Observation) -> _Memory | None:
+        """What is remembered of this person, unless too old or from the future."""
+        memory = self._memory.get(observation.id)
+        if memory is None:
+            return None
+        return memory if 0 <= observation.frame.stamp_ns - memory.stamp_ns <= _LONGEST_GAP * 1e9 else None
+
+    def _fitted(
+        self,
+        observations: Sequence[Observation],
+        memories: Sequence[_Memory | None],
+        landmarks: Sequence[PersonLandmarks],
+    ) -> list[BodyEstimate]:
+        seconds = [_seconds_since(memory, o) for memory, o in zip(memories, observations, strict=True)]
+        seen = [_sightings(person, o) for person, o in zip(landmarks, observations, strict=True)]
+        tracks = [None if m is None else m.track for m in memories]
+        poses = self._fitter.fit(seen, tracks, seconds)
+        wrists = self._fitter.refiner.orientations(poses)
+        estimates = []
+        for i, (observation, person) in enumerate(zip(observations, landmarks, strict=True)):
+            hands = self._hands(person, seen[i], wrists[i], memories[i], seconds[i])
+            track = tracks[i]
+            kept = Track(poses[i], 1 if track is None else track.frames + 1)
+            self._memory[observation.id] = _Memory(observation.frame.stamp_ns, person, kept, hands)
+            estimates.append(self._estimate(person, poses[i], hands))
+        return estimates
+
+    def _hands(
+        self, person: PersonLandmarks, seen: Sightings, wrists: FloatArray, memory: _Memory | None, seconds: float
+    ) -> dict[str, FloatArray]:
+        """Hand poses `(45,)` relative to the mean hand; one that is not seen relaxes from where it was."""
+        poses = {}
+        for k, (side, _) in enumerate(_SIDES):
+            hand = getattr(person, f"{side}_hand")
+            if hand is None:
+                poses[side] = np.zeros(45) if memory is None else memory.hands[side] * exp(-seconds / _HAND_MEMORY)
+                continue
+            points = hand.world @ seen.optical_from_ray.T
+            fingers = self._fingers[side].solve(wrists[None, JOINT_INDEX[f"{side}_wrist"]], points[None])
+            poses[side] = fingers.reshape(45) - self._body.hands_mean[k]
+        return poses
+
+    def _estimate(self, person: PersonLandmarks, pose: Pose, hands: dict[str, FloatArray]) -> BodyEstimate:
+        estimated = _BODY_PARTS
+        for side, flag in _SIDES:
+            if getattr(person, f"{side}_hand") is not None:
+                estimated |= flag
+        face = _NO_FACE
+        if person.face is not None:
+            face = face_pose(person.face.blendshapes, self._body.expression_names)
+            estimated |= Estimated.JAW_POSE | Estimated.LEYE_POSE | Estimated.REYE_POSE
+            estimated |= Estimated.NONE if face.expression is None else Estimated.EXPRESSION
+        rotvecs = rotvec_from_matrix(pose.rotations[0])
+        params = SmplxParams(
+            global_orient=rotvecs[0],
+            body_pose=rotvecs[1:].reshape(-1),
+            left_hand_pose=hands["left"],
+            right_hand_pose=hands["right"],
+            jaw_pose=face.jaw_pose,
+            leye_pose=face.leye_pose,
+            reye_pose=face.reye_pose,
+            betas=pose.betas[0],
+            expression=np.zeros(10) if face.expression is None else face.expression,
+            transl=pose.transl[0],
+            estimated=estimated,
+        )
+        return BodyEstimate(person.body.score, params, joint_confidence(person))
+
+
+_NO_FACE = FacePose(np.zeros(3), np.full(3, np.nan), np.full(3, np.nan), None)
+
+
+def _sightings(person: PersonLandmarks, observation: Observation) -> Sightings:
+    camera = observation.frame.camera
+    if camera is None:
+        raise ValueError("Observation.frame has no camera: the estimator supplies an assumed one")
+    return sightings(person, camera)
+
+
+def _seconds_since(memory: _Memory | None, observation: Observation) -> float:
+    elapsed = 0 if memory is None else observation.frame.stamp_ns - memory.stamp_ns
+    return elapsed * 1e-9 if elapsed > 0 else _FRAME_SECONDS

@@ -1,0 +1,166 @@
+"""The fit finds the body that made the landmarks, stays human when it sees little, and has the right slopes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from smplerx_ros.body import load_body
+from smplerx_ros.body.skeleton import JOINT_INDEX
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.geometry.rotations import rotation_between, rotvec_from_matrix
+from smplerx_ros.lite.fingers import FingerSolver
+from smplerx_ros.lite.fit import BodyFitter, Track
+from smplerx_ros.lite.points import POINT_INDEX
+from smplerx_ros.lite.refinement import Pose, Targets
+from smplerx_ros.lite.targets import sightings
+from support.synthetic import STANDING, landmarks_of, random_params
+
+BODY = load_body()
+CAMERA = Camera.from_fov(1280, 720)
+STATURE = float(np.ptp(BODY.v_template[:, 1]))
+LIMBS = [
+    JOINT_INDEX[f"{side}_{n}"]
+    for side in ("left", "right")
+    for n in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+]
+
+
+@pytest.fixture(scope="module")
+def fitter() -> BodyFitter:
+    return BodyFitter(BODY, person_height=STATURE)
+
+
+def fit_one(fitter: BodyFitter, landmarks, track=None, seconds=0.033) -> Pose:
+    return fitter.fit([sightings(landmarks, CAMERA)], [track], [seconds])
+
+
+def limb_places(fitter: BodyFitter, pose: Pose) -> np.ndarray:
+    names = [
+        f"{side}_{n}" for side in ("left", "right") for n in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+    ]
+    return fitter.refiner.places(pose)[0, [POINT_INDEX[n] for n in names]]
+
+
+def test_recovers_known_bodies_in_metres(fitter):
+    errors, relative = [], []
+    for seed in range(20):
+        params = random_params(seed)
+        found = limb_places(fitter, fit_one(fitter, landmarks_of(BODY, params, CAMERA)))
+        true = BODY.joints(params)[0, LIMBS]
+        errors.append(np.linalg.norm(found - true, axis=-1))
+        relative.append(np.linalg.norm((found - found.mean(0)) - (true - true.mean(0)), axis=-1))
+    assert np.median(errors) < 0.035  # metres at 3 to 5 m: mostly along the line of sight
+    assert np.median(relative) < 0.025
+    assert np.max(relative) < 0.12
+
+
+def test_batch_equals_singles(fitter):
+    seen = [sightings(landmarks_of(BODY, random_params(seed), CAMERA), CAMERA) for seed in range(3)]
+    batch = fitter.fit(seen, [None] * 3, [0.0] * 3)
+    for i in range(3):
+        single = fitter.fit([seen[i]], [None], [0.0])
+        np.testing.assert_allclose(batch.rotations[i], single.rotations[0], atol=1e-6)
+        np.testing.assert_allclose(batch.transl[i], single.transl[0], atol=1e-6)
+
+
+def test_hidden_legs_keep_a_prior_pose(fitter):
+    landmarks = landmarks_of(BODY, replace(random_params(1), global_orient=STANDING), CAMERA)
+    visibility = landmarks.body.visibility.copy()
+    visibility[25:33] = 0.0
+    points, world = landmarks.body.points.copy(), landmarks.body.world.copy()
+    points[25:33], world[25:33] = 0.0, [0.3, -0.5, 0.7]  # what a network makes up
+    hidden = replace(landmarks, body=replace(landmarks.body, visibility=visibility, points=points, world=world))
+    pose = fit_one(fitter, hidden)
+    knees = rotvec_from_matrix(pose.rotations[0, [JOINT_INDEX["left_knee"], JOINT_INDEX["right_knee"]]])
+    hips = rotvec_from_matrix(pose.rotations[0, [JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]]])
+    assert np.all(np.abs(knees) < 0.3)
+    assert np.all(np.abs(hips) < 0.5)
+
+
+def test_knees_and_elbows_do_not_bend_backwards(fitter):
+    rng = np.random.default_rng(5)
+    for seed in range(5):
+        landmarks = landmarks_of(BODY, random_params(seed), CAMERA)
+        noisy = landmarks.body.world + rng.normal(0, 0.15, (33, 3))
+        pose = fit_one(fitter, replace(landmarks, body=replace(landmarks.body, world=noisy)))
+        turns = rotvec_from_matrix(pose.rotations[0])
+        assert turns[[JOINT_INDEX["left_knee"], JOINT_INDEX["right_knee"]], 0].min() > -0.15
+        assert turns[JOINT_INDEX["left_elbow"], 1] < 0.15
+        assert turns[JOINT_INDEX["right_elbow"], 1] > -0.15
+
+
+def test_mirrored_landmarks_give_the_mirrored_pose(fitter):
+    """A pose and its mirror image must differ by the mirror only: neither side is favoured."""
+    params = replace(random_params(3), global_orient=STANDING, transl=np.array([0.0, 0.0, 4.0]))
+    swap = [0, 2, 1, 3, 5, 4, 6, 8, 7, 9, 11, 10, 12, 14, 13, 15, 17, 16, 19, 18, 21, 20]
+    flip = np.array([1.0, -1.0, -1.0])
+    body = (params.body_pose.reshape(21, 3) * flip)[np.array(swap[1:]) - 1]
+    left, right = (getattr(params, f"{s}_hand_pose").reshape(15, 3) * flip for s in ("left", "right"))
+    mirror = replace(
+        params, body_pose=body.reshape(-1), left_hand_pose=right.reshape(-1), right_hand_pose=left.reshape(-1)
+    )
+    turns = [rotvec_from_matrix(fit_one(fitter, landmarks_of(BODY, p, CAMERA)).rotations[0]) for p in (params, mirror)]
+    np.testing.assert_allclose(turns[1][1:], (turns[0] * flip)[swap][1:], atol=0.06)
+
+
+def test_previous_pose_is_kept_where_nothing_is_seen(fitter):
+    landmarks = landmarks_of(BODY, random_params(7), CAMERA)
+    first = fit_one(fitter, landmarks)
+    blind = replace(
+        landmarks, left_hand=None, right_hand=None, body=replace(landmarks.body, visibility=np.full(33, 0.0))
+    )
+    unseen = sightings(blind, CAMERA)
+    arm = JOINT_INDEX["left_shoulder"]
+    seen = sightings(landmarks, CAMERA)
+    rays = np.where(np.arange(len(seen.rays))[:, None] < 6, 0, seen.ray_weights[:, None])[:, 0]  # the left arm hides
+    hidden = replace(seen, ray_weights=rays, direction_weights=unseen.direction_weights)
+    then = fitter.fit([hidden], [Track(first, 30)], [1 / 30])
+    fresh = fitter.fit([hidden], [None], [0.0])
+    turn = lambda pose: np.linalg.norm(rotvec_from_matrix(first.rotations[0, arm].T @ pose.rotations[0, arm]))  # noqa: E731
+    assert turn(then) < 0.5 * turn(fresh)
+
+
+def test_known_height_sets_the_scale():
+    params = random_params(2)
+    landmarks = landmarks_of(BODY, params, CAMERA)
+    short, tall = (fit_one(BodyFitter(BODY, height), landmarks).transl[0, 2] for height in (0.8 * STATURE, STATURE))
+    assert tall == pytest.approx(params.transl[2], rel=0.03)
+    assert short == pytest.approx(0.8 * tall, rel=0.06)
+
+
+def test_slopes_agree_with_differences(fitter):
+    """The gradient of the cost, as a step uses it, against central differences along random directions."""
+    seen = sightings(landmarks_of(BODY, random_params(4), CAMERA), CAMERA)
+    rng = np.random.default_rng(0)
+    pose = fitter.fit([seen], [None], [0.0])
+    refiner = fitter.refiner
+    targets = Targets(
+        seen.rays[None] + 0.002, seen.ray_weights[None], seen.directions[None], seen.direction_weights[None],
+        np.array([1.7]), np.array([10.0]), pose, np.array([2.0]), np.array([1.5]),
+    )  # fmt: skip
+    step = rng.normal(0, 0.05, (1, 73))
+    pose = refiner._moved(pose, step)
+    for _ in range(5):
+        direction = rng.normal(0, 1, (1, 73))
+        h = 1e-5
+        ahead, behind = (refiner.costs(targets, refiner._moved(pose, s * h * direction))[0] for s in (1, -1))
+        gradient = refiner._normal_equations(refiner._evaluate(pose, targets), targets)[1]
+        assert 2 * float(gradient[0] @ direction[0]) == pytest.approx((ahead - behind) / (2 * h), rel=2e-3, abs=1e-2)
+
+
+@pytest.mark.parametrize(("side", "k"), [("left", 0), ("right", 1)])
+def test_fingers_are_recovered(side, k):
+    solver = FingerSolver(BODY, side)
+    params = random_params(11)
+    hand = landmarks_of(BODY, params, CAMERA)
+    rotations = BODY.transforms(params)[0][0]
+    roi = hand.body.roi
+    optical_from_ray = rotation_between([0, 0, 1], [*CAMERA.normalize(roi[:2]), 1.0])
+    points = getattr(hand, f"{side}_hand").world @ optical_from_ray.T
+    wrist = rotations[JOINT_INDEX[f"{side}_wrist"]]
+    found = solver.solve(wrist[None], points[None])[0]
+    true = (getattr(params, f"{side}_hand_pose") + BODY.hands_mean[k]).reshape(15, 3)
+    np.testing.assert_allclose(found[:12], true[:12], atol=0.12)  # tips are skinned points, not joints
