@@ -54,8 +54,10 @@ class BuiltinDetector:
         extents = corners[:, 2:] - corners[:, :2]
         scores = np.where((extents >= MIN_SIDE).all(axis=1), people[:, 4], 0.0)
         # OpenCV's boxes are x, y, width, height; its non-maximum suppression sorts by score.
-        kept = cv2.dnn.NMSBoxes(np.hstack([corners[:, :2], extents]), scores, self._threshold, MAX_OVERLAP)
-        return [Box(*corners[i].tolist(), float(scores[i])) for i in np.ravel(kept).astype(int)]
+        xywh = np.hstack([corners[:, :2], extents])
+        kept = cv2.dnn.NMSBoxes(xywh.tolist(), scores.tolist(), self._threshold, MAX_OVERLAP)
+        rows = np.column_stack([corners, scores])[np.ravel(kept).astype(int)]
+        return [Box(*row) for row in rows.tolist()]
 
 
 def fit(image: NDArray[np.uint8], longer_side: int, stride: int) -> tuple[NDArray[np.uint8], float]:

@@ -12,20 +12,27 @@ from numpy.typing import NDArray
 from ..errors import InputError
 from ..types import Box
 from . import regions as roi
-from .networks import LandmarkNetworks
+from .networks import Hands, LandmarkNetworks
+from .sides import MAX_ELAPSED, keep_sides
 from .topology import BODY_INDEX
 
 FloatArray = NDArray[np.floating[Any]]
 Look = tuple[int, FloatArray]  # index of the query, region (4,)
+HandKey = tuple[int, str]  # index of the person, side
 
 # MediaPipe's thresholds (holistic landmark graphs, release 0.10.21).
 MIN_SCORE = 0.5  # of body, hand and face
 MIN_WRIST_VISIBILITY = 0.1
 HAND_KEPT = {"angle": np.radians(40), "shift": 0.2, "scale": 0.4}
 HAND_MARGIN = 0.9
+SAME_HAND = 0.5  # of the region's side, one hand's length: nearer than this a hidden wrist's hand is the other one
+HIDDEN = 0.5  # visibility
 START_PASSES = 2  # beyond the first; measured: more does not come closer
-FACE_KEPT = {"angle": np.radians(30), "shift": 0.25, "scale": 0.4}  # against the rough region from the body
-FACE_SETTLED = {"angle": np.pi, "shift": 0.2, "scale": 0.4}  # second pass of a start against the first
+# Where a face must lie against the rough region of the body's head, and its least size: below, on heads in profile, the
+# network puts faces with high scores on ears and cheeks (seen on 77 faces of two people).
+FACE_PLACED = {"angle": np.radians(30), "shift": 0.2, "scale": 0.35}
+MIN_FACE_SIDE = 44.0  # pixels
+FACE_SETTLED = {"angle": np.pi, "shift": 0.2, "scale": 0.4}  # the second look of a start against the first
 PALMS = {  # wrist, pinky, index of either side
     side: [BODY_INDEX[f"{side}_{name}"] for name in ("wrist", "pinky", "index")] for side in ("left", "right")
 }
@@ -41,6 +48,7 @@ class BodyLandmarks:
     presence: FloatArray  # (33,) 0..1, that the point is in the image
     world: FloatArray  # (33, 3) metres, axes of the image (x right, y down, z away), origin between the hips
     roi: FloatArray  # (4,) the region seen by the network (regions.py)
+    held: tuple[int, ...] = (0, 0)  # frames in a row whose sides were exchanged, above and below the waist (sides.py)
 
 
 @dataclass(frozen=True)
@@ -76,11 +84,15 @@ class PersonLandmarks:
 
 @dataclass(frozen=True)
 class LandmarkQuery:
-    """Whom to look for: `image (H, W, 3) uint8 RGB`, a box, and, when tracking, the landmarks of the last frame."""
+    """Whom to look for: `image (H, W, 3) uint8 RGB`, a box, and, when tracking, the landmarks of an earlier frame.
+
+    `elapsed` is the time since then in seconds. Where it is known and short, left and right limbs keep their names.
+    """
 
     image: NDArray[np.uint8]
     box: Box
     previous: PersonLandmarks | None = None
+    elapsed: float | None = None
 
     def __post_init__(self) -> None:
         image = self.image
@@ -128,6 +140,8 @@ class LandmarkEstimator:
         new = [i for i in range(len(queries)) if i not in tracked]
         found = self._look(queries, [*tracked.items(), *_first_looks(queries, new)])
         lost = [i for i in tracked if i not in found or found[i].score <= MIN_SCORE]
+        for i in tracked.keys() - set(lost):
+            found[i] = _with_kept_sides(found[i], queries[i])
         found.update(self._look(queries, _first_looks(queries, lost)))
         searching = [i for i in new + lost if i in found]
         for _ in range(START_PASSES):
@@ -156,7 +170,7 @@ class LandmarkEstimator:
         self, people: Sequence[tuple[LandmarkQuery, BodyLandmarks]]
     ) -> tuple[list[HandLandmarks | None], list[HandLandmarks | None]]:
         """Left and right hands of all people: one batch to place their regions, one for their points."""
-        found: dict[tuple[int, str], HandLandmarks] = {}
+        found: dict[HandKey, HandLandmarks] = {}
         keys = [
             (i, side)
             for i, (_, body) in enumerate(people)
@@ -170,39 +184,38 @@ class LandmarkEstimator:
             previous = [getattr(people[i][0].previous, f"{side}_hand", None) for i, side in keys]
             regions = _kept_hand_regions(previous, self._networks.hand_regions(images, rough))
             hands = self._networks.hands(images, regions)
-            for k, key in enumerate(keys):
-                if hands.score[k] > MIN_SCORE:
-                    score, right = float(hands.score[k]), float(hands.right[k])
-                    found[key] = HandLandmarks(score, right, hands.points[k], hands.world[k], regions[k])
+            visibility = [people[i][1].visibility[PALMS[side][0]] for i, side in keys]
+            for k in _trusted_hands(keys, hands, regions, visibility):
+                score, right = float(hands.score[k]), float(hands.right[k])
+                found[keys[k]] = HandLandmarks(score, right, hands.points[k], hands.world[k], regions[k])
         everyone = range(len(people))
         return [found.get((i, "left")) for i in everyone], [found.get((i, "right")) for i in everyone]
 
     def _find_faces(self, people: Sequence[tuple[LandmarkQuery, BodyLandmarks]]) -> list[FaceLandmarks | None]:
         """Faces of all people: one pass from the last face, two from the body's head."""
-        if not people:
-            return []
-        images = [query.image for query, _ in people]
-        regions = roi.face_regions_from_body(np.stack([body.points for _, body in people]))
-        new = np.ones(len(people), bool)
-        for i, (query, _) in enumerate(people):
-            if query.previous is not None and query.previous.face is not None:
-                tracked = roi.face_regions(query.previous.face.points[None])
-                if roi.agrees(tracked, regions[i : i + 1], **FACE_KEPT)[0]:
-                    regions[i], new[i] = tracked[0], False
+        faces: list[FaceLandmarks | None] = [None] * len(people)
+        heads = (
+            roi.face_regions_from_body(np.stack([body.points for _, body in people])) if people else np.empty((0, 4))
+        )
+        large = np.flatnonzero(heads[:, 2] * (1 + FACE_PLACED["scale"]) >= MIN_FACE_SIDE)
+        if not len(large):
+            return faces
+        images, heads = [people[i][0].image for i in large], heads[large]
+        regions = _kept_face_regions([people[i][0].previous for i in large], heads)
         first = self._networks.faces(images, regions)
         score, points = first.score, first.points
-        again = np.flatnonzero(new)
-        if len(again):
-            regions[again] = roi.face_regions(points[again])
-            second = self._networks.faces([images[i] for i in again], regions[again])
-            score[again], points[again] = second.score, second.points
-            moved = ~roi.agrees(roi.face_regions(points[again]), regions[again], **FACE_SETTLED)
-            score[again[moved]] = 0
-        faces: list[FaceLandmarks | None] = [None] * len(people)
-        found = np.flatnonzero(score > MIN_SCORE)
-        if len(found):
-            for i, weights in zip(found, self._networks.blendshapes(points[found]), strict=True):
-                faces[i] = FaceLandmarks(float(score[i]), points[i], weights, regions[i])
+        new = np.flatnonzero((regions == heads).all(axis=1))
+        if len(new):
+            regions[new] = roi.face_regions(points[new])
+            second = self._networks.faces([images[k] for k in new], regions[new])
+            settled = roi.agrees(roi.face_regions(second.points), regions[new], **FACE_SETTLED)
+            score[new], points[new] = np.where(settled, second.score, 0), second.points
+        placed = roi.face_regions(points)
+        found = (score > MIN_SCORE) & (placed[:, 2] >= MIN_FACE_SIDE) & roi.agrees(placed, heads, **FACE_PLACED)
+        if found.any():
+            rows = np.flatnonzero(found)
+            for k, weights in zip(rows, self._networks.blendshapes(points[rows]), strict=True):
+                faces[large[k]] = FaceLandmarks(float(score[k]), points[k], weights, regions[k])
         return faces
 
 
@@ -222,6 +235,26 @@ def _first_looks(queries: Sequence[LandmarkQuery], indices: Sequence[int]) -> li
     ]
 
 
+def _with_kept_sides(body: BodyLandmarks, query: LandmarkQuery) -> BodyLandmarks:
+    if query.previous is None or query.elapsed is None or not 0 < query.elapsed <= MAX_ELAPSED:
+        return body
+    return keep_sides(body, query.previous.body)
+
+
+def _trusted_hands(
+    keys: Sequence[HandKey], hands: Hands, regions: FloatArray, visibility: Sequence[float]
+) -> list[int]:
+    """Hands above the threshold, without those that a hidden wrist found on the same person's other arm."""
+    sure = [k for k in range(len(keys)) if hands.score[k] > MIN_SCORE]
+
+    def borrowed(k: int) -> bool:
+        others = [j for j in sure if keys[j][0] == keys[k][0] and visibility[j] > visibility[k]]
+        near = [np.linalg.norm(regions[k, :2] - regions[j, :2]) < SAME_HAND * regions[j, 2] for j in others]
+        return visibility[k] < HIDDEN and any(near)
+
+    return [k for k in sure if not borrowed(k)]
+
+
 def _kept_hand_regions(previous: Sequence[HandLandmarks | None], fresh: FloatArray) -> FloatArray:
     """The region that follows from a hand's last points, while it agrees with the fresh one; else the fresh one."""
     regions = fresh.copy()
@@ -230,5 +263,16 @@ def _kept_hand_regions(previous: Sequence[HandLandmarks | None], fresh: FloatArr
             points, reference = hand.points[None, :, :2], fresh[k : k + 1]
             tracked = roi.hand_regions(points)
             if roi.agrees(tracked, reference, **HAND_KEPT)[0] and roi.contains(reference, points, HAND_MARGIN)[0]:
+                regions[k] = tracked[0]
+    return regions
+
+
+def _kept_face_regions(previous: Sequence[PersonLandmarks | None], heads: FloatArray) -> FloatArray:
+    """The region that follows from a face's last points, while it lies on the head; else the head's own."""
+    regions = heads.copy()
+    for k, person in enumerate(previous):
+        if person is not None and person.face is not None:
+            tracked = roi.face_regions(person.face.points[None])
+            if roi.agrees(tracked, heads[k : k + 1], **FACE_PLACED)[0]:
                 regions[k] = tracked[0]
     return regions
