@@ -1,1 +1,47 @@
-"""TODO."""
+"""The command line: one module per command, the same with and without ROS."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from types import MappingProxyType
+
+from .. import __version__
+from ..errors import SmplerxError
+from . import estimate
+
+# Each module has a docstring (its help), `add_arguments(parser)` and `run(arguments) -> exit code`, and imports
+# what is heavy only when it runs.
+COMMANDS = MappingProxyType({"estimate": estimate})
+
+EXIT_FAILED = 2  # nothing was done: input, options or files that cannot be used
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code."""
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    parsed = _parser().parse_args(arguments)
+    try:
+        return int(COMMANDS[parsed.command].run(parsed))
+    except SmplerxError as error:
+        print(f"smplerx {parsed.command}: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="smplerx", description="SMPL-X people from camera images.")
+    parser.add_argument("--version", action="version", version=f"smplerx_ros {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        description = module.__doc__ or ""
+        summary = description.splitlines()[0]
+        command = commands.add_parser(
+            name, help=summary, description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        module.add_arguments(command)
+    return parser

@@ -20,7 +20,7 @@ from .rasterizer import rasterize
 FloatArray = NDArray[np.floating[Any]]
 Image = NDArray[np.uint8]
 
-MESH_OPACITY = 0.62
+MESH_OPACITY = 0.58
 AMBIENT, DIFFUSE = 0.3, 1.0  # above 1 together: what faces the light turns towards white
 LIGHT_OPTICAL = np.array([-0.5, -0.6, -0.7])  # towards the light: left, above and behind the camera
 SURE = 0.5  # confidence from which a joint is drawn in full

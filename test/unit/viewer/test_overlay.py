@@ -36,10 +36,10 @@ def test_pixels_change_where_the_body_is_and_nowhere_else(body):
     changed = (drawn != image).any(axis=2)
     silhouette = rasterize(body.vertices(someone.params)[0], body.faces, CAMERA).mask()
     assert changed[silhouette].mean() > 0.97  # a shaded pixel may equal the grey by chance
-    rows, columns = np.nonzero(changed & ~silhouette)
+    rows, _ = np.nonzero(changed & ~silhouette)
     outside_label = rows > someone.box.y0  # the label is above the box
     assert outside_label.sum() < 0.05 * silhouette.sum()  # edges of lines
-    left, top, right, bottom = someone.box.xyxy
+    left, _, _, bottom = someone.box.xyxy
     assert not changed[:, : int(left) - 8].any()
     assert not changed[int(bottom) + 12 :].any()
     assert (image == 128).all(), "the input image was drawn into"

@@ -1,0 +1,55 @@
+"""Estimate the people in an image, a video or a folder of images.
+
+Writes into DIR: people.npz (one row per person and frame), summary.json, and the people drawn over the input:
+overlay.png for an image, overlay/ for a folder, overlay.mp4 for a video.
+Exit code: 0 done; 1 done, but some of the input could not be read (summary.json says what); 2 nothing done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this command."""
+    from .options import add_parameters
+
+    parser.add_argument("input", type=Path, metavar="INPUT", help="an image, a video, or a folder of images")
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write; made if missing")
+    parser.add_argument("--no-video", action="store_true", help="draw no overlay: only people.npz and summary.json")
+    parser.add_argument(
+        "--sequence",
+        action="store_true",
+        help="the images of a folder are frames of one camera, in the order of their names: follow people across them",
+    )
+    add_parameters(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Returns the exit code; raises SmplerxError where nothing can be done."""
+    from ..body import load_body
+    from ..errors import InputError
+    from ..estimator import Estimator
+    from .estimation import estimate_source
+    from .options import given_parameters
+    from .sources import open_source
+
+    values = given_parameters(arguments)
+    source = open_source(arguments.input, sequence=arguments.sequence)
+    estimator = Estimator.from_config(values)
+    body = None if arguments.no_video else load_body(str(values.get("body_model", "")) or None)
+    out: Path = arguments.out
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be made ({error.strerror})") from error
+    report = estimate_source(source, estimator, out, body)
+    for failure in report.failed:
+        print(f"smplerx estimate: {failure['reason']}", file=sys.stderr)
+    if not report.frames_processed:
+        raise InputError(f"{source.path}: nothing in it could be read")
+    for path in report.written:
+        print(path)
+    return 1 if report.failed else 0

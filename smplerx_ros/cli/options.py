@@ -1,0 +1,39 @@
+"""The parameter table as options of a command: `--detect-every 5` for `detect_every`."""
+
+from __future__ import annotations
+
+import argparse
+
+from ..config import PARAMETERS, Parameter, Value
+from ..errors import ConfigError
+
+
+def add_parameters(parser: argparse.ArgumentParser) -> None:
+    """One option for each of the estimator's parameters, named and described as in the table."""
+    group = parser.add_argument_group("parameters of the estimator (the ROS node's, by the same names)")
+    for parameter in PARAMETERS:
+        group.add_argument(
+            f"--{parameter.name.replace('_', '-')}",
+            dest=_key(parameter),
+            metavar=parameter.type.__name__.upper(),
+            help=f"{parameter.description} [{parameter.allowed}; default {parameter.default!r}]".replace("%", "%%"),
+        )
+
+
+def given_parameters(arguments: argparse.Namespace) -> dict[str, Value]:
+    """The parameters that were given, checked; raises ConfigError."""
+    given = {parameter: getattr(arguments, _key(parameter)) for parameter in PARAMETERS}
+    return {parameter.name: _parsed(parameter, text) for parameter, text in given.items() if text is not None}
+
+
+def _parsed(parameter: Parameter, text: str) -> Value:
+    try:
+        if parameter.type is bool:
+            return parameter.check({"true": True, "false": False}[text.lower()])
+        return parameter.check(parameter.type(text))
+    except (KeyError, ValueError):
+        raise ConfigError(f"parameter {parameter.name!r}: {text!r} cannot be read; use {parameter.allowed}") from None
+
+
+def _key(parameter: Parameter) -> str:
+    return f"parameter_{parameter.name}"

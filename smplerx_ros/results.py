@@ -1,0 +1,98 @@
+"""What a run leaves behind: people.npz, whose rows are persons, and summary.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import InputError
+from .types import NUM_JOINTS, PARAM_SIZES, Person
+
+PEOPLE_FILE, SUMMARY_FILE, OVERLAY_FILE = "people.npz", "summary.json", "overlay.mp4"
+
+
+@dataclass(frozen=True)
+class FrameResult:
+    """The people of one processed frame. `k (3, 3)` pixels: the camera matrix that they were estimated with."""
+
+    frame: int  # number of the frame in its source, from 0
+    stamp_ns: int
+    people: tuple[Person, ...]
+    k: NDArray[np.floating[Any]]
+
+
+def write_people(path: Path, results: Sequence[FrameResult]) -> None:
+    """Write one row per person and frame; every array has N rows.
+
+    `frame`, `stamp_ns` int64, `id` text, `score`, `box (N, 4)` pixels x0 y0 x1 y1, the SMPL-X parameters by their names
+    (SmplxParams), `estimated` bits, `joints (N, 55, 3)` metres in the optical frame, `joints_image (N, 55, 2)` pixels,
+    `confidence (N, 55)`, `K (N, 3, 3)`.
+    """
+    rows = [(result, person) for result in results for person in result.people]
+    people = [person for _, person in rows]
+    arrays: dict[str, NDArray[Any]] = {
+        "frame": np.array([result.frame for result, _ in rows], np.int64),
+        "stamp_ns": np.array([result.stamp_ns for result, _ in rows], np.int64),
+        "id": np.array([person.id for person in people], np.str_),
+        "score": np.array([person.score for person in people], np.float32),
+        "box": _rows([person.box.xyxy for person in people], 4),
+        "estimated": np.array([int(person.params.estimated) for person in people], np.uint16),
+        "joints": _rows([person.joints for person in people], NUM_JOINTS, 3),
+        "joints_image": _rows([person.joints_image for person in people], NUM_JOINTS, 2),
+        "confidence": _rows([person.confidence for person in people], NUM_JOINTS),
+        "K": _rows([result.k for result, _ in rows], 3, 3, dtype=np.float64),
+    }
+    for name, size in PARAM_SIZES.items():
+        arrays[name] = _rows([getattr(person.params, name) for person in people], size)
+    partial = path.with_name(f".{path.name}.partial")
+    with partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes a name for allow_pickle
+    partial.replace(path)
+
+
+def read_people(path: str | Path) -> dict[str, NDArray[Any]]:
+    """The arrays of `write_people`; raises InputError if the file is missing or not one of these."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: not a people.npz ({error})") from error
+    missing = {"frame", "id", "joints", "joints_image", "K", *PARAM_SIZES} - set(arrays)
+    if missing:
+        raise InputError(f"{path}: not a people.npz, it lacks {sorted(missing)}")
+    return arrays
+
+
+def count_people(results: Sequence[FrameResult]) -> dict[str, Any]:
+    """The part of every summary: how many frames, how many people in each, and who."""
+    return {
+        "frames_processed": len(results),
+        "people": [len(result.people) for result in results],
+        "ids": list(dict.fromkeys(person.id for result in results for person in result.people)),
+    }
+
+
+def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
+    """Write JSON that any reader takes, a line per entry; NaN becomes null."""
+    lines = [f"  {json.dumps(name)}: {json.dumps(_finite(value), allow_nan=False)}" for name, value in summary.items()]
+    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def _rows(values: Sequence[Any], *shape: int, dtype: type[np.floating[Any]] = np.float32) -> NDArray[Any]:
+    return np.array(values, dtype).reshape(len(values), *shape)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from smplerx_ros import __version__
+from smplerx_ros.body import load_body
+from smplerx_ros.cli import main
+from smplerx_ros.errors import InputError
+from smplerx_ros.estimator import Estimator, People
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.results import read_people
+from smplerx_ros.types import Box, Person, SmplxParams
+from smplerx_ros.video import VideoReader, VideoWriter
+
+BODY = load_body()
+
+
+class OnePerson:
+    """Sees one person in every picture that is not black; knows how often it was reset and what it was shown."""
+
+    def __init__(self):
+        self.resets = 0
+        self.frames = []
+
+    def reset(self):
+        self.resets += 1
+
+    def process(self, frames):
+        (frame,) = frames
+        self.frames.append(frame)
+        height, width = frame.image.shape[:2]
+        camera = Camera.from_fov(width, height)
+        params = replace(SmplxParams.rest(), global_orient=np.array([np.pi, 0, 0]), transl=np.array([0, 0, 4.0]))
+        joints = BODY.joints(params)[0]
+        someone = Person("p1", 0.9, Box(1, 1, 9, 9), params, joints, camera.project(joints), np.ones(55))
+        people = (someone,) if frame.image.any() else ()
+        return [People(frame, people, camera, "fake", BODY.name, "none")]
+
+
+@pytest.fixture
+def estimator(monkeypatch):
+    fake = OnePerson()
+    fake.config = None
+
+    def from_config(config):
+        fake.config = config
+        return fake
+
+    monkeypatch.setattr(Estimator, "from_config", from_config)
+    return fake
+
+
+def picture(path, value=120, size=(48, 64)):
+    cv2.imwrite(str(path), np.full((*size, 3), value, np.uint8))
+
+
+def summary(out):
+    return json.loads((out / "summary.json").read_text())
+
+
+def test_an_image(estimator, tmp_path):
+    picture(tmp_path / "a.png")
+    assert main(["estimate", str(tmp_path / "a.png"), "--out", str(tmp_path / "deep" / "out")]) == 0
+    out = tmp_path / "deep" / "out"
+    assert read_people(out / "people.npz")["id"].tolist() == ["p1"]
+    drawn = cv2.imread(str(out / "overlay.png"))
+    assert drawn.shape == (48, 64, 3)
+    assert (drawn != 120).any()
+    assert summary(out)["people"] == [1]
+    assert summary(out)["backbone"] == "fake"
+
+
+def test_colours_reach_the_estimator_as_rgb(estimator, tmp_path):
+    cv2.imwrite(str(tmp_path / "red.png"), np.full((8, 8, 3), (0, 0, 255), np.uint8))
+    main(["estimate", str(tmp_path / "red.png"), "--out", str(tmp_path / "out")])
+    assert estimator.frames[0].image[0, 0].tolist() == [255, 0, 0]
+
+
+def test_a_video_keeps_its_times_and_its_people(estimator, tmp_path):
+    with VideoWriter(tmp_path / "v.mp4", 10) as writer:
+        for index in range(4):
+            writer.write(np.full((48, 64, 3), 0 if index == 2 else 120, np.uint8), index / 10)
+    assert main(["estimate", str(tmp_path / "v.mp4"), "--out", str(tmp_path / "out")]) == 0
+    assert summary(tmp_path / "out")["frames"] == 4
+    assert [frame.stamp_ns for frame in estimator.frames] == [0, 100_000_000, 200_000_000, 300_000_000]
+    assert estimator.resets == 0, "people of a video are followed"
+    with VideoReader(tmp_path / "out" / "overlay.mp4") as reader:
+        np.testing.assert_allclose([frame.seconds for frame in reader], [0, 0.1, 0.2, 0.3], atol=1e-3)
+
+
+def test_a_folder_with_a_corrupt_image_keeps_the_others_and_says_which(estimator, tmp_path, capsys):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    picture(folder / "a.png")
+    (folder / "b.jpg").write_bytes(b"\xff\xd8 broken")
+    picture(folder / "c.png", size=(32, 40))
+    (folder / "notes.txt").write_text("no image")
+    assert main(["estimate", str(folder), "--out", str(tmp_path / "out")]) == 1
+    assert "b.jpg" in capsys.readouterr().err
+    rows = read_people(tmp_path / "out" / "people.npz")
+    assert rows["frame"].tolist() == [0, 2]
+    written = summary(tmp_path / "out")
+    assert written["images"] == ["a.png", "b.jpg", "c.png"]
+    assert [failure["input"] for failure in written["failed"]] == ["b.jpg"]
+    assert sorted(p.name for p in (tmp_path / "out" / "overlay").iterdir()) == ["a.png.png", "c.png.png"]
+    assert estimator.resets == 2, "pictures of a folder are strangers to each other"
+
+
+def test_a_sequence_is_followed(estimator, tmp_path):
+    picture(tmp_path / "a.png")
+    picture(tmp_path / "b.png")
+    main(["estimate", str(tmp_path), "--out", str(tmp_path / "out"), "--sequence", "--no-video"])
+    assert estimator.resets == 0
+    assert not (tmp_path / "out" / "overlay").exists()
+
+
+def test_an_image_that_the_estimator_refuses_is_reported(estimator, tmp_path, capsys):
+    def refuse(frames):
+        raise InputError("too odd")
+
+    estimator.process = refuse
+    picture(tmp_path / "a.png")
+    assert main(["estimate", str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]) == 2
+    assert "too odd" in capsys.readouterr().err
+
+
+def test_parameters_reach_the_estimator_in_their_types(estimator, tmp_path):
+    picture(tmp_path / "a.png")
+    options = ["--detect-every", "3", "--person-height", "1.8", "--image-is-rectified", "true", "--no-video"]
+    main(["estimate", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), *options])
+    assert estimator.config == {"detect_every": 3, "person_height": 1.8, "image_is_rectified": True}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("missing.png", None), ("broken.png", b"nothing"), ("empty.jpg", b""), ("text.mp4", b"words"), ("folder", "dir")],
+)
+def test_unusable_input_ends_with_code_2_and_one_line(estimator, tmp_path, capsys, name, content):
+    path = tmp_path / name
+    if content == "dir":
+        path.mkdir()
+    elif content is not None:
+        path.write_bytes(content)
+    assert main(["estimate", str(path), "--out", str(tmp_path / "out")]) == 2
+    message = capsys.readouterr().err
+    assert name in message
+    assert "Traceback" not in message
+    assert not (tmp_path / "out" / "people.npz").exists()
+
+
+@pytest.mark.parametrize(
+    "options", [["--detect-every", "no"], ["--detect-every", "0"], ["--backbone", "lit"], ["--image-is-rectified", "1"]]
+)
+def test_unusable_parameters_end_with_code_2_and_their_name(tmp_path, capsys, options):
+    picture(tmp_path / "a.png")
+    assert main(["estimate", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), *options]) == 2
+    assert options[0][2:].replace("-", "_") in capsys.readouterr().err
+
+
+def test_an_output_that_is_a_file_is_refused(estimator, tmp_path, capsys):
+    picture(tmp_path / "a.png")
+    assert main(["estimate", str(tmp_path / "a.png"), "--out", str(tmp_path / "a.png")]) == 2
+    assert "--out" in capsys.readouterr().err
+
+
+def test_a_video_that_breaks_off_keeps_what_came_before(estimator, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    with VideoWriter(tmp_path / "v.mkv", 10) as writer:
+        for index in range(40):
+            writer.write(rng.integers(0, 255, (64, 64, 3), np.uint8), index / 10)
+    data = (tmp_path / "v.mkv").read_bytes()
+    (tmp_path / "v.mkv").write_bytes(data[: len(data) // 2])
+    code = main(["estimate", str(tmp_path / "v.mkv"), "--out", str(tmp_path / "out")])
+    assert code in (0, 1)  # whether a cut file counts as damaged is FFmpeg's judgement
+    assert 5 < len(read_people(tmp_path / "out" / "people.npz")["frame"]) < 40
+
+
+def test_version_and_help(capsys):
+    for options, expected in ((["--version"], __version__), (["estimate", "--help"], "--detect-every")):
+        with pytest.raises(SystemExit) as exit_code:
+            main(options)
+        assert exit_code.value.code == 0
+        assert expected in capsys.readouterr().out
+
+
+def test_an_unknown_command_is_code_2(capsys):
+    with pytest.raises(SystemExit) as exit_code:
+        main(["estimat"])
+    assert exit_code.value.code == 2
