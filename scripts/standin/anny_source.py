@@ -68,7 +68,7 @@ def load() -> AnnyData:
 
 def _template_phenotype(model: Any) -> dict[str, float]:
     """The middle of every phenotype, with the stature of the template."""
-    phenotype = {name: 0.5 for name in model.phenotype_labels} | {"age": ADULT_AGE}
+    phenotype = dict.fromkeys(model.phenotype_labels, 0.5) | {"age": ADULT_AGE}
     low, high = 0.0, 1.0
     for _ in range(BISECTIONS):
         phenotype["height"] = (low + high) / 2

@@ -157,7 +157,7 @@ class BodyModel:
             values["left_hand_pose"] + self.hands_mean[0],
             values["right_hand_pose"] + self.hands_mean[1],
         ]
-        return np.concatenate(parts, axis=1).reshape(-1, len(JOINT_NAMES), 3)
+        return np.asarray(np.concatenate(parts, axis=1).reshape(-1, len(JOINT_NAMES), 3))
 
 
 def _batched(params: SmplxParams) -> dict[str, FloatArray]:

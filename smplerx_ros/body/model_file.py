@@ -57,14 +57,15 @@ def read_body(file: IO[bytes], label: str) -> BodyData:
     Raises ModelFileError naming the file, the key and what to do.
     """
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            if not isinstance(archive, np.lib.npyio.NpzFile):
-                raise ModelFileError(f"{label}: a single array, not a model; {ADVICE}")
-            return _body(_Archive(archive, label))
+        archive = np.load(file, allow_pickle=False)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise ModelFileError(
             f"{label}: not a readable .npz file, damaged or of another kind ({error}); {ADVICE}"
         ) from error
+    if not isinstance(archive, np.lib.npyio.NpzFile):
+        raise ModelFileError(f"{label}: a single array, not a model; {ADVICE}")
+    with archive:
+        return _body(_Archive(archive, label))
 
 
 def _body(archive: _Archive) -> BodyData:
@@ -149,7 +150,7 @@ class _Archive:
             raise self.error(key, "is missing")
         try:
             value = np.asarray(self._archive[key])
-        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise self.error(key, f"cannot be read, it is damaged or holds pickled objects ({error})") from error
         if value.dtype.kind not in kinds:
             raise self.error(key, f"has dtype {value.dtype}")

@@ -54,7 +54,9 @@ class Skin:
             shaped += (feature @ self.pose_dirs).reshape(batch, size, 3)
         offsets = posed.positions - (posed.rotations @ posed.rest_joints[..., None])[..., 0]
         joint_transforms = np.concatenate([posed.rotations, offsets[..., None]], axis=-1).astype(np.float32)
-        blended = (self.weights @ joint_transforms.reshape(batch, -1, 12)).reshape(batch, size, 3, 4)
+        blended = (self.weights @ joint_transforms.reshape(batch, posed.rotations.shape[1], 12)).reshape(
+            batch, size, 3, 4
+        )
         skinned: FloatArray = np.einsum("bvij,bvj->bvi", blended[..., :3], shaped)
         skinned += blended[..., 3]
         skinned += posed.transl[:, None].astype(np.float32)
