@@ -1,0 +1,103 @@
+"""Writes a network's file for a runtime: ONNX with external weights, or safetensors. Needs torch."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import onnx_ir
+import torch
+from numpy.typing import NDArray
+from onnxscript import optimizer
+from safetensors.torch import save_file
+from torch import nn
+
+from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH
+from .bundle import MODEL_FILES
+from .network import CropNetwork, fuse_norms
+from .smpler_x import SmplerX
+from .smplest_x import SmplestX
+
+# What the exporter writes without translation; ONNX Runtime reads it since 1.14.
+OPSET = 18
+WEIGHTS_SUFFIX = ".data"
+_EXAMPLE_BATCH = 2  # a traced batch of one would become a constant
+
+
+def export(network: SmplerX | SmplestX, runtime: str, directory: Path) -> list[Path]:
+    """Writes the file(s) of a network in evaluation mode for `runtime`, the model first. May change `network`."""
+    path = directory / MODEL_FILES[runtime]
+    if runtime == "torch":
+        save_file(network.state_dict(), path)
+        return [path]
+    _export_onnx(network, path)
+    return [path, path.with_name(path.name + WEIGHTS_SUFFIX)]
+
+
+def _export_onnx(network: nn.Module, path: Path) -> None:
+    fuse_norms(network)
+    crops = CropNetwork(network).eval()
+    image = torch.zeros(_EXAMPLE_BATCH, CROP_HEIGHT, CROP_WIDTH, 3)
+    with torch.no_grad():
+        names = list(crops(image))
+        # Done here, not by the ONNX exporter: that one falls back to a fixed batch without a word.
+        batch = torch.export.Dim("batch")
+        program = torch.export.export(crops, (image,), dynamic_shapes={"image": {0: batch}}, strict=False)
+        exported = torch.onnx.export(
+            program,
+            input_names=["image"],
+            output_names=names,
+            opset_version=OPSET,
+            dynamo=True,
+            optimize=False,
+            verbose=False,
+        )
+    assert exported is not None
+    model = exported.model
+    _transpose_weights_lazily(model.graph)
+    optimizer.optimize_ir(model)
+    _strip_notes(model)
+    onnx_ir.save(model, path, external_data=path.name + WEIGHTS_SUFFIX)
+
+
+def _transpose_weights_lazily(graph: onnx_ir.Graph) -> None:
+    """Replaces each transposed weight by a tensor that is transposed as it is written.
+
+    The optimizer would do the same at once for all of them, and hold a second copy of the network.
+    """
+    for node in list(graph):
+        weight = node.inputs[0] if node.op_type == "Transpose" else None
+        if weight is None or not weight.is_initializer() or weight.const_value is None:
+            continue
+        stored = weight.const_value
+        lazy = onnx_ir.LazyTensor(
+            partial(_transposed, stored),
+            dtype=stored.dtype,
+            shape=onnx_ir.Shape(tuple(stored.shape)[::-1]),
+            name=f"{weight.name}.T",
+        )
+        value = onnx_ir.Value(name=lazy.name, shape=lazy.shape, type=onnx_ir.TensorType(lazy.dtype), const_value=lazy)
+        graph.register_initializer(value)
+        onnx_ir.convenience.replace_all_uses_with(node.outputs[0], value)
+        graph.remove(node, safe=True)
+        if not weight.uses() and weight.name is not None:
+            del graph.initializers[weight.name]
+
+
+def _transposed(tensor: onnx_ir.TensorProtocol) -> onnx_ir.TensorProtocol:
+    content: NDArray[np.generic] = tensor.numpy()
+    return onnx_ir.tensor(np.ascontiguousarray(content.T), dtype=tensor.dtype)
+
+
+def _strip_notes(model: onnx_ir.Model) -> None:
+    """Removes what the exporter notes of every node: stack traces with the paths of this machine."""
+    model.metadata_props.clear()
+    model.graph.metadata_props.clear()
+    for node in model.graph.all_nodes():
+        node.metadata_props.clear()
+        node.doc_string = None
+        for value in node.outputs:
+            value.metadata_props.clear()
+    for value in (*model.graph.inputs, *model.graph.initializers.values()):
+        value.metadata_props.clear()

@@ -1,0 +1,156 @@
+"""A network ready to run: crops in, SMPL-X parameters out, the same from every runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ConfigError, InputError, ModelFileError
+from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH
+from ..runtime.onnx import CPU, OnnxNetwork
+from .bundle import CONVERT_HINT, Bundle, is_bundle
+from .prediction import Prediction
+from .registry import Backbone, get_backbone, same_network
+
+RUNTIMES = ("onnx", "torch")
+PRECISIONS = ("fp32", "fp16", "bf16")
+# Engines and CUDA graphs are built per shape: batches are filled up to one of these, and cut at the last.
+BATCH_SIZES = (1, 2, 4, 8, 16)
+_TORCH_HINT = "pip install 'smplerx_ros[torch]'"
+
+
+class Network(Protocol):
+    """What a runtime offers."""
+
+    @property
+    def provider(self) -> str:
+        """What runs it."""
+
+    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """Outputs by name, of inputs by name."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One backbone with its weights. Not for concurrent use by several threads."""
+
+    backbone: Backbone
+    network: Network
+    runtime: str
+    precision: str
+
+    def predict(self, crops: NDArray[Any]) -> Prediction:
+        """Parameters of `crops (B, 256, 192, 3)` RGB, uint8 or float32 0..255, as `geometry.crops.crop` cuts them.
+
+        Any B, zero too; more than 16 run in parts. Raises InputError for another shape or type.
+        """
+        images = _checked(crops)
+        parts = [self._run(images[first : first + BATCH_SIZES[-1]]) for first in range(0, len(images), BATCH_SIZES[-1])]
+        if not parts:
+            parts = [
+                {name: value[:0] for name, value in self._run(np.zeros((1, *images.shape[1:]), np.float32)).items()}
+            ]
+        return Prediction.from_outputs({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
+
+    def _run(self, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+        count = len(images)
+        if self.network.provider not in (CPU, "cpu"):  # a CPU needs no fixed shapes
+            images = np.concatenate([images, np.repeat(images[-1:], padded(count) - count, axis=0)])
+        return {name: value[:count] for name, value in self.network.run({"image": images}).items()}
+
+
+def padded(count: int) -> int:
+    """The smallest of BATCH_SIZES that holds `count`."""
+    return next(size for size in BATCH_SIZES if size >= count)
+
+
+def load_model(
+    backbone: str,
+    path: str | Path,
+    *,
+    runtime: str = "onnx",
+    device: str = "cpu",
+    precision: str | None = None,
+    threads: int | None = None,
+) -> Model:
+    """Backbone `backbone` with the weights in `path`: a bundle's directory, or a published checkpoint.
+
+    `runtime` "onnx" or "torch"; `device` as of the runtime ("auto", "cpu", "cuda", ...); `precision` "fp32", "fp16"
+    or (torch) "bf16", by default the bundle's, or fp32. A checkpoint with `runtime="onnx"` is converted into the
+    user's cache first, once, which takes minutes for the large ones and is logged. Raises ModelFileError for files
+    that are missing, damaged or of another backbone, ConfigError for options that do not go together.
+    """
+    entry = get_backbone(backbone)
+    if not entry.needs_weights:
+        raise ConfigError(f"backbone {backbone!r} has no weights to load; it is the Estimator's default")
+    if runtime not in RUNTIMES:
+        raise ConfigError(f"runtime {runtime!r} is unknown; choose one of {', '.join(RUNTIMES)}")
+    if precision is not None and precision not in PRECISIONS:
+        raise ConfigError(f"precision {precision!r} is unknown; choose one of {', '.join(PRECISIONS)}")
+    if not is_bundle(path) and Path(path).is_file():
+        return _load_checkpoint(entry, Path(path), runtime, device, precision or "fp32", threads)
+    return load_bundle(entry, path, runtime=runtime, device=device, precision=precision, threads=threads)
+
+
+def load_bundle(
+    backbone: Backbone,
+    path: str | Path,
+    *,
+    runtime: str = "onnx",
+    device: str = "cpu",
+    precision: str | None = None,
+    threads: int | None = None,
+) -> Model:
+    """The same of a bundle alone, its hashes checked: what a robot loads. No pickle is read, nothing is converted."""
+    if not Path(path).is_dir():
+        raise ModelFileError(f"weights {path}: not a bundle's directory; {CONVERT_HINT}")
+    bundle = Bundle.load(path)
+    if not same_network(get_backbone(bundle.backbone), backbone):
+        raise ModelFileError(f"bundle {path}: holds {bundle.backbone}, not {backbone.name}; name the right one")
+    if bundle.runtime != runtime:
+        raise ConfigError(
+            f"runtime {runtime!r}: bundle {path} is for {bundle.runtime!r}; choose that, or convert with --runtime"
+        )
+    precision = precision or bundle.precision
+    if runtime == "onnx":
+        if precision != bundle.precision:
+            raise ConfigError(
+                f"precision {precision!r}: bundle {path} holds {bundle.precision}; convert with --precision"
+            )
+        return Model(backbone, OnnxNetwork(bundle.model_path, device=device, threads=threads), runtime, precision)
+    network = _torch_runtime().from_bundle(backbone, bundle, device=device, precision=precision, threads=threads)
+    return Model(backbone, network, runtime, precision)
+
+
+def _load_checkpoint(
+    backbone: Backbone, path: Path, runtime: str, device: str, precision: str, threads: int | None
+) -> Model:
+    if runtime == "torch":
+        network = _torch_runtime().from_checkpoint(backbone, path, device=device, precision=precision, threads=threads)
+        return Model(backbone, network, runtime, precision)
+    from .convert import convert_to_cache
+
+    directory = convert_to_cache(path, backbone, precision=precision)
+    return load_bundle(backbone, directory, runtime=runtime, device=device, threads=threads)
+
+
+def _torch_runtime() -> Any:
+    try:
+        from ..runtime.torch import TorchNetwork
+    except ImportError as error:
+        raise ConfigError(f"runtime 'torch' needs torch and timm ({error}): {_TORCH_HINT}") from error
+    return TorchNetwork
+
+
+def _checked(crops: NDArray[Any]) -> NDArray[np.float32]:
+    expected = (CROP_HEIGHT, CROP_WIDTH, 3)
+    if not isinstance(crops, np.ndarray) or crops.ndim != 4 or crops.shape[1:] != expected:
+        raise InputError(f"crops have shape {np.shape(crops)}, expected (B, {', '.join(map(str, expected))}) RGB")
+    if crops.dtype not in (np.uint8, np.float32):
+        raise InputError(f"crops are {crops.dtype}, expected uint8 or float32 (0..255)")
+    return crops.astype(np.float32, copy=False)

@@ -1,0 +1,87 @@
+"""Proof of a conversion: the product against the torch network in float32, on images made here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from ..errors import ModelFileError
+from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH
+from .model import Network
+from .prediction import camera_translation, rotvec_from_6d
+
+FloatArray = NDArray[np.floating[Any]]
+Outputs = Mapping[str, FloatArray]
+
+IMAGES = 4
+BATCHES = (4, 3, 1)  # 3: the size at which careless cross products go wrong
+_SEED = 2023
+# Largest differences that a good conversion may show: rotations in radians, the rest absolute, the camera relative.
+_FP32_LIMITS = {"rotation": 1e-3, "pose_6d": 2e-4, "betas": 1e-3, "expression": 1e-3, "camera": 1e-4, "cells": 1e-3}
+# Half precision moves rotations by some milliradians; beyond these limits something else is wrong.
+_FP16_LIMITS = {"rotation": 0.1, "pose_6d": 0.05, "betas": 0.05, "expression": 0.05, "camera": 1e-2, "cells": 0.5}
+LIMITS = {"fp32": _FP32_LIMITS, "fp16": _FP16_LIMITS}
+
+
+def check_images() -> FloatArray:
+    """Smooth random scenes with hard edges `(4, 256, 192, 3) float32`, 0..255; the same on every machine."""
+    generator = np.random.default_rng(_SEED)
+    rows, columns = np.mgrid[0 : 1 : CROP_HEIGHT * 1j, 0 : 1 : CROP_WIDTH * 1j]
+    images = np.empty((IMAGES, CROP_HEIGHT, CROP_WIDTH, 3))
+    for image in images:
+        for channel in range(3):
+            fx, fy, phase = generator.uniform([0.5, 0.5, 0], [4, 4, 2 * np.pi])
+            image[..., channel] = 127 + 100 * np.sin(2 * np.pi * (fx * columns + fy * rows) + phase)
+        for x, y, radius, *color in generator.uniform(
+            [0.1, 0.1, 0.05, 0, 0, 0], [0.9, 0.9, 0.3, 255, 255, 255], (8, 6)
+        ):
+            image[np.hypot(columns - x, rows - y) < radius] = color
+    return images.astype(np.float32)
+
+
+def check(network: Network, reference: Outputs, precision: str) -> dict[str, float]:
+    """Largest differences of `network` to torch's `reference` on `check_images()`, over several batch sizes.
+
+    Raises ModelFileError that names what differs by more than `LIMITS[precision]`.
+    """
+    images = check_images()
+    largest: dict[str, float] = {}
+    for batch in BATCHES:
+        outputs = network.run({"image": images[:batch]})
+        found = differences(outputs, {name: value[:batch] for name, value in reference.items()})
+        largest = {name: max(value, largest.get(name, 0.0)) for name, value in found.items()}
+    limits = LIMITS[precision]
+    wrong = [
+        f"{name} by {value:.3g} (at most {limits[name]:g})"
+        for name, value in largest.items()
+        if not value <= limits[name]
+    ]
+    if wrong:
+        raise ModelFileError(f"conversion refused: the product differs from the torch network in {', '.join(wrong)}")
+    return largest
+
+
+def differences(outputs: Outputs, reference: Outputs) -> dict[str, float]:
+    """Largest differences of raw outputs; NaN where either holds a value that is not finite."""
+    largest = {name: _largest(outputs[name] - reference[name]) for name in ("pose_6d", "betas", "expression")}
+    ours, theirs = (rotvec_from_6d(source["pose_6d"]).reshape(-1, 3) for source in (outputs, reference))
+    largest["rotation"] = _largest(rotation_angles(ours, theirs))
+    ours, theirs = camera_translation(outputs["camera"]), camera_translation(reference["camera"])
+    scale = np.linalg.norm(theirs, axis=-1, keepdims=True)
+    largest["camera"] = _largest((ours - theirs) / scale)
+    if "joint_img" in reference:
+        largest["cells"] = _largest(outputs["joint_img"] - reference["joint_img"])
+    return largest
+
+
+def rotation_angles(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Angles `(N,)` in radians between rotations `(N, 3)` (axis-angle): the geodesic distance."""
+    return np.asarray((Rotation.from_rotvec(a).inv() * Rotation.from_rotvec(b)).magnitude())
+
+
+def _largest(values: FloatArray) -> float:
+    return float(np.max(np.abs(values))) if np.isfinite(values).all() else float("nan")
