@@ -22,6 +22,7 @@ from .types import BodyEstimate, Box, Frame, Observation, Person, SmplxParams
 
 FloatArray = NDArray[np.floating[Any]]
 
+_SEARCH_EVERY = 3  # frames between detections while somebody known is lost
 # The box of a person round joints and extremities, as shares of their extent: skin and hair lie outside.
 _BOX_MARGIN, _BOX_TOP_MARGIN = 0.05, 0.10
 
@@ -131,6 +132,10 @@ class Estimator:
             mine = {o.id: people[k] for k, (owner, o) in enumerate(observations) if owner == i}
             boxes = {identity: None if person is None else person.box for identity, person in mine.items()}
             gone = state.tracker.estimated(boxes, frame.stamp_ns)
+            if None in boxes.values():
+                state.frames_to_detection = 0
+            elif state.tracker.searching:
+                state.frames_to_detection = min(state.frames_to_detection, _SEARCH_EVERY)
             self._backbone.forget(gone)
             kept = tuple(person for person in mine.values() if person is not None and person.id not in gone)
             names = self._backbone.name, self.body.name, self._backbone.runtime
@@ -157,7 +162,7 @@ class Estimator:
         due = []
         for i, state in enumerate(states):
             state.frames_to_detection -= 1
-            if state.frames_to_detection <= 0 or state.tracker.searching:
+            if state.frames_to_detection <= 0 or not state.tracker.following:
                 due.append(i)
                 state.frames_to_detection = self._options.detect_every
         found = self._detector.detect([frames[i].image for i in due]) if due else []

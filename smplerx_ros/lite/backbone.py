@@ -75,7 +75,7 @@ class LiteBackbone:
         """One answer per observation, in their order; None where no body was found. Frames need a camera."""
         memories = [self._recent(o) for o in observations]
         queries = [
-            LandmarkQuery(o.frame.image, o.box, None if m is None else m.landmarks)
+            LandmarkQuery(o.frame.image, o.box, None if m is None else m.landmarks, _seconds_since(m, o))
             for o, m in zip(observations, memories, strict=True)
         ]
         landmarks = self._landmarks.estimate(queries)

@@ -43,8 +43,8 @@ class Tracker:
 
     @property
     def searching(self) -> bool:
-        """Whether somebody is lost, or nobody is there: a reason to detect at once."""
-        return not self._tracks or any(track.lost for track in self._tracks.values())
+        """Whether somebody is lost: a reason to detect soon."""
+        return any(track.lost for track in self._tracks.values())
 
     def detected(self, boxes: Sequence[Box], stamp_ns: int) -> None:
         """Take detections in: lost people are found again, boxes of nobody known become new people."""
