@@ -14,6 +14,8 @@ FloatArray = NDArray[np.floating[Any]]
 def matrix_from_rotvec(rotvec: ArrayLike) -> FloatArray:
     """`(..., 3, 3)` matrices of axis-angle vectors `(..., 3)`, radians."""
     vectors = np.asarray(rotvec, dtype=np.float64)
+    if vectors.size == 0:  # SciPy 1.11 refuses to make no rotations, here and below
+        return np.zeros((*vectors.shape[:-1], 3, 3))
     matrices = Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix()
     return np.asarray(matrices).reshape(*vectors.shape[:-1], 3, 3)
 
@@ -21,6 +23,8 @@ def matrix_from_rotvec(rotvec: ArrayLike) -> FloatArray:
 def rotvec_from_matrix(matrix: ArrayLike) -> FloatArray:
     """Axis-angle `(..., 3)`, angle in [0, pi], of matrices `(..., 3, 3)` (orthogonalised if slightly off)."""
     matrices = np.asarray(matrix, dtype=np.float64)
+    if matrices.size == 0:
+        return np.zeros((*matrices.shape[:-2], 3))
     rotvecs = Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_rotvec()
     return np.asarray(rotvecs).reshape(*matrices.shape[:-2], 3)
 
@@ -28,6 +32,8 @@ def rotvec_from_matrix(matrix: ArrayLike) -> FloatArray:
 def quaternion_from_matrix(matrix: ArrayLike) -> FloatArray:
     """Unit quaternions `(..., 4)`, ROS order x, y, z, w with w >= 0, of matrices `(..., 3, 3)`."""
     matrices = np.asarray(matrix, dtype=np.float64)
+    if matrices.size == 0:
+        return np.zeros((*matrices.shape[:-2], 4))
     quaternions = Rotation.from_matrix(matrices.reshape(-1, 3, 3)).as_quat()
     quaternions *= np.where(quaternions[:, 3:] < 0, -1.0, 1.0)
     return np.asarray(quaternions).reshape(*matrices.shape[:-2], 4)
