@@ -22,8 +22,16 @@ LAST_RESORT_S = 1.8  # after the signal: whatever still blocks is given up
 def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | None = None) -> int:
     """Run the node until a signal comes; 1 for parameters that cannot be used. The factory is for other estimators."""
     stop = threading.Event()
+    last_resort = threading.Timer(LAST_RESORT_S, os._exit, (0,))
+    last_resort.daemon = True
+
+    def on_signal(*_: object) -> None:
+        if not stop.is_set():
+            stop.set()
+            last_resort.start()
+
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, on_signal)
 
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
@@ -46,9 +54,6 @@ def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | No
     spinner.start()
     stop.wait()
 
-    last_resort = threading.Timer(LAST_RESORT_S, os._exit, (0,))
-    last_resort.daemon = True
-    last_resort.start()
     executor.wake()
     idle = node.stop()
     spinner.join()

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 HAS_ROS = find_spec("rclpy") is not None
 collect_ignore_glob = [] if HAS_ROS else ["test_*.py"]
@@ -15,3 +19,29 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 def pytest_report_header() -> str:
     return "" if HAS_ROS else "test/ros is left out: rclpy is not importable (source a ROS 2 environment)"
+
+
+@pytest.fixture
+def graph() -> Iterator[Any]:
+    """A camera and a listener."""
+    from graph import Graph
+
+    made = Graph()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def start_node(tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Start the node with the quick estimator, as a process: `start_node("parameter:=value", ...)`."""
+    from node_process import NodeProcess
+
+    started: list[NodeProcess] = []
+
+    def start(*parameters: str, **options: Any) -> NodeProcess:
+        started.append(NodeProcess(tmp_path / f"node{len(started)}.log", *parameters, **options))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()

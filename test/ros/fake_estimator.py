@@ -1,6 +1,6 @@
 """A quick estimator with a known answer, for tests of the node; run as a script it is the node with that estimator.
 
-The parameter `weights` chooses how it fails: `fail_to_load`, `raise`, `hang`, `nan`.
+The parameter `weights` chooses how it fails: `fail_to_load`, `raise`, `hang`, `not_finite`.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class FakeEstimator:
             time.sleep(HANG_S)
         person = make_person(self.body, camera, random_params(1), f"p{self.resets}")
         people = [person]
-        if self.failure == "nan":
+        if self.failure == "not_finite":
             people.append(replace(person, id="broken", joints=np.full((55, 3), np.nan)))
         return make_people(frame, self.body, people, camera)
 

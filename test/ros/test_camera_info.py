@@ -93,20 +93,25 @@ def test_rectified_without_p_is_refused() -> None:
 
 UINT = st.integers(0, 2000) | st.just(2**32 - 1)
 NUMBER = st.floats(width=64)
+INFOS = st.fixed_dictionaries(
+    {
+        "width": UINT,
+        "height": UINT,
+        "k": st.lists(NUMBER, min_size=9, max_size=9),
+        "p": st.lists(NUMBER, min_size=12, max_size=12),
+        "d": st.lists(NUMBER, max_size=14),
+        "distortion_model": st.sampled_from(["plumb_bob", "equidistant", "", "x"]),
+        "binning_x": UINT,
+        "binning_y": UINT,
+        "roi": st.builds(RegionOfInterest, x_offset=UINT, y_offset=UINT, width=UINT, height=UINT),
+    }
+)
 
 
-@given(
-    UINT, UINT, st.lists(NUMBER, min_size=9, max_size=9), st.lists(NUMBER, max_size=14), st.tuples(UINT, UINT, UINT, UINT),
-    st.tuples(UINT, UINT), st.sampled_from(["plumb_bob", "equidistant", "", "x"]), st.booleans(),
-)  # fmt: skip
-def test_any_info_is_a_camera_or_an_input_error(
-    width: int, height: int, k: list[float], d: list[float], roi: tuple[int, ...], binning: tuple[int, int], model: str, rectified: bool
-) -> None:  # fmt: skip
-    made = CameraInfo(width=width, height=height, k=k, d=d, distortion_model=model, p=[*k, 0.0, 0.0, 0.0])
-    made.binning_x, made.binning_y = binning
-    made.roi = RegionOfInterest(x_offset=roi[0], y_offset=roi[1], width=roi[2], height=roi[3])
+@given(INFOS, st.booleans())
+def test_any_info_is_a_camera_or_an_input_error(fields: dict[str, object], rectified: bool) -> None:
     try:
-        camera = camera_from_info(made, "/camera_info", rectified=rectified)
+        camera = camera_from_info(CameraInfo(**fields), "/camera_info", rectified=rectified)
     except InputError:
         return
     assert np.isfinite(camera.k).all()

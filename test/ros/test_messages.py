@@ -9,12 +9,12 @@ import pytest
 from builtin_interfaces.msg import Time
 from fake_estimator import make_people, make_person, random_params
 from rclpy.serialization import deserialize_message, serialize_message
+from smplerx_ros.msg import Person, PersonArray, SmplxParams
 from std_msgs.msg import Header
 
 from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.msg import Person, PersonArray, SmplxParams
 from smplerx_ros.ros.messages import person_array, region_of_interest
 from smplerx_ros.types import PARAM_SIZES, Box, Estimated, Frame
 

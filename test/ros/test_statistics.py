@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import pytest
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
-from pytest import approx
 
 from smplerx_ros.ros.diagnostics import SUPERSEDED, Health, diagnostics
 from smplerx_ros.ros.statistics import LOG_PERIOD_S, Statistics
@@ -56,7 +58,7 @@ def test_figures() -> None:
     bench.statistics.published(None, 3)
     counts = bench.statistics.snapshot()
     assert (counts.received, counts.published, counts.people) == (101, 102, 3)
-    assert counts.ages_ms == approx((50.0, 95.0))
+    assert counts.ages_ms == pytest.approx((50.0, 95.0))
     bench.statistics.clear_ages()
     again = bench.statistics.snapshot()
     assert (again.received, again.published, again.ages_ms) == (0, 0, None)
@@ -72,13 +74,14 @@ def test_levels_mean_something() -> None:
     assert "dropped: bad_input" in {v.key for v in bench.status().values}
     bench.statistics.drop("exception", "x")
     assert bench.status().level == DiagnosticStatus.ERROR
+    broken = Health("unconfigured", True, "on_configure failed: x", "", 9.0, False, "")
     cases = {
-        "no images on /image for 4 s": (Health("active", True, "", "/image", 4.0, False, ""), DiagnosticStatus.WARN),
-        "camera_info": (Health("active", True, "", "/image", 0.0, True, ""), DiagnosticStatus.WARN),
-        "on_configure failed": (Health("unconfigured", True, "on_configure failed: x", "", 9.0, False, ""), DiagnosticStatus.ERROR),
-        "inactive": (Health("inactive", True, "", "/image", 9.0, False, ""), DiagnosticStatus.OK),
-        "disabled": (Health("active", False, "", "/image", 9.0, False, ""), DiagnosticStatus.OK),
-    }  # fmt: skip
+        "no images on /image for 4 s": (replace(HEALTHY, silent_s=4.0), DiagnosticStatus.WARN),
+        "camera_info": (replace(HEALTHY, camera_assumed=True), DiagnosticStatus.WARN),
+        "on_configure failed": (broken, DiagnosticStatus.ERROR),
+        "inactive": (replace(HEALTHY, state="inactive", silent_s=9.0), DiagnosticStatus.OK),
+        "disabled": (replace(HEALTHY, enabled=False, silent_s=9.0), DiagnosticStatus.OK),
+    }
     for text, (health, level) in cases.items():
         status = bench.status(health)
         assert text in status.message
