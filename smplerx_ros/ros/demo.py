@@ -1,0 +1,104 @@
+"""The demo: a person in a video, through a real ROS 2 graph, as SMPL-X body, TF frames and pictures.
+
+A player publishes the clip as a camera, the node estimates, a recorder writes DIR/overlay.mp4, people.npz and
+summary.json: three processes in a ROS domain of their own on this machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import signal
+import sys
+from contextlib import ExitStack
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from ..errors import InputError
+from ..results import OVERLAY_FILE, PEOPLE_FILE, SUMMARY_FILE
+from ..video import VideoReader
+from .children import ChildError, Children
+
+CLIP = "demo_walk.mp4"
+TIMEOUT_S = 900.0  # for all of it, on a very slow machine
+DOMAINS = range(1, 102)  # above 101 the ports of a domain may be in use by the system (ROS 2 documentation)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the demo; returns the exit code."""
+    arguments = _parser().parse_args(argv)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop the children, too
+    try:
+        with ExitStack() as stack:
+            clip = arguments.video or stack.enter_context(as_file(files("smplerx_ros") / "assets" / CLIP))
+            run(clip, arguments.out, arguments.loops)
+    except (ChildError, InputError) as error:
+        print(f"demo: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("demo: interrupted", file=sys.stderr)
+        return 130
+    return report(arguments.out)
+
+
+def run(clip: Path, out: Path, loops: int) -> None:
+    """Play `clip` into the node and record it; raises ChildError if one of the processes fails."""
+    with VideoReader(clip) as reader:
+        count = loops * sum(1 for _ in reader)
+    with Children(private_graph()) as children:
+        video = ["--video", str(clip), "--out", str(out), "--frames", str(count)]
+        children.start("recorder", "smplerx_ros.ros.recorder", *video, show=True)
+        children.start("node", "smplerx_ros.ros.estimator_main")
+        # Both subscribe to camera_info, and the node to the images, before the first one is played.
+        waits = ["--info-subscribers", "2", "--loops", str(loops)]
+        children.start("player", "smplerx_ros.ros.player", str(clip), *waits, environment=image_transport())
+        children.wait("recorder", needed=["node"], timeout=TIMEOUT_S)
+
+
+def private_graph() -> dict[str, str]:
+    """The environment of a ROS graph that nobody else is in: a random domain, this machine only."""
+    domain = str(random.SystemRandom().choice(DOMAINS))
+    return {**os.environ, "ROS_DOMAIN_ID": domain, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
+
+
+def image_transport() -> dict[str, str]:
+    """Environment for a process that publishes images: Fast DDS's default shared memory holds none of them."""
+    profile = Path(str(files("smplerx_ros"))).parent / "config" / "fastdds.xml"
+    if not profile.is_file():
+        from ament_index_python.packages import get_package_share_directory
+
+        profile = Path(get_package_share_directory("smplerx_ros")) / "config" / "fastdds.xml"
+    return {"FASTRTPS_DEFAULT_PROFILES_FILE": str(profile)}
+
+
+def report(out: Path) -> int:
+    """Say what was measured and where to look; 1 if nobody was estimated."""
+    summary = json.loads((out / SUMMARY_FILE).read_text(encoding="utf-8"))
+    latency = summary["latency_ms"]
+    seen = sum(1 for count in summary["people"] if count)
+    print(
+        f"{summary['frames_published']} frames published, {summary['frames_processed']} estimated, people in {seen}; "
+        f"{summary['fps']} Hz, latency {latency['p50']} ms (p95 {latency['p95']} ms); "
+        f"backbone {summary['backbone']}, body {summary['body_model']}"
+    )
+    for name, what in (
+        (OVERLAY_FILE, "look here: the bodies over the video"),
+        (PEOPLE_FILE, "every person of every frame: SMPL-X parameters, joints in space and in the image"),
+        (SUMMARY_FILE, "the figures above, and the TF frames"),
+    ):
+        print(f"{out / name}  {what}")
+    return 0 if seen else 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="[%(default)s]")
+    parser.add_argument("--video", type=Path, help="another video than the embedded clip")
+    parser.add_argument("--loops", type=int, default=1, help="how often to play it [%(default)s]")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

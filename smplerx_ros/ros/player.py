@@ -1,0 +1,157 @@
+"""A video file as a camera: `image` and `camera_info` at its frame rate, stamped with the time of publishing.
+
+python -m smplerx_ros.ros.player VIDEO [--rate HZ] [--fov DEGREES] [--loops N] [--ros-args -r image:=...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import rclpy
+from numpy.typing import NDArray
+from rclpy.duration import Duration
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.utilities import remove_ros_args
+from sensor_msgs.msg import CameraInfo, Image
+from std_msgs.msg import Header
+
+from ..errors import InputError
+from ..geometry.camera import DEFAULT_HORIZONTAL_FOV_DEG, Camera
+from ..video import VideoReader
+from .image import message_from_image
+
+FRAME_ID = "camera_optical_frame"
+INFO_DEPTH = 1000  # small messages: a recorder that joins in time misses none
+POLL_S = 0.05
+ACKNOWLEDGE_S = 2.0
+
+
+class CameraPublisher:
+    """Publishes images as a camera does; both messages of a frame have the same header."""
+
+    def __init__(self, node: Node, camera: Camera) -> None:
+        self._node = node
+        self._camera = camera
+        self._message = Image()  # refilled for every frame: its memory is the size of an image
+        self._images = node.create_publisher(Image, "image", QoSProfile(depth=1))
+        self._infos = node.create_publisher(CameraInfo, "camera_info", QoSProfile(depth=INFO_DEPTH))
+
+    def wait_for_subscribers(self, images: int, infos: int, timeout: float) -> None:
+        """Block until so many subscribers are there; raises TimeoutError after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while self._images.get_subscription_count() < images or self._infos.get_subscription_count() < infos:
+            if time.monotonic() > deadline:
+                counts = self._images.get_subscription_count(), self._infos.get_subscription_count()
+                topics = self._images.topic_name, self._infos.topic_name
+                raise TimeoutError(
+                    f"after {timeout:g} s {topics[0]} has {counts[0]} subscribers and {topics[1]} {counts[1]}, "
+                    f"wanted {images} and {infos}: is the node running, and in the same ROS_DOMAIN_ID?"
+                )
+            if not rclpy.ok():
+                raise ExternalShutdownException
+            time.sleep(POLL_S)
+
+    def publish(self, image: NDArray[np.uint8]) -> None:
+        """Publish one `(H, W, 3) uint8 RGB` image of the camera, now; the camera_info goes first."""
+        header = Header(stamp=self._node.get_clock().now().to_msg(), frame_id=FRAME_ID)
+        self._infos.publish(camera_info_message(self._camera, header))
+        self._message.header = header
+        self._images.publish(message_from_image(image, self._message))
+
+    def flush(self) -> None:
+        """Wait until what was published has arrived, for a moment."""
+        for publisher in (self._images, self._infos):
+            publisher.wait_for_all_acked(Duration(seconds=ACKNOWLEDGE_S))
+
+
+def camera_info_message(camera: Camera, header: Header) -> CameraInfo:
+    """The CameraInfo of an image as it is: neither rectified, binned nor cut."""
+    info = CameraInfo(header=header, width=camera.width, height=camera.height)
+    info.distortion_model = camera.model
+    info.d = camera.d.tolist() or [0.0] * 5
+    info.k = camera.k.ravel()
+    info.r = np.eye(3).ravel()
+    info.p = np.concatenate([camera.k, np.zeros((3, 1))], axis=1).ravel()
+    return info
+
+
+def frames(path: Path, loops: int) -> Iterator[NDArray[np.uint8]]:
+    """All images of a video, `loops` times."""
+    for _ in range(loops):
+        with VideoReader(path) as reader:
+            for frame in reader:
+                yield frame.image
+
+
+def play(node: Node, arguments: argparse.Namespace) -> int:
+    """Publish the video in real time; returns the number of frames. A late frame does not delay the next ones."""
+    with VideoReader(arguments.video) as reader:
+        period = 1 / (arguments.rate or reader.rate)
+        height, width = next(iter(reader)).image.shape[:2]
+    publisher = CameraPublisher(node, Camera.from_fov(width, height, arguments.fov))
+    publisher.wait_for_subscribers(arguments.image_subscribers, arguments.info_subscribers, arguments.timeout)
+    start = time.monotonic()
+    count = 0
+    for image in frames(arguments.video, arguments.loops):
+        time.sleep(max(0.0, start + count * period - time.monotonic()))
+        if not rclpy.ok():
+            raise ExternalShutdownException
+        publisher.publish(image)
+        count += 1
+    publisher.flush()
+    return count
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Play a video; returns the exit code."""
+    argv = sys.argv if argv is None else argv
+    arguments = _parser().parse_args(remove_ros_args(argv)[1:])
+    rclpy.init(args=argv)
+    node = Node("video_player")
+    try:
+        count = play(node, arguments)
+        node.get_logger().info(f"published {count} frames of {arguments.video}")
+        return 0
+    except (InputError, TimeoutError) as error:
+        node.get_logger().fatal(str(error))
+        return 1
+    except (KeyboardInterrupt, ExternalShutdownException):
+        return 0
+    finally:
+        node.destroy_node()
+        rclpy.try_shutdown()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("video", type=Path)
+    parser.add_argument("--rate", type=_positive, default=None, help="frames per second; default: the video's")
+    parser.add_argument(
+        "--fov",
+        type=_positive,
+        default=DEFAULT_HORIZONTAL_FOV_DEG,
+        help="horizontal field of view in degrees that camera_info tells [%(default)s]",
+    )
+    parser.add_argument("--loops", type=int, default=1, help="how often to play it [%(default)s]")
+    parser.add_argument("--image-subscribers", type=int, default=1, help="wait for so many [%(default)s]")
+    parser.add_argument("--info-subscribers", type=int, default=1, help="wait for so many [%(default)s]")
+    parser.add_argument("--timeout", type=_positive, default=120.0, help="seconds to wait [%(default)s]")
+    return parser
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not positive")
+    return value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,64 @@
+"""What the recorder makes of what it heard."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fake_estimator import make_people, make_person, random_params
+from std_msgs.msg import Header
+
+from smplerx_ros.body import load_body
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.ros.messages import person_array
+from smplerx_ros.ros.recorder import Recording
+from smplerx_ros.types import Frame
+
+CAMERA = Camera.from_fov(640, 480)
+MS = 1_000_000
+
+
+@pytest.fixture(scope="module")
+def body():
+    return load_body()
+
+
+def result(body, stamp, *ids):
+    people = [make_person(body, CAMERA, random_params(7), person_id) for person_id in ids]
+    header = Header(frame_id="camera")
+    header.stamp.sec, header.stamp.nanosec = divmod(stamp, 1_000_000_000)
+    frame = Frame(np.zeros((480, 640, 3), np.uint8), CAMERA)
+    return person_array(make_people(frame, body, people, CAMERA), header)
+
+
+def test_results_are_numbered_by_the_images_that_they_answer(body):
+    stamps = [10_000 * MS + 33 * MS * k for k in range(6)]
+    answers = [(1, ("p1",)), (3, ("p1", "p2")), (5, ())]
+    recording = Recording(stamps=stamps, camera=CAMERA)
+    recording.messages = [(result(body, stamps[k], *ids), stamps[k] + (50 + k) * MS) for k, ids in answers]
+    recording.messages.append((result(body, 77, "px"), 0))  # no image of this recording
+    recording.tf_frames = {"smplx_p1/neck", "smplx_p1/head"}
+
+    results = recording.results()
+    assert [(r.frame, r.stamp_ns, len(r.people)) for r in results] == [
+        (1, stamps[1], 1),
+        (3, stamps[3], 2),
+        (5, stamps[5], 0),
+    ]
+    np.testing.assert_array_equal(results[0].k, CAMERA.k)
+    summary = recording.summary()
+    assert summary["frames_published"] == 6
+    assert summary["frames_processed"] == len(summary["people"]) == 3
+    assert summary["people"] == [1, 2, 0]
+    assert summary["ids"] == ["p1", "p2"]
+    assert summary["latency_ms"] == {"p50": 53.0, "p95": pytest.approx(54.8)}
+    assert summary["fps"] == pytest.approx(2 / (4 * 33e-3 + 4e-3), abs=0.01)
+    assert summary["backbone"] == "fake"
+    assert summary["body_model"] == body.name
+    assert summary["tf_frames"] == ["smplx_p1/head", "smplx_p1/neck"]
+
+
+def test_an_empty_recording_has_a_summary():
+    summary = Recording().summary()
+    assert summary["frames_published"] == summary["frames_processed"] == 0
+    assert summary["fps"] is None
+    assert summary["latency_ms"] == {"p50": None, "p95": None}
