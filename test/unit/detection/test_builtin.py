@@ -1,0 +1,85 @@
+"""The embedded detector: finds whom it should, keeps to the image, survives odd ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from smplerx_ros.detection.builtin import BuiltinDetector, fit
+from smplerx_ros.errors import ConfigError, InputError
+
+DATA = Path(__file__).resolve().parents[2] / "data" / "lite"
+
+
+@pytest.fixture(scope="module")
+def detector() -> BuiltinDetector:
+    return BuiltinDetector(threads=2)
+
+
+@pytest.fixture(scope="module")
+def walker() -> NDArray[np.uint8]:
+    return cv2.cvtColor(cv2.imread(str(DATA / "walker.png")), cv2.COLOR_BGR2RGB)
+
+
+def _on_grey(person: NDArray[np.uint8], places: list[tuple[int, int]]) -> NDArray[np.uint8]:
+    image = np.full((720, 1280, 3), 110, np.uint8)
+    for x, y in places:
+        image[y : y + person.shape[0], x : x + person.shape[1]] = person
+    return image
+
+
+def test_people_are_found_where_they_are(detector: BuiltinDetector, walker: NDArray[np.uint8]) -> None:
+    places = [(100, 150), (800, 80)]
+    boxes = detector.detect([_on_grey(walker, places)])[0]
+    assert len(boxes) == 2
+    for box, (x, y) in zip(sorted(boxes, key=lambda box: box.x0), places, strict=True):
+        np.testing.assert_allclose(box.xyxy, [x + 40, y + 40, x + 166, y + 452], atol=25)  # 40 px round the person
+    assert boxes[0].score >= boxes[1].score > 0.2
+
+
+def test_every_image_has_its_list(detector: BuiltinDetector, walker: NDArray[np.uint8]) -> None:
+    answers = detector.detect([np.zeros((480, 640, 3), np.uint8), walker, np.full((300, 50, 3), 255, np.uint8)])
+    assert [len(boxes) for boxes in answers] == [0, 1, 0]
+    assert detector.detect([]) == []
+
+
+def test_boxes_stay_inside_the_image(detector: BuiltinDetector, walker: NDArray[np.uint8]) -> None:
+    cut = np.ascontiguousarray(walker[:300, 60:])
+    (box,) = detector.detect([cut])[0]
+    assert 0 <= box.x0 < box.x1 <= cut.shape[1]
+    assert 0 <= box.y0 < box.y1 <= cut.shape[0]
+    assert box.y1 > 280  # reaches the edge that cuts the person
+
+
+def test_threshold_decides(walker: NDArray[np.uint8]) -> None:
+    assert BuiltinDetector(threads=1, threshold=0.99).detect([walker]) == [[]]
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 3000, 3), (3000, 1, 3), (31, 33, 3), (2000, 10, 3)])
+def test_odd_sizes(detector: BuiltinDetector, shape: tuple[int, ...]) -> None:
+    assert detector.detect([np.full(shape, 128, np.uint8)]) == [[]]
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan")])
+def test_wrong_threshold_is_named(threshold: float) -> None:
+    with pytest.raises(ConfigError, match="threshold"):
+        BuiltinDetector(threshold=threshold)
+
+
+@pytest.mark.parametrize("image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3)), np.zeros((0, 4, 3), np.uint8)])
+def test_wrong_images_are_named(detector: BuiltinDetector, image: NDArray[np.uint8]) -> None:
+    with pytest.raises(InputError, match="detector"):
+        detector.detect([image])
+
+
+@pytest.mark.parametrize("size", [(720, 1280), (1920, 1080), (10, 10), (5000, 3)])
+def test_fit_keeps_proportions(size: tuple[int, int]) -> None:
+    padded, scale = fit(np.full((*size, 3), 9, np.uint8), 416, 32)
+    assert padded.shape[0] % 32 == padded.shape[1] % 32 == 0
+    assert max(padded.shape) == 416
+    assert scale * max(size) == pytest.approx(416)
+    assert (padded[: round(size[0] * scale), : max(1, round(size[1] * scale))] == 9).all()

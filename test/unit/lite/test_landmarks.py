@@ -1,0 +1,170 @@
+"""Landmarks of people: equal to the reference, whatever the batch; nobody invented; nothing crashes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from smplerx_ros.errors import InputError
+from smplerx_ros.lite.landmarks import LandmarkEstimator, LandmarkQuery, PersonLandmarks
+from smplerx_ros.runtime.onnx import OnnxNetwork
+from smplerx_ros.types import Box
+
+Query = Callable[[str], LandmarkQuery]
+# The golden numbers come from the same networks and crops: only the arithmetic of another CPU may differ.
+PIXELS, METRES, WEIGHTS = 0.5, 0.005, 0.02
+
+
+@pytest.fixture(scope="module")
+def walker(estimator: LandmarkEstimator, query: Query) -> PersonLandmarks:
+    person = estimator.estimate([query("walker")])[0]
+    assert person is not None
+    return person
+
+
+@pytest.mark.parametrize("name", ["walker", "astronaut"])
+def test_equal_to_the_reference(
+    estimator: LandmarkEstimator, query: Query, golden: dict[str, NDArray[np.float32]], name: str
+) -> None:
+    person = estimator.estimate([query(name)])[0]
+    assert person is not None
+    parts = {"body": person.body, "left_hand": person.left_hand, "right_hand": person.right_hand, "face": person.face}
+    for part, found in parts.items():
+        assert (found is not None) == (f"{name}/{part}/points" in golden), part
+        if found is None:
+            continue
+        np.testing.assert_allclose(found.points, golden[f"{name}/{part}/points"], atol=PIXELS)
+        assert found.score == pytest.approx(float(golden[f"{name}/{part}/score"]), abs=0.02)
+    np.testing.assert_allclose(person.body.world, golden[f"{name}/body/world"], atol=METRES)
+    np.testing.assert_allclose(person.body.visibility, golden[f"{name}/body/visibility"], atol=0.01)
+    np.testing.assert_allclose(person.body.presence, golden[f"{name}/body/presence"], atol=0.01)
+    if person.left_hand is not None:
+        np.testing.assert_allclose(person.left_hand.world, golden[f"{name}/left_hand/world"], atol=METRES)
+    if person.face is not None:
+        np.testing.assert_allclose(person.face.blendshapes, golden[f"{name}/face/blendshapes"], atol=WEIGHTS)
+
+
+def test_batches_of_people_and_images_keep_their_order(estimator: LandmarkEstimator, query: Query) -> None:
+    empty = LandmarkQuery(np.full((200, 300, 3), 127, np.uint8), Box(50, 20, 120, 180))
+    queries = [query("astronaut"), empty, query("walker"), query("astronaut")]
+    together = estimator.estimate(queries)
+    assert together[1] is None
+    for person, one in zip(together, queries, strict=True):
+        alone = estimator.estimate([one])[0]
+        assert (person is None) == (alone is None)
+        if person is not None and alone is not None:
+            np.testing.assert_allclose(person.body.points, alone.body.points, atol=PIXELS)
+            assert (person.face is None) == (alone.face is None)
+
+
+def test_nobody_asked_nobody_found(estimator: LandmarkEstimator) -> None:
+    assert estimator.estimate([]) == []
+
+
+def test_tracking_takes_one_batch_of_each_network(
+    estimator: LandmarkEstimator, query: Query, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queries = [query("walker"), query("astronaut")]
+    first = estimator.estimate(queries)
+    batches: list[int] = []
+    run = OnnxNetwork.run
+
+    def counted(self: OnnxNetwork, inputs: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+        batches.append(len(next(iter(inputs.values()))))
+        return run(self, inputs)
+
+    monkeypatch.setattr(OnnxNetwork, "run", counted)
+    tracked = [replace(q, previous=p, elapsed=1 / 30) for q, p in zip(queries, first, strict=True)]
+    # pose, hand regions, hands, faces; the walker's new look at her turned face; blend shapes
+    faces_at_first = sum(p is not None and p.face is not None for p in first)
+    again = estimator.estimate(tracked)
+    assert batches[0] == 2
+    assert len(batches) <= 6
+    assert faces_at_first == 1
+    for before, after in zip(first, again, strict=True):
+        assert before is not None
+        assert after is not None
+        scale = before.body.roi[2]
+        seen = before.body.visibility > 0.5
+        moved = np.linalg.norm(after.body.points[:33, :2] - before.body.points[:33, :2], axis=1)[seen]
+        assert np.median(moved) < 0.02 * scale
+
+
+def test_a_lost_person_is_looked_for_in_the_box(
+    estimator: LandmarkEstimator, query: Query, walker: PersonLandmarks
+) -> None:
+    """The landmarks of the last frame lie on an empty wall, the new box on the person."""
+    one = query("walker")
+    height, width = one.image.shape[:2]
+    wall = np.full((height, 3 * width, 3), 90, np.uint8)
+    wall[:, 2 * width :] = one.image
+    box = Box(one.box.x0 + 2 * width, one.box.y0, one.box.x1 + 2 * width, one.box.y1)
+    person = estimator.estimate([LandmarkQuery(wall, box, walker, 0.03)])[0]
+    assert person is not None
+    found = person.body.points[:33, :2] - [2 * width, 0]
+    error = np.linalg.norm(found - walker.body.points[:33, :2], axis=1)[walker.body.visibility > 0.5]
+    assert np.median(error) < 0.03 * walker.body.roi[2]
+
+
+def test_a_person_who_left_is_gone(estimator: LandmarkEstimator, query: Query, walker: PersonLandmarks) -> None:
+    one = query("walker")
+    assert estimator.estimate([LandmarkQuery(np.full_like(one.image, 90), one.box, walker, 0.03)]) == [None]
+
+
+def test_sides_are_kept_only_over_a_short_known_time(
+    estimator: LandmarkEstimator, query: Query, walker: PersonLandmarks
+) -> None:
+    mirrored = replace(walker.body, points=walker.body.points.copy())
+    legs = [(23, 24), (25, 26), (27, 28), (29, 30), (31, 32)]
+    for a, b in legs:
+        mirrored.points[[a, b]] = mirrored.points[[b, a]]
+    previous = replace(walker, body=mirrored)
+    one = query("walker")
+    short, long, unknown = (
+        estimator.estimate([replace(one, previous=previous, elapsed=elapsed)])[0] for elapsed in (0.03, 0.5, None)
+    )
+    assert short is not None
+    assert long is not None
+    assert unknown is not None
+    assert [person.body.held for person in (short, long, unknown)] == [(0, 1), (0, 0), (0, 0)]
+    np.testing.assert_array_equal(short.body.points[27], long.body.points[28])
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 400, 3), (400, 1, 3), (7, 5, 3), (480, 640, 3)])
+@pytest.mark.parametrize("grey", [0, 127, 255])
+def test_images_without_people(estimator: LandmarkEstimator, shape: tuple[int, ...], grey: int) -> None:
+    image = np.full(shape, grey, np.uint8)
+    assert estimator.estimate([LandmarkQuery(image, Box(-5, -5, shape[1] + 5, shape[0] + 5))]) == [None]
+
+
+@pytest.mark.parametrize(
+    "box",
+    [
+        Box(-500, -500, -10, -10),
+        Box(5000, 100, 5100, 300),
+        Box(10, 20, 10.01, 20.01),
+        Box(60, 100, 60.5, 400),
+        Box(-1e6, -1e6, 1e6, 1e6),
+        Box(0, 0, 1e-6, 1e-6),
+    ],
+)
+def test_strange_boxes_do_no_harm(estimator: LandmarkEstimator, query: Query, box: Box) -> None:
+    for person in estimator.estimate([replace(query("walker"), box=box)]):
+        assert person is None or np.isfinite(person.body.points).all()
+
+
+def test_boxes_outside_of_the_image_hold_nobody(estimator: LandmarkEstimator, query: Query) -> None:
+    one = query("walker")
+    assert estimator.estimate([replace(one, box=Box(-300, 0, -1, 400))]) == [None]
+
+
+@pytest.mark.parametrize(
+    "image", [np.zeros((4, 4), np.uint8), np.zeros((4, 4, 3), np.float32), np.zeros((0, 4, 3), np.uint8)]
+)
+def test_wrong_images_are_named(image: NDArray[np.uint8]) -> None:
+    with pytest.raises(InputError, match=r"LandmarkQuery\.image"):
+        LandmarkQuery(image, Box(0, 0, 1, 1))

@@ -1,0 +1,102 @@
+"""OnnxNetwork: what runs, on which provider, and what a user reads when it cannot."""
+
+from __future__ import annotations
+
+import logging
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from smplerx_ros.errors import ConfigError, ModelFileError
+from smplerx_ros.runtime.onnx import CPU, OnnxNetwork, select_providers, session_options
+
+CUDA, TENSORRT = "CUDAExecutionProvider", "TensorrtExecutionProvider"
+
+
+@pytest.fixture(scope="module")
+def content() -> bytes:
+    return (resources.files("smplerx_ros") / "assets" / "hand_recrop.onnx").read_bytes()
+
+
+def test_bytes_and_file_give_the_same_answer(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "network.onnx"
+    path.write_bytes(content)
+    inputs = {"image": np.random.default_rng(0).random((2, 256, 256, 3), np.float32)}
+    a, b = OnnxNetwork(content, threads=1), OnnxNetwork(path, threads=1)
+    assert a.provider == CPU
+    assert a.input_names == ("image",)
+    assert a.run(inputs)["points"].shape == (2, 2, 2)
+    np.testing.assert_array_equal(a.run(inputs)["points"], b.run(inputs)["points"])
+
+
+def test_strided_input_is_read_right(content: bytes) -> None:
+    network = OnnxNetwork(content, threads=1)
+    image = np.random.default_rng(1).random((1, 256, 512, 3), np.float32)[:, :, ::2]
+    expected = network.run({"image": image.copy()})["points"]
+    np.testing.assert_array_equal(network.run({"image": image})["points"], expected)
+
+
+def test_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"nowhere\.onnx: no such file"):
+        OnnxNetwork(tmp_path / "nowhere.onnx")
+
+
+@pytest.mark.parametrize("damage", ["empty", "text", "cut"])
+def test_damaged_file_is_named(content: bytes, tmp_path: Path, damage: str) -> None:
+    path = tmp_path / "broken.onnx"
+    path.write_bytes({"empty": b"", "text": b"git-lfs pointer\n", "cut": content[: len(content) // 2]}[damage])
+    with pytest.raises(ModelFileError, match=r"broken\.onnx: not a usable ONNX file"):
+        OnnxNetwork(path)
+
+
+def test_damaged_bytes_are_refused() -> None:
+    with pytest.raises(ModelFileError, match="17 bytes in memory"):
+        OnnxNetwork(b"not an onnx model")
+
+
+def test_missing_asset_is_named() -> None:
+    with pytest.raises(ModelFileError, match=r"embedded network nothing\.onnx"):
+        OnnxNetwork.from_asset("nothing.onnx")
+
+
+def test_unknown_device_lists_the_known() -> None:
+    with pytest.raises(ConfigError, match=r"'gpu0'.*auto.*cuda"):
+        select_providers("gpu0", [CPU])
+
+
+@pytest.mark.parametrize(
+    ("device", "available", "expected"),
+    [
+        ("auto", [CUDA, CPU], [CUDA, CPU]),
+        ("auto", [TENSORRT, CPU], [CPU]),
+        ("cpu", [CUDA, CPU], [CPU]),
+        ("tensorrt", [TENSORRT, CUDA, CPU], [TENSORRT, CUDA, CPU]),
+    ],
+)
+def test_providers_follow_device(
+    device: str, available: list[str], expected: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert select_providers(device, available) == expected
+    assert not caplog.records
+
+
+def test_lesser_provider_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert select_providers("tensorrt", [CUDA, CPU]) == [CUDA, CPU]
+    assert TENSORRT in caplog.text
+    assert CUDA in caplog.text
+
+
+def test_auto_without_gpu_is_silent(content: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert OnnxNetwork(content, device="auto").provider in (CPU, CUDA)
+    assert not caplog.records
+
+
+@pytest.mark.parametrize("threads", [0, -1])
+def test_threads_must_be_positive(threads: int) -> None:
+    with pytest.raises(ConfigError, match="threads"):
+        session_options(threads)
