@@ -10,6 +10,7 @@ from numbers import Integral, Real
 
 from .errors import ConfigError
 from .geometry.camera import DEFAULT_HORIZONTAL_FOV_DEG
+from .models.registry import BACKBONES
 
 Value = bool | int | float | str
 
@@ -66,11 +67,21 @@ class Parameter:
 
 PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
-        "backbone", str, "lite", "What turns images into SMPL-X parameters; `lite` needs no weights.", choices=("lite",)
+        "backbone",
+        str,
+        "lite",
+        "What turns images into SMPL-X parameters; `lite` needs no weights.",
+        choices=tuple(BACKBONES),
     ),
-    Parameter("weights", str, "", "Weights of the backbone: a converted bundle. Empty for `lite`."),
+    Parameter("weights", str, "", "Folder of the backbone's bundle (`smplerx convert`). Empty for `lite`."),
     Parameter("body_model", str, "", "SMPL-X body model (`SMPLX_*.npz`). Empty: the embedded stand-in body."),
-    Parameter("runtime", str, "auto", "What runs the networks.", choices=("auto", "onnx", "torch")),
+    Parameter(
+        "runtime",
+        str,
+        "auto",
+        "What runs the networks; `auto` is the bundle's, ONNX Runtime for `lite`.",
+        choices=("auto", "onnx", "torch"),
+    ),
     Parameter(
         "device",
         str,
@@ -78,7 +89,13 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Where the networks run; `auto` takes CUDA where it works.",
         choices=("auto", "cpu", "cuda"),
     ),
-    Parameter("precision", str, "fp32", "Number format of the networks.", choices=("fp32", "fp16")),
+    Parameter(
+        "precision",
+        str,
+        "auto",
+        "Number format of the networks; `auto` is the bundle's, `bf16` needs `runtime: torch`.",
+        choices=("auto", "fp32", "fp16", "bf16"),
+    ),
     Parameter("threads", int, 0, "CPU threads of the networks.", range=(1, 256), zero="the runtime's choice"),
     Parameter(
         "detector",

@@ -17,6 +17,7 @@ from .body.skeleton import EXTRA_JOINT_NAMES, JOINT_NAMES
 from .config import validate
 from .errors import ConfigError
 from .geometry.camera import Camera
+from .models.bundle import CONVERT_HINT
 from .tracking.tracker import Tracker
 from .types import BodyEstimate, Box, Frame, Observation, Person, SmplxParams
 
@@ -31,6 +32,7 @@ class Backbone(Protocol):
     """Turns observations into bodies; may remember people by their id."""
 
     name: str
+    confirms_people: bool  # answers None where nobody is; otherwise detections have to confirm people
 
     @property
     def runtime(self) -> str:
@@ -96,16 +98,17 @@ class Estimator:
         self._cameras: dict[str, _CameraState] = {}
 
     @classmethod
-    def from_config(cls, values: Mapping[str, object]) -> Estimator:
+    def from_config(cls, values: Mapping[str, object], *, bundles_only: bool = False) -> Estimator:
         """From the parameters of `config.PARAMETERS` by name; the others take their defaults.
 
+        A checkpoint as `weights` is converted into the user's cache when ONNX Runtime runs it, unless `bundles_only`.
         Raises ConfigError for an unknown name or unusable value, ModelFileError for an unusable file.
         """
         config: dict[str, Any] = validate(values)
         body = load_body(config["body_model"] or None)
         threads = config["threads"] or None
         options = Options(config["detect_every"], config["max_people"], config["default_fov"])
-        return cls(_backbone(config, body, threads), _detector(config, threads), body, options)
+        return cls(_backbone(config, body, threads, bundles_only), _detector(config, threads), body, options)
 
     def estimate(self, frame: Frame) -> list[Person]:
         """The people in one frame."""
@@ -134,8 +137,6 @@ class Estimator:
             gone = state.tracker.estimated(boxes, frame.stamp_ns)
             if None in boxes.values():
                 state.frames_to_detection = 0
-            elif state.tracker.searching:
-                state.frames_to_detection = min(state.frames_to_detection, _SEARCH_EVERY)
             self._backbone.forget(gone)
             kept = tuple(person for person in mine.values() if person is not None and person.id not in gone)
             names = self._backbone.name, self.body.name, self._backbone.runtime
@@ -167,7 +168,9 @@ class Estimator:
                 state.frames_to_detection = self._options.detect_every
         found = self._detector.detect([frames[i].image for i in due]) if due else []
         for i, boxes in zip(due, found, strict=True):
-            states[i].tracker.detected(boxes, frames[i].stamp_ns)
+            states[i].tracker.detected(boxes, frames[i].stamp_ns, confirm=not self._backbone.confirms_people)
+            if states[i].tracker.searching:
+                states[i].frames_to_detection = _SEARCH_EVERY
 
     def _assumed_camera(self, frame: Frame) -> Camera:
         height, width = frame.image.shape[:2]
@@ -216,11 +219,20 @@ def _box_round(pixels: FloatArray, score: float) -> Box:
     return Box(low[0] - margin[0], low[1] - top - 1, high[0] + margin[0], high[1] + margin[1], score)
 
 
-def _backbone(config: dict[str, Any], body: BodyModel, threads: int | None) -> Backbone:
-    if config["backbone"] != "lite":
-        raise ConfigError(f"parameter 'backbone': {config['backbone']!r} cannot be run yet; use 'lite'")
-    if config["runtime"] == "torch":
-        raise ConfigError("parameter 'runtime': 'lite' runs in ONNX Runtime only; use 'auto' or 'onnx'")
+def _backbone(config: dict[str, Any], body: BodyModel, threads: int | None, bundles_only: bool) -> Backbone:
+    if config["backbone"] == "lite":
+        return _lite(config, body, threads)
+    if not config["weights"]:
+        raise ConfigError(f"parameter 'weights': backbone {config['backbone']!r} needs a bundle; {CONVERT_HINT}")
+    from .models.estimation import NetworkBackbone, load_configured
+
+    return NetworkBackbone(load_configured(config, threads, bundles_only=bundles_only), body)
+
+
+def _lite(config: dict[str, Any], body: BodyModel, threads: int | None) -> Backbone:
+    for name, choices in (("runtime", ("auto", "onnx")), ("precision", ("auto", "fp32")), ("weights", ("",))):
+        if config[name] not in choices:
+            raise ConfigError(f"parameter {name!r}: backbone 'lite' takes {' or '.join(map(repr, choices))} only")
     from .lite.backbone import LiteBackbone
     from .lite.landmarks import LandmarkEstimator
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from ..types import Box
 from .camera import Camera
+from .rotations import rotation_between
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -82,6 +83,13 @@ def place_in_camera(points: FloatArray, region: FloatArray, camera: Camera) -> F
     pixels = points[..., :2] / points[..., 2:] * virtual[[0, 1], [0, 1]] + virtual[:2, 2]
     depth = points[..., 2:] * _local_focal(camera, pixels)[..., None] / virtual[0, 0]
     return np.concatenate([camera.normalize(pixels) * depth, depth], axis=-1)
+
+
+def optical_from_crop(region: FloatArray, camera: Camera) -> FloatArray:
+    """Rotation `(3, 3)`: a network sees a crop as if the camera looked straight at its middle."""
+    x, y, width, height = np.asarray(region, np.float64)
+    ray = camera.normalize([x + width / 2, y + height / 2])
+    return rotation_between([0.0, 0.0, 1.0], np.append(ray, 1.0))
 
 
 _WARP = np.array([0, 0, WARP_WIDTH, WARP_HEIGHT], np.float32)

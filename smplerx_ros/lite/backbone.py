@@ -49,6 +49,7 @@ class LiteBackbone:
     """
 
     name = "lite"
+    confirms_people = True
 
     def __init__(self, body: BodyModel, landmarks: LandmarkEstimator, person_height: float | None = None) -> None:
         self._body = body

@@ -16,17 +16,22 @@ FloatArray = NDArray[np.floating[Any]]
 
 MIN_OVERLAP = 0.3  # intersection over union below which a box is somebody else's
 SAME_PERSON_OVERLAP = 0.7  # two tracks that overlap more follow one person
+MAX_MISSED = 2
 MAX_AGE_NS = 1_000_000_000  # how long a person who is not found keeps the identity
 
 
 @dataclass(frozen=True)
 class TrackedBox:
-    """A person's identity and where the person was last found, at `seen_ns`; `lost` since then or not."""
+    """A person's identity and where the person was last found, at `seen_ns`; `lost` since then or not.
+
+    `missed` counts the detections in a row that did not show the person.
+    """
 
     id: str
     box: Box
     seen_ns: int
     lost: bool = False
+    missed: int = 0
 
 
 class Tracker:
@@ -43,24 +48,30 @@ class Tracker:
 
     @property
     def searching(self) -> bool:
-        """Whether somebody is lost: a reason to detect soon."""
-        return any(track.lost for track in self._tracks.values())
+        """Whether somebody is lost or was missed by the last detection: a reason to detect soon."""
+        return any(track.lost or track.missed for track in self._tracks.values())
 
-    def detected(self, boxes: Sequence[Box], stamp_ns: int) -> None:
-        """Take detections in: lost people are found again, boxes of nobody known become new people."""
+    def detected(self, boxes: Sequence[Box], stamp_ns: int, *, confirm: bool = False) -> None:
+        """Take detections in: lost people are found again, boxes of nobody known become new people.
+
+        With `confirm`, people whom detections miss `MAX_MISSED` times in a row are lost.
+        """
         tracks = list(self._tracks.values())
-        free = set(range(len(boxes)))
+        free, missed = set(range(len(boxes))), set(self._tracks)
         if tracks and boxes:
             overlap = overlaps([track.box for track in tracks], boxes)
             for row, column in zip(*linear_sum_assignment(-overlap), strict=True):
                 if overlap[row, column] >= MIN_OVERLAP:
                     free.discard(int(column))
                     track = tracks[row]
-                    if track.lost:
-                        self._tracks[track.id] = TrackedBox(track.id, boxes[column], stamp_ns)
+                    missed.discard(track.id)
+                    self._tracks[track.id] = TrackedBox(track.id, boxes[column], stamp_ns)
             seen = [row for row, track in enumerate(tracks) if not track.lost]
             covered = overlap[seen].max(axis=0, initial=0) >= MIN_OVERLAP
             free -= set(np.flatnonzero(covered).tolist())
+        for track in (self._tracks[identity] for identity in missed if confirm):
+            count = track.missed + 1
+            self._tracks[track.id] = replace(track, missed=count, lost=track.lost or count >= MAX_MISSED)
         for column in sorted(free):
             identity = next(self._new_ids)
             self._tracks[identity] = TrackedBox(identity, boxes[column], stamp_ns)
@@ -69,7 +80,8 @@ class Tracker:
         """Where people were found (None: not). Answers who is gone for good: too old, or a double of somebody else."""
         for identity, box in boxes.items():
             track = self._tracks[identity]
-            self._tracks[identity] = replace(track, lost=True) if box is None else TrackedBox(identity, box, stamp_ns)
+            found = track if box is None else replace(track, box=box, seen_ns=stamp_ns)
+            self._tracks[identity] = replace(found, lost=box is None)
         gone = {track.id for track in self._tracks.values() if track.lost and stamp_ns - track.seen_ns > MAX_AGE_NS}
         gone |= self._doubles()
         self.drop(gone)

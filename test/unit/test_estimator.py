@@ -33,7 +33,7 @@ class FakeDetector:
 class FakeBackbone:
     """Puts everybody 3 m ahead, where the box was first; loses the ids in `lost`."""
 
-    name, runtime = "fake", "none"
+    name, runtime, confirms_people = "fake", "none", True
 
     def __init__(self) -> None:
         self.lost: set[str] = set()

@@ -37,11 +37,29 @@ def test_new_people_get_new_ids_and_known_ones_keep_theirs(tracker):
     assert ids(tracker) == ["p1", "p2", "p3"]
 
 
-def test_detection_does_not_move_people_that_are_followed(tracker):
+def test_people_move_to_their_detection(tracker):
     tracker.detected([box(0)], 0)
     tracker.estimated({"p1": box(20)}, FRAME_NS)
-    tracker.detected([box(5)], 2 * FRAME_NS)
-    assert tracker.following[0].box == box(20)
+    tracker.detected([box(30)], 2 * FRAME_NS)
+    assert tracker.following[0].box == box(30)
+
+
+def test_people_whom_detections_do_not_confirm_are_lost(tracker):
+    tracker.detected([box(0), box(500)], 0, confirm=True)
+    tracker.detected([box(0)], FRAME_NS, confirm=True)
+    assert ids(tracker) == ["p1", "p2"]
+    assert tracker.searching
+    tracker.estimated({"p1": box(0), "p2": box(500)}, FRAME_NS)  # a network that answers anything
+    tracker.detected([box(0)], 2 * FRAME_NS, confirm=True)
+    assert ids(tracker) == ["p1"]
+
+
+def test_people_whom_the_backbone_confirms_need_no_detection(tracker):
+    tracker.detected([box(0)], 0)
+    for k in range(1, 5):
+        tracker.detected([], k * FRAME_NS)
+        tracker.estimated({"p1": box(0)}, k * FRAME_NS)
+    assert ids(tracker) == ["p1"]
 
 
 def test_lost_person_is_found_again_under_the_same_id(tracker):

@@ -1,0 +1,96 @@
+"""SMPLer-X and SMPLest-X as the estimator's backbone: crops of boxes in, bodies in the real camera out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body.model import BodyModel
+from ..geometry.camera import Camera
+from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH, crop, crop_box, optical_from_crop, place_in_camera
+from ..geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
+from ..types import NUM_JOINTS, BodyEstimate, Observation, SmplxParams
+from .bundle import Bundle, is_bundle
+from .model import Model, load_bundle, load_model
+from .registry import get_backbone
+
+FloatArray = NDArray[np.floating[Any]]
+
+
+def load_configured(config: Mapping[str, Any], threads: int | None, *, bundles_only: bool) -> Model:
+    """The network that the parameters `backbone weights runtime device precision` ask for.
+
+    `auto` stands for the bundle's own runtime and precision; for a checkpoint, which `bundles_only` refuses, for ONNX
+    Runtime and fp32. Raises ConfigError and ModelFileError as `load_model` does.
+    """
+    path, runtime = config["weights"], config["runtime"]
+    if runtime == "auto":
+        runtime = Bundle.load(path, verify=False).runtime if is_bundle(path) else "onnx"
+    options = {
+        "runtime": runtime,
+        "device": config["device"],
+        "precision": None if config["precision"] == "auto" else config["precision"],
+        "threads": threads,
+    }
+    if bundles_only:
+        return load_bundle(get_backbone(config["backbone"]), path, **options)
+    return load_model(config["backbone"], path, **options)
+
+
+class NetworkBackbone:
+    """Estimates each box anew. The networks do not say whether a person is there: detections must confirm it."""
+
+    confirms_people = False
+
+    def __init__(self, model: Model, body: BodyModel) -> None:
+        self.name = model.backbone.name
+        self._model = model
+        self._body = body
+
+    @property
+    def runtime(self) -> str:
+        """Runtime, what it runs on, and its precision."""
+        return f"{self._model.network.provider} {self._model.precision}"
+
+    def forget(self, ids: Collection[str]) -> None:
+        """Nothing is remembered."""
+
+    def reset(self) -> None:
+        """Nothing is remembered."""
+
+    def estimate(self, observations: Sequence[Observation]) -> list[BodyEstimate | None]:
+        """One answer per observation; None where the box hardly reaches into the image or the answer is not finite."""
+        regions = [self._region(observation) for observation in observations]
+        kept = [(i, region) for i, region in enumerate(regions) if region is not None]
+        answers: list[BodyEstimate | None] = [None] * len(observations)
+        if not kept:
+            return answers
+        crops = np.empty((len(kept), CROP_HEIGHT, CROP_WIDTH, 3), np.float32)
+        for row, (i, region) in zip(crops, kept, strict=True):
+            row[:] = crop(observations[i].frame.image, region)
+        params = self._model.predict(crops).params
+        pelvis = self._body.rest_joints(params.betas, params.expression)[:, 0]
+        for k, (i, region) in enumerate(kept):
+            placed = _in_camera(params[k], pelvis[k], region, observations[i])
+            if placed is not None:
+                answers[i] = BodyEstimate(observations[i].box.score, placed, np.ones(NUM_JOINTS, np.float32))
+        return answers
+
+    def _region(self, observation: Observation) -> FloatArray | None:
+        height, width = observation.frame.image.shape[:2]
+        return crop_box(observation.box, width, height, self._model.backbone.box_ratio)
+
+
+def _in_camera(params: SmplxParams, pelvis: FloatArray, region: FloatArray, seen: Observation) -> SmplxParams | None:
+    """From the crop's virtual camera to the frame's: the pelvis moves along its ray, the body turns with the view."""
+    camera = seen.frame.camera
+    assert isinstance(camera, Camera)
+    place = place_in_camera(params.transl + pelvis, region, camera)
+    turned = optical_from_crop(region, camera) @ matrix_from_rotvec(params.global_orient)
+    if not (np.isfinite(place).all() and np.isfinite(turned).all()):
+        return None
+    return replace(params, global_orient=rotvec_from_matrix(turned), transl=place - pelvis)
