@@ -19,7 +19,7 @@ from ..viewer.overlay import draw_people
 from .image import message_from_image
 from .markers import MarkerWriter
 from .messages import person_array
-from .transforms import transforms_message
+from .transforms import TransformWriter
 
 if TYPE_CHECKING:
     from ..estimator import People
@@ -43,6 +43,7 @@ class Output:
         self._node = node
         self._body = body
         self._markers = MarkerWriter(body)
+        self._transforms = TransformWriter(body)
         self._last_header = Header()
         self._people_publisher = self._publisher(PersonArray, "~/people", RESULTS_DEPTH)
         self._tf_publisher = self._publisher(TFMessage, "/tf", TF_DEPTH)
@@ -55,7 +56,7 @@ class Output:
         self._people_publisher.publish(person_array(people, header))
         # TF has no place for a camera without a name.
         if options.tf and people.people and header.frame_id:
-            self._tf_publisher.publish(transforms_message(people.people, self._body, header))
+            self._tf_publisher.publish(self._transforms.update(people.people, header))
         if self._marker_publisher.get_subscription_count():
             self._marker_publisher.publish(self._markers.update(people.people, header, mesh=options.markers_mesh))
         if self._overlay_publisher.get_subscription_count():
