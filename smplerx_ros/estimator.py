@@ -23,6 +23,7 @@ from .types import BodyEstimate, Box, Frame, Observation, Person, SmplxParams
 
 FloatArray = NDArray[np.floating[Any]]
 
+_WARM_UP_WIDTH, _WARM_UP_HEIGHT = 640, 480
 _SEARCH_EVERY = 3  # frames between detections while somebody known is lost
 # The box of a person round joints and extremities, as shares of their extent: skin and hair lie outside.
 _BOX_MARGIN, _BOX_TOP_MARGIN = 0.05, 0.10
@@ -142,6 +143,14 @@ class Estimator:
             names = self._backbone.name, self.body.name, self._backbone.runtime
             results.append(People(frame, kept, camera, *names, seconds))
         return results
+
+    def warm_up(self) -> None:
+        """Run detector and backbone once on an empty image, so that the first real one is not the slowest."""
+        image = np.zeros((_WARM_UP_HEIGHT, _WARM_UP_WIDTH, 3), np.uint8)
+        frame = Frame(image, Camera.from_fov(_WARM_UP_WIDTH, _WARM_UP_HEIGHT))
+        self._detector.detect([image])
+        self._backbone.estimate([Observation(frame, "warm_up", Box(0, 0, _WARM_UP_WIDTH, _WARM_UP_HEIGHT))])
+        self._backbone.reset()
 
     def reset(self) -> None:
         """Forget everybody; ids are not used again."""

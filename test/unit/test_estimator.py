@@ -134,6 +134,13 @@ def test_time_going_back_starts_anew_without_using_ids_again(estimator, backbone
     assert backbone.forgotten == ["p1"]
 
 
+def test_warm_up_uses_everything_and_leaves_nobody(estimator, backbone, detector):
+    estimator.warm_up()
+    assert detector.calls == 1
+    assert backbone.seen == []  # reset
+    assert [p.id for p in estimator.estimate(frame(0))] == ["p1"]
+
+
 def test_reset_forgets_people(estimator):
     estimator.estimate(frame(0))
     estimator.reset()
