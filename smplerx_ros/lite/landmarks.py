@@ -13,6 +13,7 @@ from ..errors import InputError
 from ..types import Box
 from . import regions as roi
 from .networks import Hands, LandmarkNetworks
+from .placement import doubles, meet, placed
 from .sides import MAX_ELAPSED, keep_sides
 from .topology import BODY_INDEX
 
@@ -135,7 +136,7 @@ class LandmarkEstimator:
         tracked = {
             i: roi.body_regions(query.previous.body.points[None])[0]
             for i, query in enumerate(queries)
-            if query.previous is not None and _meet(query.box, query.previous.body.roi)
+            if query.previous is not None and meet(query.box, query.previous.body.roi)
         }
         new = [i for i in range(len(queries)) if i not in tracked]
         found = self._look(queries, [*tracked.items(), *_first_looks(queries, new)])
@@ -143,27 +144,36 @@ class LandmarkEstimator:
         for i in tracked.keys() - set(lost):
             found[i] = _with_kept_sides(found[i], queries[i])
         found.update(self._look(queries, _first_looks(queries, lost)))
-        searching = [i for i in new + lost if i in found]
+        new = [i for i in new + lost if i in found]
+        self._settle(queries, new, found)
+        sure = {i: body for i, body in found.items() if body.score > MIN_SCORE}
+        new = [i for i in new if i in sure]
+        wrong = {i for i in new if not placed(sure[i], queries[i])} | doubles(sure, queries, new)
+        return [None if i in wrong else sure.get(i) for i in range(len(queries))]
+
+    def _settle(self, queries: Sequence[LandmarkQuery], new: Sequence[int], found: dict[int, BodyLandmarks]) -> None:
+        """Look at new people again: for leaning ones where nobody fills the box, then closer and closer."""
+        astray = [i for i in new if not placed(found[i], queries[i])]
+        leaning = self._look(queries, [(i, one) for i in astray for one in roi.leaning_regions(queries[i].box)])
+        found.update({i: body for i, body in leaning.items() if _rank(body, queries[i]) > _rank(found[i], queries[i])})
+        searching = list(new)
         for _ in range(START_PASSES):
             again = self._look(queries, [(i, roi.body_regions(found[i].points[None])[0]) for i in searching])
-            searching = [i for i in again if again[i].score >= min(MIN_SCORE, found[i].score)]
+            searching = [i for i in again if _holds_on(again[i], found[i], queries[i])]
             found.update({i: again[i] for i in searching})
-        sure = {i: body for i, body in found.items() if body.score > MIN_SCORE}
-        return [sure.get(i) for i in range(len(queries))]
 
     def _look(self, queries: Sequence[LandmarkQuery], looks: Sequence[Look]) -> dict[int, BodyLandmarks]:
-        """One pass of the body network; the answer with the highest score for every query looked at."""
+        """One pass of the body network; the best answer for every query looked at."""
         looks = [(i, region) for i, region in looks if np.isfinite(region).all() and region[2] > 0]
         best: dict[int, BodyLandmarks] = {}
         if not looks:
             return best
         bodies = self._networks.bodies([queries[i].image for i, _ in looks], np.stack([region for _, region in looks]))
         for k, (i, region) in enumerate(looks):
-            if i not in best or bodies.score[k] > best[i].score:
-                score, world = float(bodies.score[k]), bodies.world[k]
-                best[i] = BodyLandmarks(
-                    score, bodies.points[k], bodies.visibility[k], bodies.presence[k], world, region
-                )
+            points, visibility, presence = bodies.points[k], bodies.visibility[k], bodies.presence[k]
+            body = BodyLandmarks(float(bodies.score[k]), points, visibility, presence, bodies.world[k], region)
+            if i not in best or _rank(body, queries[i]) > _rank(best[i], queries[i]):
+                best[i] = body
         return best
 
     def _find_hands(
@@ -219,10 +229,14 @@ class LandmarkEstimator:
         return faces
 
 
-def _meet(box: Box, region: FloatArray) -> bool:
-    """Whether the region's inner circle reaches into the box: else the landmarks are another person's, or too old."""
-    nearest = np.clip(region[:2], box.xyxy[:2], box.xyxy[2:])
-    return bool(np.linalg.norm(nearest - region[:2]) < region[2] / 2)
+def _rank(body: BodyLandmarks, query: LandmarkQuery) -> tuple[bool, float]:
+    """Order of hypotheses: of two people who overlap, the higher score may be the other one's."""
+    return body.score > MIN_SCORE and placed(body, query), body.score
+
+
+def _holds_on(again: BodyLandmarks, before: BodyLandmarks, query: LandmarkQuery) -> bool:
+    """Whether a closer look did not lead away from the person."""
+    return again.score >= min(MIN_SCORE, before.score) and (placed(again, query) or not placed(before, query))
 
 
 def _first_looks(queries: Sequence[LandmarkQuery], indices: Sequence[int]) -> list[Look]:

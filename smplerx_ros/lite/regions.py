@@ -20,6 +20,7 @@ from ..types import Box
 FloatArray = NDArray[np.floating[Any]]
 
 UP, LEVEL, DOWN = np.pi / 2, 0.0, -np.pi / 2  # directions in a crop, for `heading`
+LEAN = np.radians(30)  # of a person beside whom an upright one was taken instead (seen with tilted cameras)
 BODY_SCALE = 1.25  # of the circle round the whole body
 PALM_SCALE = 2.7  # of twice the way from the wrist to the knuckles
 PALM_SHIFT = HAND_SHIFT = 0.1  # towards the fingers
@@ -95,6 +96,12 @@ def start_regions(box: Box, image_width: int, image_height: int) -> FloatArray:
     if width > 1.2 * height:
         regions += [(cx, cy, 1.25 * longer, np.pi / 2), (cx, cy, 1.25 * longer, -np.pi / 2)]
     return np.array(regions)
+
+
+def leaning_regions(box: Box) -> FloatArray:
+    """Further hypotheses `(2, 4)` for a whole person who leans to either side."""
+    cx, cy, side = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, 1.25 * max(box.width, box.height)
+    return np.array([(cx, cy, side, LEAN), (cx, cy, side, -LEAN)])
 
 
 def palm_regions(wrist: FloatArray, pinky: FloatArray, index: FloatArray) -> FloatArray:
