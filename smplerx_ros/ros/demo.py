@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with ExitStack() as stack:
             clip = arguments.video or stack.enter_context(as_file(files("smplerx_ros") / "assets" / CLIP))
-            run(clip, arguments.out, arguments.loops)
+            run(clip, arguments.out, arguments.loops, arguments.rate)
     except (ChildError, InputError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     return report(arguments.out)
 
 
-def run(clip: Path, out: Path, loops: int) -> None:
+def run(clip: Path, out: Path, loops: int, rate: float | None) -> None:
     """Play `clip` into the node and record it; raises ChildError if one of the processes fails."""
     with VideoReader(clip) as reader:
         count = loops * sum(1 for _ in reader)
@@ -52,8 +52,8 @@ def run(clip: Path, out: Path, loops: int) -> None:
         children.start("recorder", "smplerx_ros.ros.recorder", *video, show=True)
         children.start("node", "smplerx_ros.ros.estimator_main")
         # Both subscribe to camera_info, and the node to the images, before the first one is played.
-        waits = ["--info-subscribers", "2", "--loops", str(loops)]
-        children.start("player", "smplerx_ros.ros.player", str(clip), *waits, environment=image_transport())
+        how = ["--info-subscribers", "2", "--loops", str(loops), *(["--rate", str(rate)] if rate else [])]
+        children.start("player", "smplerx_ros.ros.player", str(clip), *how, environment=image_transport())
         children.wait("recorder", needed=["node"], timeout=TIMEOUT_S)
 
 
@@ -97,6 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="[%(default)s]")
     parser.add_argument("--video", type=Path, help="another video than the embedded clip")
     parser.add_argument("--loops", type=int, default=1, help="how often to play it [%(default)s]")
+    slow = "frames per second instead of the video's: slow motion, for a machine that cannot follow"
+    parser.add_argument("--rate", type=float, default=None, help=slow)
     return parser
 
 
