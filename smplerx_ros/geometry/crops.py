@@ -57,14 +57,6 @@ def crop(image: NDArray[Any], region: FloatArray) -> FloatArray:
     return _warp(image, crop_from_image, region, (CROP_WIDTH, CROP_HEIGHT))
 
 
-def crops(image: NDArray[Any], regions: FloatArray) -> FloatArray:
-    """`(B, 256, 192, 3) float32` of `image (H, W, 3)` RGB and `regions (B, 4)`."""
-    out = np.empty((len(regions), CROP_HEIGHT, CROP_WIDTH, 3), np.float32)
-    for row, region in zip(out, regions, strict=True):
-        row[:] = crop(image, region)
-    return out
-
-
 def virtual_camera(region: FloatArray) -> FloatArray:
     """Intrinsics `(3, 3) float64` in pixels of the image, of the camera in which a crop's `cam_transl` is meant."""
     x, y, width, height = np.asarray(region, np.float64)

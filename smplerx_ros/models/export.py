@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -11,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from onnxscript import optimizer
 from safetensors.torch import save_file
-from torch import nn
 
 from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH
 from .bundle import MODEL_FILES
@@ -25,29 +25,31 @@ WEIGHTS_SUFFIX = ".data"
 _EXAMPLE_BATCH = 2  # a traced batch of one would become a constant
 
 
-def export(network: SmplerX | SmplestX, runtime: str, directory: Path) -> list[Path]:
-    """Writes the file(s) of a network in evaluation mode for `runtime`, the model first. May change `network`."""
+def export(network: SmplerX | SmplestX, outputs: Iterable[str], runtime: str, directory: Path) -> list[Path]:
+    """Writes the file(s) of a network in evaluation mode for `runtime`, the model first; `outputs` are their names.
+
+    May change `network`.
+    """
     path = directory / MODEL_FILES[runtime]
     if runtime == "torch":
         save_file(network.state_dict(), path)
         return [path]
-    _export_onnx(network, path)
+    _export_onnx(network, list(outputs), path)
     return [path, path.with_name(path.name + WEIGHTS_SUFFIX)]
 
 
-def _export_onnx(network: nn.Module, path: Path) -> None:
+def _export_onnx(network: SmplerX | SmplestX, outputs: list[str], path: Path) -> None:
     fuse_norms(network)
     crops = CropNetwork(network).eval()
     image = torch.zeros(_EXAMPLE_BATCH, CROP_HEIGHT, CROP_WIDTH, 3)
     with torch.no_grad():
-        names = list(crops(image))
         # Done here, not by the ONNX exporter: that one falls back to a fixed batch without a word.
         batch = torch.export.Dim("batch")
         program = torch.export.export(crops, (image,), dynamic_shapes={"image": {0: batch}}, strict=False)
         exported = torch.onnx.export(
             program,
             input_names=["image"],
-            output_names=names,
+            output_names=outputs,
             opset_version=OPSET,
             dynamo=True,
             optimize=False,

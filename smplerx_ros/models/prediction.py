@@ -58,9 +58,11 @@ class Prediction:
     def from_outputs(cls, outputs: Mapping[str, FloatArray]) -> Prediction:
         """Of raw outputs `pose_6d (B, 53, 6)`, `betas`, `expression`, `camera (B, 3)` and the optional two."""
         rotvec = rotvec_from_6d(outputs["pose_6d"]).astype(np.float32)
-        batch = len(rotvec)
         return cls(
-            **{name: rotvec[:, rows].reshape(batch, -1) for name, rows in ROTATIONS.items()},
+            **{
+                name: rotvec[:, rows].reshape(len(rotvec), 3 * (rows.stop - rows.start))
+                for name, rows in ROTATIONS.items()
+            },
             betas=outputs["betas"],
             expression=outputs["expression"],
             cam_transl=camera_translation(outputs["camera"]),

@@ -70,9 +70,8 @@ def differences(outputs: Outputs, reference: Outputs) -> dict[str, float]:
     largest = {name: _largest(outputs[name] - reference[name]) for name in ("pose_6d", "betas", "expression")}
     ours, theirs = (rotvec_from_6d(source["pose_6d"]).reshape(-1, 3) for source in (outputs, reference))
     largest["rotation"] = _largest(rotation_angles(ours, theirs))
-    ours, theirs = camera_translation(outputs["camera"]), camera_translation(reference["camera"])
-    scale = np.linalg.norm(theirs, axis=-1, keepdims=True)
-    largest["camera"] = _largest((ours - theirs) / scale)
+    transl, expected = camera_translation(outputs["camera"]), camera_translation(reference["camera"])
+    largest["camera"] = _largest((transl - expected) / np.linalg.norm(expected, axis=-1, keepdims=True))
     if "joint_img" in reference:
         largest["cells"] = _largest(outputs["joint_img"] - reference["joint_img"])
     return largest

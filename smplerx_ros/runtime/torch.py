@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from ..models.registry import Backbone
 from ..models.smpler_x import SmplerX
 from ..models.smplest_x import SmplestX
 
+log = logging.getLogger(__name__)
+
 
 class TorchNetwork:
     """One network on one device, with the interface of `OnnxNetwork`."""
@@ -28,6 +31,8 @@ class TorchNetwork:
     ) -> None:
         """`network` in evaluation mode; it is changed. `threads` is torch's setting for the whole process."""
         self._device = select_device(device)
+        if precision == "fp16" and self._device.type == "cpu":
+            log.warning("torch computes fp16 on CPUs many times slower than fp32; choose bf16, fp32 or runtime onnx")
         if threads is not None:
             torch.set_num_threads(threads)
         fuse_norms(network)
