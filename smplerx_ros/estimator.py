@@ -25,6 +25,7 @@ FloatArray = NDArray[np.floating[Any]]
 
 _WARM_UP_WIDTH, _WARM_UP_HEIGHT = 640, 480
 _SEARCH_EVERY = 3  # frames between detections while somebody known is lost
+_LONGEST_UNDETECTED_NS = 500_000_000  # at low frame rates people move far from frame to frame
 # The box of a person round joints and extremities, as shares of their extent: skin and hair lie outside.
 _BOX_MARGIN, _BOX_TOP_MARGIN = 0.05, 0.10
 
@@ -80,11 +81,18 @@ class Options:
 
 @dataclass
 class _CameraState:
-    """One camera: its people, its last stamp and frames since the last detection."""
+    """One camera: its people, its last stamp, and when the next detection is due."""
 
     tracker: Tracker
     stamp_ns: int = 0
     frames_to_detection: int = 0
+    detected_ns: int = 0
+
+    def due(self) -> bool:
+        """Whether to detect now: enough frames or time have passed, or nobody is in view."""
+        self.frames_to_detection -= 1
+        late = self.stamp_ns - self.detected_ns > _LONGEST_UNDETECTED_NS
+        return self.frames_to_detection <= 0 or late or not self.tracker.following
 
 
 class Estimator:
@@ -169,17 +177,13 @@ class Estimator:
         return state
 
     def _detect(self, frames: Sequence[Frame], states: Sequence[_CameraState]) -> None:
-        due = []
-        for i, state in enumerate(states):
-            state.frames_to_detection -= 1
-            if state.frames_to_detection <= 0 or not state.tracker.following:
-                due.append(i)
-                state.frames_to_detection = self._options.detect_every
+        due = [i for i, state in enumerate(states) if state.due()]
         found = self._detector.detect([frames[i].image for i in due]) if due else []
         for i, boxes in zip(due, found, strict=True):
-            states[i].tracker.detected(boxes, frames[i].stamp_ns, confirm=not self._backbone.confirms_people)
-            if states[i].tracker.searching:
-                states[i].frames_to_detection = _SEARCH_EVERY
+            state = states[i]
+            state.tracker.detected(boxes, state.stamp_ns, confirm=not self._backbone.confirms_people)
+            state.frames_to_detection = _SEARCH_EVERY if state.tracker.searching else self._options.detect_every
+            state.detected_ns = state.stamp_ns
 
     def _assumed_camera(self, frame: Frame) -> Camera:
         height, width = frame.image.shape[:2]

@@ -7,14 +7,12 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
-import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import SetBool, Trigger
 
-from ..types import Frame
 from .diagnostics import SUPERSEDED, Health, diagnostics
 from .input import CameraInput, ImageMessage
 from .lifecycle import answer_invalid_transitions
@@ -29,14 +27,13 @@ Transition = Callable[["SmplerxNode", LifecycleState], TransitionCallbackReturn]
 
 DIAGNOSTICS_PERIOD_S = 1.0
 STOP_TIMEOUT_S = 1.0  # for the estimation that runs; then it is abandoned, so that a shutdown takes less than 2 s
-WARM_UP_SHAPE = (480, 640, 3)
 
 
 def load_estimator(values: Mapping[str, object]) -> EstimatorLike:
-    """The package's own estimator."""
+    """The package's own estimator; a robot converts nothing, so that `weights` has to be a bundle."""
     from ..estimator import Estimator
 
-    return Estimator.from_config(values)
+    return Estimator.from_config(values, bundles_only=True)
 
 
 def _guarded(transition: Transition) -> Transition:
@@ -107,7 +104,7 @@ class SmplerxNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and warm up the estimator; create the publishers."""
         estimator = self._factory(self._config.of_estimator())
-        estimator.process([Frame(np.zeros(WARM_UP_SHAPE, np.uint8))])
+        estimator.warm_up()
         source = CameraInput(
             self,
             self._on_image,

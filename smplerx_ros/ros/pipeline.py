@@ -31,6 +31,9 @@ class EstimatorLike(Protocol):
     def body(self) -> BodyModel:
         """The body model that the parameters of its people belong to."""
 
+    def warm_up(self) -> None:
+        """Run the networks once, before images come."""
+
     def process(self, frames: Sequence[Frame]) -> Sequence[People]:
         """The people of each frame."""
 

@@ -60,6 +60,9 @@ class FakeEstimator:
         self.body = load_body()
         self.resets = 0
 
+    def warm_up(self) -> None:
+        pass
+
     def reset(self) -> None:
         self.resets += 1
 

@@ -107,6 +107,12 @@ def test_detects_every_nth_frame_and_at_once_when_somebody_is_lost(estimator, ba
     assert detector.calls == 3
 
 
+def test_detects_by_time_where_frames_are_rare(estimator, detector):
+    for k in (0, 20, 40):
+        estimator.estimate(frame(k))
+    assert detector.calls == 3
+
+
 def test_empty_view_gives_no_people_and_keeps_looking(estimator, detector):
     detector.boxes = []
     for k in range(3):
