@@ -15,7 +15,6 @@ for input in *.in; do
   rm -f "$lock"
   resolve "$lock" "$input" -c "$all"
   # Say nothing of the platform, which is always the same.
-  sed -i -e "s/ and platform_python_implementation == 'CPython' and sys_platform == 'linux'$//" \
-    -e "s/ and python_full_version < '3.14'$//" -e "s/ ; python_full_version < '3.14'$//" \
+  sed -i -E -e "s/ and (platform|sys)_[a-z_]+ == '[^']+'//g" -e "s/ (and|;) python_full_version < '3.14'$//" \
     -e "1i # Made by scripts/lock.sh from $input." "$lock"
 done
