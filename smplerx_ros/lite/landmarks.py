@@ -49,7 +49,7 @@ class BodyLandmarks:
     presence: FloatArray  # (33,) 0..1, that the point is in the image
     world: FloatArray  # (33, 3) metres, axes of the image (x right, y down, z away), origin between the hips
     roi: FloatArray  # (4,) the region seen by the network (regions.py)
-    held: tuple[int, ...] = (0, 0)  # frames in a row whose sides were exchanged, above and below the waist (sides.py)
+    held: tuple[float, ...] = (0.0, 0.0)  # seconds for which sides were exchanged, above and below the waist
 
 
 @dataclass(frozen=True)
@@ -252,7 +252,7 @@ def _first_looks(queries: Sequence[LandmarkQuery], indices: Sequence[int]) -> li
 def _with_kept_sides(body: BodyLandmarks, query: LandmarkQuery) -> BodyLandmarks:
     if query.previous is None or query.elapsed is None or not 0 < query.elapsed <= MAX_ELAPSED:
         return body
-    return keep_sides(body, query.previous.body)
+    return keep_sides(body, query.previous.body, query.elapsed)
 
 
 def _trusted_hands(

@@ -2,7 +2,7 @@
 
 Where legs pass each other in profile, or a back looks like a chest, BlazePose sometimes exchanges left and right and
 takes it back a frame later. Between two frames close in time limbs move little, so that labels follow the nearest
-limb of the frame before; after `MAX_HELD` frames in a row the network is believed, since then the start was wrong.
+limb of the frame before; after `MAX_HELD` seconds the network is believed, since then the start was wrong.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .landmarks import BodyLandmarks
 
 MAX_ELAPSED = 0.12  # seconds: a walker's legs change places within a quarter of a second
-MAX_HELD = 6  # frames
+MAX_HELD = 0.6  # seconds
 MIN_MOVE = 0.04  # of the region's side, mean over a group: what moves less is no exchange
 MAX_RATIO = 0.5  # the exchanged labels must explain the frame this much better
 
@@ -35,8 +35,8 @@ GROUPS = (
 )
 
 
-def keep_sides(current: BodyLandmarks, previous: BodyLandmarks) -> BodyLandmarks:
-    """`current` with left and right exchanged, above or below the waist, where `previous` asks for it."""
+def keep_sides(current: BodyLandmarks, previous: BodyLandmarks, elapsed: float) -> BodyLandmarks:
+    """`current` with left and right exchanged, above or below the waist, where `previous`, `elapsed` seconds ago, asks."""
     order = np.arange(len(current.points))
     held = []
     move = current.points[:, :2] - previous.points[:, :2]
@@ -46,7 +46,7 @@ def keep_sides(current: BodyLandmarks, previous: BodyLandmarks) -> BodyLandmarks
         exchange = kept > MIN_MOVE * current.roi[2] and changed < MAX_RATIO * kept and before < MAX_HELD
         if exchange:
             order[pairs] = pairs[:, ::-1]
-        held.append(before + 1 if exchange else 0)
+        held.append(before + elapsed if exchange else 0.0)
     first = order[: len(current.visibility)]
     return replace(
         current,

@@ -35,28 +35,28 @@ def _exchanged(body: BodyLandmarks, groups: tuple[np.ndarray, ...]) -> BodyLandm
 
 @pytest.mark.parametrize("groups", [GROUPS[:1], GROUPS[1:], GROUPS])
 def test_an_exchange_is_undone(body: BodyLandmarks, groups: tuple[np.ndarray, ...]) -> None:
-    kept = keep_sides(_exchanged(body, groups), body)
+    kept = keep_sides(_exchanged(body, groups), body, 0.03)
     for name in ("points", "visibility", "presence", "world"):
         np.testing.assert_array_equal(getattr(kept, name), getattr(body, name))
-    assert sum(kept.held) == len(groups)
+    assert sum(kept.held) == pytest.approx(0.03 * len(groups))
 
 
 def test_a_moving_body_is_left_alone(body: BodyLandmarks) -> None:
     moved = replace(body, points=body.points + 15)
-    kept = keep_sides(moved, body)
+    kept = keep_sides(moved, body, 0.03)
     np.testing.assert_array_equal(kept.points, moved.points)
-    assert kept.held == (0, 0)
+    assert kept.held == (0.0, 0.0)
 
 
 def test_an_exchange_that_lasts_is_believed(body: BodyLandmarks) -> None:
     other = _exchanged(body, GROUPS)
     last = body
-    for _ in range(MAX_HELD):
-        last = keep_sides(other, last)
+    for _ in range(round(MAX_HELD / 0.1)):
+        last = keep_sides(other, last, 0.1)
         np.testing.assert_array_equal(last.points, body.points)
-    last = keep_sides(other, last)
+    last = keep_sides(other, last, 0.1)
     np.testing.assert_array_equal(last.points, other.points)
-    assert keep_sides(other, last).held == (0, 0)
+    assert keep_sides(other, last, 0.1).held == (0.0, 0.0)
 
 
 def test_groups_are_pairs_of_all_sided_points() -> None:
