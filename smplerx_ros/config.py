@@ -104,7 +104,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Where people come from: `builtin` finds them, `full_frame` takes the whole image as one person.",
         choices=("builtin", "full_frame"),
     ),
-    Parameter("detection_threshold", float, 0.3, "Least score of a detected person.", range=(0.0, 1.0)),
+    Parameter("detection_threshold", float, 0.2, "Least score of a detected person.", range=(0.0, 1.0)),
     Parameter(
         "detect_every", int, 10, "Look for new people in every n-th frame; known ones are followed.", range=(1, 1000)
     ),

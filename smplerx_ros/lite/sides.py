@@ -36,7 +36,7 @@ GROUPS = (
 
 
 def keep_sides(current: BodyLandmarks, previous: BodyLandmarks, elapsed: float) -> BodyLandmarks:
-    """`current` with left and right exchanged above or below the waist where `previous`, `elapsed` seconds ago, asks."""
+    """`current` with sides exchanged above or below the waist where `previous`, `elapsed` seconds ago, asks for it."""
     order = np.arange(len(current.points))
     held = []
     move = current.points[:, :2] - previous.points[:, :2]
