@@ -10,11 +10,11 @@ from types import MappingProxyType
 
 from .. import __version__
 from ..errors import SmplerxError
-from . import estimate
+from . import bench, convert, doctor, estimate
 
 # Each module has a docstring (its help), `add_arguments(parser)` and `run(arguments) -> exit code`, and imports
 # what is heavy only when it runs.
-COMMANDS = MappingProxyType({"estimate": estimate})
+COMMANDS = MappingProxyType({"estimate": estimate, "convert": convert, "bench": bench, "doctor": doctor})
 
 EXIT_FAILED = 2  # nothing was done: input, options or files that cannot be used
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count

@@ -1,0 +1,117 @@
+"""Tell what is there and what is missing: runtimes, GPUs, backbones, bundles, body models.
+
+Checks the hashes of the bundles in the cache and of those named.
+Exit code: 0 all of them are usable; 1 one is not.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ..errors import SmplerxError
+
+_SMPLX_PAGE = "https://smpl-x.is.tue.mpg.de"
+_LIBRARIES = ("numpy", "scipy", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "torch", "timm", "onnxscript")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this command."""
+    parser.add_argument("paths", type=Path, nargs="*", metavar="PATH", help="bundles and SMPL-X files to check as well")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints the report; returns the exit code."""
+    for section, lines in (("machine", _machine()), ("runtimes", _runtimes()), ("backbones", _backbones())):
+        _print_section(section, lines)
+    results = [*_checked_bundles(arguments.paths), *_checked_bodies(arguments.paths)]
+    _print_section("bundles and body models", [line for line, _ in results])
+    return 0 if all(good for _, good in results) else 1
+
+
+def _print_section(title: str, lines: list[str]) -> None:
+    print(f"{title}:")
+    for line in lines:
+        print(f"  {line}")
+
+
+def _machine() -> list[str]:
+    found = {name: _version(name) for name in ("smplerx_ros", *_LIBRARIES)}
+    installed = ", ".join(f"{name} {number}" for name, number in found.items() if number)
+    return [f"Python {platform.python_version()} on {platform.platform()}", installed, *_gpus()]
+
+
+def _version(distribution: str) -> str | None:
+    from .. import __version__
+
+    try:
+        return __version__ if distribution == "smplerx_ros" else version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _gpus() -> list[str]:
+    command = shutil.which("nvidia-smi")
+    if command is None:
+        return ["no NVIDIA GPU (nvidia-smi is not there)"]
+    listed = subprocess.run([command, "-L"], capture_output=True, text=True, check=False, timeout=30)
+    return listed.stdout.splitlines() or [f"nvidia-smi: {(listed.stderr or listed.stdout).strip()}"]
+
+
+def _runtimes() -> list[str]:
+    import onnxruntime
+
+    lines = [f"onnx: {', '.join(onnxruntime.get_available_providers())}"]
+    missing = [name for name in ("torch", "timm") if _version(name) is None]
+    if missing:
+        lines.append(f"torch and convert: {' and '.join(missing)} missing; pip install 'smplerx_ros[torch]'")
+    else:
+        import torch
+
+        lines.append(f"torch: cpu{', cuda' if torch.cuda.is_available() else ''}")
+    return lines
+
+
+def _backbones() -> list[str]:
+    from ..models.registry import BACKBONES
+
+    lines = []
+    for entry in BACKBONES.values():
+        if entry.needs_weights:
+            error = f"{entry.mpe_mm} mm published" if entry.mpe_mm else "error published in its paper only"
+            lines.append(f"{entry.name:12} {entry.checkpoint} from {entry.page}, {entry.licence}; {error}")
+        else:
+            lines.append(f"{entry.name:12} embedded, {entry.licence}")
+    return [*lines, "convert a checkpoint once: python -m smplerx_ros convert CHECKPOINT"]
+
+
+def _checked_bundles(paths: list[Path]) -> Iterator[tuple[str, bool]]:
+    from ..cache import cache_directory
+    from ..models.bundle import Bundle, is_bundle
+
+    cached = sorted(path for path in (cache_directory() / "bundles").glob("*") if is_bundle(path))
+    for path in [*(path for path in paths if path.is_dir()), *cached]:
+        try:
+            bundle = Bundle.load(path)
+            yield f"good: {path}: {bundle.backbone}, {bundle.runtime} {bundle.precision}, hashes right", True
+        except SmplerxError as error:
+            yield f"BAD: {error}", False
+
+
+def _checked_bodies(paths: list[Path]) -> Iterator[tuple[str, bool]]:
+    from ..body import load_body
+
+    files = [path for path in paths if not path.is_dir()]
+    for path in (None, *files):
+        try:
+            body = load_body(path)
+            yield f"good: body model {path or '(embedded)'}: {body.name}", True
+        except SmplerxError as error:
+            yield f"BAD: {error}", False
+    if not files:
+        yield f"SMPL-X itself: none named; register at {_SMPLX_PAGE} and pass body_model:=.../SMPLX_NEUTRAL.npz", True
