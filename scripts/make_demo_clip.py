@@ -1,5 +1,7 @@
-"""Make the demo clip from the Sports2D wheel: `pip download --no-deps sports2d==0.8.34`, then
-`python scripts/make_demo_clip.py sports2d-0.8.34-py3-none-any.whl`.
+"""Make the demo clip from the Sports2D wheel.
+
+    pip download --no-deps sports2d==0.8.34
+    python scripts/make_demo_clip.py sports2d-0.8.34-py3-none-any.whl
 
 It keeps the frames in which the walking woman is wholly visible, at the source's size and rate, without sound.
 Decoded pictures are the same everywhere; the file's bytes depend on the version of x264 (NOTICE.md names it).

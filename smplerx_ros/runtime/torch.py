@@ -65,7 +65,7 @@ class TorchNetwork:
 
 
 def select_device(name: str) -> torch.device:
-    """ "auto" is a GPU where torch has one, else the CPU; others are torch's names. ConfigError where it is missing."""
+    """A GPU for "auto" where torch has one, else the CPU; other names are torch's. ConfigError if it is missing."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

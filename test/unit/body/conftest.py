@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from smplerx_ros.body import BodyModel, load_body
-
-sys.path.insert(0, str(Path(__file__).parent))
-from smplx_cases import MODELS, write_model
+from support.smplx_cases import MODELS, write_model
 
 
 @pytest.fixture(scope="session")

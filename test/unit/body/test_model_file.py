@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from smplx_cases import synthetic_model
 
 from smplerx_ros.body import load_body
 from smplerx_ros.body.model_file import NAME_KEY
 from smplerx_ros.errors import ModelFileError
+from support.smplx_cases import synthetic_model
 
 Arrays = dict[str, Any]
 Edit = Callable[[Arrays], None]

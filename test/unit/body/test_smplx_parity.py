@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from smplx_cases import GOLDEN, MODELS, VERTEX_STEP, parameters, smplx_answers
 
 from smplerx_ros.body import BodyModel, load_body
 from smplerx_ros.body.landmarks import contour_rows
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.types import PARAM_SIZES, SmplxParams
+from support.smplx_cases import GOLDEN, MODELS, VERTEX_STEP, parameters, smplx_answers
 
 TOLERANCE = 1e-5  # metres
 

@@ -119,8 +119,8 @@ def test_previous_pose_is_kept_where_nothing_is_seen(fitter):
     hidden = replace(seen, ray_weights=rays, direction_weights=unseen.direction_weights)
     then = fitter.fit([hidden], [Track(first, 30)], [1 / 30])
     fresh = fitter.fit([hidden], [None], [0.0])
-    turn = lambda pose: np.linalg.norm(rotvec_from_matrix(first.rotations[0, arm].T @ pose.rotations[0, arm]))  # noqa: E731
-    assert turn(then) < 0.5 * turn(fresh)
+    turns = [rotvec_from_matrix(first.rotations[0, arm].T @ pose.rotations[0, arm]) for pose in (then, fresh)]
+    assert np.linalg.norm(turns[0]) < 0.5 * np.linalg.norm(turns[1])
 
 
 def test_known_height_sets_the_scale():

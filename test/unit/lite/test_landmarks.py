@@ -130,7 +130,7 @@ def test_sides_are_kept_only_over_a_short_known_time(
     assert short is not None
     assert long is not None
     assert unknown is not None
-    assert [person.body.held for person in (short, long, unknown)] == [(0, 1), (0, 0), (0, 0)]
+    assert [person.body.held for person in (short, long, unknown)] == [(0.0, 0.03), (0, 0), (0, 0)]
     np.testing.assert_array_equal(short.body.points[27], long.body.points[28])
 
 

@@ -1,6 +1,6 @@
 """Models and parameters on which our body and the smplx package must agree, and smplx's answers.
 
-    python test/unit/body/smplx_cases.py      # where smplx and torch are installed: writes test/data/smplx_golden.npz
+    python test/support/smplx_cases.py      # where smplx and torch are installed: writes test/data/smplx_golden.npz
 
 smplx has a non-commercial licence: it is only called, and only where it is installed.
 """
@@ -20,7 +20,7 @@ from smplerx_ros.body.model import STANDIN_FILE
 from smplerx_ros.body.skeleton import JOINT_NAMES, PARENTS
 from smplerx_ros.types import PARAM_SIZES, SmplxParams
 
-GOLDEN = Path(__file__).resolve().parents[2] / "data" / "smplx_golden.npz"
+GOLDEN = Path(__file__).resolve().parents[1] / "data" / "smplx_golden.npz"
 MODELS = ("standin", "wide", "narrow")  # the embedded body; synthetic SMPL-X 1.1 and 1.0 files
 VERTEX_STEP = 97  # the golden file keeps every 97th vertex
 
