@@ -45,11 +45,11 @@ def rotation_between(a: ArrayLike, b: ArrayLike) -> FloatArray:
     Rodrigues' formula with the cross product; for opposite directions it turns about any normal of `a`.
     """
     a_unit, b_unit = normalized(a), normalized(b)
-    axis = np.cross(a_unit, b_unit)
+    axis = cross(a_unit, b_unit)
     cosine = np.sum(a_unit * b_unit, axis=-1)[..., None, None]
-    cross = skew(axis)
-    near = np.eye(3) + cross + cross @ cross / np.maximum(1 + cosine, 1e-9)
-    normal = normalized(np.cross(a_unit, np.eye(3)[np.argmin(np.abs(a_unit), axis=-1)]))
+    turn = skew(axis)
+    near = np.eye(3) + turn + turn @ turn / np.maximum(1 + cosine, 1e-9)
+    normal = normalized(cross(a_unit, np.eye(3)[np.argmin(np.abs(a_unit), axis=-1)]))
     half_turn = 2 * normal[..., :, None] * normal[..., None, :] - np.eye(3)
     return np.where(cosine < -1 + 1e-9, half_turn, near)
 
@@ -63,8 +63,15 @@ def right_jacobian_inverse(rotvec: ArrayLike) -> FloatArray:
     angle = np.linalg.norm(v, axis=-1)[..., None, None]
     safe = np.clip(angle, 1e-3, np.pi - 1e-3)
     curved = 1 / safe**2 - (1 + np.cos(safe)) / (2 * safe * np.sin(safe))
-    cross = skew(v)
-    return np.asarray(np.eye(3) + 0.5 * cross + np.where(angle < 1e-3, 1 / 12, curved) * (cross @ cross))
+    turn = skew(v)
+    return np.asarray(np.eye(3) + 0.5 * turn + np.where(angle < 1e-3, 1 / 12, curved) * (turn @ turn))
+
+
+def cross(a: ArrayLike, b: ArrayLike) -> FloatArray:
+    """Cross product `(..., 3)`; for few vectors NumPy's own takes twice as long."""
+    u, v = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    ux, uy, uz, vx, vy, vz = u[..., 0], u[..., 1], u[..., 2], v[..., 0], v[..., 1], v[..., 2]
+    return np.stack([uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx], axis=-1)
 
 
 def skew(vectors: ArrayLike) -> FloatArray:

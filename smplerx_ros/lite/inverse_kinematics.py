@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.skeleton import JOINT_INDEX, JOINT_NAMES, PARENTS
-from ..geometry.rotations import matrix_from_rotvec, normalized, rotation_between, rotvec_from_matrix
+from ..geometry.rotations import cross, matrix_from_rotvec, normalized, rotation_between, rotvec_from_matrix
 from .points import NUM_BODY_JOINTS, POINT_INDEX, BodyPoints
 
 FloatArray = NDArray[np.floating[Any]]
@@ -99,11 +99,11 @@ def _limb(
     """Orientations (N, 3, 3) of the upper and lower half of a limb whose lower half turns about `hinge` at rest."""
     upper, lower = normalized(chain[:, 1] - chain[:, 0]), normalized(chain[:, 2] - chain[:, 1])
     first: FloatArray = rotation_between(parent @ (rest[1] - rest[0]), upper) @ parent
-    wanted = np.cross(upper, lower)
+    wanted = cross(upper, lower)
     bend = np.linalg.norm(wanted, axis=-1)
     axis = first @ hinge
     square = normalized(axis - upper * np.sum(axis * upper, axis=-1, keepdims=True))
-    roll = np.arctan2(np.sum(np.cross(square, wanted) * upper, axis=-1), np.sum(square * wanted, axis=-1))
+    roll = np.arctan2(np.sum(cross(square, wanted) * upper, axis=-1), np.sum(square * wanted, axis=-1))
     trust = np.clip((bend - _STRAIGHT) / (_CLEARLY_BENT - _STRAIGHT), 0, 1)
     roll = np.clip(roll, -most, most) * np.where(np.abs(roll) < 2 * most, trust, 0)
     first = matrix_from_rotvec(upper * roll[:, None]) @ first
@@ -119,7 +119,7 @@ def _frame(x: FloatArray, y: FloatArray) -> FloatArray:
     """Columns: x, y made square to it, and their cross product."""
     first = normalized(x)
     second = normalized(y - first * np.sum(first * y, axis=-1, keepdims=True))
-    return np.stack([first, second, np.cross(first, second)], axis=-1)
+    return np.stack([first, second, cross(first, second)], axis=-1)
 
 
 def _between(a: FloatArray, b: FloatArray, share: float) -> FloatArray:
