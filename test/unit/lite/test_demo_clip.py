@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.resources import as_file, files
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -96,6 +97,6 @@ def test_nothing_flips_between_frames(walk):
         "right_ankle",
     )
     turns = [body.transforms(person.params)[0][0][[JOINT_INDEX[n] for n in names]] for person, _ in filter(None, walk)]
-    for before, after in zip(turns, turns[1:], strict=False):
+    for before, after in pairwise(turns):
         cosines = (np.einsum("jab,jab->j", before, after) - 1) / 2
         assert np.degrees(np.arccos(np.clip(cosines, -1, 1))).max() < 60
