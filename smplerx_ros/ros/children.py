@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from typing import IO
@@ -60,16 +61,19 @@ class Children:
             preexec_fn=_die_with_parent,
         )
 
-    def wait(self, name: str, needed: Sequence[str], timeout: float) -> None:
+    def wait(self, name: str, needed: Sequence[str], timeout: float, stop: threading.Event | None = None) -> None:
         """Wait until `name` ends with exit code 0.
 
-        Raises ChildError if it ends otherwise or not in time, if one of `needed` ends, or if any process fails.
+        Raises ChildError if it ends otherwise or not in time, if one of `needed` ends, or if any process fails, and
+        KeyboardInterrupt when `stop` is set.
         """
         deadline = time.monotonic() + timeout
         while (code := self._processes[name].poll()) is None:
             for other, process in self._processes.items():
                 if process.poll() or (other in needed and process.poll() is not None):
                     raise ChildError(self._describe(other, f"ended with exit code {process.poll()}"))
+            if stop is not None and stop.is_set():
+                raise KeyboardInterrupt
             if time.monotonic() > deadline:
                 raise ChildError(self._describe(name, f"is not done after {timeout:g} s"))
             time.sleep(POLL_S)

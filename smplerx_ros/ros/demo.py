@@ -12,6 +12,7 @@ import os
 import random
 import signal
 import sys
+import threading
 from contextlib import ExitStack
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -29,11 +30,14 @@ DOMAINS = range(1, 102)  # above 101 the ports of a domain may be in use by the 
 def main(argv: list[str] | None = None) -> int:
     """Run the demo; returns the exit code."""
     arguments = _parser().parse_args(argv)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop the children, too
+    # An exception raised by a signal is lost where Python calls back from a fork; an event is not.
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
     try:
         with ExitStack() as stack:
             clip = arguments.video or stack.enter_context(as_file(files("smplerx_ros") / "assets" / CLIP))
-            run(clip, arguments.out, arguments.loops, arguments.rate)
+            run(clip, arguments.out, arguments.loops, arguments.rate, stop)
     except (ChildError, InputError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -43,8 +47,11 @@ def main(argv: list[str] | None = None) -> int:
     return report(arguments.out)
 
 
-def run(clip: Path, out: Path, loops: int, rate: float | None) -> None:
-    """Play `clip` into the node and record it; raises ChildError if one of the processes fails."""
+def run(clip: Path, out: Path, loops: int, rate: float | None, stop: threading.Event) -> None:
+    """Play `clip` into the node and record it.
+
+    Raises ChildError if one of the processes fails, KeyboardInterrupt when `stop` is set.
+    """
     with VideoReader(clip) as reader:
         count = loops * sum(1 for _ in reader)
     with Children(private_graph()) as children:
@@ -54,7 +61,7 @@ def run(clip: Path, out: Path, loops: int, rate: float | None) -> None:
         # Both subscribe to camera_info, and the node to the images, before the first one is played.
         how = ["--info-subscribers", "2", "--loops", str(loops), *(["--rate", str(rate)] if rate else [])]
         children.start("player", "smplerx_ros.ros.player", str(clip), *how, environment=image_transport())
-        children.wait("recorder", needed=["node"], timeout=TIMEOUT_S)
+        children.wait("recorder", needed=["node"], timeout=TIMEOUT_S, stop=stop)
 
 
 def private_graph() -> dict[str, str]:
