@@ -3,8 +3,8 @@
     pip download --no-deps sports2d==0.8.34
     python scripts/make_demo_clip.py sports2d-0.8.34-py3-none-any.whl
 
-It keeps the frames in which the walking woman is wholly visible, at the source's size and rate, without sound.
-Decoded pictures are the same everywhere; the file's bytes depend on the version of x264 (NOTICE.md names it).
+It keeps the frames in which the walking woman is wholly visible, at the source's rate, in 720p, without sound.
+The file's bytes depend on the versions of x264 and FFmpeg (NOTICE.md names them).
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import av
 SOURCE = "Sports2D/Demo/demo.mp4"
 SOURCE_SHA256 = "d9a66417185647b112304b57093f0c180f37a768e6a14daca75ca541f3b78039"
 FIRST, LAST = 64, 184  # frames of the source, the last one excluded: 4 s at 30 Hz
+WIDTH, HEIGHT = 1280, 720
 OPTIONS = {"crf": "23", "preset": "slow"}
 TARGET = Path(__file__).resolve().parent.parent / "smplerx_ros" / "assets" / "demo_walk.mp4"
 
@@ -44,12 +45,13 @@ def trim(source: bytes, target: Path) -> None:
     with av.open(io.BytesIO(source)) as reader, av.open(target, "w", options={"movflags": "+faststart"}) as writer:
         track = reader.streams.video[0]
         stream = writer.add_stream("libx264", rate=track.average_rate, options=OPTIONS)
-        stream.width, stream.height, stream.pix_fmt = track.width, track.height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for tag in ("color_range", "colorspace", "color_primaries", "color_trc"):
             setattr(stream.codec_context, tag, getattr(track.codec_context, tag))
         stream.thread_count = 1  # so that the same x264 gives the same bytes on every machine
         for index, frame in enumerate(islice(reader.decode(track), FIRST, LAST)):
-            picture = av.VideoFrame.from_ndarray(frame.to_ndarray(format="yuv420p"), format="yuv420p")
+            small = frame.reformat(WIDTH, HEIGHT, "yuv420p", interpolation="AREA")
+            picture = av.VideoFrame.from_ndarray(small.to_ndarray(), format="yuv420p")
             picture.pts = index
             writer.mux(stream.encode(picture))
         writer.mux(stream.encode())
