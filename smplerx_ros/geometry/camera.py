@@ -84,7 +84,7 @@ class Camera:
         if self.model == "equidistant":
             out = cv2.fisheye.undistortPoints(flat, self.k, self.d)
         else:
-            out = cv2.undistortPointsIter(flat, self.k, self.d, None, None, _UNDISTORT)
+            out = cv2.undistortPointsIter(flat, self.k, self.d, np.eye(3), np.eye(3), _UNDISTORT)
         return np.asarray(out, np.float64).reshape(points.shape)
 
     def project(self, points_optical: ArrayLike) -> FloatArray:

@@ -21,6 +21,7 @@ CROP_WIDTH, CROP_HEIGHT = 192, 256  # what the networks take
 # The networks were trained on every second row and column of a warp twice as large.
 WARP_WIDTH, WARP_HEIGHT = 2 * CROP_WIDTH, 2 * CROP_HEIGHT
 ASPECT = WARP_WIDTH / WARP_HEIGHT
+_FEWEST_JOINTS = 8  # in the image; fewer may lie so close together that they tell no distance
 CROP_FOCAL = 5000.0  # pixels of the crop: focal length of its virtual camera
 
 
@@ -64,17 +65,25 @@ def virtual_camera(region: FloatArray) -> FloatArray:
     return np.array([[fx, 0, x + width / 2], [0, fy, y + height / 2], [0, 0, 1]])
 
 
-def place_in_camera(points: FloatArray, region: FloatArray, camera: Camera) -> FloatArray:
-    """Points `(..., 3)` in metres seen by the virtual camera of a crop, as seen by the real one (optical frame).
+def place_in_camera(joints_crop: FloatArray, joints: FloatArray, region: FloatArray, camera: Camera) -> FloatArray:
+    """Where the real camera (optical frame) must have the origin of `joints (J, 3)` metres: `(3,)`.
 
-    They keep their pixel; the distance shrinks with the focal length, which is taken where the point is seen, for
-    lenses that bend. Apply it to the pelvis: a body moves as a whole.
+    It shall see them at the pixels at which the virtual camera of a crop sees `joints_crop (J, 3)`, of which `joints`
+    are a turned copy. Linear least squares over what lies in the image. Every joint counts, because the virtual camera
+    looks from so far away that near and far parts of a body show in one scale: that of the pelvis alone would put
+    people with a hand or a foot ahead at a wrong distance.
     """
     virtual = virtual_camera(region)
-    points = np.asarray(points, np.float64)
-    pixels = points[..., :2] / points[..., 2:] * virtual[[0, 1], [0, 1]] + virtual[:2, 2]
-    depth = points[..., 2:] * _local_focal(camera, pixels)[..., None] / virtual[0, 0]
-    return np.concatenate([camera.normalize(pixels) * depth, depth], axis=-1)
+    pixels = joints_crop[:, :2] / joints_crop[:, 2:] * virtual[[0, 1], [0, 1]] + virtual[:2, 2]
+    inside = ((pixels >= -0.5) & (pixels <= [camera.width - 0.5, camera.height - 0.5])).all(axis=1)
+    if inside.sum() < _FEWEST_JOINTS:
+        middle = _place_by_focal_length(joints_crop.mean(axis=0), virtual, camera)
+        return np.asarray(middle - joints.mean(axis=0))
+    rays, joints = camera.normalize(pixels[inside]), joints[inside]
+    # x + t_x = u (z + t_z) and y + t_y = v (z + t_z) for each joint.
+    rows = np.concatenate([np.broadcast_to(np.eye(2), (len(rays), 2, 2)), -rays[..., None]], axis=2)
+    right = rays * joints[:, 2:] - joints[:, :2]
+    return np.asarray(np.linalg.lstsq(rows.reshape(-1, 3), right.ravel(), rcond=None)[0])
 
 
 def optical_from_crop(region: FloatArray, camera: Camera) -> FloatArray:
@@ -82,6 +91,13 @@ def optical_from_crop(region: FloatArray, camera: Camera) -> FloatArray:
     x, y, width, height = np.asarray(region, np.float64)
     ray = camera.normalize([x + width / 2, y + height / 2])
     return rotation_between([0.0, 0.0, 1.0], np.append(ray, 1.0))
+
+
+def _place_by_focal_length(point: FloatArray, virtual: FloatArray, camera: Camera) -> FloatArray:
+    """A point `(3,)` of the virtual camera as the real one sees it: it keeps its pixel and the scale it shows in."""
+    pixel = point[:2] / point[2] * virtual[[0, 1], [0, 1]] + virtual[:2, 2]
+    depth = point[2] * _local_focal(camera, pixel) / virtual[0, 0]
+    return np.append(camera.normalize(pixel) * depth, depth)
 
 
 _WARP = np.array([0, 0, WARP_WIDTH, WARP_HEIGHT], np.float32)

@@ -74,8 +74,9 @@ class NetworkBackbone:
             row[:] = crop(observations[i].frame.image, region)
         params = self._model.predict(crops).params
         pelvis = self._body.rest_joints(params.betas, params.expression)[:, 0]
+        joints = self._body.joints(params)
         for k, (i, region) in enumerate(kept):
-            placed = _in_camera(params[k], pelvis[k], region, observations[i])
+            placed = _in_camera(params[k], pelvis[k], joints[k], region, observations[i])
             if placed is not None:
                 answers[i] = BodyEstimate(observations[i].box.score, placed, np.ones(NUM_JOINTS, np.float32))
         return answers
@@ -85,12 +86,15 @@ class NetworkBackbone:
         return crop_box(observation.box, width, height, self._model.backbone.box_ratio)
 
 
-def _in_camera(params: SmplxParams, pelvis: FloatArray, region: FloatArray, seen: Observation) -> SmplxParams | None:
-    """From the crop's virtual camera to the frame's: the pelvis moves along its ray, the body turns with the view."""
+def _in_camera(
+    params: SmplxParams, pelvis: FloatArray, joints: FloatArray, region: FloatArray, seen: Observation
+) -> SmplxParams | None:
+    """From the crop's virtual camera to the frame's; `pelvis (3,)` at rest, `joints (55, 3)` in the crop's camera."""
     camera = seen.frame.camera
     assert isinstance(camera, Camera)
-    place = place_in_camera(params.transl + pelvis, region, camera)
-    turned = optical_from_crop(region, camera) @ matrix_from_rotvec(params.global_orient)
-    if not (np.isfinite(place).all() and np.isfinite(turned).all()):
+    turn = optical_from_crop(region, camera)
+    place = place_in_camera(joints, (joints - joints[0]) @ turn.T, region, camera)
+    turned = turn @ matrix_from_rotvec(params.global_orient)
+    if not (np.isfinite(place).all() and np.isfinite(turned).all() and place[2] > 0):
         return None
     return replace(params, global_orient=rotvec_from_matrix(turned), transl=place - pelvis)
