@@ -18,13 +18,13 @@ import smplerx_ros
 from ..cache import cache_directory
 from ..errors import ConfigError, ModelFileError
 from .bundle import BUNDLE_PRECISIONS, MODEL_FILES, Bundle, FileRecord, is_bundle
+from .conversion_step import EXIT_REFUSED
 from .registry import Backbone
 
 log = logging.getLogger(__name__)
 
 STEPS = ("hash the checkpoint", "export", "compare with torch", "hash the product")
 Progress = Callable[[str], None]
-_EXIT_REFUSED = 3  # of a step: its last line on stderr is for the user
 
 
 def convert(
@@ -120,7 +120,7 @@ def _run_step(*arguments: str) -> dict[str, Any]:
         answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
         return answer
     lines = done.stderr.strip().splitlines() or [f"killed by signal {-done.returncode}: out of memory?"]
-    if done.returncode == _EXIT_REFUSED:
+    if done.returncode == EXIT_REFUSED:  # its last line is for the user
         raise ModelFileError(lines[-1])
     log.error("conversion, step %s:\n%s", arguments[0], done.stderr)
     raise ModelFileError(f"conversion failed in step {arguments[0]!r}: {lines[-1]}")

@@ -21,6 +21,7 @@ from .smplest_x import SmplestX
 
 # What the exporter writes without translation; ONNX Runtime reads it since 1.14.
 OPSET = 18
+_IR_VERSION = 8  # ONNX 1.13, which brought that operator set: older runtimes refuse newer files
 WEIGHTS_SUFFIX = ".data"
 _EXAMPLE_BATCH = 2  # a traced batch of one would become a constant
 
@@ -60,6 +61,7 @@ def _export_onnx(network: SmplerX | SmplestX, outputs: list[str], path: Path) ->
     _transpose_weights_lazily(model.graph)
     optimizer.optimize_ir(model)
     _strip_notes(model)
+    model.ir_version = _IR_VERSION
     onnx_ir.save(model, path, external_data=path.name + WEIGHTS_SUFFIX)
 
 

@@ -50,6 +50,15 @@ def test_the_network_tells_nothing_of_the_machine_it_was_made_on(s32_bundle: Pat
     assert str(Path(smplerx_ros.__file__).parent).encode() not in content
 
 
+def test_the_network_is_read_by_old_runtimes(s32_bundle: Path) -> None:
+    """ONNX Runtime 1.17, the oldest that the package takes, reads files up to version 9."""
+    import onnx
+
+    model = onnx.load(s32_bundle / "model.onnx", load_external_data=False)
+    assert model.ir_version <= 9
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 18)]
+
+
 def test_torch_bundle_in_half_precision(s32_checkpoint: Path, tmp_path: Path) -> None:
     steps: list[str] = []
     out = tmp_path / "new" / "s32"
