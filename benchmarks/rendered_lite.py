@@ -1,0 +1,189 @@
+"""`lite` on rendered people whose joints are known: python benchmarks/rendered_lite.py [--people 60] [--out DIR]
+
+The stand-in body in random poses and shapes, painted with clothes, skin and hair, shaded, before a random background,
+seen by random calibrated cameras (focal length, height and pitch, lens) 2 to 7 m away; one image a person. The body is
+the one that is fitted, so that its shape and the meaning of its joints are no source of error; that the networks were
+never shown such pictures is. Read it for trends (lean, distance, who is not found), not for what people get.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+from tqdm import tqdm
+
+from smplerx_ros.body import BodyModel, load_body
+from smplerx_ros.body.skeleton import JOINT_INDEX
+from smplerx_ros.estimator import Estimator
+from smplerx_ros.evaluation.alignment import root_aligned_errors, similarity, similarity_aligned_errors
+from smplerx_ros.evaluation.multiview import LIMB_JOINTS, ROOT
+from smplerx_ros.evaluation.report import command_line, machine, write_report
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.geometry.rotations import normalized
+from smplerx_ros.lite.pose_prior import PosePrior
+from smplerx_ros.types import Frame, SmplxParams
+from smplerx_ros.viewer.overlay import vertex_normals
+from smplerx_ros.viewer.rasterizer import rasterize
+
+Array = NDArray[Any]
+Image = NDArray[np.uint8]
+
+LIMBS = [JOINT_INDEX[name] for name in LIMB_JOINTS]
+POSE_SPREAD = 0.5  # of the pose prior's: people who stand, walk and gesture
+LENSES = ([], [-0.2, 0.06, 0.0005, -0.0005, 0.0])  # plumb_bob
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A picture of somebody, and the truth."""
+
+    frame: Frame
+    params: SmplxParams
+    joints: Array  # (55, 3) metres, optical frame
+    stature: float  # metres
+    pitch: float  # radians, how far the camera looks down
+
+
+def random_scene(rng: np.random.Generator, body: BodyModel) -> Scene:
+    """Somebody wholly in the picture."""
+    while True:
+        width, height = [(640, 480), (1280, 720), (720, 1280), (1280, 960)][rng.integers(4)]
+        focal = rng.uniform(0.6, 1.3) * max(width, height)
+        k = np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1]])
+        camera = Camera(width, height, k, np.array(LENSES[rng.integers(2)]))
+        params, pitch = _random_person(rng, body, camera)
+        vertices = body.vertices(params)[0]
+        pixels = camera.project(vertices)
+        if np.isfinite(pixels).all() and pixels.min() > 3 and (pixels.max(axis=0) < [width - 3, height - 3]).all():
+            stature = float(np.ptp(body.vertices(replace(SmplxParams.rest(), betas=params.betas))[0, :, 1]))
+            image = _picture(rng, body, vertices, camera)
+            return Scene(Frame(image, camera), params, body.joints(params)[0], stature, pitch)
+
+
+def _random_person(rng: np.random.Generator, body: BodyModel, camera: Camera) -> tuple[SmplxParams, float]:
+    prior = PosePrior.standard()
+    moved = np.isfinite(1 / np.maximum(prior.precision, 1e-9)) & (prior.precision > 0)
+    spread = POSE_SPREAD / np.sqrt(np.where(moved, prior.precision, 1))
+    rotvecs = np.zeros((22, 3))
+    rotvecs[prior.joints] = rng.normal(prior.mean, np.where(moved, spread, 0)).clip(prior.low, prior.high)
+    pitch = rng.uniform(-0.1, 0.45)
+    # The body stands in a level world (x right, y down, z forward), turned about its vertical; the camera looks down.
+    level = Rotation.from_rotvec([np.pi, 0, 0]) * Rotation.from_euler("y", rng.uniform(-np.pi, np.pi))
+    optical_from_level = Rotation.from_euler("x", pitch)
+    distance, across = rng.uniform(2, 7), rng.uniform(-0.25, 0.25, 2)
+    place = distance * normalized([*across, 1.0])
+    params = replace(
+        SmplxParams.rest(),
+        global_orient=(optical_from_level * level).as_rotvec(),
+        body_pose=rotvecs[1:].ravel(),
+        betas=rng.normal(0, 0.7, 10),
+    )
+    return replace(params, transl=place - body.rest_joints(params.betas)[0, 0]), pitch
+
+
+def _picture(rng: np.random.Generator, body: BodyModel, vertices: Array, camera: Camera) -> Image:
+    """Shaded body before blurred coloured noise, softened and with grain."""
+    small = rng.uniform(40, 215, (6, 8, 3)).astype(np.float32)
+    image = cv2.resize(small, (camera.width, camera.height), interpolation=cv2.INTER_CUBIC)
+    raster = rasterize(vertices, body.faces, camera)
+    normals = normalized(raster.interpolate(vertex_normals(vertices, body.faces), body.faces))
+    light = 0.55 + 0.5 * np.clip(normals @ normalized(rng.normal([0, -0.7, -0.7], 0.3)), 0, None)
+    image.reshape(-1, 3)[raster.pixels] = raster.interpolate(_paint(rng, body), body.faces) * light[:, None]
+    image = cv2.GaussianBlur(image, (3, 3), 0) + rng.normal(0, 3, image.shape)
+    return np.asarray(image.clip(0, 255), np.uint8)
+
+
+def _paint(rng: np.random.Generator, body: BodyModel) -> Array:
+    """`(V, 3)` RGB: skin, hair, shirt with short sleeves, trousers, shoes, by where a vertex lies at rest."""
+    at, joints = body.v_template, body.joint_template
+    skin = np.array([[236, 188, 160], [198, 134, 98], [141, 85, 54]][rng.integers(3)], float)
+    color = np.tile(skin, (len(at), 1))
+    neck, hips, ankles = (joints[JOINT_INDEX[name], 1] for name in ("neck", "left_hip", "left_ankle"))
+    elbow, eyes = abs(joints[JOINT_INDEX["left_elbow"], 0]), joints[JOINT_INDEX["left_eye"]]
+    color[(at[:, 1] < neck - 0.02) & (at[:, 1] >= hips) & (np.abs(at[:, 0]) < 0.8 * elbow)] = rng.uniform(30, 230, 3)
+    color[(at[:, 1] < hips + 0.03) & (np.abs(at[:, 0]) < 0.6 * elbow)] = rng.uniform(20, 110, 3)
+    color[at[:, 1] < ankles + 0.01] = rng.uniform(10, 60, 3)
+    crown = (at[:, 1] > eyes[1] + 0.06) | ((at[:, 1] > eyes[1] - 0.06) & (at[:, 2] < eyes[2] - 0.10))
+    color[crown & (np.abs(at[:, 0]) < 0.15)] = rng.uniform(10, 70, 3)
+    color[np.linalg.norm(at - eyes, axis=1) < 0.014] = color[np.linalg.norm(at - eyes * [-1, 1, 1], axis=1) < 0.014] = (
+        25
+    )
+    return color
+
+
+def measured(scenes: list[Scene], body: BodyModel, *, with_height: bool) -> list[dict[str, float]]:
+    """Errors of the people found; millimetres, degrees, percent."""
+    rows = []
+    for number, scene in enumerate(tqdm(scenes, unit="picture")):
+        height = {"person_height": scene.stature} if with_height else {}
+        people = Estimator.from_config({"threads": 1, **height}).estimate(scene.frame)
+        if not people:
+            continue
+        person = min(people, key=lambda p: float(np.linalg.norm(p.joints[0] - scene.joints[0])))
+        joints, truth = person.joints[LIMBS], scene.joints[LIMBS]
+        distance, true_distance = (np.linalg.norm(j[ROOT].mean(axis=0)) for j in (joints, truth))
+        turn = similarity(joints, truth).rotation  # truth from estimate
+        rows.append(
+            {
+                "scene": number,
+                "mpjpe": 1e3 * float(root_aligned_errors(joints, truth, ROOT).mean()),
+                "pa_mpjpe": 1e3 * float(similarity_aligned_errors(joints, truth).mean()),
+                "distance": 100 * float(distance / true_distance - 1),
+                "turned": float(np.degrees(Rotation.from_matrix(turn).magnitude())),
+                "pitched": float(np.degrees(Rotation.from_matrix(turn).as_rotvec()[0])),
+                "pitch": float(np.degrees(scene.pitch)),
+            }
+        )
+    return rows
+
+
+def table(rows: list[dict[str, float]], count: int, name: str) -> str:
+    """Medians and means over those found."""
+    value = {key: np.array([row[key] for row in rows]) for key in rows[0]}
+    flipped = value["turned"] > 90
+    kept = {key: array[~flipped] for key, array in value.items()}
+    return (
+        f"{name}: found {len(rows)} of {count}; turned about (over 90 degrees) {flipped.sum()}; of the others, median "
+        f"(mean): MPJPE {np.median(kept['mpjpe']):.0f} ({kept['mpjpe'].mean():.0f}) mm, "
+        f"PA-MPJPE {np.median(kept['pa_mpjpe']):.0f} ({kept['pa_mpjpe'].mean():.0f}) mm, "
+        f"distance error {np.median(np.abs(kept['distance'])):.1f} ({np.abs(kept['distance']).mean():.1f}) %, "
+        f"bias {kept['distance'].mean():+.1f} %, whole body turned {np.median(kept['turned']):.0f} degrees; "
+        f"about the image's x axis {kept['pitched'].mean():+.1f} degrees on average."
+    )
+
+
+def main() -> int:
+    """Print, and write where asked to."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="folder for rendered_lite.json and .md")
+    parser.add_argument("--pictures", type=Path, help="folder for the first pictures")
+    arguments = parser.parse_args()
+    body, rng = load_body(), np.random.default_rng(arguments.seed)
+    scenes = [random_scene(rng, body) for _ in range(arguments.people)]
+    if arguments.pictures:
+        arguments.pictures.mkdir(parents=True, exist_ok=True)
+        for number, scene in enumerate(scenes[:12]):
+            cv2.imwrite(str(arguments.pictures / f"{number:02}.png"), scene.frame.image[:, :, ::-1])
+    runs = {
+        "height given": measured(scenes, body, with_height=True),
+        "without": measured(scenes, body, with_height=False),
+    }
+    text = "\n\n".join(table(rows, len(scenes), name) for name, rows in runs.items())
+    print(text)
+    if arguments.out:
+        write_report(arguments.out, "rendered_lite", {"runs": runs}, text, command_line(), machine())
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
