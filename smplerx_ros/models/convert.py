@@ -53,8 +53,12 @@ def convert(
         raise ModelFileError(f"checkpoint {checkpoint}: no such file; check the path")
     if out.exists():
         raise ConfigError(f"out {out}: already there; name a new directory or remove it")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
+    except OSError as error:
+        hint = "name another directory; for the cache set SMPLERX_CACHE"
+        raise ConfigError(f"out {out}: cannot be written ({error.strerror}); {hint}") from error
     try:
         _fill(partial, checkpoint, backbone, runtime, precision, progress)
         partial.chmod(0o755)

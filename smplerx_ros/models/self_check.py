@@ -96,8 +96,12 @@ def differences(outputs: Outputs, reference: Outputs) -> dict[str, float]:
 
 
 def rotation_angles(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Angles `(N,)` in radians between rotations `(N, 3)` (axis-angle): the geodesic distance."""
-    return np.asarray((Rotation.from_rotvec(a).inv() * Rotation.from_rotvec(b)).magnitude())
+    """Angles `(N,)` in radians between rotations `(N, 3)` (axis-angle): the geodesic distance; NaN where one is."""
+    angles = np.full(len(a), np.nan)
+    finite = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)  # SciPy refuses the others
+    if finite.any():
+        angles[finite] = (Rotation.from_rotvec(a[finite]).inv() * Rotation.from_rotvec(b[finite])).magnitude()
+    return angles
 
 
 def _largest(values: FloatArray) -> float:

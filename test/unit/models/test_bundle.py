@@ -93,14 +93,21 @@ def test_an_existing_directory_is_not_overwritten(s32_checkpoint: Path, tmp_path
         convert(s32_checkpoint, tmp_path)
 
 
+def test_a_place_that_cannot_be_written(s32_checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(ConfigError, match=r"cannot be written.*SMPLERX_CACHE"):
+        convert(s32_checkpoint, tmp_path / "file" / "out")
+
+
 def test_self_check_refuses_another_network(s32_bundle: Path) -> None:
     network = smplerx_ros.load_model("s32", s32_bundle).network
     reference = network.run({"image": check_images()})
     assert max(check(network, reference, "fp32").values()) < 1e-3
     with pytest.raises(ModelFileError, match=r"differs.*rotation"):
         check(network, reference | {"pose_6d": -reference["pose_6d"]}, "fp32")
-    with pytest.raises(ModelFileError, match=r"differs.*betas by nan"):
-        check(network, reference | {"betas": np.full((4, 10), np.nan, np.float32)}, "fp32")
+    for name in ("betas", "pose_6d"):
+        with pytest.raises(ModelFileError, match=rf"differs.*{name} by nan"):
+            check(network, reference | {name: np.full_like(reference[name], np.nan)}, "fp32")
 
 
 def test_changed_weights_are_refused(copied: Path) -> None:
