@@ -30,8 +30,10 @@ def machine() -> dict[str, Any]:
 
 def command_line() -> str:
     """How this process was called, as one would type it; paths by their last part."""
+    script = Path(sys.argv[0])
+    start = "-m smplerx_ros" if script.stem in ("__main__", "smplerx") else f"{script.parent.name}/{script.name}"
     words = [Path(word).name if os.sep in word else word for word in sys.argv[1:]]
-    return " ".join(["python -m smplerx_ros", *words])
+    return " ".join(["python", start, *words])
 
 
 def write_report(
