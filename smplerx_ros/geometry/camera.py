@@ -21,8 +21,10 @@ DISTORTION_COEFFICIENTS = {
     "rational_polynomial": (0, 8, 12, 14),
     "equidistant": (0, 4),
 }
-# OpenCV's five iterations leave errors of several pixels in the corners of ordinary wide lenses.
-_UNDISTORT = (cv2.TERM_CRITERIA_COUNT + cv2.TERM_CRITERIA_EPS, 100, 1e-9)  # steps, pixels
+# OpenCV's five fixed-point steps leave pixels in the corners of ordinary wide lenses, and more steps may diverge:
+# Newton's method goes on from there.
+_NEWTON_STEPS, _NEWTON_REACH, _NEWTON_SHIFT = 20, 0.3, 1e-6  # longest step and differences, ray coordinates
+_NEWTON_ERROR = 1e-6  # pixels, good enough
 # Without calibration: the horizontal field of view of common webcams and depth cameras' colour sensors.
 DEFAULT_HORIZONTAL_FOV_DEG = 60.0
 
@@ -84,7 +86,8 @@ class Camera:
         if self.model == "equidistant":
             out = cv2.fisheye.undistortPoints(flat, self.k, self.d)
         else:
-            out = cv2.undistortPointsIter(flat, self.k, self.d, np.eye(3), np.eye(3), _UNDISTORT)
+            guess = np.asarray(cv2.undistortPoints(flat, self.k, self.d), np.float64)
+            out = self._refined(guess[:, 0], flat[:, 0])
         return np.asarray(out, np.float64).reshape(points.shape)
 
     def project(self, points_optical: ArrayLike) -> FloatArray:
@@ -109,6 +112,27 @@ class Camera:
         else:
             out = cv2.projectPoints(xyz, zero, zero, self.k, self.d)[0]
         return np.asarray(out, np.float64).reshape(xy.shape)
+
+    def _refined(self, rays: FloatArray, pixels: FloatArray) -> FloatArray:
+        """Rays `(N, 2)` that project to `pixels (N, 2)`, from a guess or, where that is worse, from the pinhole's."""
+        pinhole = (pixels - self.k[:2, 2]) / self.k[[0, 1], [0, 1]]
+        errors = [np.linalg.norm(self.project_rays(start) - pixels, axis=1) for start in (rays, pinhole)]
+        rays = np.where((errors[0] <= errors[1])[:, None], rays, pinhole)
+        shift = _NEWTON_SHIFT * np.eye(2)
+        for _ in range(_NEWTON_STEPS):
+            error = self.project_rays(rays) - pixels
+            if not (np.abs(error) > _NEWTON_ERROR).any():
+                break
+            slopes = [(self.project_rays(rays + s) - self.project_rays(rays - s)) / (2 * _NEWTON_SHIFT) for s in shift]
+            (a, c), (b, d) = slopes[0].T, slopes[1].T
+            determinant = a * d - b * c
+            determinant = np.where(np.abs(determinant) < 1e-9, 1e-9, determinant)
+            steps = np.stack([d * error[:, 0] - b * error[:, 1], a * error[:, 1] - c * error[:, 0]], 1)
+            steps /= determinant[:, None]
+            rays = (
+                rays - steps * np.minimum(1, _NEWTON_REACH / np.maximum(np.linalg.norm(steps, axis=1), 1e-12))[:, None]
+            )
+        return rays
 
     def _skew(self, points: FloatArray) -> FloatArray:
         rows = (points[..., 1] - self.k[1, 2]) / self.k[1, 1]

@@ -11,7 +11,9 @@ from smplerx_ros.geometry.camera import Camera
 Array = NDArray[np.float64]
 
 MARGIN = 1.05  # beyond the corners: boxes reach out of images a little
-LEAST_GROWTH = 0.03  # of the seen radius with the true one: that of a perfect fisheye lens at 80 degrees
+# Of the seen radius with the true one: that of a perfect fisheye lens at 80 degrees; others are moderately bent.
+LEAST_GROWTH = {"equidistant": 0.03, "plumb_bob": 0.3, "rational_polynomial": 0.3}
+MOST_GROWTH = 4.0  # more comes near a zero of the rational denominator
 WIDEST = np.radians(75)  # from the axis: no more of a fisheye lens is an image plane's business
 
 
@@ -52,7 +54,8 @@ def _one_to_one(camera: Camera) -> bool:
     seen = np.linalg.norm(distorted_rays(rays, camera.model, camera.d), axis=-1)
     needed = np.argmax(seen.min(axis=1) > reach)  # first radius that all directions see beyond the corners
     growth = np.diff(seen[: needed + 1], axis=0) / np.diff(radii[: needed + 1])[:, None]
-    return bool(needed > 0 and (growth > LEAST_GROWTH).all())
+    usual = (growth > LEAST_GROWTH[camera.model]) & (growth < MOST_GROWTH)
+    return bool(needed > 0 and usual.all())
 
 
 @st.composite
