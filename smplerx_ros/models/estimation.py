@@ -10,15 +10,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.model import BodyModel
+from ..body.stature import resized
 from ..geometry.camera import Camera
 from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH, crop, crop_box, optical_from_crop, place_in_camera
 from ..geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
-from ..types import NUM_JOINTS, BodyEstimate, Observation, SmplxParams
+from ..types import NUM_JOINTS, PARAM_SIZES, BodyEstimate, Observation, SmplxParams
 from .bundle import Bundle, is_bundle
 from .model import Model, load_bundle, load_model
 from .registry import get_backbone
 
 FloatArray = NDArray[np.floating[Any]]
+
+_NOT_ESTIMATED = ("leye_pose", "reye_pose")
 
 
 def load_configured(config: Mapping[str, Any], threads: int | None, *, bundles_only: bool) -> Model:
@@ -42,14 +45,18 @@ def load_configured(config: Mapping[str, Any], threads: int | None, *, bundles_o
 
 
 class NetworkBackbone:
-    """Estimates each box anew. The networks do not say whether a person is there: detections must confirm it."""
+    """Estimates each box anew. The networks do not say whether a person is there: detections must confirm it.
+
+    `person_height` in metres fixes size and distance; with None they follow from the betas that the network answers.
+    """
 
     confirms_people = False
 
-    def __init__(self, model: Model, body: BodyModel) -> None:
+    def __init__(self, model: Model, body: BodyModel, person_height: float | None = None) -> None:
         self.name = model.backbone.name
         self._model = model
         self._body = body
+        self._person_height = person_height
 
     @property
     def runtime(self) -> str:
@@ -75,15 +82,36 @@ class NetworkBackbone:
         params = self._model.predict(crops).params
         pelvis = self._body.rest_joints(params.betas, params.expression)[:, 0]
         joints = self._body.joints(params)
+        usable = _finite(params) & np.isfinite(joints).all(axis=(1, 2))
         for k, (i, region) in enumerate(kept):
-            placed = _in_camera(params[k], pelvis[k], joints[k], region, observations[i])
+            placed = _in_camera(params[k], pelvis[k], joints[k], region, observations[i]) if usable[k] else None
             if placed is not None:
+                placed = self._of_given_height(placed)
                 answers[i] = BodyEstimate(observations[i].box.score, placed, np.ones(NUM_JOINTS, np.float32))
         return answers
 
+    def _of_given_height(self, params: SmplxParams) -> SmplxParams:
+        if self._person_height is None:
+            return params
+        return resized(self._body, params, self._person_height / float(self._body.stature(params.betas)[0]))
+
     def _region(self, observation: Observation) -> FloatArray | None:
+        """What to crop: round the part of the box in the image, as detectors give it; boxes of followed people pass it.
+
+        `crop_box` would move a box that begins left of the image into it, and somebody who left would stay there.
+        """
         height, width = observation.frame.image.shape[:2]
-        return crop_box(observation.box, width, height, self._model.backbone.box_ratio)
+        box = observation.box
+        if box.x1 <= 0 or box.y1 <= 0:
+            return None
+        cut = replace(box, x0=max(0.0, box.x0), y0=max(0.0, box.y0))
+        return crop_box(cut, width, height, self._model.backbone.box_ratio)
+
+
+def _finite(params: SmplxParams) -> NDArray[np.bool_]:
+    """Which bodies `(B,)` of a batch have no number that is not finite; eye poses are not estimated and may be NaN."""
+    values = [getattr(params, name) for name in PARAM_SIZES if name not in _NOT_ESTIMATED]
+    return np.asarray(np.isfinite(np.concatenate(values, axis=1)).all(axis=1))
 
 
 def _in_camera(
