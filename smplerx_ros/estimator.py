@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from .body import BodyModel, load_body
 from .body.skeleton import EXTRA_JOINT_NAMES, JOINT_NAMES
 from .config import validate
+from .distance import measured_by_depth, place_covariance
 from .errors import ConfigError
 from .geometry.camera import Camera
 from .models.bundle import CONVERT_HINT
@@ -72,11 +73,12 @@ class People:
 
 @dataclass(frozen=True)
 class Options:
-    """When to detect, how many people to follow, and the camera assumed without calibration."""
+    """When to detect, how many people to follow, and what is known of camera and people."""
 
     detect_every: int = 10
     max_people: int = 10
     default_fov: float = 60.0  # degrees, horizontal
+    person_height: float | None = None  # metres, as the backbone was told: how sure distances are
 
 
 @dataclass
@@ -116,7 +118,7 @@ class Estimator:
         config: dict[str, Any] = validate(values)
         body = load_body(config["body_model"] or None)
         threads = config["threads"] or None
-        options = Options(config["detect_every"], config["max_people"], config["default_fov"])
+        options = Options(config["detect_every"], config["max_people"], config["default_fov"], _height(config))
         return cls(_backbone(config, body, threads, bundles_only), _detector(config, threads), body, options)
 
     def estimate(self, frame: Frame) -> list[Person]:
@@ -138,6 +140,7 @@ class Estimator:
         with _timed(seconds, "backbone"):
             bodies = self._backbone.estimate([observation for _, observation in observations])
         with _timed(seconds, "body"):
+            bodies = measured_by_depth(self.body, [o for _, o in observations], bodies)
             people = self._people([o for _, o in observations], bodies)
         results = []
         for i, (frame, camera, state) in enumerate(zip(frames, cameras, states, strict=True)):
@@ -201,11 +204,13 @@ class Estimator:
         points = self.body.landmarks144(SmplxParams.stack([estimate.params for estimate in estimates]))
         points = points[:, : len(JOINT_NAMES) + len(EXTRA_JOINT_NAMES)]
         for i, estimate, places in zip(found, estimates, points, strict=True):
-            people[i] = _person(observations[i], estimate, places)
+            people[i] = _person(observations[i], estimate, places, self._options.person_height)
         return people
 
 
-def _person(observation: Observation, estimate: BodyEstimate, places: FloatArray) -> Person | None:
+def _person(
+    observation: Observation, estimate: BodyEstimate, places: FloatArray, person_height: float | None
+) -> Person | None:
     """A person from joints and extremities `places (76, 3)` metres; None if none of them is in front of the camera."""
     camera = observation.frame.camera
     assert camera is not None
@@ -214,14 +219,16 @@ def _person(observation: Observation, estimate: BodyEstimate, places: FloatArray
     if not len(visible):
         return None
     joints = len(JOINT_NAMES)
+    box = _box_round(visible, estimate.score)
     return Person(
         id=observation.id,
         score=estimate.score,
-        box=_box_round(visible, estimate.score),
+        box=box,
         params=estimate.params,
         joints=places[:joints].astype(np.float32),
         joints_image=pixels[:joints].astype(np.float32),
         confidence=estimate.confidence,
+        pose_covariance=place_covariance(observation, estimate.params, places[0], box, person_height),
     )
 
 
@@ -239,7 +246,7 @@ def _backbone(config: dict[str, Any], body: BodyModel, threads: int | None, bund
         raise ConfigError(f"parameter 'weights': backbone {config['backbone']!r} needs a bundle; {CONVERT_HINT}")
     from .models.estimation import NetworkBackbone, load_configured
 
-    return NetworkBackbone(load_configured(config, threads, bundles_only=bundles_only), body)
+    return NetworkBackbone(load_configured(config, threads, bundles_only=bundles_only), body, _height(config))
 
 
 def _lite(config: dict[str, Any], body: BodyModel, threads: int | None) -> Backbone:
@@ -249,7 +256,12 @@ def _lite(config: dict[str, Any], body: BodyModel, threads: int | None) -> Backb
     from .lite.backbone import LiteBackbone
     from .lite.landmarks import LandmarkEstimator
 
-    return LiteBackbone(body, LandmarkEstimator(config["device"], threads), config["person_height"] or None)
+    return LiteBackbone(body, LandmarkEstimator(config["device"], threads), _height(config))
+
+
+def _height(config: dict[str, Any]) -> float | None:
+    """Metres, or None where it is not known."""
+    return config["person_height"] or None
 
 
 def _detector(config: dict[str, Any], threads: int | None) -> Detector:

@@ -35,6 +35,7 @@ class Estimated(IntFlag):
     BETAS = 128
     EXPRESSION = 256
     TRANSL = 512
+    DEPTH = 1024  # a depth image measured the distance
 
 
 PARAM_SIZES = {
@@ -105,12 +106,16 @@ class SmplxParams:
 
 @dataclass(frozen=True)
 class Frame:
-    """One camera image: `image (H, W, 3) uint8 RGB`; `camera` None means that no calibration is known."""
+    """One camera image: `image (H, W, 3) uint8 RGB`; `camera` None means that no calibration is known.
+
+    `depth (H, W) float32`, if known: metres along the optical axis at each pixel of the image, NaN where not measured.
+    """
 
     image: NDArray[np.uint8]
     camera: Camera | None = None
     stamp_ns: int = 0
     frame_id: str = ""
+    depth: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         image = self.image
@@ -124,6 +129,13 @@ class Frame:
                 f"Frame.camera is for {self.camera.width}x{self.camera.height} pixels, "
                 f"the image has {image.shape[1]}x{image.shape[0]}"
             )
+        if self.depth is not None:
+            self._check_depth(self.depth)
+
+    def _check_depth(self, depth: NDArray[np.float32]) -> None:
+        if not isinstance(depth, np.ndarray) or depth.dtype != np.float32 or depth.shape != self.image.shape[:2]:
+            got = f"{getattr(depth, 'dtype', type(depth).__name__)} {np.shape(depth)}"
+            raise InputError(f"Frame.depth must be float32 of the image's size {self.image.shape[:2]}, got {got}")
 
 
 @dataclass(frozen=True)

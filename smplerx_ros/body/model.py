@@ -18,6 +18,7 @@ from .landmarks import FaceLandmarks
 from .model_file import ADVICE, NUM_BETAS, BodyData, read_body
 from .skeleton import EXTRA_JOINT_VERTICES, JOINT_NAMES, JOINTS_137
 from .skinning import Posed, Skin
+from .surface import Surface
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -103,6 +104,19 @@ class BodyModel:
         """The mesh `(B, V, 3) float32` with shape, expression and pose correctives."""
         return self._skin.vertices(self._pose(params))
 
+    def stature(self, betas: ArrayLike) -> FloatArray:
+        """Height of the standing body `(B,)`, metres, for `betas (B, 10)`: linear in them."""
+        return np.asarray(self._stature[0] + np.atleast_2d(np.asarray(betas, np.float64)) @ self._stature[1:])
+
+    def surface(self, params: SmplxParams) -> tuple[FloatArray, FloatArray]:
+        """Points on trunk and head and their outward normals, each `(B, S, 3)`, metres."""
+        return self._surface.posed(self._pose(params))
+
+    @property
+    def surface_on_head(self) -> NDArray[np.bool_]:
+        """`(S,)`: which points of `surface` are on the head; the others are on the trunk."""
+        return self._surface.on_head
+
     def extra_joints(self, params: SmplxParams) -> FloatArray:
         """Nose, eyes, ears, toes, heels and finger tips `(B, 21, 3) float32`, named by `EXTRA_JOINT_NAMES`."""
         return self._extra_skin.vertices(self._pose(params))
@@ -125,6 +139,18 @@ class BodyModel:
     def face_landmarks_rest(self) -> FloatArray:
         """The 51 static face landmarks `(51, 3)`, iBUG order 17..67, on the template."""
         return self._face.static_template()
+
+    @cached_property
+    def _stature(self) -> FloatArray:
+        """`(11,)` metres: of the mean shape, and what one unit of each beta adds."""
+        up, slopes = self.v_template[:, 1], self._data.shape_dirs[:, 1, :NUM_BETAS]
+        shapes = np.vstack([np.zeros(NUM_BETAS), np.eye(NUM_BETAS)]).astype(np.float64)
+        statures = np.ptp(up + shapes @ slopes.T, axis=1)
+        return np.append(statures[:1], statures[1:] - statures[:1])
+
+    @cached_property
+    def _surface(self) -> Surface:
+        return Surface.from_data(self._data)
 
     @cached_property
     def _skin(self) -> Skin:

@@ -108,7 +108,7 @@ class BodyPoints:
             owners=np.array([JOINT_INDEX[point.owner] for point in POINTS]),
             points_rest=landmarks[[point.number for point in POINTS]],
             joints_rest=landmarks[:NUM_BODY_JOINTS],
-            stature=_affine(np.ptp(body.vertices(rest)[..., 1], axis=1)),
+            stature=_affine(body.stature(betas)),
         )
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..body.model import BodyModel
 from ..body.skeleton import LEFT_HAND
+from ..body.surface import vertex_normals
 from ..geometry.camera import Camera
 from ..geometry.rotations import normalized
 from ..types import Person, SmplxParams
@@ -57,15 +58,6 @@ def draw_mesh(canvas: Image, vertices: FloatArray, faces: NDArray[np.int32], cam
     pixels[raster.pixels] = (MESH_OPACITY * shaded.clip(0, 255) + (1 - MESH_OPACITY) * pixels[raster.pixels]).astype(
         np.uint8
     )
-
-
-def vertex_normals(vertices: FloatArray, faces: NDArray[np.int32]) -> FloatArray:
-    """Outward unit normals `(V, 3)` of a mesh whose faces turn counter-clockwise seen from outside; by area."""
-    a, b, c = np.moveaxis(np.asarray(vertices, np.float64)[faces], 1, 0)
-    normals = np.cross(b - a, c - a)
-    corners, weights = faces.ravel(), np.repeat(normals, 3, axis=0)
-    total = [np.bincount(corners, weights[:, axis], len(vertices)) for axis in range(3)]
-    return normalized(np.stack(total, axis=1))
 
 
 def draw_skeleton(canvas: Image, person: Person) -> None:

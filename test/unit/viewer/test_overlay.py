@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from smplerx_ros.body import load_body
+from smplerx_ros.body.surface import vertex_normals
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.types import Box, Person, SmplxParams
-from smplerx_ros.viewer.overlay import draw_people, vertex_normals
+from smplerx_ros.viewer.overlay import draw_people
 from smplerx_ros.viewer.palette import LEFT, PEOPLE, RIGHT, joint_color, person_color
 from smplerx_ros.viewer.rasterizer import rasterize
 

@@ -1,0 +1,55 @@
+"""How far people are: depth images where frames have them, and how sure the distance is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from .body.model import BodyModel
+from .body.stature import KNOWN_STATURE_SIGMA, MEAN_STATURE, STATURE_SIGMA, resized
+from .geometry.depth import distance_ratio
+from .geometry.uncertainty import FloatArray, pelvis_covariance, sigma_across, sigma_along, sigma_along_measured
+from .types import BodyEstimate, Box, Estimated, Observation, SmplxParams
+
+
+def measured_by_depth(
+    body: BodyModel, observations: Sequence[Observation], estimates: Sequence[BodyEstimate | None]
+) -> list[BodyEstimate | None]:
+    """`estimates` at the distances that the frames' depth images show; unchanged where they show none.
+
+    A person taken for 1.2 times as far is 1.2 times too big as well: place and size change together, and the picture
+    stays the same.
+    """
+    return [
+        estimate if estimate is None else replace(estimate, params=_measured(body, observation, estimate.params))
+        for observation, estimate in zip(observations, estimates, strict=True)
+    ]
+
+
+def _measured(body: BodyModel, observation: Observation, params: SmplxParams) -> SmplxParams:
+    depth, camera = observation.frame.depth, observation.frame.camera
+    if depth is None or camera is None:
+        return params
+    points, normals = body.surface(params)
+    ratio = distance_ratio(depth, camera, points[0], normals[0], body.surface_on_head)
+    if ratio is None:
+        return params
+    return replace(resized(body, params, ratio), estimated=params.estimated | Estimated.DEPTH)
+
+
+def place_covariance(
+    observation: Observation, params: SmplxParams, pelvis: FloatArray, box: Box, person_height: float | None
+) -> FloatArray:
+    """`(6, 6)` covariance of the pelvis `(3,)` of a person in `box`; see geometry/uncertainty.py."""
+    camera = observation.frame.camera
+    assert camera is not None
+    distance = float(np.linalg.norm(pelvis))
+    if params.estimated & Estimated.DEPTH:
+        along = sigma_along_measured(distance)
+    elif person_height is None:
+        along = sigma_along(distance, camera, MEAN_STATURE, STATURE_SIGMA)
+    else:
+        along = sigma_along(distance, camera, person_height, KNOWN_STATURE_SIGMA)
+    return pelvis_covariance(pelvis, along, sigma_across(pelvis, camera, box.height))

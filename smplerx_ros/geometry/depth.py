@@ -1,0 +1,73 @@
+"""How far a person is, from a depth image: robust against holes, noise, occluders and background."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .camera import Camera
+
+FloatArray = NDArray[np.floating[Any]]
+BoolArray = NDArray[np.bool_]
+
+_FACING = 0.3  # least cosine between a surface's normal and the way to the camera: silhouettes miss the person easily
+_FEWEST_SAMPLES = 20
+_LEAST_MEASURED = 0.25  # share of the samples that need a measurement
+_LEAST_AGREEING = 0.6  # share of the measurements that must lie together; an occluder of half a person leaves doubt
+_WINDOW = 0.10  # width in which they lie together, as a share of the distance: cloth, other builds, noise
+_LEAST_RATIO, _LARGEST_RATIO = 0.4, 2.5  # a child taken for an adult, and more than the reverse
+# Without the head to confirm it, the trunk must mean a person of a usual size (three sigma of adults): a counter or a
+# person who stands before somebody hides most of a trunk, but rarely the face.
+_UNCONFIRMED = 0.2
+
+
+def distance_ratio(
+    depth: FloatArray, camera: Camera, points: FloatArray, normals: FloatArray, on_head: BoolArray
+) -> float | None:
+    """Measured over estimated distance of a person; None where the depth image does not tell.
+
+    `depth (H, W)` metres along the optical axis, NaN where not measured; `points` and `normals (S, 3)` of the estimated
+    surface in the optical frame, `on_head (S,)`. The ratio is that of the largest group of points that agree; it is
+    refused where too few points are measured or agree, and where trunk and head contradict each other.
+    """
+    seen = _facing(points, normals)
+    points, on_head = points[seen], on_head[seen]
+    with np.errstate(invalid="ignore"):
+        ratios = _sampled(depth, camera.project(points)) / points[:, 2]
+        measured = np.isfinite(ratios) & (ratios > 0)
+    if measured.sum() < max(_FEWEST_SAMPLES, _LEAST_MEASURED * len(points)):
+        return None
+    ratios, on_head = ratios[measured], on_head[measured]
+    ratio, share = _agreed(ratios)
+    if share < _LEAST_AGREEING or not _LEAST_RATIO <= ratio <= _LARGEST_RATIO:
+        return None
+    if not on_head.any():
+        return ratio if abs(np.log(ratio)) <= _UNCONFIRMED else None
+    return ratio if abs(np.log(np.median(ratios[on_head]) / ratio)) <= _WINDOW else None
+
+
+def _facing(points: FloatArray, normals: FloatArray) -> BoolArray:
+    """Which points `(S, 3)` before the camera have their outside turned towards it."""
+    cosines = -np.einsum("si,si->s", points, normals) / np.maximum(np.linalg.norm(points, axis=1), 1e-9)
+    return np.asarray((cosines >= _FACING) & (points[:, 2] > 0))
+
+
+def _sampled(depth: FloatArray, pixels: FloatArray) -> FloatArray:
+    """The nearest pixels' depth `(S,)` at `pixels (S, 2)`; NaN beyond the image."""
+    height, width = depth.shape
+    inside = ((pixels >= -0.5) & (pixels < [width - 0.5, height - 0.5])).all(axis=1)  # False for NaN
+    values = np.full(len(pixels), np.nan)
+    columns, rows = np.rint(pixels[inside]).astype(np.intp).T
+    values[inside] = depth[np.clip(rows, 0, height - 1), np.clip(columns, 0, width - 1)]
+    return values
+
+
+def _agreed(ratios: FloatArray) -> tuple[float, float]:
+    """Median of the largest group of `ratios (N,)` that one window holds, and the group's share of all."""
+    logs = np.sort(np.log(ratios))
+    ends = np.searchsorted(logs, logs + _WINDOW, side="right")
+    counts = ends - np.arange(len(logs))
+    first = int(counts.argmax())
+    return float(np.exp(np.median(logs[first : ends[first]]))), float(counts[first] / len(logs))
