@@ -72,7 +72,7 @@ def track(
     people: list[PersonLandmarks] = []
     for i, image in enumerate(images):
         previous = people[-1] if people else None
-        person = estimator.estimate([replace(query, image=image, previous=previous, elapsed=1 / 30)])[0]
+        person = estimator.estimate([replace(query, image=image, previous=previous)])[0]
         if person is None:
             raise SystemExit(f"the walker was lost in frame {i}")
         people.append(person)

@@ -130,6 +130,35 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Horizontal field of view in degrees assumed for images without calibration.",
         range=(10.0, 170.0),
     ),
+    Parameter("smoothing", bool, True, "Filter poses, places and shapes over time (One-Euro); false: raw estimates."),
+    Parameter(
+        "smoothing_rotation_cutoff",
+        float,
+        1.0,
+        "Cutoff frequency of a joint at rest in Hz: lower is steadier.",
+        range=(0.01, 100.0),
+    ),
+    Parameter(
+        "smoothing_rotation_per_speed",
+        float,
+        3.0,
+        "Hz added to the cutoff for each rad/s of a joint: higher follows faster.",
+        range=(0.0, 1000.0),
+    ),
+    Parameter(
+        "smoothing_distance_cutoff",
+        float,
+        0.5,
+        "Cutoff frequency in Hz of the distance of a person who keeps it.",
+        range=(0.01, 100.0),
+    ),
+    Parameter(
+        "smoothing_distance_per_speed",
+        float,
+        5.0,
+        "Hz added to that cutoff for each unit a second of the distance's logarithm.",
+        range=(0.0, 1000.0),
+    ),
 )
 
 ROS_PARAMETERS: tuple[Parameter, ...] = (

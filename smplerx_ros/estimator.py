@@ -19,6 +19,8 @@ from .distance import measured_by_depth, place_covariance
 from .errors import ConfigError
 from .geometry.camera import Camera
 from .models.bundle import CONVERT_HINT
+from .smoothing.motion import Motion, smoothing_options
+from .smoothing.people import SmoothingOptions
 from .tracking.tracker import Tracker
 from .types import BodyEstimate, Box, Frame, Observation, Person, SmplxParams
 
@@ -79,6 +81,7 @@ class Options:
     max_people: int = 10
     default_fov: float = 60.0  # degrees, horizontal
     person_height: float | None = None  # metres, as the backbone was told: how sure distances are
+    smoothing: SmoothingOptions | None = None  # None: raw estimates
 
 
 @dataclass
@@ -107,6 +110,7 @@ class Estimator:
         self._options = options
         self._ids: Iterator[str] = (f"p{n}" for n in count(1))
         self._cameras: dict[str, _CameraState] = {}
+        self._motion = Motion(options.smoothing)
 
     @classmethod
     def from_config(cls, values: Mapping[str, object], *, bundles_only: bool = False) -> Estimator:
@@ -118,7 +122,13 @@ class Estimator:
         config: dict[str, Any] = validate(values)
         body = load_body(config["body_model"] or None)
         threads = config["threads"] or None
-        options = Options(config["detect_every"], config["max_people"], config["default_fov"], _height(config))
+        options = Options(
+            detect_every=config["detect_every"],
+            max_people=config["max_people"],
+            default_fov=config["default_fov"],
+            person_height=_height(config),
+            smoothing=smoothing_options(config),
+        )
         return cls(_backbone(config, body, threads, bundles_only), _detector(config, threads), body, options)
 
     def estimate(self, frame: Frame) -> list[Person]:
@@ -141,6 +151,7 @@ class Estimator:
             bodies = self._backbone.estimate([observation for _, observation in observations])
         with _timed(seconds, "body"):
             bodies = measured_by_depth(self.body, [o for _, o in observations], bodies)
+            bodies = [self._smoothed(o, body) for (_, o), body in zip(observations, bodies, strict=True)]
             people = self._people([o for _, o in observations], bodies)
         results = []
         for i, (frame, camera, state) in enumerate(zip(frames, cameras, states, strict=True)):
@@ -149,7 +160,7 @@ class Estimator:
             gone = state.tracker.estimated(boxes, frame.stamp_ns)
             if None in boxes.values():
                 state.frames_to_detection = 0
-            self._backbone.forget(gone)
+            self._forget(gone)
             kept = tuple(person for person in mine.values() if person is not None and person.id not in gone)
             names = self._backbone.name, self.body.name, self._backbone.runtime
             results.append(People(frame, kept, camera, *names, seconds))
@@ -167,17 +178,27 @@ class Estimator:
         """Forget everybody; ids are not used again."""
         self._cameras.clear()
         self._backbone.reset()
+        self._motion.reset()
 
     def _state(self, frame: Frame) -> _CameraState:
         """The frame's camera; one whose time went back starts anew."""
         state = self._cameras.get(frame.frame_id)
         if state is not None and frame.stamp_ns < state.stamp_ns:
-            self._backbone.forget(state.tracker.clear())
+            self._forget(state.tracker.clear())
             state = None
         if state is None:
             state = self._cameras[frame.frame_id] = _CameraState(Tracker(self._ids))
         state.stamp_ns = frame.stamp_ns
         return state
+
+    def _forget(self, people: Collection[str]) -> None:
+        self._backbone.forget(people)
+        self._motion.forget(people)
+
+    def _smoothed(self, seen: Observation, body: BodyEstimate | None) -> BodyEstimate | None:
+        if body is None:
+            return None
+        return replace(body, params=self._motion.smoothed(seen.id, body.params, seen.frame.stamp_ns))
 
     def _detect(self, frames: Sequence[Frame], states: Sequence[_CameraState]) -> None:
         due = [i for i, state in enumerate(states) if state.due()]
@@ -204,8 +225,13 @@ class Estimator:
         points = self.body.landmarks144(SmplxParams.stack([estimate.params for estimate in estimates]))
         points = points[:, : len(JOINT_NAMES) + len(EXTRA_JOINT_NAMES)]
         for i, estimate, places in zip(found, estimates, points, strict=True):
-            people[i] = _person(observations[i], estimate, places, self._options.person_height)
+            person = _person(observations[i], estimate, places, self._options.person_height)
+            people[i] = person and self._with_velocities(person, observations[i].frame.stamp_ns)
         return people
+
+    def _with_velocities(self, person: Person, stamp_ns: int) -> Person:
+        root, left, right = self._motion.velocities(person.id, person.joints, stamp_ns)
+        return replace(person, root_velocity=root, left_wrist_velocity=left, right_wrist_velocity=right)
 
 
 def _person(

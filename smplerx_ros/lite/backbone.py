@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..body.model import BodyModel
 from ..body.skeleton import JOINT_INDEX
+from ..geometry.camera import Camera
 from ..geometry.rotations import rotvec_from_matrix
 from ..types import BodyEstimate, Estimated, Observation, SmplxParams
 from .confidence import joint_confidence
@@ -20,7 +21,8 @@ from .fingers import FingerSolver
 from .fit import BodyFitter, Track
 from .landmarks import LandmarkEstimator, LandmarkQuery, PersonLandmarks
 from .refinement import Pose
-from .targets import Sightings, sightings
+from .sides import MAX_ELAPSED, MAX_HELD, exchanged, exchanges
+from .targets import Sightings, body_pixels, sightings
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -39,6 +41,7 @@ class _Memory:
     landmarks: PersonLandmarks
     track: Track
     hands: dict[str, FloatArray]  # (45,) relative to the mean hand
+    held: tuple[float, float]  # seconds for which sides were exchanged, above and below the waist
 
 
 class LiteBackbone:
@@ -76,7 +79,7 @@ class LiteBackbone:
         """One answer per observation, in their order; None where no body was found. Frames need a camera."""
         memories = [self._recent(o) for o in observations]
         queries = [
-            LandmarkQuery(o.frame.image, o.box, None if m is None else m.landmarks, _seconds_since(m, o))
+            LandmarkQuery(o.frame.image, o.box, None if m is None else m.landmarks)
             for o, m in zip(observations, memories, strict=True)
         ]
         landmarks = self._landmarks.estimate(queries)
@@ -103,7 +106,8 @@ class LiteBackbone:
         landmarks: Sequence[PersonLandmarks],
     ) -> list[BodyEstimate]:
         seconds = [_seconds_since(memory, o) for memory, o in zip(memories, observations, strict=True)]
-        seen = [_sightings(person, o) for person, o in zip(landmarks, observations, strict=True)]
+        landmarks, held = self._with_sides_kept(observations, memories, landmarks, seconds)
+        seen = [sightings(person, _camera(o)) for person, o in zip(landmarks, observations, strict=True)]
         tracks = [None if m is None else m.track for m in memories]
         poses = self._fitter.fit(seen, tracks, seconds)
         wrists = self._fitter.refiner.orientations(poses)
@@ -111,10 +115,32 @@ class LiteBackbone:
         for i, (observation, person) in enumerate(zip(observations, landmarks, strict=True)):
             hands = self._hands(person, seen[i], wrists[i], memories[i], seconds[i])
             track = tracks[i]
-            kept = Track(poses[i], 1 if track is None else track.frames + 1)
-            self._memory[observation.id] = _Memory(observation.frame.stamp_ns, person, kept, hands)
+            kept = Track.start(poses[i]) if track is None else track.followed_by(poses[i], seconds[i])
+            self._memory[observation.id] = _Memory(observation.frame.stamp_ns, person, kept, hands, held[i])
             estimates.append(self._estimate(person, poses[i], hands))
         return estimates
+
+    def _with_sides_kept(
+        self,
+        observations: Sequence[Observation],
+        memories: Sequence[_Memory | None],
+        landmarks: Sequence[PersonLandmarks],
+        seconds: Sequence[float],
+    ) -> tuple[list[PersonLandmarks], list[tuple[float, float]]]:
+        """Landmarks with left and right as the frames before had them, and for how long that was held."""
+        kept, held = [], []
+        for observation, memory, person, elapsed in zip(observations, memories, landmarks, seconds, strict=True):
+            upper = lower = 0.0
+            if memory is not None and elapsed <= MAX_ELAPSED:
+                expected = self._fitter.refiner.places(memory.track.expected(elapsed))[0]
+                wrong = exchanges(person, body_pixels(expected, _camera(observation)))
+                upper, lower = (
+                    before + elapsed if exchange and before < MAX_HELD else 0.0
+                    for exchange, before in zip(wrong, memory.held, strict=True)
+                )
+            kept.append(exchanged(person, upper > 0, lower > 0))
+            held.append((upper, lower))
+        return kept, held
 
     def _hands(
         self, person: PersonLandmarks, seen: Sightings, wrists: FloatArray, memory: _Memory | None, seconds: float
@@ -161,11 +187,11 @@ class LiteBackbone:
 _NO_FACE = FacePose(np.zeros(3), np.full(3, np.nan), np.full(3, np.nan), None)
 
 
-def _sightings(person: PersonLandmarks, observation: Observation) -> Sightings:
+def _camera(observation: Observation) -> Camera:
     camera = observation.frame.camera
     if camera is None:
         raise ValueError("Observation.frame has no camera: the estimator supplies an assumed one")
-    return sightings(person, camera)
+    return camera
 
 
 def _seconds_since(memory: _Memory | None, observation: Observation) -> float:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..body.model import BodyModel
+from ..geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
 from .inverse_kinematics import initial_rotations, placed
 from .points import BodyPoints
 from .pose_prior import PosePrior
@@ -22,16 +23,34 @@ FloatArray = NDArray[np.floating[Any]]
 MEAN_STATURE, STATURE_SIGMA = 1.65, 0.09
 KNOWN_STATURE_SIGMA = 0.01
 _FIRST_ITERATIONS, _NEXT_ITERATIONS = 12, 5
-_TURN_RATE = 8.0  # rad/s: standard deviation of a joint's speed, ties a pose to the frame before
+_TURN_RATE = 2.0  # rad/s: standard deviation of a joint's speed from the one expected
+_SPEED_MEMORY, _SPEED_DECAY = 0.05, 0.06  # s: over which speeds are averaged, and after which they are not trusted
 _SHAPE_MEMORY = 30  # frames after which a shape is as good as known
 
 
 @dataclass(frozen=True)
 class Track:
-    """What the fit remembers of one person: the last pose `(1, ...)` and for how many frames the shape was averaged."""
+    """What the fit remembers of one person: the last pose `(1, ...)`, how fast its joints turned, and since when."""
 
     pose: Pose
-    frames: int
+    turning: FloatArray  # (1, 22, 3) rad/s, each about axes of its joint
+    frames: int = 1  # over which the shape was averaged
+
+    @classmethod
+    def start(cls, pose: Pose) -> Track:
+        """Of a person seen for the first time."""
+        return cls(pose, np.zeros(pose.rotations.shape[:-1]))
+
+    def followed_by(self, pose: Pose, seconds: float) -> Track:
+        """The track `seconds` later, where the person has `pose`."""
+        turned = rotvec_from_matrix(np.swapaxes(self.pose.rotations, -1, -2) @ pose.rotations) / seconds
+        share = 1 - np.exp(-seconds / _SPEED_MEMORY)
+        return Track(pose, self.turning + share * (turned - self.turning), self.frames + 1)
+
+    def expected(self, seconds: float) -> Pose:
+        """The pose to expect `seconds` later: joints go on turning, ever slower."""
+        turned = self.turning * _SPEED_DECAY * (1 - np.exp(-seconds / _SPEED_DECAY))
+        return replace(self.pose, rotations=self.pose.rotations @ matrix_from_rotvec(turned))
 
 
 class BodyFitter:
@@ -47,9 +66,10 @@ class BodyFitter:
         """Poses of N people; `seconds` since the frame of each track (not read without one)."""
         first = self._first(seen)
         known = np.array([track is not None for track in tracks])
-        previous = _stacked([first[i] if track is None else track.pose for i, track in enumerate(tracks)])
+        pairs = list(zip(tracks, seconds, strict=True))
+        expected = _stacked([first[i] if track is None else track.expected(s) for i, (track, s) in enumerate(pairs)])
         frames = np.array([0 if track is None else track.frames for track in tracks])
-        interval = np.array([1.0 if track is None else max(s, 1e-3) for track, s in zip(tracks, seconds, strict=True)])
+        interval = np.array([1.0 if track is None else max(s, 1e-3) for track, s in pairs])
         targets = Targets(
             rays=np.stack([s.rays for s in seen]),
             ray_weights=np.stack([s.ray_weights for s in seen]),
@@ -57,12 +77,12 @@ class BodyFitter:
             direction_weights=np.stack([s.direction_weights for s in seen]),
             stature=np.full(len(seen), self._stature),
             stature_weight=np.full(len(seen), 1 / self._stature_sigma),
-            previous=previous,
+            previous=expected,
             rotation_weight=np.where(known, 1 / (_TURN_RATE * interval), 0.0),
             betas_weight=np.sqrt(np.minimum(frames, _SHAPE_MEMORY)),
         )
-        nearer = self.refiner.costs(targets, previous) < self.refiner.costs(targets, first)
-        start = previous.where(nearer & known, first)
+        nearer = self.refiner.costs(targets, expected) < self.refiner.costs(targets, first)
+        start = expected.where(nearer & known, first)
         return self.refiner.refine(targets, start, _NEXT_ITERATIONS if known.all() else _FIRST_ITERATIONS)
 
     def _first(self, seen: Sequence[Sightings]) -> Pose:

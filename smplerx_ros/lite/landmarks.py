@@ -14,7 +14,6 @@ from ..types import Box
 from . import regions as roi
 from .networks import Hands, LandmarkNetworks
 from .placement import doubles, meet, placed
-from .sides import MAX_ELAPSED, keep_sides
 from .topology import BODY_INDEX
 
 FloatArray = NDArray[np.floating[Any]]
@@ -49,7 +48,6 @@ class BodyLandmarks:
     presence: FloatArray  # (33,) 0..1, that the point is in the image
     world: FloatArray  # (33, 3) metres, axes of the image (x right, y down, z away), origin between the hips
     roi: FloatArray  # (4,) the region seen by the network (regions.py)
-    held: tuple[float, ...] = (0.0, 0.0)  # seconds for which sides were exchanged, above and below the waist
 
 
 @dataclass(frozen=True)
@@ -85,15 +83,11 @@ class PersonLandmarks:
 
 @dataclass(frozen=True)
 class LandmarkQuery:
-    """Whom to look for: `image (H, W, 3) uint8 RGB`, a box, and, when tracking, the landmarks of an earlier frame.
-
-    `elapsed` is the time since then in seconds. Where it is known and short, left and right limbs keep their names.
-    """
+    """Whom to look for: `image (H, W, 3) uint8 RGB`, a box, and, when tracking, the landmarks of an earlier frame."""
 
     image: NDArray[np.uint8]
     box: Box
     previous: PersonLandmarks | None = None
-    elapsed: float | None = None
 
     def __post_init__(self) -> None:
         image = self.image
@@ -141,8 +135,6 @@ class LandmarkEstimator:
         new = [i for i in range(len(queries)) if i not in tracked]
         found = self._look(queries, [*tracked.items(), *_first_looks(queries, new)])
         lost = [i for i in tracked if i not in found or found[i].score <= MIN_SCORE]
-        for i in tracked.keys() - set(lost):
-            found[i] = _with_kept_sides(found[i], queries[i])
         found.update(self._look(queries, _first_looks(queries, lost)))
         new = [i for i in new + lost if i in found]
         self._settle(queries, new, found)
@@ -247,12 +239,6 @@ def _first_looks(queries: Sequence[LandmarkQuery], indices: Sequence[int]) -> li
         if queries[i].visible
         for region in roi.start_regions(queries[i].box, queries[i].image.shape[1], queries[i].image.shape[0])
     ]
-
-
-def _with_kept_sides(body: BodyLandmarks, query: LandmarkQuery) -> BodyLandmarks:
-    if query.previous is None or query.elapsed is None or not 0 < query.elapsed <= MAX_ELAPSED:
-        return body
-    return keep_sides(body, query.previous.body, query.elapsed)
 
 
 def _trusted_hands(

@@ -1,27 +1,27 @@
-"""Left stays left: undo the exchanges of sides that the body network makes for single frames.
+"""Left stays left: undo the exchanges of sides that the body network makes.
 
-Where legs pass each other in profile, or a back looks like a chest, BlazePose sometimes exchanges left and right and
-takes it back a frame later. Between two frames close in time limbs move little, so that labels follow the nearest
-limb of the frame before; after `MAX_HELD` seconds the network is believed, since then the start was wrong.
+Where legs pass each other in profile, or a back looks like a chest, BlazePose may exchange left and right, for a frame
+or for half a second. Bodies do not: the limbs that the fit expects from the frames before tell which side is which, until
+after `MAX_HELD` seconds in a row the network is believed, since then the start was wrong.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .landmarks import PersonLandmarks
 from .topology import BODY_POINTS
 
-if TYPE_CHECKING:
-    from .landmarks import BodyLandmarks
+FloatArray = NDArray[np.floating[Any]]
 
 MAX_ELAPSED = 0.12  # seconds: a walker's legs change places within a quarter of a second
-MAX_HELD = 0.6  # seconds
-MIN_MOVE = 0.04  # of the region's side, mean over a group: what moves less is no exchange
-MAX_RATIO = 0.5  # the exchanged labels must explain the frame this much better
+MAX_HELD = 1.0  # seconds
+MIN_MISFIT = 0.04  # of the region's side, mean over a group: what misses less is no exchange
+MAX_RATIO = 0.6  # the exchanged labels must fit this much better
 
 
 def _pairs(names: str) -> NDArray[np.intp]:
@@ -29,30 +29,36 @@ def _pairs(names: str) -> NDArray[np.intp]:
 
 
 _FACE = np.array([[1, 4], [2, 5], [3, 6], [7, 8], [9, 10]])
-GROUPS = (
-    np.vstack([_FACE, _pairs("shoulder elbow wrist pinky index thumb")]),
-    _pairs("hip knee ankle heel foot_index"),
-)
+_HAND = _pairs("pinky index thumb")
+# Above and below the waist: the pairs that tell, and those that follow.
+_TELLING = (_pairs("shoulder elbow wrist"), _pairs("hip knee ankle"))
+_FOLLOWING = (np.vstack([_FACE, _HAND]), _pairs("heel foot_index"))
 
 
-def keep_sides(current: BodyLandmarks, previous: BodyLandmarks, elapsed: float) -> BodyLandmarks:
-    """`current` with sides exchanged above or below the waist where `previous`, `elapsed` seconds ago, asks for it."""
-    order = np.arange(len(current.points))
-    held = []
-    move = current.points[:, :2] - previous.points[:, :2]
-    for pairs, before in zip(GROUPS, previous.held, strict=True):
-        kept = np.linalg.norm(move[pairs], axis=2).mean()
-        changed = np.linalg.norm(current.points[pairs[:, ::-1], :2] - previous.points[pairs, :2], axis=2).mean()
-        exchange = kept > MIN_MOVE * current.roi[2] and changed < MAX_RATIO * kept and before < MAX_HELD
-        if exchange:
+def exchanges(landmarks: PersonLandmarks, expected: FloatArray) -> tuple[bool, bool]:
+    """Whether sides are exchanged above and below the waist, by pixels `expected (33, 2)` (those that tell)."""
+    points, scale = landmarks.body.points[:33, :2], landmarks.body.roi[2]
+    answers = []
+    for pairs in _TELLING:
+        kept = np.linalg.norm(points[pairs] - expected[pairs], axis=-1).mean()
+        changed = np.linalg.norm(points[pairs[:, ::-1]] - expected[pairs], axis=-1).mean()
+        answers.append(bool(kept > MIN_MISFIT * scale and changed < MAX_RATIO * kept))
+    return answers[0], answers[1]
+
+
+def exchanged(landmarks: PersonLandmarks, upper: bool, lower: bool) -> PersonLandmarks:
+    """The landmarks with left and right exchanged above, below the waist, or both; hands go with the arms."""
+    order = np.arange(len(landmarks.body.points))
+    for wanted, groups in ((upper, (_TELLING[0], _FOLLOWING[0])), (lower, (_TELLING[1], _FOLLOWING[1]))):
+        for pairs in groups if wanted else ():
             order[pairs] = pairs[:, ::-1]
-        held.append(before + elapsed if exchange else 0.0)
-    first = order[: len(current.visibility)]
-    return replace(
-        current,
-        points=current.points[order],
-        visibility=current.visibility[first],
-        presence=current.presence[first],
-        world=current.world[first],
-        held=tuple(held),
+    body, first = landmarks.body, order[: len(landmarks.body.visibility)]
+    body = replace(
+        body,
+        points=body.points[order],
+        visibility=body.visibility[first],
+        presence=body.presence[first],
+        world=body.world[first],
     )
+    left, right = landmarks.left_hand, landmarks.right_hand
+    return PersonLandmarks(body, *((right, left) if upper else (left, right)), landmarks.face)

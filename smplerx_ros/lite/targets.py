@@ -21,7 +21,7 @@ _FACE_SIGMA = 0.006  # share of the box height; the face model is finer than the
 _HAND_GUESS_SIGMA = 0.025  # knuckles of the body model, used without a hand
 _ROI_PER_BODY = 1.25  # the body's region is so much larger than the circle round the body (MediaPipe)
 
-_NUM_BODY, _NUM_HAND, _NUM_FACE = 33, 21, 478
+_NUM_BODY = 33
 _BODY = np.array([-1 if p.body is None else p.body for p in POINTS])
 _SIGMA = np.array([p.sigma for p in POINTS])
 _ON_FACE = np.array([bool(p.face) for p in POINTS])
@@ -108,6 +108,13 @@ def sightings(landmarks: PersonLandmarks, camera: Camera) -> Sightings:
         world,
         optical_from_ray,
     )
+
+
+def body_pixels(places: FloatArray, camera: Camera) -> FloatArray:
+    """Pixels `(33, 2)` of the body landmarks for `POINTS` at `places (K, 3)` metres; NaN for those without a point."""
+    pixels = np.full((_NUM_BODY, 2), np.nan)
+    pixels[_BODY[_BODY >= 0]] = camera.project(places[_BODY >= 0])
+    return pixels
 
 
 def _hands(landmarks: PersonLandmarks) -> dict[str, HandLandmarks | None]:

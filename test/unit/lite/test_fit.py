@@ -117,7 +117,7 @@ def test_previous_pose_is_kept_where_nothing_is_seen(fitter):
     seen = sightings(landmarks, CAMERA)
     rays = np.where(np.arange(len(seen.rays))[:, None] < 6, 0, seen.ray_weights[:, None])[:, 0]  # the left arm hides
     hidden = replace(seen, ray_weights=rays, direction_weights=unseen.direction_weights)
-    then = fitter.fit([hidden], [Track(first, 30)], [1 / 30])
+    then = fitter.fit([hidden], [replace(Track.start(first), frames=30)], [1 / 30])
     fresh = fitter.fit([hidden], [None], [0.0])
     turns = [rotvec_from_matrix(first.rotations[0, arm].T @ pose.rotations[0, arm]) for pose in (then, fresh)]
     assert np.linalg.norm(turns[0]) < 0.5 * np.linalg.norm(turns[1])

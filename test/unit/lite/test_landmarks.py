@@ -78,7 +78,7 @@ def test_tracking_takes_one_batch_of_each_network(
         return run(self, inputs)
 
     monkeypatch.setattr(OnnxNetwork, "run", counted)
-    tracked = [replace(q, previous=p, elapsed=1 / 30) for q, p in zip(queries, first, strict=True)]
+    tracked = [replace(q, previous=p) for q, p in zip(queries, first, strict=True)]
     # pose, hand regions, hands, faces; the walker's new look at her turned face; blend shapes
     faces_at_first = sum(p is not None and p.face is not None for p in first)
     again = estimator.estimate(tracked)
@@ -103,7 +103,7 @@ def test_a_lost_person_is_looked_for_in_the_box(
     wall = np.full((height, 3 * width, 3), 90, np.uint8)
     wall[:, 2 * width :] = one.image
     box = Box(one.box.x0 + 2 * width, one.box.y0, one.box.x1 + 2 * width, one.box.y1)
-    person = estimator.estimate([LandmarkQuery(wall, box, walker, 0.03)])[0]
+    person = estimator.estimate([LandmarkQuery(wall, box, walker)])[0]
     assert person is not None
     found = person.body.points[:33, :2] - [2 * width, 0]
     error = np.linalg.norm(found - walker.body.points[:33, :2], axis=1)[walker.body.visibility > 0.5]
@@ -112,26 +112,7 @@ def test_a_lost_person_is_looked_for_in_the_box(
 
 def test_a_person_who_left_is_gone(estimator: LandmarkEstimator, query: Query, walker: PersonLandmarks) -> None:
     one = query("walker")
-    assert estimator.estimate([LandmarkQuery(np.full_like(one.image, 90), one.box, walker, 0.03)]) == [None]
-
-
-def test_sides_are_kept_only_over_a_short_known_time(
-    estimator: LandmarkEstimator, query: Query, walker: PersonLandmarks
-) -> None:
-    mirrored = replace(walker.body, points=walker.body.points.copy())
-    legs = [(23, 24), (25, 26), (27, 28), (29, 30), (31, 32)]
-    for a, b in legs:
-        mirrored.points[[a, b]] = mirrored.points[[b, a]]
-    previous = replace(walker, body=mirrored)
-    one = query("walker")
-    short, long, unknown = (
-        estimator.estimate([replace(one, previous=previous, elapsed=elapsed)])[0] for elapsed in (0.03, 0.5, None)
-    )
-    assert short is not None
-    assert long is not None
-    assert unknown is not None
-    assert [person.body.held for person in (short, long, unknown)] == [(0.0, 0.03), (0, 0), (0, 0)]
-    np.testing.assert_array_equal(short.body.points[27], long.body.points[28])
+    assert estimator.estimate([LandmarkQuery(np.full_like(one.image, 90), one.box, walker)]) == [None]
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 400, 3), (400, 1, 3), (7, 5, 3), (480, 640, 3)])

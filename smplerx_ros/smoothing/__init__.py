@@ -1,0 +1,1 @@
+"""Steady bodies from shaky estimates, and how fast they move."""

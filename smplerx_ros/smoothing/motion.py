@@ -1,0 +1,56 @@
+"""What the estimator knows of people's motion: filters, if wanted, and velocities."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body.skeleton import JOINT_INDEX
+from ..types import SmplxParams
+from .one_euro import Cutoff
+from .people import PeopleSmoother, SmoothingOptions
+from .velocity import VelocityEstimator
+
+FloatArray = NDArray[np.floating[Any]]
+
+VELOCITY_JOINTS = tuple(JOINT_INDEX[name] for name in ("pelvis", "left_wrist", "right_wrist"))
+
+
+class Motion:
+    """People are told apart by id; `smoothing` None leaves estimates as they are."""
+
+    def __init__(self, smoothing: SmoothingOptions | None) -> None:
+        self._smoother = None if smoothing is None else PeopleSmoother(smoothing)
+        self._velocities = VelocityEstimator()
+
+    def smoothed(self, person: str, params: SmplxParams, stamp_ns: int) -> SmplxParams:
+        """The person's parameters (unbatched), filtered."""
+        return params if self._smoother is None else self._smoother.smooth(person, params, stamp_ns)
+
+    def velocities(self, person: str, joints: FloatArray, stamp_ns: int) -> FloatArray:
+        """`(3, 3)` m/s of the VELOCITY_JOINTS of `joints (>= 55, 3)` metres."""
+        return self._velocities.update(person, joints[list(VELOCITY_JOINTS)], stamp_ns)
+
+    def forget(self, people: Collection[str]) -> None:
+        """Drop people who have left."""
+        self._velocities.forget(people)
+        if self._smoother is not None:
+            self._smoother.forget(people)
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._velocities.reset()
+        if self._smoother is not None:
+            self._smoother.reset()
+
+
+def smoothing_options(config: Mapping[str, Any]) -> SmoothingOptions | None:
+    """Of the parameters `smoothing...`."""
+    if not config["smoothing"]:
+        return None
+    rotation = Cutoff(config["smoothing_rotation_cutoff"], config["smoothing_rotation_per_speed"])
+    distance = Cutoff(config["smoothing_distance_cutoff"], config["smoothing_distance_per_speed"])
+    return SmoothingOptions(rotation, distance)

@@ -1,0 +1,45 @@
+"""How fast the root and the wrists of people move: differences, low-passed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .one_euro import smoothing_factor
+from .people import LONGEST_GAP_NS
+
+FloatArray = NDArray[np.floating[Any]]
+
+_CUTOFF = 3.0  # Hz: a hand that waves at 1 Hz keeps 95 % of its speed
+
+
+class VelocityEstimator:
+    """Velocities of a few points `(n, 3)` per person; NaN until two frames have been seen."""
+
+    def __init__(self) -> None:
+        self._people: dict[str, tuple[int, FloatArray, FloatArray]] = {}  # stamp, places, velocities
+
+    def update(self, person: str, places: FloatArray, stamp_ns: int) -> FloatArray:
+        """`(n, 3)` m/s at `stamp_ns` of a person whose points are at `places (n, 3)` metres."""
+        velocity = np.full(places.shape, np.nan)
+        if person in self._people:
+            last_ns, last, smooth = self._people[person]
+            seconds = (stamp_ns - last_ns) * 1e-9
+            if 0 < stamp_ns - last_ns <= LONGEST_GAP_NS:
+                velocity = (places - last) / seconds
+                if np.isfinite(smooth).all():
+                    velocity = smooth + smoothing_factor(_CUTOFF, seconds) * (velocity - smooth)
+        self._people[person] = stamp_ns, places, velocity
+        return velocity
+
+    def forget(self, people: Collection[str]) -> None:
+        """Drop people who have left."""
+        for person in people:
+            self._people.pop(person, None)
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._people.clear()

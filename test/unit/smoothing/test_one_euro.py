@@ -1,0 +1,71 @@
+"""Steady at rest, prompt in motion, along the shortest way."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from smplerx_ros.geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
+from smplerx_ros.smoothing.one_euro import Cutoff, RotationFilter, VectorFilter
+from smplerx_ros.smoothing.people import SmoothingOptions
+
+RATE = 30.0
+ROTATION = SmoothingOptions().rotation
+
+
+def filtered(rotvecs: np.ndarray, rate: float = RATE) -> np.ndarray:
+    """Axis-angle of one rotation over time `(T, 3)`, filtered with the defaults."""
+    one = RotationFilter(ROTATION)
+    return np.array([rotvec_from_matrix(one(matrix_from_rotvec(value[None]), 1 / rate))[0] for value in rotvecs])
+
+
+def steps(rotvecs: np.ndarray) -> float:
+    """Mean turn from frame to frame, rad."""
+    turns = [a.T @ b for a, b in pairwise(matrix_from_rotvec(rotvecs))]
+    return float(np.linalg.norm(rotvec_from_matrix(np.array(turns)), axis=-1).mean())
+
+
+def test_jitter_of_a_still_joint_falls_by_five():
+    rng = np.random.default_rng(0)
+    still = matrix_from_rotvec([0.3, 1.0, -0.5])
+    raw = rotvec_from_matrix(still @ matrix_from_rotvec(rng.normal(0, 0.02, (600, 3))))
+    assert steps(raw) > 5 * steps(filtered(raw)[60:])
+
+
+@pytest.mark.parametrize("rate", [30.0, 60.0])
+def test_a_wave_keeps_its_amplitude_and_lags_little(rate):
+    time = np.arange(0, 8, 1 / rate)
+    raw = np.zeros((len(time), 3))
+    raw[:, 2] = 0.6 * np.sin(2 * np.pi * time)
+    out, late = filtered(raw, rate)[:, 2], time > 3
+    basis = np.stack([np.sin(2 * np.pi * time[late]), np.cos(2 * np.pi * time[late])], axis=1)
+    sine, cosine = np.linalg.lstsq(basis, out[late], rcond=None)[0]
+    assert out[late].max() > 0.95 * 0.6
+    assert -np.arctan2(cosine, sine) / (2 * np.pi) < 0.050  # seconds
+
+
+def test_half_a_turn_is_passed_without_a_jump():
+    angles = np.linspace(np.pi - 0.5, np.pi + 0.5, 60)
+    raw = rotvec_from_matrix(matrix_from_rotvec(angles[:, None] * [0.0, 1.0, 0.0]))
+    assert np.abs(np.diff(raw[:, 1])).max() > 6  # axis-angle jumps there
+    out = matrix_from_rotvec(filtered(raw))
+    turns = [np.linalg.norm(rotvec_from_matrix(a.T @ b)) for a, b in pairwise(out)]
+    assert max(turns) < 0.03
+    assert np.linalg.norm(rotvec_from_matrix(out[-1].T @ matrix_from_rotvec(raw[-1]))) < 0.1
+
+
+def test_the_first_value_and_constants_pass_through():
+    one = VectorFilter(Cutoff(1.0, 0.0))
+    value = np.array([1.0, -2.0])
+    for _ in range(5):
+        np.testing.assert_allclose(one(value, 0.1), value)
+
+
+def test_a_fixed_cutoff_is_a_first_order_low_pass():
+    one = VectorFilter(Cutoff(1.0, 0.0))
+    one(np.zeros(1), 0.001)
+    for _ in range(159):  # 0.159 s: the time constant of 1 Hz
+        out = one(np.ones(1), 0.001)
+    assert out[0] == pytest.approx(1 - np.exp(-1), abs=0.01)

@@ -1,0 +1,80 @@
+"""Every person has filters of their own, which start anew after gaps and jumps; unknown values stay unknown."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from smplerx_ros.smoothing.people import LONGEST_GAP_NS, PeopleSmoother, SmoothingOptions
+from smplerx_ros.smoothing.velocity import VelocityEstimator
+from smplerx_ros.types import PARAM_SIZES, SmplxParams
+
+FRAME_NS = 33_333_333
+
+
+def params(x: float) -> SmplxParams:
+    values = {name: np.full(size, 0.1 * x) for name, size in PARAM_SIZES.items()}
+    return replace(SmplxParams.rest(), **values | {"transl": np.array([x, 0.0, 4.0])})
+
+
+@pytest.fixture
+def smoother() -> PeopleSmoother:
+    return PeopleSmoother(SmoothingOptions())
+
+
+def test_a_step_is_followed_slowly_and_by_its_own_person_only(smoother):
+    smoother.smooth("p1", params(0), FRAME_NS)
+    smoother.smooth("p2", params(1), FRAME_NS)
+    first = smoother.smooth("p1", params(0.2), 2 * FRAME_NS)
+    second = smoother.smooth("p2", params(1), 2 * FRAME_NS)
+    assert 0 < first.body_pose[0] < 0.02
+    assert 0 < first.betas[0] < 0.001
+    np.testing.assert_allclose(second.body_pose, params(1).body_pose, atol=1e-6)
+
+
+@pytest.mark.parametrize("stamp", [FRAME_NS, 0, FRAME_NS + LONGEST_GAP_NS + 1], ids=["same stamp", "back", "gap"])
+def test_a_jump_in_time_starts_anew(smoother, stamp):
+    smoother.smooth("p1", params(0), FRAME_NS)
+    out = smoother.smooth("p1", params(1), stamp)
+    np.testing.assert_allclose(out.body_pose, params(1).body_pose, atol=1e-6)
+    np.testing.assert_allclose(out.transl, params(1).transl, atol=1e-6)
+
+
+def test_who_was_forgotten_starts_anew(smoother):
+    smoother.smooth("p1", params(0), FRAME_NS)
+    smoother.forget(["p1", "nobody"])
+    np.testing.assert_allclose(smoother.smooth("p1", params(1), 2 * FRAME_NS).jaw_pose, params(1).jaw_pose, atol=1e-6)
+
+
+def test_eyes_that_are_not_known_stay_unknown_and_come_back(smoother):
+    unknown = replace(params(0), leye_pose=np.full(3, np.nan))
+    assert np.isnan(smoother.smooth("p1", unknown, FRAME_NS).leye_pose).all()
+    out = smoother.smooth("p1", params(1), 2 * FRAME_NS)
+    assert np.isfinite(out.leye_pose).all()
+    assert np.isfinite(out.body_pose).all()
+    assert np.isnan(smoother.smooth("p1", unknown, 3 * FRAME_NS).leye_pose).all()
+
+
+def test_distance_is_steadied_more_than_direction(smoother):
+    rng = np.random.default_rng(1)
+    places = np.array([0.5, 0.2, 4.0]) * (1 + rng.normal(0, 0.02, (300, 1)))
+    out = np.array(
+        [
+            smoother.smooth("p1", replace(params(0), transl=place), (k + 1) * FRAME_NS).transl
+            for k, place in enumerate(places)
+        ]
+    )
+    assert np.abs(np.diff(out[60:, 2])).mean() < np.abs(np.diff(places[60:, 2])).mean() / 5
+    np.testing.assert_allclose(out[:, 0] / out[:, 2], 0.125, atol=1e-5)
+
+
+def test_velocities_of_a_steady_walk():
+    velocities = VelocityEstimator()
+    step = np.array([[0.04, 0.0, -0.01]])
+    assert np.isnan(velocities.update("p1", 0 * step, FRAME_NS)).all()
+    for k in range(1, 30):
+        found = velocities.update("p1", k * step, (k + 1) * FRAME_NS)
+    np.testing.assert_allclose(found, step / (FRAME_NS * 1e-9), rtol=1e-6)
+    assert np.isnan(velocities.update("p1", 99 * step, 31 * FRAME_NS + LONGEST_GAP_NS)).all()
