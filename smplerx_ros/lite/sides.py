@@ -1,8 +1,8 @@
 """Left stays left: undo the exchanges of sides that the body network makes.
 
 Where legs pass each other in profile, or a back looks like a chest, BlazePose may exchange left and right, for a frame
-or for half a second. Bodies do not: the limbs that the fit expects from the frames before tell which side is which, until
-after `MAX_HELD` seconds in a row the network is believed, since then the start was wrong.
+or for half a second. Bodies do not: the limbs that the fit expects from the frames before tell which side is which,
+until after `MAX_HELD` seconds in a row the network is believed, since then the start was wrong.
 """
 
 from __future__ import annotations
