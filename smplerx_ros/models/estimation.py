@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 
 from ..body.model import BodyModel
 from ..body.stature import resized
+from ..errors import ConfigError, ModelFileError
 from ..geometry.camera import Camera
 from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH, crop, crop_box, optical_from_crop, place_in_camera
 from ..geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
 from ..types import NUM_JOINTS, PARAM_SIZES, BodyEstimate, Observation, SmplxParams
-from .bundle import Bundle, is_bundle
+from .bundle import Bundle, convert_hint, is_bundle
 from .model import Model, load_bundle, load_model
 from .registry import get_backbone
 
@@ -30,6 +31,15 @@ def load_configured(config: Mapping[str, Any], threads: int | None, *, bundles_o
     `auto` stands for the bundle's own runtime and precision; for a checkpoint, which `bundles_only` refuses, for ONNX
     Runtime and fp32. Raises ConfigError and ModelFileError as `load_model` does.
     """
+    if not config["weights"]:
+        raise ConfigError(f"parameter 'weights': backbone {config['backbone']!r} needs a bundle; {convert_hint()}")
+    try:
+        return _load(config, threads, bundles_only)
+    except ModelFileError as error:
+        raise ModelFileError(f"parameter 'weights': {error}") from error
+
+
+def _load(config: Mapping[str, Any], threads: int | None, bundles_only: bool) -> Model:
     path, runtime = config["weights"], config["runtime"]
     if runtime == "auto":
         runtime = Bundle.load(path, verify=False).runtime if is_bundle(path) else "onnx"
