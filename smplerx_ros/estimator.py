@@ -18,7 +18,6 @@ from .config import validate
 from .distance import measured_by_depth, place_covariance
 from .errors import ConfigError
 from .geometry.camera import Camera
-from .models.bundle import CONVERT_HINT
 from .smoothing.motion import Motion, smoothing_options
 from .smoothing.people import SmoothingOptions
 from .tracking.tracker import Tracker
@@ -268,8 +267,6 @@ def _box_round(pixels: FloatArray, score: float) -> Box:
 def _backbone(config: dict[str, Any], body: BodyModel, threads: int | None, bundles_only: bool) -> Backbone:
     if config["backbone"] == "lite":
         return _lite(config, body, threads)
-    if not config["weights"]:
-        raise ConfigError(f"parameter 'weights': backbone {config['backbone']!r} needs a bundle; {CONVERT_HINT}")
     from .models.estimation import NetworkBackbone, load_configured
 
     return NetworkBackbone(load_configured(config, threads, bundles_only=bundles_only), body, _height(config))

@@ -83,10 +83,10 @@ class Bundle:
             bundle = cls(directory=directory, **content)
             bundle._check_fields()
         except FileNotFoundError as error:
-            raise ModelFileError(f"bundle {directory}: no {MANIFEST} in it; {CONVERT_HINT}") from error
+            raise ModelFileError(f"bundle {directory}: no {MANIFEST} in it; {convert_hint()}") from error
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise ModelFileError(
-                f"bundle file {path}: damaged or of another version ({error}); {CONVERT_HINT}"
+                f"bundle file {path}: damaged or of another version ({error}); {convert_hint()}"
             ) from error
         return bundle
 
@@ -103,7 +103,9 @@ class Bundle:
                 raise ValueError(f"file name {record.name!r} leaves the bundle")
 
 
-CONVERT_HINT = "make one with: python -m smplerx_ros convert CHECKPOINT --out DIRECTORY"
+def convert_hint(checkpoint: str = "CHECKPOINT") -> str:
+    """What to type for a bundle."""
+    return f"make one with: python -m smplerx_ros convert {checkpoint} --out DIRECTORY"
 
 
 def is_bundle(path: str | Path) -> bool:
@@ -122,8 +124,10 @@ def sha256(path: Path) -> str:
 
 def _check_file(path: Path, record: FileRecord, verify: bool) -> None:
     if not path.is_file():
-        raise ModelFileError(f"bundle file {path}: missing; {CONVERT_HINT}")
+        raise ModelFileError(f"bundle file {path}: missing; {convert_hint()}")
     if path.stat().st_size != record.size:
-        raise ModelFileError(f"bundle file {path}: {path.stat().st_size} bytes, expected {record.size}; {CONVERT_HINT}")
+        raise ModelFileError(
+            f"bundle file {path}: {path.stat().st_size} bytes, expected {record.size}; {convert_hint()}"
+        )
     if verify and sha256(path) != record.sha256:
-        raise ModelFileError(f"bundle file {path}: its SHA-256 is not the recorded one; {CONVERT_HINT}")
+        raise ModelFileError(f"bundle file {path}: its SHA-256 is not the recorded one; {convert_hint()}")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import ConfigError, InputError, ModelFileError
 from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH
 from ..runtime.onnx import CPU, OnnxNetwork
-from .bundle import CONVERT_HINT, Bundle, is_bundle
+from .bundle import Bundle, convert_hint, is_bundle
 from .prediction import Prediction
 from .registry import Backbone, get_backbone, same_network
 
@@ -107,8 +107,10 @@ def load_bundle(
     threads: int | None = None,
 ) -> Model:
     """The same of a bundle alone, its hashes checked: what a robot loads. No pickle is read, nothing is converted."""
+    if Path(path).is_file():
+        raise ModelFileError(f"{path}: a file, not a bundle's directory; {convert_hint(str(path))}")
     if not Path(path).is_dir():
-        raise ModelFileError(f"weights {path}: not a bundle's directory; {CONVERT_HINT}")
+        raise ModelFileError(f"{path}: no such directory; {convert_hint()}")
     bundle = Bundle.load(path)
     if not same_network(get_backbone(bundle.backbone), backbone):
         raise ModelFileError(f"bundle {path}: holds {bundle.backbone}, not {backbone.name}; name the right one")
