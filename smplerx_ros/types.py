@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields, replace
 from enum import IntFlag
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -102,6 +102,15 @@ class SmplxParams:
         if self.global_orient.ndim != 2:
             raise TypeError("only a batch of parameters can be indexed")
         return replace(self, **{name: getattr(self, name)[index] for name in PARAM_SIZES})
+
+
+@runtime_checkable
+class HasParams(Protocol):
+    """Anything that comes with parameters: a network's prediction, an estimated person."""
+
+    @property
+    def params(self) -> SmplxParams:
+        """Unbatched or a batch."""
 
 
 @dataclass(frozen=True)

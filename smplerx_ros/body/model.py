@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, ModelFileError
 from ..geometry.rotations import matrix_from_rotvec
-from ..types import PARAM_SIZES, SmplxParams
+from ..types import PARAM_SIZES, HasParams, SmplxParams
 from .kinematics import forward_kinematics
 from .landmarks import FaceLandmarks
 from .model_file import ADVICE, NUM_BETAS, BodyData, read_body
@@ -46,10 +46,10 @@ def load_body(path: str | Path | None = None) -> BodyModel:
 class BodyModel:
     """A body with SMPL-X's 55 joints.
 
-    All methods that take `SmplxParams` answer with a batch; unbatched parameters give `B = 1`. Results are in
-    the frame that `global_orient` and `transl` speak of: the camera's optical frame, metres. As in smplx with
-    `flat_hand_mean=False`, the mean hand is added to the hand poses: zero is the relaxed hand. An eye pose of
-    NaN counts as rest; any other NaN spreads to what depends on it, in its own body only.
+    All methods that take parameters, or a prediction or person that has `params`, answer with a batch; unbatched
+    ones give `B = 1`. Results are in the frame that `global_orient` and `transl` speak of: the camera's optical
+    frame, metres. As in smplx with `flat_hand_mean=False`, the mean hand is added to the hand poses: zero is the
+    relaxed hand. An eye pose of NaN counts as rest; any other NaN spreads to what depends on it, in its own body only.
     """
 
     def __init__(self, data: BodyData) -> None:
@@ -88,11 +88,11 @@ class BodyModel:
         joints = self.joint_template + _blend(self.joint_shapedirs, betas)
         return joints if expression is None else joints + _blend(self.joint_expression_dirs, expression)
 
-    def joints(self, params: SmplxParams) -> FloatArray:
+    def joints(self, params: SmplxParams | HasParams) -> FloatArray:
         """Joint positions `(B, 55, 3) float64`; no vertex is computed."""
         return self.transforms(params)[1]
 
-    def transforms(self, params: SmplxParams) -> tuple[FloatArray, FloatArray]:
+    def transforms(self, params: SmplxParams | HasParams) -> tuple[FloatArray, FloatArray]:
         """Rotations `optical_from_joint (B, 55, 3, 3)` and positions `(B, 55, 3)` of the joints, float64.
 
         At rest all joint frames are parallel to the template's.
@@ -100,7 +100,7 @@ class BodyModel:
         posed = self._pose(params)
         return posed.rotations, posed.positions + posed.transl[:, None]
 
-    def vertices(self, params: SmplxParams) -> FloatArray:
+    def vertices(self, params: SmplxParams | HasParams) -> FloatArray:
         """The mesh `(B, V, 3) float32` with shape, expression and pose correctives."""
         return self._skin.vertices(self._pose(params))
 
@@ -108,7 +108,7 @@ class BodyModel:
         """Height of the standing body `(B,)`, metres, for `betas (B, 10)`: linear in them."""
         return np.asarray(self._stature[0] + np.atleast_2d(np.asarray(betas, np.float64)) @ self._stature[1:])
 
-    def surface(self, params: SmplxParams) -> tuple[FloatArray, FloatArray]:
+    def surface(self, params: SmplxParams | HasParams) -> tuple[FloatArray, FloatArray]:
         """Points on trunk and head and their outward normals, each `(B, S, 3)`, metres."""
         return self._surface.posed(self._pose(params))
 
@@ -117,7 +117,7 @@ class BodyModel:
         """`(S,)`: which points of `surface` are on the head; the others are on the trunk."""
         return self._surface.on_head
 
-    def extra_joints(self, params: SmplxParams) -> FloatArray:
+    def extra_joints(self, params: SmplxParams | HasParams) -> FloatArray:
         """Nose, eyes, ears, toes, heels and finger tips `(B, 21, 3) float32`, named by `EXTRA_JOINT_NAMES`."""
         return self._extra_skin.vertices(self._pose(params))
 
@@ -125,14 +125,14 @@ class BodyModel:
         """The extra joints `(21, 3) float32` on the template."""
         return self._extra_skin.template
 
-    def landmarks144(self, params: SmplxParams) -> FloatArray:
+    def landmarks144(self, params: SmplxParams | HasParams) -> FloatArray:
         """smplx's joint list `(B, 144, 3)`: 55 joints, 21 extra joints, 51 static landmarks, 17 of the face contour."""
         posed = self._pose(params)
         joints = posed.positions + posed.transl[:, None]
         face = self._face.points(posed)
         return np.concatenate([joints, self._extra_skin.vertices(posed), face], axis=1)
 
-    def landmarks137(self, params: SmplxParams) -> FloatArray:
+    def landmarks137(self, params: SmplxParams | HasParams) -> FloatArray:
         """SMPLer-X's joint set `(B, 137, 3)`: body 0:25, left hand 25:45, right hand 45:65, face 65:137."""
         return self.landmarks144(params)[:, JOINTS_137]
 
@@ -164,7 +164,7 @@ class BodyModel:
     def _face(self) -> FaceLandmarks:
         return FaceLandmarks(self._data)
 
-    def _pose(self, params: SmplxParams) -> Posed:
+    def _pose(self, params: SmplxParams | HasParams) -> Posed:
         values = _batched(params)
         coefficients = np.concatenate([values["betas"], values["expression"]], axis=1)
         local = matrix_from_rotvec(self._rotvecs(values))
@@ -186,8 +186,9 @@ class BodyModel:
         return np.asarray(np.concatenate(parts, axis=1).reshape(-1, len(JOINT_NAMES), 3))
 
 
-def _batched(params: SmplxParams) -> dict[str, FloatArray]:
+def _batched(given: SmplxParams | HasParams) -> dict[str, FloatArray]:
     """Parameters by name as `(B, n)`, float64."""
+    params = given.params if isinstance(given, HasParams) else given
     if params.global_orient.ndim > 2:
         raise InputError(f"SmplxParams.global_orient has shape {params.global_orient.shape}, expected (3,) or (B, 3)")
     return {name: np.atleast_2d(getattr(params, name)).astype(np.float64) for name in PARAM_SIZES}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -225,3 +226,9 @@ def test_the_mean_hand_is_added() -> None:
     hands = slice(25, 55)
     np.testing.assert_allclose(BODY.joints(flat)[0], BODY.joint_template, atol=1e-6)
     assert np.abs(BODY.joints(SmplxParams.rest())[0, hands] - BODY.joint_template[hands]).max() > 0.005
+
+
+def test_predictions_and_people_may_be_given_as_they_are(standin):
+    params = replace(SmplxParams.rest(), transl=np.array([0.1, 0.2, 3.0]))
+    prediction = SimpleNamespace(params=params)
+    np.testing.assert_array_equal(standin.joints(prediction), standin.joints(params))
