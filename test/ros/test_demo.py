@@ -28,7 +28,7 @@ from smplerx_ros.video import VideoReader, VideoWriter
 
 CLIP = Path(str(files("smplerx_ros"))) / "assets" / "demo_walk.mp4"
 STEP, RATE = 4, 4.0  # every fourth frame, at half the speed: what a busy machine can follow, too
-FOUND = 0.8  # of the processed frames, on a machine that may process one a second
+FOUND = 0.9  # of the processed frames, on a machine that may process one a second
 WAIT_S = 120
 
 
@@ -44,10 +44,10 @@ def walk(tmp_path_factory):
 
 def on_walker(joints_image, frame):
     """Whether joints `(55, 2)` lie on the walking woman: she crosses the clip's 120 frames at an even pace."""
-    centre = np.interp(frame, [0, 60, 119], [1384, 792, 182])  # by eye, as the limits
-    beside = np.abs(joints_image[:, 0] - centre).max() < 170
-    within = joints_image[:, 1].min() > 500 and joints_image[:, 1].max() < 970
-    upright = joints_image[JOINT_INDEX["head"], 1] < joints_image[JOINT_INDEX["left_foot"], 1] - 250
+    centre = np.interp(frame, [0, 60, 119], [1002, 574, 132])  # by eye, as the limits
+    beside = np.abs(joints_image[:, 0] - centre).max() < 125
+    within = joints_image[:, 1].min() > 360 and joints_image[:, 1].max() < 705
+    upright = joints_image[JOINT_INDEX["head"], 1] < joints_image[JOINT_INDEX["left_foot"], 1] - 180
     return beside and within and upright
 
 
@@ -141,7 +141,7 @@ def test_topics_say_where_the_person_is(walk, tmp_path):
         for rotation in rotations.values():
             np.testing.assert_allclose(rotation @ rotation.T, np.eye(3), atol=1e-5)
         joints_image = walker(people).joints_image
-        assert joints_image[:, 1].min() > 500, "nobody is found where the woman walks"
+        assert joints_image[:, 1].min() > 360, "nobody is found where the woman walks"
     pelvis = [walker(people_from_message(m)).joints_image[0, 0] for m in seen]
     assert pelvis[-1] < pelvis[0] - 300, "she walks from right to left"
 
