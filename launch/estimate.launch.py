@@ -17,11 +17,12 @@ from launch import LaunchContext, LaunchDescription
 from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, Parameter, Value
 
 BOOLEANS = ["true", "false"]
-ARGUMENTS = ("backbone", "weights", "body_model", "runtime", "device", "autostart")  # parameters of the node
+# Parameters of the node.
+ARGUMENTS = ("backbone", "weights", "body_model", "runtime", "device", "use_depth", "autostart")
 TOPICS = {
     "image": ("/camera/image_raw", "Topic of the images."),
     "camera_info": ("/camera/camera_info", "Topic of their calibration."),
-    "depth": ("/camera/depth/image_raw", "Topic of depth images registered to the images."),
+    "depth": ("/camera/depth/image_raw", "Topic of depth images registered to the images; see use_depth."),
 }
 
 

@@ -119,7 +119,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "person_height",
         float,
         0.0,
-        "Height of the people in metres, if known; it fixes the scale, hence the distance.",
+        "Height of the people in metres, if known; it fixes their size, hence the distance.",
         range=(0.5, 2.5),
         zero="unknown",
     ),
@@ -176,6 +176,16 @@ ROS_PARAMETERS: tuple[Parameter, ...] = (
         2.0,
         "Seconds after the first image to wait for a usable CameraInfo before `default_fov` is assumed.",
         range=(0.0, 3600.0),
+    ),
+    Parameter(
+        "use_depth", bool, False, "Take distances from the topic `depth`, registered to the image, where it shows them."
+    ),
+    Parameter(
+        "depth_max_age",
+        float,
+        0.05,
+        "Most seconds between the stamps of an image and its depth image.",
+        range=(0.0, 1.0),
     ),
     Parameter("publish_tf", bool, True, "Publish the 55 joint frames of each person on /tf.", live=True),
     Parameter(

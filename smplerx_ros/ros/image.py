@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,12 +78,8 @@ def image_from_message(message: Image, topic: str) -> RgbImage:
 
     16-bit images are scaled to 8 bits by their full range. Raises InputError naming the topic and the field.
     """
-    encoding = _checked(message, topic)
-    height, width, step = message.height, message.width, message.step
-    dtype = np.dtype(np.uint8 if encoding.bits == 8 else (">u2" if message.is_bigendian else "<u2"))
-    row_bytes = width * encoding.channels * dtype.itemsize
-    rows = np.frombuffer(message.data, np.uint8).reshape(height, step)[:, :row_bytes]
-    pixels: NDArray[Any] = np.ascontiguousarray(rows).view(dtype).reshape(height, width, encoding.channels)
+    encoding = checked(message, topic, ENCODINGS)
+    pixels = pixels_of(message, encoding, "u")
     if encoding.channels == 1:
         pixels = pixels[..., 0]
     if encoding.bits == 16:
@@ -94,7 +90,16 @@ def image_from_message(message: Image, topic: str) -> RgbImage:
     return rgb
 
 
-def _checked(message: Image, topic: str) -> Encoding:
+def pixels_of(message: Image, encoding: Encoding, kind: str) -> NDArray[Any]:
+    """`(H, W, C)` in the message's byte order, of a `checked` message; `kind` is NumPy's: `u` unsigned, `f` float."""
+    dtype = np.dtype(f"{'>' if message.is_bigendian else '<'}{kind}{encoding.bits // 8}")
+    row_bytes = message.width * encoding.channels * dtype.itemsize
+    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)[:, :row_bytes]
+    return np.ascontiguousarray(rows).view(dtype).reshape(message.height, message.width, encoding.channels)
+
+
+def checked(message: Image, topic: str, encodings: Mapping[str, Encoding]) -> Encoding:
+    """The message's encoding, if its fields fit together; raises InputError naming the topic and the field."""
     height, width, step = message.height, message.width, message.step
     if height == 0 or width == 0 or len(message.data) == 0:
         raise InputError(
@@ -102,10 +107,10 @@ def _checked(message: Image, topic: str) -> Encoding:
         )
     if height * width > MAX_PIXELS:
         raise InputError(f"{topic}: {width}x{height} pixels are more than the limit of {MAX_PIXELS}")
-    encoding = ENCODINGS.get(message.encoding)
+    encoding = encodings.get(message.encoding)
     if encoding is None:
         raise InputError(
-            f"{topic}: encoding {message.encoding[:40]!r} is not supported; use one of {', '.join(ENCODINGS)}"
+            f"{topic}: encoding {message.encoding[:40]!r} is not supported; use one of {', '.join(encodings)}"
         )
     least = width * encoding.channels * encoding.bits // 8
     if step < least:

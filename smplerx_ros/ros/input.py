@@ -18,10 +18,14 @@ from ..geometry.camera import Camera
 from ..types import Frame
 from .camera_info import camera_from_info
 from .compressed import image_from_compressed
-from .image import image_from_message
+from .depth import DepthBuffer, DepthImage, registered
+from .from_messages import stamp_ns
+from .image import RgbImage, image_from_message
 from .statistics import Statistics
 
 ImageMessage: TypeAlias = Image | CompressedImage
+
+NO_DEPTH = "distances are estimated from the image alone"
 
 
 class WaitingForCamera(Exception):
@@ -29,7 +33,10 @@ class WaitingForCamera(Exception):
 
 
 class CameraInput:
-    """Subscribes while started; turns image messages into frames. `seconds()` is a steady clock."""
+    """Subscribes while started; turns image messages into frames. `seconds()` is a steady clock.
+
+    `depth_max_age` in seconds is how far depth images may lie from their image; None: there are none.
+    """
 
     def __init__(
         self,
@@ -41,6 +48,7 @@ class CameraInput:
         compressed: bool,
         rectified: bool,
         camera_info_timeout: float,
+        depth_max_age: float | None,
     ) -> None:
         self._node = node
         self._on_image = on_image
@@ -51,6 +59,8 @@ class CameraInput:
         self._timeout = camera_info_timeout
         self.image_topic = node.resolve_topic_name("image/compressed" if compressed else "image")
         self.info_topic = node.resolve_topic_name("camera_info")
+        self._depth_topic = node.resolve_topic_name("depth")
+        self._depth = None if depth_max_age is None else DepthBuffer(depth_max_age)
         self._subscriptions: list[Subscription] = []
         self._newest_info: CameraInfo | None = None
         self._parsed_info: CameraInfo | None = None
@@ -67,7 +77,10 @@ class CameraInput:
         if not self._subscriptions:
             kind = CompressedImage if self._compressed else Image
             self._waiting_since = None
-            self._subscriptions = [
+            if self._depth is not None:
+                self._depth.clear()
+                self._subscriptions.append(self._subscribe(Image, self._depth_topic, self._depth.put))
+            self._subscriptions += [
                 self._subscribe(CameraInfo, self.info_topic, self._keep_info),
                 self._subscribe(kind, self.image_topic, self._on_image),
             ]
@@ -93,8 +106,21 @@ class CameraInput:
                 f"{self.info_topic} describes {camera.width}x{camera.height} pixels (after roi and binning), "
                 f"the image on {self.image_topic} has {width}x{height}"
             )
-        stamp = message.header.stamp
-        return Frame(image, camera, stamp.sec * 1_000_000_000 + stamp.nanosec, message.header.frame_id)
+        return Frame(image, camera, stamp_ns(message), message.header.frame_id, self._depth_of(message, image))
+
+    def _depth_of(self, message: ImageMessage, image: RgbImage) -> DepthImage | None:
+        """The depth at each pixel of the image; None, and said, where there is none that can be used."""
+        if self._depth is None:
+            return None
+        depth = self._depth.nearest(stamp_ns(message))
+        if depth is None:
+            self._statistics.drop("no_depth", f"{self._depth_topic}: nothing near the image's time: {NO_DEPTH}")
+            return None
+        try:
+            return registered(depth, self._depth_topic, image, message.header.frame_id)
+        except InputError as error:
+            self._statistics.drop("bad_depth", f"{error}; {NO_DEPTH}")
+            return None
 
     def _update_camera(self) -> None:
         info = self._newest_info

@@ -113,6 +113,7 @@ class SmplerxNode(LifecycleNode):
             compressed=self._config["transport"] == "compressed",
             rectified=bool(self._config["image_is_rectified"]),
             camera_info_timeout=float(self._config["camera_info_timeout"]),
+            depth_max_age=float(self._config["depth_max_age"]) if self._config["use_depth"] else None,
         )
         self._loaded = _Loaded(estimator, source, Output(self, estimator.body))
         self.get_logger().info(f"configured: backbone {self._config['backbone']}, body {estimator.body.name}")

@@ -13,10 +13,11 @@ from dataclasses import replace
 import numpy as np
 
 from smplerx_ros.body import BodyModel, load_body
+from smplerx_ros.distance import measured_by_depth
 from smplerx_ros.errors import ModelFileError
 from smplerx_ros.estimator import People
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.types import PARAM_SIZES, Box, Estimated, Frame, Person, SmplxParams
+from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Box, Estimated, Frame, Observation, Person, SmplxParams
 
 HANG_S = 30.0
 
@@ -27,7 +28,7 @@ def random_params(seed: int, distance: float = 3.0) -> SmplxParams:
     values = {name: rng.normal(0, 0.3, size).astype(np.float32) for name, size in PARAM_SIZES.items()}
     values["leye_pose"][:] = values["reye_pose"][:] = np.nan
     values["transl"][:] = (0.0, 0.3, distance)
-    known = ~(Estimated.LEYE_POSE | Estimated.REYE_POSE)
+    known = ~(Estimated.LEYE_POSE | Estimated.REYE_POSE | Estimated.DEPTH)
     return SmplxParams(**values, estimated=known)
 
 
@@ -78,11 +79,18 @@ class FakeEstimator:
             raise ValueError("the network said no")
         if self.failure == "hang":
             time.sleep(HANG_S)
-        person = make_person(self.body, camera, random_params(1), f"p{self.resets}")
+        person = make_person(self.body, camera, self._params(frame, camera), f"p{self.resets}")
         people = [person]
         if self.failure == "not_finite":
             people.append(replace(person, id="broken", joints=np.full((55, 3), np.nan)))
         return make_people(frame, self.body, people, camera)
+
+    def _params(self, frame: Frame, camera: Camera) -> SmplxParams:
+        """3 m away, or where the frame's depth says."""
+        seen = Observation(replace(frame, camera=camera), "p", Box(0, 0, 1, 1))
+        (estimate,) = measured_by_depth(self.body, [seen], [BodyEstimate(0.9, random_params(1), np.ones(55))])
+        assert estimate is not None
+        return estimate.params
 
 
 if __name__ == "__main__":

@@ -37,6 +37,7 @@ class Graph:
         self._executor.add_node(self.node)
         self.images = self.node.create_publisher(Image, "image", QoSProfile(depth=5))
         self.infos = self.node.create_publisher(CameraInfo, "camera_info", QoSProfile(depth=5))
+        self.depths = self.node.create_publisher(Image, "depth", QoSProfile(depth=5))
         self.people: list[PersonArray] = self.listen(PersonArray, "/smplerx/people")
         self.diagnostics: list[DiagnosticArray] = self.listen(DiagnosticArray, "/diagnostics")
         self._stamp_ns = 1_000_000_000_000
@@ -69,6 +70,10 @@ class Graph:
     def info(self) -> CameraInfo:
         header = Header(frame_id="test_camera")
         return CameraInfo(header=header, width=WIDTH, height=HEIGHT, k=[120.0, 0, 80, 0, 120.0, 60, 0, 0, 1])
+
+    def spin_once(self) -> None:
+        """Handle what arrives within a moment."""
+        self._executor.spin_once(timeout_sec=0.05)
 
     def spin_until(self, reached: Callable[[], Any], timeout: float = WAIT_S) -> Any:
         """Handle what arrives until `reached()` is true and return it; fails after `timeout` seconds."""

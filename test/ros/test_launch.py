@@ -18,6 +18,7 @@ LAUNCH_FILE = ROOT / "launch" / "estimate.launch.py"
 TABLE = (*PARAMETERS, *ROS_PARAMETERS)
 ARGUMENTS = sorted(
     ["backbone", "weights", "body_model", "runtime", "device", "autostart", "image", "camera_info", "depth"]
+    + ["use_depth"]
     + ["params_file", "namespace", "use_sim_time", "rviz"]
 )
 
@@ -96,8 +97,8 @@ def test_empty_arguments_leave_the_parameter_file_alone(launch_file: ModuleType)
 
 
 def test_given_arguments_override_in_the_parameter_s_type(launch_file: ModuleType) -> None:
-    _, values = _node(launch_file, device="cpu", weights="32", autostart="false", use_sim_time="true").parameters
-    assert values == {"device": "cpu", "weights": "32", "autostart": False, "use_sim_time": True}
+    _, values = _node(launch_file, backbone="h32*", weights="32", autostart="false", use_sim_time="true").parameters
+    assert values == {"backbone": "h32*", "weights": "32", "autostart": False, "use_sim_time": True}
 
 
 def test_choices_are_the_table_s(launch_file: ModuleType) -> None:
