@@ -13,6 +13,7 @@ import random
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from contextlib import ExitStack
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -24,6 +25,7 @@ from .children import ChildError, Children
 
 CLIP = "demo_walk.mp4"
 TIMEOUT_S = 900.0  # for all of it, on a very slow machine
+_BODY_MODEL = "body_model:="  # the parameter that the recorder has to know of, too
 DOMAINS = range(1, 102)  # above 101 the ports of a domain may be in use by the system (ROS 2 documentation)
 
 
@@ -37,7 +39,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with ExitStack() as stack:
             clip = arguments.video or stack.enter_context(as_file(files("smplerx_ros") / "assets" / CLIP))
-            run(clip, arguments.out, arguments.loops, arguments.rate, stop)
+            run(clip, arguments.out, arguments.loops, arguments.rate, arguments.parameter, stop)
     except (ChildError, InputError) as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -47,8 +49,10 @@ def main(argv: list[str] | None = None) -> int:
     return report(arguments.out)
 
 
-def run(clip: Path, out: Path, loops: int, rate: float | None, stop: threading.Event) -> None:
-    """Play `clip` into the node and record it.
+def run(
+    clip: Path, out: Path, loops: int, rate: float | None, parameters: Sequence[str], stop: threading.Event
+) -> None:
+    """Play `clip` into the node with `parameters` ("name:=value") and record it.
 
     Raises ChildError if one of the processes fails, KeyboardInterrupt when `stop` is set.
     """
@@ -56,8 +60,11 @@ def run(clip: Path, out: Path, loops: int, rate: float | None, stop: threading.E
         count = loops * sum(1 for _ in reader)
     with Children(private_graph()) as children:
         video = ["--video", str(clip), "--out", str(out), "--frames", str(count)]
-        children.start("recorder", "smplerx_ros.ros.recorder", *video, show=True)
-        children.start("node", "smplerx_ros.ros.estimator_main")
+        body_models = [text.removeprefix(_BODY_MODEL) for text in parameters if text.startswith(_BODY_MODEL)]
+        drawn = ["--body-model", body_models[-1]] if body_models else []
+        children.start("recorder", "smplerx_ros.ros.recorder", *video, *drawn, show=True)
+        settings = [part for text in parameters for part in ("-p", text)]
+        children.start("node", "smplerx_ros.ros.estimator_main", "--ros-args", *settings)
         # Both subscribe to camera_info, and the node to the images, before the first one is played.
         how = ["--info-subscribers", "2", "--loops", str(loops), *(["--rate", str(rate)] if rate else [])]
         children.start("player", "smplerx_ros.ros.player", str(clip), *how, environment=image_transport())
@@ -106,6 +113,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--loops", type=int, default=1, help="how often to play it [%(default)s]")
     slow = "frames per second instead of the video's: slow motion, for a machine that cannot follow"
     parser.add_argument("--rate", type=float, default=None, help=slow)
+    setting = "a parameter of the node, e.g. backbone:=s32; may be given several times"
+    parser.add_argument("-p", "--parameter", action="append", default=[], metavar="NAME:=VALUE", help=setting)
     return parser
 
 

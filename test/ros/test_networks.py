@@ -1,0 +1,203 @@
+"""SMPLer-X in the node, with synthetic weights: the poses mean nothing; who is there, when and where does."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from itertools import islice, pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from graph import Graph
+from lifecycle_msgs.msg import Transition
+from node_process import NodeProcess
+from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.msg import ParameterType, ParameterValue
+from rcl_interfaces.srv import SetParameters
+from sensor_msgs.msg import CameraInfo
+from tf2_msgs.msg import TFMessage
+from tf_chain import chain
+
+from smplerx_ros.body.skeleton import JOINT_NAMES
+from smplerx_ros.results import read_people
+from smplerx_ros.ros.demo import CLIP, image_transport
+from smplerx_ros.ros.from_messages import people_from_message, stamp_ns
+from smplerx_ros.ros.player import FRAME_ID
+from smplerx_ros.types import PARAM_SIZES, Estimated
+from smplerx_ros.video import VideoReader, VideoWriter
+
+ESTIMATOR = (sys.executable, "-m", "smplerx_ros.ros.estimator_main")
+STEP, RATE = 6, 2.0  # every sixth frame, at a third of the speed: what a busy machine can follow, too
+WALKED, EMPTY = 20, 8  # frames of the clip, then of nobody
+WAIT_S = 120
+SEEN = 0.8  # of the frames with people; a body of random weights may lie so far from its box that it is taken for two
+EYES = {"leye_pose", "reye_pose"}
+
+
+def write_walk(path: Path, walked: int, empty: int) -> Path:
+    """The clip, slower, and nobody at its end."""
+    package = Path(__file__).resolve().parents[2] / "smplerx_ros"
+    with VideoReader(package / "assets" / CLIP) as reader, VideoWriter(path, RATE) as writer:
+        for count, frame in enumerate(islice(reader, 0, walked * STEP, STEP)):
+            writer.write(frame.image, count / RATE)
+            grey = np.full_like(frame.image, 90)
+        for count in range(walked, walked + empty):
+            writer.write(grey, count / RATE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def played(s32_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    """What player and node said: `people`, `transforms`, `infos`, `counts` of the diagnostics."""
+    directory = tmp_path_factory.mktemp("played")
+    video = write_walk(directory / "walk.mp4", WALKED, EMPTY)
+    graph = Graph()
+    node = NodeProcess(directory / "node.log", "backbone:=s32", f"weights:={s32_bundle}", command=ESTIMATOR)
+    player = None
+    try:
+        transforms = graph.listen(TFMessage, "/tf")
+        infos = graph.listen(CameraInfo, "/camera_info")
+        node.wait_for_log("active:", WAIT_S)
+        command = [sys.executable, "-m", "smplerx_ros.ros.player", str(video), "--info-subscribers", "2"]
+        player = subprocess.Popen(command, env={**os.environ, **image_transport()})
+        graph.spin_until(lambda: player.poll() is not None, WAIT_S)
+        graph.spin_until(lambda: graph.people and stamp_ns(graph.people[-1]) == stamp_ns(infos[-1]))
+        graph.spin_until(lambda: {stamp_ns(m) for m in graph.people if m.people} <= set(map(tf_stamp, transforms)))
+        _, counts = graph.next_diagnostic()
+        return SimpleNamespace(people=graph.people, transforms=transforms, infos=infos, counts=counts)
+    finally:
+        if player is not None and player.poll() is None:
+            player.kill()
+        node.kill()
+        graph.close()
+
+
+def tf_stamp(message: TFMessage) -> int:
+    return stamp_ns(message.transforms[0])
+
+
+def test_an_answer_for_every_processed_image(played: SimpleNamespace) -> None:
+    assert len(played.infos) == WALKED + EMPTY
+    stamps = [stamp_ns(message) for message in played.people]
+    assert all(later > earlier for earlier, later in pairwise(stamps))
+    assert set(stamps) <= {stamp_ns(info) for info in played.infos}
+    dropped = sum(int(value) for name, value in played.counts.items() if name.startswith("dropped: "))
+    assert len(stamps) + dropped == len(played.infos)
+    assert len(stamps) >= 8, played.counts
+
+
+def test_messages_say_what_made_them(played: SimpleNamespace) -> None:
+    for message in played.people:
+        assert message.header.frame_id == FRAME_ID
+        assert (message.backbone, message.body_model) == ("s32", "standin_anny")
+        assert message.runtime == "CPUExecutionProvider fp32"
+        assert message.camera_source == message.CAMERA_SOURCE_CAMERA_INFO
+        assert {"detection", "backbone", "body"} <= {stage.name for stage in message.stages}
+
+
+def test_people_are_there_while_detected_and_leave(played: SimpleNamespace) -> None:
+    order = {stamp_ns(info): index for index, info in enumerate(played.infos)}
+    counts = {order[stamp_ns(message)]: len(message.people) for message in played.people}
+    walked = [count > 0 for index, count in counts.items() if index < WALKED]
+    assert np.mean(walked) >= SEEN, counts
+    assert counts[WALKED + EMPTY - 1] == 0, counts
+    assert max(counts.values()) <= 10
+
+
+def test_values_are_finite_but_for_the_eyes(played: SimpleNamespace) -> None:
+    for message in played.people:
+        for person in people_from_message(message):
+            for name in PARAM_SIZES:
+                value = getattr(person.params, name)
+                assert np.isnan(value).all() if name in EYES else np.isfinite(value).all(), name
+            assert person.params.estimated == ~(Estimated.LEYE_POSE | Estimated.REYE_POSE)
+            assert np.isfinite(person.joints).all()
+            assert (person.joints[0, 2] > 0.1) & (person.joints[0, 2] < 200)
+            assert 0 < person.score <= 1
+
+
+def test_frames_are_where_the_joints_are(played: SimpleNamespace) -> None:
+    by_stamp = {tf_stamp(message): message.transforms for message in played.transforms}
+    for message in filter(lambda message: message.people, played.people):
+        transforms = by_stamp[stamp_ns(message)]
+        assert {t.header.stamp.nanosec for t in transforms} == {message.header.stamp.nanosec}
+        positions, _ = chain(transforms, FRAME_ID)
+        for person in people_from_message(message):
+            tree = np.array([positions[f"smplx_{person.id}/{name}"] for name in JOINT_NAMES])
+            np.testing.assert_allclose(tree, person.joints, atol=1e-3)
+
+
+def test_demo_with_parameters(s32_bundle: Path, tmp_path: Path) -> None:
+    video = write_walk(tmp_path / "walk.mp4", 6, 0)
+    command = [sys.executable, "-m", "smplerx_ros.ros.demo", "--out", str(tmp_path / "out"), "--video", str(video)]
+    command += ["-p", "backbone:=s32", "-p", f"weights:={s32_bundle}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    assert summary["backbone"] == "s32"
+    assert len(read_people(tmp_path / "out" / "people.npz")["id"]) == sum(summary["people"]) > 0
+    assert (tmp_path / "out" / "overlay.mp4").stat().st_size > 0
+
+
+def set_text(graph: Graph, name: str, value: str) -> Any:
+    parameter = ParameterMessage(
+        name=name, value=ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)
+    )
+    request = SetParameters.Request(parameters=[parameter])
+    return graph.call(SetParameters, "/smplerx/set_parameters", request).results[0]
+
+
+@pytest.fixture
+def damaged(s32_bundle: Path, tmp_path: Path) -> Path:
+    directory = Path(shutil.copytree(s32_bundle, tmp_path / "damaged"))
+    with (directory / "model.onnx.data").open("r+b") as file:
+        file.seek(12_345)
+        byte = file.read(1)
+        file.seek(12_345)
+        file.write(bytes([byte[0] ^ 1]))
+    return directory
+
+
+CONVERT = "python -m smplerx_ros convert"
+
+
+@pytest.mark.parametrize(
+    ("weights", "reason"),
+    [
+        ("", "parameter 'weights': backbone 's32' needs a bundle"),
+        ("absent", "absent: no such directory"),
+        ("s32_checkpoint", f"a file, not a bundle's directory; make one with: {CONVERT} /"),
+        ("damaged", "its SHA-256 is not the recorded one"),
+    ],
+)
+def test_weights_that_cannot_be_used(
+    start_node: Any, graph: Graph, request: pytest.FixtureRequest, weights: str, reason: str
+) -> None:
+    """Configure fails and says why; the node stays, and is configured with other parameters."""
+    path = request.getfixturevalue(weights) if weights not in ("", "absent") else weights
+    parameters = ["backbone:=s32", *([f"weights:={path}"] if path else [])]
+    node = start_node(*parameters, command=ESTIMATOR)
+    node.wait_for_log("on_configure failed", WAIT_S)
+    graph.spin_until(lambda: graph.state() == "unconfigured")
+    (line,) = [line for line in node.log.splitlines() if "on_configure failed" in line]
+    assert "parameter 'weights'" in line
+    assert reason in line
+    assert CONVERT in line
+    assert set_text(graph, "backbone", "lite").successful
+    assert set_text(graph, "weights", "").successful
+    assert graph.transition(Transition.TRANSITION_CONFIGURE)
+    assert graph.state() == "inactive"
+    assert node.alive()
+
+
+def test_a_backbone_with_a_star_in_a_parameter_file(start_node: Any, tmp_path: Path) -> None:
+    file = tmp_path / "parameters.yaml"
+    file.write_text("/**:\n  ros__parameters:\n    backbone: h32*\n")
+    node = start_node(command=(*ESTIMATOR, "--ros-args", "--params-file", str(file)))
+    node.wait_for_log("parameter 'weights': backbone 'h32*' needs a bundle", WAIT_S)
