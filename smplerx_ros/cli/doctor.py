@@ -1,23 +1,29 @@
-"""Tell what is there and what is missing: runtimes, GPUs, backbones, bundles, body models.
+"""Tell what is there and what is missing: ROS, runtimes, GPUs, backbones, bundles, body models.
 
-Checks the hashes of the bundles in the cache and of those named.
+Checks the hashes of the embedded files, of the bundles in the cache and of those named.
 Exit code: 0 all of them are usable; 1 one is not.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import shutil
 import subprocess
 from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import as_file, files
+from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import SmplerxError
 
 _SMPLX_PAGE = "https://smpl-x.is.tue.mpg.de"
-_LIBRARIES = ("numpy", "scipy", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", "torch", "timm", "onnxscript")
+_TORCH_HINT = "pip install 'smplerx_ros[torch]'"
+_NOTICE = "NOTICE.md"
+_CONVERSION = ("torch", "timm", "safetensors", "onnx", "onnxscript")
+_LIBRARIES = ("numpy", "scipy", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", *_CONVERSION)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,8 +35,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints the report; returns the exit code."""
     for section, lines in (("machine", _machine()), ("runtimes", _runtimes()), ("backbones", _backbones())):
         _print_section(section, lines)
-    results = [*_checked_bundles(arguments.paths), *_checked_bodies(arguments.paths)]
-    _print_section("bundles and body models", [line for line, _ in results])
+    results = [_checked_assets(), *_checked_bundles(arguments.paths), *_checked_bodies(arguments.paths)]
+    _print_section("files", [line for line, _ in results])
     return 0 if all(good for _, good in results) else 1
 
 
@@ -43,7 +49,16 @@ def _print_section(title: str, lines: list[str]) -> None:
 def _machine() -> list[str]:
     found = {name: _version(name) for name in ("smplerx_ros", *_LIBRARIES)}
     installed = ", ".join(f"{name} {number}" for name, number in found.items() if number)
-    return [f"Python {platform.python_version()} on {platform.platform()}", installed, *_gpus()]
+    return [f"Python {platform.python_version()} on {platform.platform()}", installed, _ros(), *_gpus()]
+
+
+def _ros() -> str:
+    if find_spec("rclpy") is None:
+        return "no ROS 2 (rclpy is not importable): library and command line only; source a ROS 2 environment"
+    name = f"ROS 2 {os.environ.get('ROS_DISTRO', '(ROS_DISTRO is not set)')}"
+    if find_spec("smplerx_ros.msg") is None:
+        return f"{name}, but this package's messages are not built: colcon build, then source install/setup.bash"
+    return f"{name}, messages built"
 
 
 def _version(distribution: str) -> str | None:
@@ -64,17 +79,31 @@ def _gpus() -> list[str]:
 
 
 def _runtimes() -> list[str]:
-    import onnxruntime
+    lines = [*_onnx()]
+    missing = [name for name in _CONVERSION if _version(name) is None]
+    if "torch" in missing:
+        lines.append(f"torch: not installed, needed by convert and runtime:=torch; {_TORCH_HINT}")
+        return lines
+    import torch
 
-    lines = [f"onnx: {', '.join(onnxruntime.get_available_providers())}"]
-    missing = [name for name in ("torch", "timm") if _version(name) is None]
-    if missing:
-        lines.append(f"torch and convert: {' and '.join(missing)} missing; pip install 'smplerx_ros[torch]'")
-    else:
-        import torch
+    devices = f"cpu{', cuda' if torch.cuda.is_available() else ''}"
+    lack = f"; convert and runtime:=torch lack {', '.join(missing)}: {_TORCH_HINT}" if missing else ""
+    return [*lines, f"torch: {devices}{lack}"]
 
-        lines.append(f"torch: cpu{', cuda' if torch.cuda.is_available() else ''}")
-    return lines
+
+def _onnx() -> Iterator[str]:
+    both = [name for name in ("onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino") if _version(name)]
+    if len(both) > 1:
+        yield (
+            f"WARNING: {' and '.join(both)} overwrite each other's files: pip uninstall all but the one you want, "
+            "then pip install --force-reinstall that one"
+        )
+    try:
+        import onnxruntime
+    except ImportError as error:
+        yield f"onnx: not usable ({error}); pip install onnxruntime"
+        return
+    yield f"onnx: built with {', '.join(onnxruntime.get_available_providers())}"
 
 
 def _backbones() -> list[str]:
@@ -88,6 +117,19 @@ def _backbones() -> list[str]:
         else:
             lines.append(f"{entry.name:12} embedded, {entry.licence}")
     return [*lines, "convert a checkpoint once: python -m smplerx_ros convert CHECKPOINT"]
+
+
+def _checked_assets() -> tuple[str, bool]:
+    """NOTICE.md tells the SHA-256 of each embedded file."""
+    from ..models.bundle import sha256
+
+    with as_file(files("smplerx_ros") / "assets") as directory:
+        notice = (directory / _NOTICE).read_text(encoding="utf-8")
+        embedded = sorted(path for path in directory.iterdir() if path.is_file() and path.name != _NOTICE)
+        damaged = [path.name for path in embedded if sha256(path) not in notice]
+    if damaged:
+        return f"BAD: embedded {', '.join(damaged)}: not as published; install the package again", False
+    return f"good: {len(embedded)} embedded files, hashes right", True
 
 
 def _checked_bundles(paths: list[Path]) -> Iterator[tuple[str, bool]]:
@@ -106,12 +148,12 @@ def _checked_bundles(paths: list[Path]) -> Iterator[tuple[str, bool]]:
 def _checked_bodies(paths: list[Path]) -> Iterator[tuple[str, bool]]:
     from ..body import load_body
 
-    files = [path for path in paths if not path.is_dir()]
-    for path in (None, *files):
+    named = [path for path in paths if not path.is_dir()]
+    for path in (None, *named):
         try:
             body = load_body(path)
             yield f"good: body model {path or '(embedded)'}: {body.name}", True
         except SmplerxError as error:
             yield f"BAD: {error}", False
-    if not files:
+    if not named:
         yield f"SMPL-X itself: none named; register at {_SMPLX_PAGE} and pass body_model:=.../SMPLX_NEUTRAL.npz", True

@@ -18,7 +18,9 @@ LITE = "lite"
 _SMPLER_X_TOKENS, _SMPLEST_X_TOKENS = 31, 80
 _SMPLER_X_PAGE = "https://github.com/SMPLCap/SMPLer-X"
 _SMPLEST_X_PAGE = "https://github.com/SMPLCap/SMPLest-X"
-_NON_COMMERCIAL = "S-Lab License 1.0 (non-commercial)"
+_NON_COMMERCIAL = "S-Lab License 1.0 (non-commercial)"  # LICENSE on that page
+# Its page's README names none.
+_UNKNOWN_LICENCE = "licence: see its page (unverified; take it for non-commercial)"
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,13 @@ _ENTRIES = (
     _smpler_x("b32", (768, 12, 12), 0.3, mpe=74.3, fps=33.09),
     _smpler_x("l32", (1024, 24, 16), 0.5, mpe=66.2, fps=24.44),
     _smpler_x("h32", _HUGE, 0.55, mpe=63.0, fps=17.47),
-    # The re-release of H32: the same network with other weights.
+    # The re-release of H32 (2024-03-29): the same network with other weights. The page does not name the file: this is
+    # what users of the authors' Hugging Face repository caizhongang/SMPLer-X call it.
     _smpler_x("h32*", _HUGE, 0.55, mpe=59.7, fps=17.47, file="smpler_x_h32_correct.pth.tar"),
     Backbone(
         name="smplest_x_h",
         family=SMPLEST_X,
-        licence=_NON_COMMERCIAL,
+        licence=_UNKNOWN_LICENCE,
         page=_SMPLEST_X_PAGE,
         checkpoint="smplest_x_h.pth.tar",
         embed_dim=_HUGE[0],

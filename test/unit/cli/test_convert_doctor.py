@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from smplerx_ros.cli import main
+from smplerx_ros.cli import doctor, main
 from smplerx_ros.models import convert as convert_module
 from smplerx_ros.models.bundle import Bundle, FileRecord
 
@@ -79,3 +82,48 @@ def test_doctor_says_what_is_wrong_with_a_body_model(tmp_path: Path, capsys: pyt
     (tmp_path / "SMPLX_NEUTRAL.npz").write_bytes(b"<html>")
     assert main(["doctor", str(tmp_path / "SMPLX_NEUTRAL.npz")]) == 1
     assert "SMPLX_NEUTRAL.npz" in capsys.readouterr().out
+
+
+def test_doctor_tells_of_ros_and_its_absence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there: set[str] = set()
+    monkeypatch.setattr(doctor, "find_spec", lambda name: name if name in there else None)
+    monkeypatch.setenv("ROS_DISTRO", "jazzy")
+    for name, words in (
+        ("", "no ROS 2"),
+        ("rclpy", "messages are not built"),
+        ("smplerx_ros.msg", "ROS 2 jazzy, messages"),
+    ):
+        there.add(name)
+        main(["doctor"])
+        assert words in capsys.readouterr().out
+
+
+def test_doctor_warns_of_two_onnx_runtimes(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["doctor"])
+    assert "WARNING" not in capsys.readouterr().out
+    monkeypatch.setattr(doctor, "_version", lambda name: "1.20" if name.startswith("onnxruntime") else None)
+    main(["doctor"])
+    report = capsys.readouterr().out
+    assert "WARNING: onnxruntime and onnxruntime-gpu" in report
+    assert "torch: not installed" in report
+    assert "pip install 'smplerx_ros[torch]'" in report
+
+
+def test_doctor_without_onnx_runtime(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    main(["doctor"])
+    assert "onnx: not usable" in capsys.readouterr().out
+
+
+def test_doctor_finds_a_damaged_embedded_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    copied = Path(shutil.copytree(Path(str(files("smplerx_ros"))) / "assets", tmp_path / "assets"))
+    monkeypatch.setattr(doctor, "files", lambda package: tmp_path)
+    assert main(["doctor"]) == 0
+    assert "embedded files, hashes right" in capsys.readouterr().out
+    (copied / "hand.onnx").write_bytes(b"")
+    assert main(["doctor"]) == 1
+    assert "BAD: embedded hand.onnx" in capsys.readouterr().out
