@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from os import PathLike
 from pathlib import Path
@@ -27,18 +27,28 @@ PROVIDERS = {
     "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", CPU),
     "openvino": ("OpenVINOExecutionProvider", CPU),
 }
+# Where those providers keep their memory, in ONNX Runtime's words; the others compute in the host's.
+_DEVICES = {"CUDAExecutionProvider": "cuda", "TensorrtExecutionProvider": "cuda"}
 
 
 class OnnxNetwork:
     """One loaded network.
 
     `model` is a file or the file's content; `device` one of `PROVIDERS`; `threads` the CPU threads of one run, None
-    for ONNX Runtime's choice (all cores). Where a wanted provider is missing or does not start, the next one runs and a
+    for ONNX Runtime's choice (all cores). `bind`: keep the inputs' memory on the device from run to run; by default
+    wherever that is not the CPU. Where a wanted provider is missing or does not start, the next one runs and a
     warning says why. Raises ModelFileError for a file that is missing, damaged or no ONNX network, ConfigError for
     an unknown device or number of threads.
     """
 
-    def __init__(self, model: bytes | str | PathLike[str], *, device: str = "cpu", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        model: bytes | str | PathLike[str],
+        *,
+        device: str = "cpu",
+        threads: int | None = None,
+        bind: bool | None = None,
+    ) -> None:
         label = f"{len(model)} bytes in memory" if isinstance(model, bytes) else str(model)
         if not isinstance(model, bytes) and not Path(model).is_file():
             raise ModelFileError(f"network {label}: no such file; check the path")
@@ -52,6 +62,8 @@ class OnnxNetwork:
                 f"network {label}: not a usable ONNX file ({reason}); convert or copy it again"
             ) from error
         self._outputs = [output.name for output in self._session.get_outputs()]
+        self._bind = self.provider != CPU if bind is None else bind
+        self._bound: dict[tuple[tuple[str, tuple[int, ...], str], ...], _BoundInputs] = {}
         if self.provider != wanted[0]:
             log.warning(
                 "network %s: %s did not start (driver or library missing?), using %s", label, wanted[0], self.provider
@@ -81,7 +93,37 @@ class OnnxNetwork:
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """All outputs by name, of inputs by name."""
         feed = {name: np.ascontiguousarray(value) for name, value in inputs.items()}
-        return dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))
+        if not self._bind:
+            return dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))
+        kinds = tuple((name, value.shape, value.dtype.str) for name, value in feed.items())
+        if kinds not in self._bound:
+            self._bound[kinds] = _BoundInputs(self._session, feed, self._outputs)
+        return dict(zip(self._outputs, self._bound[kinds].run(feed), strict=True))
+
+
+class _BoundInputs:
+    """Memory on the device for inputs of one shape and type, filled anew for each run."""
+
+    def __init__(
+        self, session: onnxruntime.InferenceSession, feed: Mapping[str, NDArray[Any]], outputs: Sequence[str]
+    ) -> None:
+        device = _DEVICES.get(session.get_providers()[0], "cpu")
+        self._session = session
+        self._binding = session.io_binding()
+        self._inputs = {
+            name: onnxruntime.OrtValue.ortvalue_from_numpy(value, device, 0) for name, value in feed.items()
+        }
+        for name, value in self._inputs.items():
+            self._binding.bind_ortvalue_input(name, value)
+        for name in outputs:
+            self._binding.bind_output(name)  # into the host's memory, allocated by each run
+
+    def run(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        for name, value in feed.items():
+            self._inputs[name].update_inplace(value)
+        self._session.run_with_iobinding(self._binding)
+        answers: list[NDArray[Any]] = self._binding.copy_outputs_to_cpu()
+        return answers
 
 
 def select_providers(device: str, available: list[str]) -> list[str]:

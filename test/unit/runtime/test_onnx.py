@@ -38,6 +38,20 @@ def test_strided_input_is_read_right(content: bytes) -> None:
     np.testing.assert_array_equal(network.run({"image": image})["points"], expected)
 
 
+def test_bound_inputs_give_the_same_answers_in_any_order_of_shapes(content: bytes) -> None:
+    plain, bound = OnnxNetwork(content, threads=1), OnnxNetwork(content, threads=1, bind=True)
+    rng = np.random.default_rng(2)
+    earlier = []
+    for batch in (1, 3, 1, 2, 3, 1):
+        image = rng.random((batch, 256, 256, 3), np.float32)
+        answer = bound.run({"image": image})
+        for name, expected in plain.run({"image": image}).items():
+            np.testing.assert_array_equal(answer[name], expected)
+        earlier.append((answer["points"], answer["points"].copy()))
+    for kept, copied in earlier:  # a later run does not write into an earlier answer
+        np.testing.assert_array_equal(kept, copied)
+
+
 def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"nowhere\.onnx: no such file"):
         OnnxNetwork(tmp_path / "nowhere.onnx")
