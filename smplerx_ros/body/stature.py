@@ -15,6 +15,7 @@ KNOWN_STATURE_SIGMA = 0.01  # metres: of a height that somebody gave
 
 _LEAST_SIZE, _LARGEST_SIZE = 0.6, 1.3  # shapes beyond are no bodies
 _STIFFNESS = 1e-3  # m^2: keeps components that hardly change the size out of it
+_BODY_JOINTS = slice(22)  # without the fingers, which would count for more than the rest
 
 
 def resized(body: BodyModel, params: SmplxParams, factor: float) -> SmplxParams:
@@ -25,8 +26,8 @@ def resized(body: BodyModel, params: SmplxParams, factor: float) -> SmplxParams:
     """
     betas = params.betas.astype(np.float64)
     rest = body.rest_joints(betas, params.expression)[0]
-    dirs = (body.joint_shapedirs - body.joint_shapedirs[0]).reshape(-1, len(betas))
-    growth = (np.clip(factor, _LEAST_SIZE, _LARGEST_SIZE) - 1) * (rest - rest[0]).ravel()
+    dirs = (body.joint_shapedirs - body.joint_shapedirs[0])[_BODY_JOINTS].reshape(-1, len(betas))
+    growth = (np.clip(factor, _LEAST_SIZE, _LARGEST_SIZE) - 1) * (rest - rest[0])[_BODY_JOINTS].ravel()
     betas += np.linalg.solve(dirs.T @ dirs + _STIFFNESS * np.eye(len(betas)), dirs.T @ growth)
     pelvis = rest[0] + params.transl
     transl = factor * pelvis - body.rest_joints(betas, params.expression)[0, 0]
