@@ -141,7 +141,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "smoothing_rotation_per_speed",
         float,
-        3.0,
+        8.0,
         "Hz added to the cutoff for each rad/s of a joint: higher follows faster.",
         range=(0.0, 1000.0),
     ),

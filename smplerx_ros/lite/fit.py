@@ -23,7 +23,7 @@ FloatArray = NDArray[np.floating[Any]]
 MEAN_STATURE, STATURE_SIGMA = 1.65, 0.09
 KNOWN_STATURE_SIGMA = 0.01
 _FIRST_ITERATIONS, _NEXT_ITERATIONS = 12, 5
-_TURN_RATE = 2.0  # rad/s: standard deviation of a joint's speed from the one expected
+_TURN_ACCELERATION = 50.0  # rad/s^2: standard deviation from joints that go on turning as they did
 _SPEED_MEMORY, _SPEED_DECAY = 0.05, 0.06  # s: over which speeds are averaged, and after which they are not trusted
 _SHAPE_MEMORY = 30  # frames after which a shape is as good as known
 
@@ -78,7 +78,7 @@ class BodyFitter:
             stature=np.full(len(seen), self._stature),
             stature_weight=np.full(len(seen), 1 / self._stature_sigma),
             previous=expected,
-            rotation_weight=np.where(known, 1 / (_TURN_RATE * interval), 0.0),
+            rotation_weight=np.where(known, 1 / (_TURN_ACCELERATION * interval**2), 0.0),
             betas_weight=np.sqrt(np.minimum(frames, _SHAPE_MEMORY)),
         )
         nearer = self.refiner.costs(targets, expected) < self.refiner.costs(targets, first)

@@ -39,25 +39,25 @@ class Point:
 def _limb_points(side: str, odd: int) -> list[Point]:
     """`odd` 0 for the left side, 1 for the right: left and right alternate in the 33."""
     joints = (
-        ("shoulder", 11, 0.008),
-        ("elbow", 13, 0.008),
-        ("wrist", 15, 0.008),
-        ("hip", 23, 0.010),
-        ("knee", 25, 0.008),
-        ("ankle", 27, 0.008),
+        ("shoulder", 11, 0.005),
+        ("elbow", 13, 0.005),
+        ("wrist", 15, 0.005),
+        ("hip", 23, 0.006),
+        ("knee", 25, 0.005),
+        ("ankle", 27, 0.005),
     )
     points = [Point(f"{side}_{n}", f"{side}_{n}", JOINT_INDEX[f"{side}_{n}"], s, body=k + odd) for n, k, s in joints]
     heel, toe = _EXTRA + EXTRA_JOINT_INDEX[f"{side}_heel"], _EXTRA + EXTRA_JOINT_INDEX[f"{side}_big_toe"]
     points += [
-        Point(f"{side}_heel", f"{side}_ankle", heel, 0.015, body=29 + odd),
-        Point(f"{side}_big_toe", f"{side}_ankle", toe, 0.015, body=31 + odd),
+        Point(f"{side}_heel", f"{side}_ankle", heel, 0.009, body=29 + odd),
+        Point(f"{side}_big_toe", f"{side}_ankle", toe, 0.009, body=31 + odd),
     ]
     knuckles = (("index1", 5, 19), ("middle1", 9, None), ("ring1", 13, None), ("pinky1", 17, 17))
     for name, hand, body in knuckles:
         number = JOINT_INDEX[f"{side}_{name}"]
         points.append(
             Point(
-                f"{side}_{name}", f"{side}_wrist", number, 0.012, body=None if body is None else body + odd, hand=hand
+                f"{side}_{name}", f"{side}_wrist", number, 0.007, body=None if body is None else body + odd, hand=hand
             )
         )
     return points
@@ -66,16 +66,16 @@ def _limb_points(side: str, odd: int) -> list[Point]:
 def _head_points() -> list[Point]:
     extra = {name: _EXTRA + i for name, i in EXTRA_JOINT_INDEX.items()}
     return [
-        Point("nose", "head", extra["nose"], 0.010, body=0, face=(4,)),
-        Point("left_eye", "head", extra["left_eye_surface"], 0.010, body=2, face=(473,)),
-        Point("right_eye", "head", extra["right_eye_surface"], 0.010, body=5, face=(468,)),
-        Point("left_ear", "head", extra["left_ear"], 0.012, body=7),
-        Point("right_ear", "head", extra["right_ear"], 0.012, body=8),
-        Point("left_mouth", "head", _STATIC + 54, 0.012, body=9, face=(291,)),
-        Point("right_mouth", "head", _STATIC + 48, 0.012, body=10, face=(61,)),
-        Point("left_eye_outer", "head", _STATIC + 45, 0.010, face=(263,)),
-        Point("right_eye_outer", "head", _STATIC + 36, 0.010, face=(33,)),
-        Point("nose_bridge", "head", _STATIC + 27, 0.010, face=(168,)),
+        Point("nose", "head", extra["nose"], 0.006, body=0, face=(4,)),
+        Point("left_eye", "head", extra["left_eye_surface"], 0.006, body=2, face=(473,)),
+        Point("right_eye", "head", extra["right_eye_surface"], 0.006, body=5, face=(468,)),
+        Point("left_ear", "head", extra["left_ear"], 0.007, body=7),
+        Point("right_ear", "head", extra["right_ear"], 0.007, body=8),
+        Point("left_mouth", "head", _STATIC + 54, 0.007, body=9, face=(291,)),
+        Point("right_mouth", "head", _STATIC + 48, 0.007, body=10, face=(61,)),
+        Point("left_eye_outer", "head", _STATIC + 45, 0.006, face=(263,)),
+        Point("right_eye_outer", "head", _STATIC + 36, 0.006, face=(33,)),
+        Point("nose_bridge", "head", _STATIC + 27, 0.006, face=(168,)),
     ]
 
 

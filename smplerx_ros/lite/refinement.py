@@ -23,7 +23,7 @@ from .pose_prior import PosePrior
 
 FloatArray = NDArray[np.floating[Any]]
 
-_IMAGE_CAUCHY = 4.0  # standard deviations beyond which a landmark counts as an outlier
+_IMAGE_CAUCHY = 6.7  # standard deviations beyond which a landmark counts as an outlier
 _DIRECTION_CAUCHY = 2.0
 _LIMIT_PRECISION = 1 / 0.05**2  # 1/rad^2
 _FIRST_DAMPING = 1e-3

@@ -17,8 +17,8 @@ FloatArray = NDArray[np.floating[Any]]
 
 # Visibility below which a body landmark is a guess of the model, and above which it counts in full.
 _GUESSED, _SEEN = 0.2, 0.7
-_FACE_SIGMA = 0.006  # share of the box height; the face model is finer than the body model
-_HAND_GUESS_SIGMA = 0.025  # knuckles of the body model, used without a hand
+_FACE_SIGMA = 0.0036  # share of the box height; the face model is finer than the body model
+_HAND_GUESS_SIGMA = 0.015  # knuckles of the body model, used without a hand
 _ROI_PER_BODY = 1.25  # the body's region is so much larger than the circle round the body (MediaPipe)
 
 _NUM_BODY = 33

@@ -18,10 +18,10 @@ FloatArray = NDArray[np.floating[Any]]
 LONGEST_GAP_NS = 500_000_000  # after that the last pose says nothing of the next
 _ROTATIONS = ("global_orient", "body_pose", "left_hand_pose", "right_hand_pose", "jaw_pose", "leye_pose", "reye_pose")
 # Places are filtered as image ray (x/z, y/z) and logarithm of the distance: distance is what one camera knows least.
-_RAY = Cutoff(least=3.0, per_speed=20.0)
+_RAY = Cutoff(least=8.0, per_speed=100.0)
 _SHAPE = Cutoff(least=0.2, per_speed=0.0)
 _EXPRESSION = Cutoff(least=2.0, per_speed=2.0)
-_ROTATION = Cutoff(least=1.0, per_speed=3.0)
+_ROTATION = Cutoff(least=1.0, per_speed=8.0)
 _DISTANCE = Cutoff(least=0.5, per_speed=5.0)
 
 

@@ -16,6 +16,7 @@ from smplerx_ros.estimator import Estimator, Options
 from smplerx_ros.lite.backbone import LiteBackbone
 from smplerx_ros.lite.landmarks import LandmarkEstimator, LandmarkQuery, PersonLandmarks
 from smplerx_ros.lite.points import POINTS
+from smplerx_ros.smoothing.people import SmoothingOptions
 from smplerx_ros.types import Frame, Person
 from smplerx_ros.video import VideoReader
 
@@ -43,7 +44,9 @@ class Listener:
 def walk() -> list[tuple[Person, PersonLandmarks] | None]:
     """The woman, who is the lower of the two, in each frame: what was estimated, and the landmarks behind it."""
     body, networks = load_body(), Listener(LandmarkEstimator(threads=1))
-    estimator = Estimator(LiteBackbone(body, networks), BuiltinDetector(threads=1), body, Options())
+    estimator = Estimator(
+        LiteBackbone(body, networks), BuiltinDetector(threads=1), body, Options(smoothing=SmoothingOptions())
+    )
     with as_file(files("smplerx_ros") / "assets" / "demo_walk.mp4") as clip:
         frames = [frame for frame, _ in zip(VideoReader(clip), range(FRAMES), strict=False)]
     rows = []
