@@ -59,17 +59,21 @@ def test_the_network_is_read_by_old_runtimes(s32_bundle: Path) -> None:
     assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 18)]
 
 
-def test_torch_bundle_in_half_precision(s32_checkpoint: Path, tmp_path: Path) -> None:
+# Half precision is slow in torch on a CPU: the self-check takes most of a minute.
+@pytest.mark.parametrize("precision", ["fp32", pytest.param("fp16", marks=pytest.mark.slow)])
+def test_torch_bundle(s32_checkpoint: Path, tmp_path: Path, precision: str) -> None:
     steps: list[str] = []
     out = tmp_path / "new" / "s32"
-    convert(s32_checkpoint, out, runtime="torch", precision="fp16", progress=steps.append)
+    convert(s32_checkpoint, out, runtime="torch", precision=precision, progress=steps.append)
     assert tuple(steps) == STEPS
     assert [path.name for path in out.parent.iterdir()] == ["s32"]
-    assert (out / "model.safetensors").stat().st_size < 0.6 * s32_checkpoint.stat().st_size
-    model = smplerx_ros.load_model("s32", out, runtime="torch")
-    assert model.precision == "fp16"
+    size = (out / "model.safetensors").stat().st_size / s32_checkpoint.stat().st_size
+    assert size < (0.6 if precision == "fp16" else 1.05)
+    assert Bundle.load(out).precision == precision
+    model = smplerx_ros.load_model("s32", out, runtime="torch", precision="fp32")
     reference = parity.vectors("s32")["out_body_pose"]
-    np.testing.assert_allclose(model.predict(parity.crops()).body_pose, reference, atol=0.05)
+    tolerance = 0.05 if precision == "fp16" else 1e-3
+    np.testing.assert_allclose(model.predict(parity.crops()).body_pose, reference, atol=tolerance)
 
 
 def test_onnx_in_half_precision(s32_checkpoint: Path, tmp_path: Path) -> None:

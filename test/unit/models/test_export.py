@@ -44,6 +44,13 @@ def test_onnx_equals_torch(name: str, precision: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(five[4], five[0], atol=1e-5 if precision == "fp32" else 1e-2)
 
 
+@pytest.mark.parametrize(("precision", "warned"), [("fp16", True), ("bf16", False), ("fp32", False)])
+def test_fp16_on_a_cpu_is_warned_of(precision: str, warned: bool, caplog: pytest.LogCaptureFixture) -> None:
+    network = build_network(replace(BACKBONES["smplest_x_h"], embed_dim=48, depth=1, heads=3)).eval()
+    TorchNetwork(network, device="cpu", precision=precision)
+    assert ("torch computes fp16 on CPUs many times slower" in caplog.text) == warned
+
+
 def test_unknown_device_names_the_choice() -> None:
     from smplerx_ros.errors import ConfigError
     from smplerx_ros.runtime.torch import select_device
