@@ -32,7 +32,7 @@ def write_people(path: Path, results: Sequence[FrameResult]) -> None:
 
     `frame`, `stamp_ns` int64, `id` text, `score`, `box (N, 4)` pixels x0 y0 x1 y1, the SMPL-X parameters by their names
     (SmplxParams), `estimated` bits, `joints (N, 55, 3)` metres in the optical frame, `joints_image (N, 55, 2)` pixels,
-    `confidence (N, 55)`, `K (N, 3, 3)`.
+    `confidence (N, 55)`, `pose_covariance (N, 6, 6)` of the pelvis, `K (N, 3, 3)`.
     """
     rows = [(result, person) for result in results for person in result.people]
     people = [person for _, person in rows]
@@ -46,6 +46,7 @@ def write_people(path: Path, results: Sequence[FrameResult]) -> None:
         "joints": _rows([person.joints for person in people], NUM_JOINTS, 3),
         "joints_image": _rows([person.joints_image for person in people], NUM_JOINTS, 2),
         "confidence": _rows([person.confidence for person in people], NUM_JOINTS),
+        "pose_covariance": _rows([person.pose_covariance for person in people], 6, 6, dtype=np.float64),
         "K": _rows([result.k for result, _ in rows], 3, 3, dtype=np.float64),
     }
     for name, size in PARAM_SIZES.items():

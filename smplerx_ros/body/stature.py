@@ -15,20 +15,23 @@ KNOWN_STATURE_SIGMA = 0.01  # metres: of a height that somebody gave
 
 _LEAST_SIZE, _LARGEST_SIZE = 0.6, 1.3  # shapes beyond are no bodies
 _STIFFNESS = 1e-3  # m^2: keeps components that hardly change the size out of it
+_STATURE_WEIGHT = 2.0  # against the joints', which say nothing of the size of the head
 _BODY_JOINTS = slice(22)  # without the fingers, which would count for more than the rest
 
 
 def resized(body: BodyModel, params: SmplxParams, factor: float) -> SmplxParams:
     """A person `factor` times as far and, as the betas can, as big: the same picture to the camera.
 
-    `params` unbatched, optical frame. The pelvis moves along its ray; the betas change as little as they must for the
-    rest joints to be scaled about the pelvis (ridge regression), by 0.6 to 1.3 at most.
+    `params` unbatched, optical frame. The pelvis moves along its ray; the betas change as little as they must for
+    stature and body joints to be scaled about the pelvis (ridge regression), by 0.6 to 1.3 at most.
     """
     betas = params.betas.astype(np.float64)
     rest = body.rest_joints(betas, params.expression)[0]
-    dirs = (body.joint_shapedirs - body.joint_shapedirs[0])[_BODY_JOINTS].reshape(-1, len(betas))
-    growth = (np.clip(factor, _LEAST_SIZE, _LARGEST_SIZE) - 1) * (rest - rest[0])[_BODY_JOINTS].ravel()
-    betas += np.linalg.solve(dirs.T @ dirs + _STIFFNESS * np.eye(len(betas)), dirs.T @ growth)
-    pelvis = rest[0] + params.transl
-    transl = factor * pelvis - body.rest_joints(betas, params.expression)[0, 0]
+    joints = (rest - rest[0])[_BODY_JOINTS].ravel()
+    joint_slopes = (body.joint_shapedirs - body.joint_shapedirs[0])[_BODY_JOINTS].reshape(len(joints), -1)
+    statures = body.stature(np.vstack([betas, betas + np.eye(len(betas))]))
+    slopes = np.vstack([joint_slopes, _STATURE_WEIGHT * (statures[1:] - statures[0])])
+    growth = (np.clip(factor, _LEAST_SIZE, _LARGEST_SIZE) - 1) * np.append(joints, _STATURE_WEIGHT * statures[0])
+    betas += np.linalg.solve(slopes.T @ slopes + _STIFFNESS * np.eye(len(betas)), slopes.T @ growth)
+    transl = factor * (rest[0] + params.transl) - body.rest_joints(betas, params.expression)[0, 0]
     return replace(params, betas=betas, transl=transl)

@@ -18,8 +18,8 @@ _LEAST_MEASURED = 0.25  # share of the samples that need a measurement
 _LEAST_AGREEING = 0.6  # share of the measurements that must lie together; an occluder of half a person leaves doubt
 _WINDOW = 0.10  # width in which they lie together, as a share of the distance: cloth, other builds, noise
 _LEAST_RATIO, _LARGEST_RATIO = 0.4, 2.5  # a child taken for an adult, and more than the reverse
-# A counter, or somebody who stands before a person, hides most of a trunk, but rarely the face: both must agree. Without
-# the head, the ratio's logarithm must be that of a usual size, 2.4 standard deviations of adults'.
+# A counter, or somebody who stands before a person, hides most of a trunk, but rarely the face: both must agree.
+# Without the head, the ratio's logarithm must be that of a usual size, 2.4 standard deviations of adults'.
 _FEWEST_HEAD_SAMPLES = 5
 _UNCONFIRMED = 0.15
 

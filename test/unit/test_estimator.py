@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from smplerx_ros.body import load_body
-from smplerx_ros.errors import ConfigError, ModelFileError
+from smplerx_ros.errors import ConfigError, InputError, ModelFileError
 from smplerx_ros.estimator import Estimator, Options
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.types import BodyEstimate, Box, Estimated, Frame, SmplxParams
@@ -165,3 +165,57 @@ def test_reset_forgets_people(estimator):
 def test_bad_configuration_is_named(values, error, words):
     with pytest.raises(error, match=words):
         Estimator.from_config(values)
+
+
+def with_depth(seen: Frame, metres: float) -> Frame:
+    """A wall at `metres` in front of everything."""
+    return replace(seen, depth=np.full(IMAGE.shape[:2], metres, np.float32))
+
+
+def sigma_along_ray(person) -> float:
+    ray = person.joints[0] / np.linalg.norm(person.joints[0])
+    return float(np.sqrt(ray @ person.pose_covariance[:3, :3] @ ray))
+
+
+def test_depth_puts_people_where_it_sees_them(estimator):
+    camera = Camera.from_fov(640, 480, 70.0)
+    (alone,) = estimator.estimate(frame(0, camera=camera))
+    estimator.reset()
+    (person,) = estimator.estimate(with_depth(frame(1, camera=camera), 2.6))
+    assert alone.joints[0, 2] == pytest.approx(3.0, abs=0.05)
+    assert 2.6 < person.joints[0, 2] < 2.8  # the pelvis lies behind the skin
+    assert person.params.estimated == alone.params.estimated | Estimated.DEPTH
+    np.testing.assert_allclose(person.joints, BODY.joints(person.params)[0], atol=1e-5)
+    # The picture stays.
+    np.testing.assert_allclose(person.joints_image[:22], alone.joints_image[:22], atol=8)
+    np.testing.assert_allclose(person.box.xyxy, alone.box.xyxy, atol=12)
+
+
+def test_people_without_usable_depth_are_as_without(estimator):
+    camera = Camera.from_fov(640, 480, 70.0)
+    (alone,) = estimator.estimate(frame(0, camera=camera))
+    for wall in (np.nan, 30.0, -1.0, np.inf, 0.0):
+        estimator.reset()
+        (person,) = estimator.estimate(with_depth(frame(1, camera=camera), wall))
+        np.testing.assert_array_equal(person.joints, alone.joints)
+        assert not person.params.estimated & Estimated.DEPTH
+
+
+def test_people_say_how_sure_their_place_is(backbone, detector):
+    known = Camera(640, 480, np.array([[460.0, 0, 320], [0, 460.0, 240], [0, 0, 1]]))
+    sigmas = []
+    for height, seen in ((None, frame(0)), (None, frame(0, camera=known)), (1.7, frame(0, camera=known))):
+        (person,) = Estimator(backbone, detector, BODY, Options(person_height=height)).estimate(seen)
+        assert np.isfinite(person.pose_covariance[:3, :3]).all()
+        assert np.isnan(person.pose_covariance[3:]).all()
+        sigmas.append(sigma_along_ray(person) / np.linalg.norm(person.joints[0]))
+    measured = Estimator(backbone, detector, BODY, Options()).estimate(with_depth(frame(0, camera=known), 2.6))[0]
+    sigmas.append(sigma_along_ray(measured) / np.linalg.norm(measured.joints[0]))
+    assert sigmas == sorted(sigmas, reverse=True)
+    np.testing.assert_allclose(sigmas, [0.307, 0.068, 0.040, 0.017], atol=0.002)
+
+
+@pytest.mark.parametrize("depth", [np.zeros((480, 640)), np.zeros((240, 320), np.float32), [[1.0]]])
+def test_depth_of_another_kind_or_size_is_no_frame(depth):
+    with pytest.raises(InputError, match=r"Frame\.depth must be float32 of the image's size"):
+        Frame(IMAGE, depth=depth)

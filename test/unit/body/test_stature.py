@@ -41,15 +41,15 @@ def test_stature_is_that_of_the_standing_mesh() -> None:
 
 @given(st.floats(0.6, 1.3), st.integers(0, 20))
 def test_another_size_is_the_same_picture(factor: float, seed: int) -> None:
-    """The pelvis exactly so; joints move by a sixth at most of what they would without another shape's help."""
+    """The pelvis exactly so; joints move by a quarter at most of what they would without another shape's help."""
     params = someone(seed)
     changed = resized(BODY, params, factor)
     before, after = BODY.joints(params)[0], BODY.joints(changed)[0]
     np.testing.assert_allclose(after[0], factor * before[0], atol=1e-5)
     pixels, moved = CAMERA.project(before[:22]), CAMERA.project(after[:22])
-    assert np.linalg.norm(moved - pixels, axis=1).max() <= abs(factor - 1) / 6 * np.ptp(pixels[:, 1]) + 0.1
+    assert np.linalg.norm(moved - pixels, axis=1).max() <= abs(factor - 1) / 4 * np.ptp(pixels[:, 1]) + 0.1
     statures = BODY.stature(np.stack([params.betas, changed.betas]))
-    assert statures[1] / statures[0] == pytest.approx(factor, abs=0.15 * abs(factor - 1) + 1e-5)
+    assert statures[1] / statures[0] == pytest.approx(factor, abs=0.1 * abs(factor - 1) + 1e-5)
     np.testing.assert_array_equal(changed.body_pose, params.body_pose)
 
 

@@ -47,8 +47,8 @@ def test_it_turns_with_the_ray(x: float, y: float, z: float, turn: tuple[float, 
 
 def test_a_known_height_makes_distances_surer_and_depth_more_so() -> None:
     unknown, known = sigma_along(4.0, CAMERA, 1.65, 0.09), sigma_along(4.0, CAMERA, 1.65, 0.01)
-    assert unknown == pytest.approx(4 * np.hypot(0.09 / 1.65, 0.03))
-    assert known == pytest.approx(4 * np.hypot(0.01 / 1.65, 0.03))
+    assert unknown == pytest.approx(4 * np.hypot(0.09 / 1.65, 0.04))
+    assert known == pytest.approx(4 * np.hypot(0.01 / 1.65, 0.04))
     assert sigma_along_measured(4.0) == pytest.approx(0.06)
     assert sigma_along_measured(4.0) < known < unknown
 

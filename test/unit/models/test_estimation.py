@@ -198,3 +198,15 @@ def test_more_people_than_a_batch_holds(backbone: NetworkBackbone, network: Fake
     assert network.sizes == [16, 1]
     np.testing.assert_allclose([e.params.betas[2] for e in estimates], 10 * np.arange(17) / 255, atol=1e-5)
     assert (np.diff([e.params.transl[0] for e in estimates]) > 0).all()
+
+
+@pytest.mark.parametrize("height", [1.2, 1.65, 1.95])
+def test_a_given_height_scales_size_and_distance(model: Model, body: BodyModel, height: float) -> None:
+    (unknown,) = found(NetworkBackbone(model, body).estimate([seen(PINHOLE)]))
+    (known,) = found(NetworkBackbone(model, body, height).estimate([seen(PINHOLE)]))
+    ratio = height / float(body.stature(unknown.params.betas)[0])
+    before, after = body.joints(unknown.params)[0], body.joints(known.params)[0]
+    np.testing.assert_allclose(after[0], ratio * before[0], rtol=1e-4)
+    assert float(body.stature(known.params.betas)[0]) == pytest.approx(height, abs=0.04)
+    moved = np.linalg.norm(PINHOLE.project(after[:22]) - PINHOLE.project(before[:22]), axis=1)
+    assert moved.max() < 0.05 * np.ptp(PINHOLE.project(before)[:, 1])
