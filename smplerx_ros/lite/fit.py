@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.model import BodyModel
+from ..body.stature import KNOWN_STATURE_SIGMA, MEAN_STATURE, STATURE_SIGMA
 from ..geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
 from .inverse_kinematics import initial_rotations, placed
 from .points import BodyPoints
@@ -19,9 +20,6 @@ from .targets import Sightings, direction_matrix
 
 FloatArray = NDArray[np.floating[Any]]
 
-# Mean stature of adults, men 1.71 m and women 1.59 m (NCD-RisC, eLife 2016), and the spread of both together.
-MEAN_STATURE, STATURE_SIGMA = 1.65, 0.09
-KNOWN_STATURE_SIGMA = 0.01
 _FIRST_ITERATIONS, _NEXT_ITERATIONS = 12, 5
 _TURN_ACCELERATION = 50.0  # rad/s^2: standard deviation from joints that go on turning as they did
 _SPEED_MEMORY, _SPEED_DECAY = 0.05, 0.06  # s: over which speeds are averaged, and after which they are not trusted

@@ -1,0 +1,90 @@
+"""`lite` on rendered people with and without their rendered depth, and whether the covariance keeps what it promises.
+
+python benchmarks/rendered_depth.py [--people 80] [--seed 1]; the pictures are those of benchmarks/rendered_lite.py.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from rendered_lite import Scene, random_scene
+from scipy.spatial.transform import Rotation
+from tqdm import tqdm
+
+from smplerx_ros.body import BodyModel, load_body
+from smplerx_ros.estimator import Estimator
+from smplerx_ros.types import Estimated, Frame, Person
+from smplerx_ros.viewer.rasterizer import rasterize
+
+Array = NDArray[np.float64]
+
+WALL = 2.0  # metres behind the pelvis
+
+
+def depth_of(scene: Scene, body: BodyModel) -> NDArray[np.float32]:
+    """What a perfect sensor would measure."""
+    assert scene.frame.camera is not None
+    depth = rasterize(body.vertices(scene.params)[0], body.faces, scene.frame.camera).depth_image()
+    return np.where(np.isfinite(depth), depth, scene.joints[0, 2] + WALL).astype(np.float32)
+
+
+def nearest(estimator: Estimator, frame: Frame, scene: Scene) -> Person | None:
+    """The person found where the true one is."""
+    estimator.reset()
+    people = estimator.estimate(frame)
+    return min(people, key=lambda p: float(np.linalg.norm(p.joints[0] - scene.joints[0])), default=None)
+
+
+def errors(person: Person, scene: Scene) -> list[float]:
+    """Distance (share), body joints (m), along and across the ray (standard deviations), pelvis' turn (rad, 3 axes)."""
+    true, found = scene.joints[0], person.joints[0]
+    ray = true / np.linalg.norm(true)
+    place = person.pose_covariance[:3, :3]
+    along = float((found - true) @ ray)
+    across = np.linalg.norm(found - true - along * ray) / np.sqrt(2 * np.linalg.eigvalsh(place)[0])
+    turn = Rotation.from_rotvec(person.params.global_orient) * Rotation.from_rotvec(scene.params.global_orient).inv()
+    joints = np.linalg.norm(person.joints[:22] - scene.joints[:22], axis=1).mean()
+    distance = np.linalg.norm(found) / np.linalg.norm(true) - 1
+    return [abs(distance), joints, along / np.sqrt(ray @ place @ ray), across, *turn.as_rotvec()]
+
+
+def summary(rows: list[list[float]]) -> str:
+    """Of the rows of `errors`."""
+    distance, joints, along, across, *turn = np.array(rows).T
+    rms = [float(np.sqrt(np.mean(values**2))) for values in (along, across, *turn)]
+    return (
+        f"{len(rows)} people: distance error {100 * distance.mean():.1f} % on average, {100 * distance.max():.1f} % "
+        f"at most; body joints {1e3 * joints.mean():.0f} mm; RMS error of the pelvis in its standard deviations: along "
+        f"the ray {rms[0]:.2f}, across {rms[1]:.2f}; RMS turn of the pelvis about x, y, z: "
+        f"{rms[2]:.2f}, {rms[3]:.2f}, {rms[4]:.2f} rad"
+    )
+
+
+def main() -> int:
+    """Print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=80)
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    body, rng = load_body(), np.random.default_rng(arguments.seed)
+    estimator = Estimator.from_config({"threads": 1})
+    without, with_depth, used = [], [], 0
+    for _ in tqdm(range(arguments.people), unit="picture"):
+        scene = random_scene(rng, body)
+        alone = nearest(estimator, scene.frame, scene)
+        measured = nearest(estimator, replace(scene.frame, depth=depth_of(scene, body)), scene)
+        if alone is not None and measured is not None:
+            without.append(errors(alone, scene))
+            with_depth.append(errors(measured, scene))
+            used += bool(measured.params.estimated & Estimated.DEPTH)
+    print(f"without depth: {summary(without)}")
+    print(f"with depth, used for {used}: {summary(with_depth)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
