@@ -12,8 +12,8 @@ from .camera import Camera
 
 FloatArray = NDArray[np.floating[Any]]
 
-# The fit's own error in scale: with the height given, `lite` has mean errors of 2.4 % of the distance on a real person
-# (`bench multiview`) and 3.9 % on rendered ones (benchmarks/rendered_lite.py). Taken for all backbones.
+# The fit's own error in scale: with the height given, `lite` has mean errors of 2.5 % of the distance on a real person
+# (`bench multiview`) and 3.8 % on rendered ones (benchmarks/rendered_lite.py). Taken for all backbones.
 FIT_SCALE_SIGMA = 0.04
 # Of a distance measured by depth: noise and the wearer's clothes (metres), and the camera's scale (share).
 DEPTH_SIGMA, DEPTH_SCALE_SIGMA = 0.02, 0.01
