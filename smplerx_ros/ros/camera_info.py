@@ -36,7 +36,8 @@ def camera_from_info(info: CameraInfo, topic: str, *, rectified: bool = False) -
     width, height = (size // binning).tolist()
     model = _MODEL_ALIASES.get(info.distortion_model, info.distortion_model)
     coefficients = np.array(info.d, dtype=np.float64)
-    if rectified or not np.any(coefficients):
+    fisheye = model == "equidistant" and len(coefficients) > 0  # bends rays even with zeros
+    if rectified or not (fisheye or np.any(coefficients)):
         model, coefficients = "plumb_bob", np.zeros(0)
     try:
         return Camera(width, height, k, coefficients, model)

@@ -60,6 +60,7 @@ def test_pixels_of_the_delivered_image(rectified: bool, binning: tuple[int, int]
         ({"d": [], "distortion_model": ""}, "plumb_bob"),
         ({"d": [0.0] * 5, "distortion_model": "whatever"}, "plumb_bob"),
         ({"d": [0.1, 0.0, 0.0, 0.0], "distortion_model": "fisheye"}, "equidistant"),
+        ({"d": [0.0, 0.0, 0.0, 0.0], "distortion_model": "equidistant"}, "equidistant"),
         ({"d": [0.1] * 8, "distortion_model": "rational_polynomial"}, "rational_polynomial"),
     ],
 )
