@@ -52,9 +52,9 @@ def test_recovers_known_bodies_in_metres(fitter):
         true = BODY.joints(params)[0, LIMBS]
         errors.append(np.linalg.norm(found - true, axis=-1))
         relative.append(np.linalg.norm((found - found.mean(0)) - (true - true.mean(0)), axis=-1))
-    assert np.median(errors) < 0.035  # metres at 3 to 5 m: mostly along the line of sight
-    assert np.median(relative) < 0.025
-    assert np.max(relative) < 0.12
+    assert np.median(errors) < 0.02  # metres at 3 to 5 m: mostly along the line of sight
+    assert np.median(relative) < 0.016
+    assert np.max(relative) < 0.08
 
 
 def test_batch_equals_singles(fitter):
