@@ -64,8 +64,8 @@ numbers = st.one_of(st.floats(width=32), st.floats(-100, 1000))
 @given(arrays(np.float64, st.tuples(st.integers(0, 60), st.just(5)), elements=numbers))
 def test_anything_is_survived(rows: np.ndarray) -> None:
     for box in clean_rows(rows, WIDTH, HEIGHT):
-        assert 0 <= box.x0 <= box.x1 - LEAST_SIDE
+        assert min(box.width, box.height) >= LEAST_SIDE
+        assert box.xyxy.min() >= 0
         assert box.x1 <= WIDTH
-        assert 0 <= box.y0 <= box.y1 - LEAST_SIDE
         assert box.y1 <= HEIGHT
         assert 0 <= box.score <= 1
