@@ -104,11 +104,16 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Where people come from: `builtin` finds them, `full_frame` takes the whole image as one person.",
         choices=("builtin", "full_frame"),
     ),
-    Parameter("detection_threshold", float, 0.2, "Least score of a detected person.", range=(0.0, 1.0)),
+    Parameter("detection_threshold", float, 0.2, "Least score of a detected person.", range=(0.0, 1.0), live=True),
     Parameter(
-        "detect_every", int, 10, "Look for new people in every n-th frame; known ones are followed.", range=(1, 1000)
+        "detect_every",
+        int,
+        10,
+        "Look for new people in every n-th frame; known ones are followed.",
+        range=(1, 1000),
+        live=True,
     ),
-    Parameter("max_people", int, 10, "Most people estimated in one frame; the best scores win.", range=(1, 100)),
+    Parameter("max_people", int, 10, "Most people estimated in one frame.", range=(1, 100), live=True),
     Parameter(
         "image_is_rectified",
         bool,
@@ -130,13 +135,20 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Horizontal field of view in degrees assumed for images without calibration.",
         range=(10.0, 170.0),
     ),
-    Parameter("smoothing", bool, True, "Filter poses, places and shapes over time (One-Euro); false: raw estimates."),
+    Parameter(
+        "smoothing",
+        bool,
+        True,
+        "Filter poses, places and shapes over time (One-Euro); false: raw estimates.",
+        live=True,
+    ),
     Parameter(
         "smoothing_rotation_cutoff",
         float,
         1.0,
         "Cutoff frequency of a joint at rest in Hz: lower is steadier.",
         range=(0.01, 100.0),
+        live=True,
     ),
     Parameter(
         "smoothing_rotation_per_speed",
@@ -144,6 +156,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         8.0,
         "Hz added to the cutoff for each rad/s of a joint: higher follows faster.",
         range=(0.0, 1000.0),
+        live=True,
     ),
     Parameter(
         "smoothing_distance_cutoff",
@@ -151,6 +164,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         0.5,
         "Cutoff frequency in Hz of the distance of a person who keeps it.",
         range=(0.01, 100.0),
+        live=True,
     ),
     Parameter(
         "smoothing_distance_per_speed",
@@ -158,6 +172,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         5.0,
         "Hz added to that cutoff for each unit a second of the distance's logarithm.",
         range=(0.0, 1000.0),
+        live=True,
     ),
 )
 
@@ -205,6 +220,15 @@ def validate(values: Mapping[str, object], parameters: Iterable[Parameter] = PAR
         if name not in table:
             raise ConfigError(f"unknown parameter {name!r}{suggestion(name, table) or f'; known: {sorted(table)}'}")
     return {name: parameter.check(values.get(name, parameter.default)) for name, parameter in table.items()}
+
+
+def check_live(values: Mapping[str, object]) -> dict[str, Value]:
+    """The estimator's live parameters among `PARAMETERS`, checked. Raises ConfigError for any other name, too."""
+    checked = validate(values)
+    for parameter in PARAMETERS:
+        if parameter.name in values and not parameter.live:
+            raise ConfigError(f"parameter {parameter.name!r} is not live: it is read when the estimator is made")
+    return {name: checked[name] for name in values}
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

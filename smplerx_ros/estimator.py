@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .body import BodyModel, load_body
 from .body.skeleton import EXTRA_JOINT_NAMES, JOINT_NAMES
-from .config import validate
+from .config import check_live, validate
 from .distance import measured_by_depth, place_covariance
 from .errors import ConfigError
 from .geometry.camera import Camera
@@ -53,7 +53,9 @@ class Backbone(Protocol):
 
 
 class Detector(Protocol):
-    """Finds people in images."""
+    """Finds people in images; `threshold` is the least score of those it answers."""
+
+    threshold: float
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Box]]:
         """Boxes per image, pixels."""
@@ -70,6 +72,8 @@ class People:
     body_model: str
     runtime: str
     stage_seconds: dict[str, float] = field(default_factory=dict)  # of the call that the frame was part of
+    left_out: int = 0  # people in view above `max_people`, not estimated
+    degraded: str = ""  # what is done less because of `latency_budget_ms`
 
 
 @dataclass(frozen=True)
@@ -100,10 +104,18 @@ class _CameraState:
 
 
 class Estimator:
-    """Estimates the people of one or several cameras, told apart by `Frame.frame_id`; people keep their ids."""
+    """Estimates the people of one or several cameras (`Frame.source` or else `frame_id`); people keep their ids."""
 
-    def __init__(self, backbone: Backbone, detector: Detector, body: BodyModel, options: Options) -> None:
+    def __init__(
+        self,
+        backbone: Backbone,
+        detector: Detector,
+        body: BodyModel,
+        options: Options,
+        config: Mapping[str, object] | None = None,
+    ) -> None:
         self.body = body
+        self._config: dict[str, Any] = validate(config or {})  # where `update` starts from
         self._backbone = backbone
         self._detector = detector
         self._options = options
@@ -128,7 +140,22 @@ class Estimator:
             person_height=_height(config),
             smoothing=smoothing_options(config),
         )
-        return cls(_backbone(config, body, threads, bundles_only), _detector(config, threads), body, options)
+        backbone = _backbone(config, body, threads, bundles_only)
+        return cls(backbone, _detector(config, threads), body, options, config)
+
+    def update(self, values: Mapping[str, object]) -> None:
+        """Change live parameters of `config.PARAMETERS` by name; from the next `process` on, people keep their ids.
+
+        Raises ConfigError for a name that is unknown or not live, and for an unusable value; then nothing changes.
+        """
+        changes: dict[str, Any] = check_live(values)
+        self._config |= changes
+        own = {name: changes[name] for name in ("detect_every", "max_people") if name in changes}
+        self._options = replace(self._options, **own)
+        if any(name.startswith("smoothing") for name in changes):
+            self._motion.update(smoothing_options(self._config))
+        if "detection_threshold" in changes:
+            self._detector.threshold = changes["detection_threshold"]
 
     def estimate(self, frame: Frame) -> list[Person]:
         """The people in one frame."""
@@ -141,6 +168,7 @@ class Estimator:
             states = [self._state(frame) for frame in frames]
             self._detect(frames, states)
         cameras = [frame.camera or self._assumed_camera(frame) for frame in frames]
+        counts = [len(state.tracker.following) for state in states]
         observations = [
             (i, Observation(replace(frame, camera=camera), track.id, track.box))
             for i, (frame, camera, state) in enumerate(zip(frames, cameras, states, strict=True))
@@ -162,7 +190,8 @@ class Estimator:
             self._forget(gone)
             kept = tuple(person for person in mine.values() if person is not None and person.id not in gone)
             names = self._backbone.name, self.body.name, self._backbone.runtime
-            results.append(People(frame, kept, camera, *names, seconds))
+            left_out = max(0, counts[i] - self._options.max_people)
+            results.append(People(frame, kept, camera, *names, seconds, left_out))
         return results
 
     def warm_up(self) -> None:
@@ -181,12 +210,13 @@ class Estimator:
 
     def _state(self, frame: Frame) -> _CameraState:
         """The frame's camera; one whose time went back starts anew."""
-        state = self._cameras.get(frame.frame_id)
+        key = frame.source or frame.frame_id
+        state = self._cameras.get(key)
         if state is not None and frame.stamp_ns < state.stamp_ns:
             self._forget(state.tracker.clear())
             state = None
         if state is None:
-            state = self._cameras[frame.frame_id] = _CameraState(Tracker(self._ids))
+            state = self._cameras[key] = _CameraState(Tracker(self._ids))
         state.stamp_ns = frame.stamp_ns
         return state
 

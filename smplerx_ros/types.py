@@ -118,6 +118,8 @@ class Frame:
     """One camera image: `image (H, W, 3) uint8 RGB`; `camera` None means that no calibration is known.
 
     `depth (H, W) float32`, if known: metres along the optical axis at each pixel of the image, NaN where not measured.
+    `detections`: boxes from a detector of the user's own; None where none are known for this image. `source`: the
+    camera's name where there are several; it tells cameras apart before `frame_id` does.
     """
 
     image: NDArray[np.uint8]
@@ -125,6 +127,8 @@ class Frame:
     stamp_ns: int = 0
     frame_id: str = ""
     depth: NDArray[np.float32] | None = None
+    detections: tuple[Box, ...] | None = None
+    source: str = ""
 
     def __post_init__(self) -> None:
         image = self.image

@@ -41,7 +41,7 @@ class BuiltinDetector:
     ) -> None:
         if not 0 <= threshold <= 1:
             raise ConfigError(f"detector threshold must lie in 0..1, got {threshold}")
-        self._threshold = threshold
+        self.threshold = threshold
         self._sizes = tuple(sizes)
         self._network = OnnxNetwork.from_asset("movenet_multipose.onnx", device=device, threads=threads)
 
@@ -64,7 +64,7 @@ class BuiltinDetector:
         rows[(extents < MIN_SIDE).any(axis=1), 4] = 0
         # OpenCV's boxes are x, y, width, height; its non-maximum suppression sorts by score.
         xywh = np.hstack([rows[:, :2], extents])
-        kept = cv2.dnn.NMSBoxes(xywh.tolist(), rows[:, 4].tolist(), self._threshold, MAX_OVERLAP)
+        kept = cv2.dnn.NMSBoxes(xywh.tolist(), rows[:, 4].tolist(), self.threshold, MAX_OVERLAP)
         return [Box(*row) for row in rows[np.ravel(kept).astype(int)].tolist()]
 
     def _run(self, image: NDArray[np.uint8], size: int) -> FloatArray:

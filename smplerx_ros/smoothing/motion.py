@@ -26,6 +26,13 @@ class Motion:
         self._smoother = None if smoothing is None else PeopleSmoother(smoothing)
         self._velocities = VelocityEstimator()
 
+    def update(self, smoothing: SmoothingOptions | None) -> None:
+        """Other options from now on; filters go on from where they are, so that nobody jumps."""
+        if smoothing is None or self._smoother is None:
+            self._smoother = None if smoothing is None else PeopleSmoother(smoothing)
+        else:
+            self._smoother.update(smoothing)
+
     def smoothed(self, person: str, params: SmplxParams, stamp_ns: int) -> SmplxParams:
         """The person's parameters (unbatched), filtered."""
         return params if self._smoother is None else self._smoother.smooth(person, params, stamp_ns)

@@ -30,7 +30,7 @@ class VectorFilter:
     """Values `(..., n)`, each row filtered by the speed of the whole row."""
 
     def __init__(self, cutoff: Cutoff) -> None:
-        self._cutoff = cutoff
+        self.cutoff = cutoff
         self._state: tuple[FloatArray, FloatArray, FloatArray] | None = None  # filtered, raw, velocity
 
     def __call__(self, value: FloatArray, seconds: float) -> FloatArray:
@@ -41,7 +41,7 @@ class VectorFilter:
         filtered, raw, velocity = self._state
         velocity = velocity + smoothing_factor(_SPEED_CUTOFF, seconds) * ((value - raw) / seconds - velocity)
         speed = np.linalg.norm(velocity, axis=-1, keepdims=True)
-        share = smoothing_factor(self._cutoff.least + self._cutoff.per_speed * speed, seconds)
+        share = smoothing_factor(self.cutoff.least + self.cutoff.per_speed * speed, seconds)
         filtered = np.asarray(filtered + share * (value - filtered))
         self._state = filtered, value, velocity
         return filtered
@@ -51,7 +51,7 @@ class RotationFilter:
     """Rotations `(n, 3, 3)`, each along its shortest way: no jump at half a turn."""
 
     def __init__(self, cutoff: Cutoff) -> None:
-        self._cutoff = cutoff
+        self.cutoff = cutoff
         self._state: tuple[FloatArray, FloatArray, FloatArray] | None = None  # filtered, raw, velocity (n, 3) rad/s
 
     def __call__(self, value: FloatArray, seconds: float) -> FloatArray:
@@ -63,7 +63,7 @@ class RotationFilter:
         turns = rotvec_from_matrix(np.swapaxes(np.stack([raw, filtered]), -1, -2) @ value)
         velocity = velocity + smoothing_factor(_SPEED_CUTOFF, seconds) * (turns[0] / seconds - velocity)
         speed = np.linalg.norm(velocity, axis=-1, keepdims=True)
-        share = smoothing_factor(self._cutoff.least + self._cutoff.per_speed * speed, seconds)
+        share = smoothing_factor(self.cutoff.least + self.cutoff.per_speed * speed, seconds)
         filtered = np.asarray(filtered @ matrix_from_rotvec(share * turns[1]))
         self._state = filtered, value, velocity
         return filtered

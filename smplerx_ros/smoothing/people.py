@@ -52,6 +52,12 @@ class PeopleSmoother:
         self._options = options
         self._people: dict[str, _Filters] = {}
 
+    def update(self, options: SmoothingOptions) -> None:
+        """Other cutoffs from now on; filters keep their state."""
+        self._options = options
+        for filters in self._people.values():
+            filters.rotation.cutoff, filters.distance.cutoff = options.rotation, options.distance
+
     def smooth(self, person: str, params: SmplxParams, stamp_ns: int) -> SmplxParams:
         """Smoothed parameters of one person (unbatched) at `stamp_ns`; what is NaN stays NaN."""
         filters = self._people.get(person)
