@@ -15,3 +15,7 @@ class ConfigError(SmplerxError):
 
 class ModelFileError(SmplerxError):
     """A body model, network or checkpoint file that is missing, damaged or of another kind."""
+
+
+class DeviceError(SmplerxError):
+    """The device that runs the networks has failed, or its memory does not hold even one person."""

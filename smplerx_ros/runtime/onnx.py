@@ -14,6 +14,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, ModelFileError
+from .batches import Arrays, BatchLimiter
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,7 @@ class OnnxNetwork:
         self._outputs = [output.name for output in self._session.get_outputs()]
         self._bind = self.provider != CPU if bind is None else bind
         self._bound: dict[tuple[tuple[str, tuple[int, ...], str], ...], _BoundInputs] = {}
+        self._batches = BatchLimiter(f"network {label} on {self.provider}", self._bound.clear)
         if self.provider != wanted[0]:
             log.warning(
                 "network %s: %s did not start (driver or library missing?), using %s", label, wanted[0], self.provider
@@ -91,7 +93,13 @@ class OnnxNetwork:
         return tuple(item.name for item in self._session.get_inputs())
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """All outputs by name, of inputs by name."""
+        """All outputs by name, of inputs by name; in parts where the batch does not fit into the device's memory.
+
+        Raises DeviceError where the device fails.
+        """
+        return self._batches.run(self._run, inputs)
+
+    def _run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         feed = {name: np.ascontiguousarray(value) for name, value in inputs.items()}
         if not self._bind:
             return dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))

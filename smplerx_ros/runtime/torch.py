@@ -19,6 +19,7 @@ from ..models.network import CropNetwork, fuse_norms, load_native, load_publishe
 from ..models.registry import Backbone
 from ..models.smpler_x import SmplerX
 from ..models.smplest_x import SmplestX
+from .batches import Arrays, BatchLimiter
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ class TorchNetwork:
         fuse_norms(network)
         reduce_precision(network, precision)
         self._network = CropNetwork(network).to(self._device).eval()
+        self._batches = BatchLimiter(f"torch network on {self._device}", torch.cuda.empty_cache)
 
     @classmethod
     def from_checkpoint(cls, backbone: Backbone, path: Path, **options: Any) -> TorchNetwork:
@@ -58,7 +60,13 @@ class TorchNetwork:
         return str(self._device)
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Raw outputs by name of `image (B, 256, 192, 3)` float32 RGB 0..255."""
+        """Raw outputs by name of `image (B, 256, 192, 3)` float32 RGB 0..255.
+
+        In parts where the batch does not fit into the device's memory. Raises DeviceError where the device fails.
+        """
+        return self._batches.run(self._run, inputs)
+
+    def _run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
         image = torch.from_numpy(np.ascontiguousarray(inputs["image"])).to(self._device)
         with torch.inference_mode():
             return {name: value.float().cpu().numpy() for name, value in self._network(image).items()}
