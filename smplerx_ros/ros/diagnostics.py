@@ -54,7 +54,7 @@ def _verdict(health: Health, counts: Snapshot) -> tuple[bytes, str]:
     if health.state != "active" or not health.enabled:
         return DiagnosticStatus.OK, health.state if health.enabled else "disabled by ~/enable"
     if "exception" in counts.new_drops:
-        return DiagnosticStatus.ERROR, "the estimator raises exceptions, see the log"
+        return DiagnosticStatus.ERROR, f"exceptions: {counts.last_words['exception']}"
     if health.silent_s > STALE_AFTER_S:
         return DiagnosticStatus.WARN, f"no images on {health.image_topic} for {health.silent_s:.0f} s"
     faults = {reason: number for reason, number in counts.new_drops.items() if reason != SUPERSEDED}

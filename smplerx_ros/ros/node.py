@@ -20,12 +20,15 @@ from .output import Output, OutputOptions
 from .parameters import NodeParameters
 from .pipeline import EstimatorLike, Pipeline
 from .statistics import Statistics
+from .watch import Repeater, Watch
 from .worker import LatestWorker
 
 EstimatorFactory = Callable[[Mapping[str, object]], EstimatorLike]
 Transition = Callable[["SmplerxNode", LifecycleState], TransitionCallbackReturn]
 
 DIAGNOSTICS_PERIOD_S = 1.0
+TRANSITION_LIMIT_S = 30.0  # for one transition (large networks take their time to load); then it is taken for a hang
+ESTIMATION_LIMIT_S = 3.0  # for one image; the same
 STOP_TIMEOUT_S = 1.0  # for the estimation that runs; then it is abandoned, so that a shutdown takes less than 2 s
 
 
@@ -46,7 +49,8 @@ def _guarded(transition: Transition) -> Transition:
     def guarded(self: SmplerxNode, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             self._failure = ""
-            return transition(self, state)
+            with self._watch.over(transition.__name__, TRANSITION_LIMIT_S):
+                return transition(self, state)
         except Exception as error:
             self._failure = f"{transition.__name__} failed: {type(error).__name__}: {error}"
             self.get_logger().error(self._failure)
@@ -90,9 +94,11 @@ class SmplerxNode(LifecycleNode):
         self._running: _Running | None = None
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._statistics = Statistics(self._seconds, self.get_logger().warning)
+        self._watch = Watch(self._seconds, self.get_logger().error)
         self._config = NodeParameters(self, lambda: self._state() != "unconfigured")
         self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
-        self.create_timer(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, clock=self._steady)
+        self._reporter = Repeater(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, "smplerx_diagnostics")
+        self.context.on_shutdown(self._reporter.stop)
         self.create_service(Trigger, "~/reset", self._on_reset)
         self.create_service(SetBool, "~/enable", self._on_enable)
         backwards = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
@@ -129,7 +135,7 @@ class SmplerxNode(LifecycleNode):
         pipeline = Pipeline(
             self, loaded.estimator, loaded.source, loaded.output, self._statistics, self._output_options
         )
-        worker = LatestWorker(pipeline.handle, lambda: self._statistics.drop(SUPERSEDED))
+        worker = LatestWorker(self._watched(pipeline), lambda: self._statistics.drop(SUPERSEDED))
         pipeline.wanted = lambda: not worker.stopping
         self._running = _Running(pipeline, worker)
         self._last_image_s = self._seconds()
@@ -176,6 +182,18 @@ class SmplerxNode(LifecycleNode):
             return False
         return True
 
+    def destroy_node(self) -> None:
+        """End the diagnostics before their publisher goes."""
+        self._reporter.stop()
+        super().destroy_node()
+
+    def _watched(self, pipeline: Pipeline) -> Callable[[ImageMessage], None]:
+        def handle(message: ImageMessage) -> None:
+            with self._watch.over("the estimation of an image", ESTIMATION_LIMIT_S):
+                pipeline.handle(message)
+
+        return handle
+
     def _stop_taking_images(self) -> None:
         loaded, running, self._running = self._loaded, self._running, None
         if loaded is not None:
@@ -190,6 +208,7 @@ class SmplerxNode(LifecycleNode):
         self._loaded = self._running = None
         if running is not None:
             running.worker.stop(0.0)
+        self._watch.clear()
         if loaded is not None:
             loaded.source.stop()
             loaded.output.destroy()
@@ -230,11 +249,13 @@ class SmplerxNode(LifecycleNode):
         return response
 
     def _publish_diagnostics(self) -> None:
+        if not self.context.ok():
+            return
         pipeline = self._running.pipeline if self._running else None
         health = Health(
             state=self._state(),
             enabled=self._taking_images,
-            failure=self._failure,
+            failure=self._failure or self._watch.overdue(),
             image_topic=self._loaded.source.image_topic if self._loaded else "",
             silent_s=self._seconds() - self._last_image_s,
             camera_assumed=pipeline is not None and pipeline.camera_assumed,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -23,6 +23,7 @@ class Snapshot:
     drops: dict[str, int]
     ages_ms: tuple[float, float] | None  # p50, p95 from image stamp to publication
     people: int
+    last_words: dict[str, str] = field(default_factory=dict)  # the newest message of each reason, logged or not
 
 
 class Statistics:
@@ -38,6 +39,7 @@ class Statistics:
         self._ages_ms: deque[float] = deque(maxlen=AGE_WINDOW)
         self._logged: dict[str, float] = {}
         self._silent: Counter[str] = Counter()
+        self._last_words: dict[str, str] = {}
 
     def received(self) -> None:
         """An image arrived."""
@@ -57,6 +59,7 @@ class Statistics:
         with self._lock:
             self._drops[reason] += 1
             self._new_drops[reason] += 1
+            self._last_words[reason] = message
             now = self._seconds()
             if not message or now - self._logged.get(reason, -LOG_PERIOD_S) < LOG_PERIOD_S:
                 self._silent[reason] += bool(message)
@@ -76,6 +79,7 @@ class Statistics:
                 dict(self._drops),
                 (p50, p95) if self._ages_ms else None,
                 self._people,
+                dict(self._last_words),
             )
             self._received = self._published = 0
             self._new_drops.clear()

@@ -1,0 +1,77 @@
+"""Notices what does not return: seen from a thread of its own, since the executor's may be the one that hangs."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+
+@dataclass
+class _Activity:
+    what: str
+    began: float
+    limit_s: float
+    told: bool = False
+
+
+class Watch:
+    """Who is at what since when. `seconds()` is a steady clock; `tell` gets one message for each hang."""
+
+    def __init__(self, seconds: Callable[[], float], tell: Callable[[str], object]) -> None:
+        self._seconds = seconds
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._activities: list[_Activity] = []
+
+    @contextmanager
+    def over(self, what: str, limit_s: float) -> Iterator[None]:
+        """While the body runs, it is watched; more than `limit_s` seconds are too long."""
+        activity = _Activity(what, self._seconds(), limit_s)
+        with self._lock:
+            self._activities.append(activity)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._activities = [other for other in self._activities if other is not activity]
+
+    def overdue(self) -> str:
+        """What has been running for too long, or ""."""
+        now = self._seconds()
+        with self._lock:
+            late = next((a for a in self._activities if now - a.began > a.limit_s), None)
+        if late is None:
+            return ""
+        text = f"{late.what} has not returned for {now - late.began:.0f} s"
+        if not late.told:
+            late.told = True
+            self._tell(text)
+        return text
+
+    def clear(self) -> None:
+        """What runs now has been abandoned."""
+        with self._lock:
+            self._activities.clear()
+
+
+class Repeater:
+    """Calls `action()` every `period_s` seconds in a thread of its own until stopped; `action` must not raise."""
+
+    def __init__(self, period_s: float, action: Callable[[], None], name: str) -> None:
+        self._period_s = period_s
+        self._action = action
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """No call begins after this returns."""
+        self._stopped.set()
+        if threading.current_thread() is not self._thread:
+            self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._period_s):
+            self._action()
