@@ -199,6 +199,7 @@ class BodyEstimate:
     score: float  # 0..1, that this is a person
     params: SmplxParams
     confidence: FloatArray  # (55,) 0..1 per joint; low where a joint keeps a prior pose
+    face_landmarks: FloatArray | None = None  # (478, 2) pixels, MediaPipe's face mesh; None: not seen or not known
 
 
 @dataclass(frozen=True)
@@ -218,3 +219,4 @@ class Person:
     root_velocity: FloatArray = field(default_factory=lambda: np.full((3,), np.nan))  # m/s, optical frame
     left_wrist_velocity: FloatArray = field(default_factory=lambda: np.full((3,), np.nan))
     right_wrist_velocity: FloatArray = field(default_factory=lambda: np.full((3,), np.nan))
+    face_landmarks: FloatArray | None = None  # (478, 2) pixels, MediaPipe's face mesh; None: not seen or not known

@@ -162,8 +162,9 @@ class LiteBackbone:
         for side, flag in _SIDES:
             if getattr(person, f"{side}_hand") is not None:
                 estimated |= flag
-        face = _NO_FACE
+        face, face_landmarks = _NO_FACE, None
         if person.face is not None:
+            face_landmarks = person.face.points[:, :2]
             face = face_pose(person.face.blendshapes, self._body.expression_names)
             estimated |= Estimated.JAW_POSE | Estimated.LEYE_POSE | Estimated.REYE_POSE
             estimated |= Estimated.NONE if face.expression is None else Estimated.EXPRESSION
@@ -181,7 +182,7 @@ class LiteBackbone:
             transl=pose.transl[0],
             estimated=estimated,
         )
-        return BodyEstimate(person.body.score, params, joint_confidence(person))
+        return BodyEstimate(person.body.score, params, joint_confidence(person), face_landmarks)
 
 
 _NO_FACE = FacePose(np.zeros(3), np.full(3, np.nan), np.full(3, np.nan), None)
