@@ -10,11 +10,13 @@ from types import MappingProxyType
 
 from .. import __version__
 from ..errors import SmplerxError
-from . import bench, convert, doctor, estimate
+from . import bench, convert, doctor, estimate, synthesize
 
 # Each module has a docstring (its help), `add_arguments(parser)` and `run(arguments) -> exit code`, and imports
 # what is heavy only when it runs.
-COMMANDS = MappingProxyType({"estimate": estimate, "convert": convert, "bench": bench, "doctor": doctor})
+COMMANDS = MappingProxyType(
+    {"estimate": estimate, "convert": convert, "bench": bench, "doctor": doctor, "synthesize": synthesize}
+)
 
 EXIT_FAILED = 2  # nothing was done: input, options or files that cannot be used
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count

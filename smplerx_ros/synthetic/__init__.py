@@ -1,0 +1,1 @@
+"""Rendered people whose parameters are known: poses, clothes, places, cameras, pictures and their annotations."""
