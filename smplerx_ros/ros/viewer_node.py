@@ -1,0 +1,163 @@
+"""The node behind the page for browsers: it subscribes while somebody looks, and shows the newest message only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
+from rclpy.subscription import Subscription
+from rclpy.timer import Timer
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from ..body import load_body
+from ..config import Parameter
+from ..errors import InputError
+from ..geometry.camera import Camera
+from ..msg import PersonArray
+from ..viewer.options import VIEWER_PARAMETERS
+from ..viewer.page import Page, View
+from .camera_info import camera_from_info
+from .compressed import image_from_compressed
+from .from_messages import people_from_message, stamp_ns
+from .image import RgbImage, image_from_message
+from .parameters import describe
+
+WATCH_PERIOD_S = 0.5
+SILENT_AFTER_S = 5.0  # without people the page says so, and shows nobody
+
+
+class ViewerNode(Node):
+    """Subscribes `smplerx/people`, `image`, `camera_info` and `/diagnostics` while a browser is connected.
+
+    Raises ConfigError for parameters that cannot be used, ModelFileError for a body model that cannot be read.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__("viewer", **kwargs)
+        values: dict[str, Any] = {parameter.name: self._declared(parameter) for parameter in VIEWER_PARAMETERS}
+        self._compressed = values["transport"] == "compressed"
+        self._period = 1 / values["rate"]
+        self._people_topic = self.resolve_topic_name("smplerx/people")
+        self._image_topic = self.resolve_topic_name("image/compressed" if self._compressed else "image")
+        self._info_topic = self.resolve_topic_name("camera_info")
+        self._subscribed: list[Subscription] = []
+        self._draw_timer: Timer | None = None
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._forget()
+        body = load_body(values["body_model"] or None)
+        self._page = Page(body, host=values["host"], port=values["port"], title=self._people_topic)
+        self.create_timer(WATCH_PERIOD_S, self._watch, clock=self._steady)
+        self.get_logger().info(f"open {self._page.url} in a browser")
+
+    def close(self) -> None:
+        """End the page and the node."""
+        self._page.close()
+        self.destroy_node()
+
+    def _declared(self, parameter: Parameter) -> Any:
+        given = self.declare_parameter(parameter.name, parameter.default, describe(parameter))
+        return parameter.check(given.value)
+
+    def _forget(self) -> None:
+        self._people: PersonArray | None = None
+        self._drawn: PersonArray | None = None
+        self._image: Image | CompressedImage | None = None
+        self._info: CameraInfo | None = None
+        self._trouble = ""  # what the estimator says of itself
+        self._last_people_s = self._seconds()
+
+    def _watch(self) -> None:
+        """Follow whether somebody looks; what changes slowly is drawn here."""
+        if not self._page.watched:
+            if self._subscribed:
+                self._unsubscribe()
+            return
+        if not self._subscribed:
+            self._forget()
+            self._subscribe()
+        self._page.show_timeline(self._seconds())
+        silent = self._seconds() - self._last_people_s
+        if silent > SILENT_AFTER_S:
+            text = f"nothing on {self._people_topic} for {silent:.0f} s"
+            self._page.show(View(notices=(text, *filter(None, [self._trouble]))))
+
+    def _subscribe(self) -> None:
+        newest = QoSProfile(depth=1)
+        image = (CompressedImage if self._compressed else Image, self._image_topic, self._keep_image)
+        self._subscribed = [
+            self.create_subscription(PersonArray, self._people_topic, self._keep_people, newest),
+            self.create_subscription(*image, qos_profile_sensor_data),
+            self.create_subscription(CameraInfo, self._info_topic, self._keep_info, qos_profile_sensor_data),
+            self.create_subscription(DiagnosticArray, "/diagnostics", self._keep_trouble, newest),
+        ]
+        self._draw_timer = self.create_timer(self._period, self._draw, clock=self._steady)
+
+    def _unsubscribe(self) -> None:
+        while self._subscribed:
+            self.destroy_subscription(self._subscribed.pop())
+        if self._draw_timer is not None:
+            self.destroy_timer(self._draw_timer)
+        self._page.clear()
+
+    def _keep_people(self, message: PersonArray) -> None:
+        image = self._image
+        if image is not None and image.header.frame_id != message.header.frame_id:
+            return  # another camera's
+        self._people = message
+        self._last_people_s = self._seconds()
+        age_ns = self.get_clock().now().nanoseconds - stamp_ns(message)
+        self._page.arrived(self._last_people_s, age_ns * 1e-6 if stamp_ns(message) else float("nan"))
+
+    def _keep_image(self, message: Image | CompressedImage) -> None:
+        self._image = message
+
+    def _keep_info(self, message: CameraInfo) -> None:
+        self._info = message
+
+    def _keep_trouble(self, message: DiagnosticArray) -> None:
+        node = self._people_topic.rpartition("/")[0]
+        for status in message.status:
+            if status.name.startswith(f"{node}:"):
+                self._trouble = "" if status.level == DiagnosticStatus.OK else f"{node}: {status.message}"
+
+    def _draw(self) -> None:
+        message = self._people
+        if message is None or message is self._drawn:
+            return
+        self._drawn = message
+        notices = [self._trouble] if self._trouble else []
+        image, camera = None, None
+        try:
+            image, camera = self._newest_image()
+        except InputError as error:
+            notices.append(str(error))
+        if message.camera_source == PersonArray.CAMERA_SOURCE_DEFAULT_FOV:
+            notices.append("No camera_info: a field of view is assumed, distances are rough.")
+        self._page.show(
+            View(
+                people=people_from_message(message),
+                backbone=message.backbone,
+                body_model=message.body_model,
+                runtime=message.runtime,
+                stage_seconds={s.name: s.duration.sec + s.duration.nanosec * 1e-9 for s in message.stages},
+                image=image,
+                camera=camera,
+                notices=tuple(notices),
+            )
+        )
+
+    def _newest_image(self) -> tuple[RgbImage | None, Camera | None]:
+        """The newest image with its camera, one with the usual field of view where none is known."""
+        if self._image is None:
+            return None, None
+        convert = image_from_compressed if self._compressed else image_from_message
+        image = convert(self._image, self._image_topic)
+        if self._info is None:
+            return image, Camera.from_fov(image.shape[1], image.shape[0])
+        return image, camera_from_info(self._info, self._info_topic)
+
+    def _seconds(self) -> float:
+        return float(self._steady.now().nanoseconds * 1e-9)
