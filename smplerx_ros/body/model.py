@@ -74,6 +74,16 @@ class BodyModel:
         return self._data.v_template
 
     @property
+    def joint_regressor(self) -> FloatArray:
+        """`(55, V)`: joints as weighted means of the vertices."""
+        return self._data.joint_regressor
+
+    @property
+    def skin_weights(self) -> FloatArray:
+        """`(V, 55)`: how much each vertex follows each joint."""
+        return self._data.weights
+
+    @property
     def joint_shapedirs(self) -> FloatArray:
         """`(55, 3, 10) float64`: metres per unit of each beta."""
         return self._joint_dirs[..., :NUM_BETAS]
