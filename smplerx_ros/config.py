@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from math import isfinite
 from numbers import Integral, Real
+from re import fullmatch
+from typing import Any
 
 from .errors import ConfigError
 from .geometry.camera import DEFAULT_HORIZONTAL_FOV_DEG
 from .models.registry import BACKBONES
 
-Value = bool | int | float | str
+Value = bool | int | float | str | tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -20,12 +22,13 @@ class Parameter:
     """One setting: what it is called, what it may be, and whether it can change while the node is configured."""
 
     name: str
-    type: type[bool] | type[int] | type[float] | type[str]
+    type: type[bool] | type[int] | type[float] | type[str] | type[tuple[str, ...]]
     default: Value
     description: str
     range: tuple[float, float] | None = None  # inclusive
     choices: tuple[str, ...] = ()
     zero: str = ""  # what 0 means where it lies outside `range` and is allowed all the same
+    pattern: str = ""  # regular expression that each text of a list has to match
     live: bool = False  # takes effect at once; the others when the node is configured
 
     def check(self, value: object) -> Value:
@@ -34,6 +37,8 @@ class Parameter:
         if self.choices and typed not in self.choices:
             hint = suggestion(str(typed), self.choices)
             raise ConfigError(f"parameter {self.name!r}: {typed!r} is not a choice; use {self.allowed}{hint}")
+        if isinstance(typed, tuple):
+            self._check_list(typed)
         if self.range and isinstance(typed, (int, float)) and not self._in_range(typed, *self.range):
             raise ConfigError(f"parameter {self.name!r}: {typed!r} is out of range; use {self.allowed}")
         return typed
@@ -46,9 +51,18 @@ class Parameter:
         if self.type is bool:
             return "true | false"
         if self.range is None:
-            return {str: "a text", int: "an integer", float: "a number"}[self.type]
+            return {str: "a text", int: "an integer", float: "a number", tuple: 'a list of texts, [""] if empty'}[
+                self.type
+            ]
         text = f"{self.range[0]:g} to {self.range[1]:g}"
         return f"{text}, or 0 = {self.zero}" if self.zero else text
+
+    def _check_list(self, texts: tuple[str, ...]) -> None:
+        for text in texts:
+            if self.pattern and not fullmatch(self.pattern, text):
+                raise ConfigError(f"parameter {self.name!r}: {text!r} does not match {self.pattern}")
+        if len(set(texts)) < len(texts):
+            raise ConfigError(f"parameter {self.name!r}: {list(texts)} holds something twice")
 
     def _in_range(self, number: float, least: float, most: float) -> bool:
         return least <= number <= most or (bool(self.zero) and number == 0)
@@ -58,6 +72,8 @@ class Parameter:
             return value
         if self.type is str and isinstance(value, str):
             return value
+        if self.type is tuple and isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value):
+            return tuple(text for text in value if text)  # ROS has no empty lists in files: [""] is one
         if self.type is int and isinstance(value, Integral) and not isinstance(value, bool):
             return int(value)
         if self.type is float and isinstance(value, Real) and not isinstance(value, bool) and isfinite(value):
@@ -101,8 +117,9 @@ PARAMETERS: tuple[Parameter, ...] = (
         "detector",
         str,
         "builtin",
-        "Where people come from: `builtin` finds them, `full_frame` takes the whole image as one person.",
-        choices=("builtin", "full_frame"),
+        "Where people come from: `builtin` finds them, `topic` takes the boxes of your own detector, `full_frame` the "
+        "whole image as one person.",
+        choices=("builtin", "topic", "full_frame"),
     ),
     Parameter("detection_threshold", float, 0.2, "Least score of a detected person.", range=(0.0, 1.0), live=True),
     Parameter(
@@ -113,7 +130,30 @@ PARAMETERS: tuple[Parameter, ...] = (
         range=(1, 1000),
         live=True,
     ),
-    Parameter("max_people", int, 10, "Most people estimated in one frame.", range=(1, 100), live=True),
+    Parameter(
+        "max_people",
+        int,
+        10,
+        "Most people estimated in one image: the nearest, which are the largest boxes.",
+        range=(1, 100),
+        live=True,
+    ),
+    Parameter(
+        "latency_budget_ms",
+        float,
+        0.0,
+        "Time that the estimation of one image may take: above it detections come less often, then fewer people, then "
+        "`fallback_weights` (docs/streams.md).",
+        range=(1.0, 60000.0),
+        zero="no limit",
+        live=True,
+    ),
+    Parameter(
+        "fallback_weights",
+        tuple,
+        (),
+        "Folders of the bundles of smaller backbones that `latency_budget_ms` may turn to, in this order.",
+    ),
     Parameter(
         "image_is_rectified",
         bool,
@@ -179,6 +219,14 @@ PARAMETERS: tuple[Parameter, ...] = (
 ROS_PARAMETERS: tuple[Parameter, ...] = (
     Parameter("autostart", bool, True, "Configure and activate the node when it starts."),
     Parameter(
+        "cameras",
+        tuple,
+        (),
+        "Names of several cameras, each with the topics `<name>/image`, `<name>/camera_info`, `<name>/depth` and "
+        "`<name>/detections`. Empty: one camera, with topics without a name before them.",
+        pattern="[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*",
+    ),
+    Parameter(
         "transport",
         str,
         "raw",
@@ -191,6 +239,28 @@ ROS_PARAMETERS: tuple[Parameter, ...] = (
         2.0,
         "Seconds after the first image to wait for a usable CameraInfo before `default_fov` is assumed.",
         range=(0.0, 3600.0),
+    ),
+    Parameter(
+        "image_max_age",
+        float,
+        0.0,
+        "Seconds after its stamp, in the node's time, until an image is too old to be estimated.",
+        range=(0.001, 3600.0),
+        zero="any age",
+    ),
+    Parameter(
+        "detections_max_age",
+        float,
+        0.1,
+        "Most seconds between the stamps of an image and the boxes on `detections` (`detector: topic`); an image waits "
+        "as long for its boxes where they have kept pace.",
+        range=(0.0, 1.0),
+    ),
+    Parameter(
+        "detections_class",
+        str,
+        "",
+        "`class_id` of a person on the topic `detections`. Empty: everything there is a person.",
     ),
     Parameter(
         "use_depth", bool, False, "Take distances from the topic `depth`, registered to the image, where it shows them."
@@ -213,7 +283,7 @@ ROS_PARAMETERS: tuple[Parameter, ...] = (
 )
 
 
-def validate(values: Mapping[str, object], parameters: Iterable[Parameter] = PARAMETERS) -> dict[str, Value]:
+def validate(values: Mapping[str, object], parameters: Iterable[Parameter] = PARAMETERS) -> dict[str, Any]:
     """All parameters by name: `values` checked, defaults for the rest. Raises ConfigError for unknown names, too."""
     table = {parameter.name: parameter for parameter in parameters}
     for name in values:
@@ -222,7 +292,7 @@ def validate(values: Mapping[str, object], parameters: Iterable[Parameter] = PAR
     return {name: parameter.check(values.get(name, parameter.default)) for name, parameter in table.items()}
 
 
-def check_live(values: Mapping[str, object]) -> dict[str, Value]:
+def check_live(values: Mapping[str, object]) -> dict[str, Any]:
     """The estimator's live parameters among `PARAMETERS`, checked. Raises ConfigError for any other name, too."""
     checked = validate(values)
     for parameter in PARAMETERS:

@@ -12,44 +12,24 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from .backbones import Backbone, known_height, load_backbones
 from .body import BodyModel, load_body
-from .body.skeleton import EXTRA_JOINT_NAMES, JOINT_NAMES
 from .config import check_live, validate
-from .distance import measured_by_depth, place_covariance
-from .errors import ConfigError
+from .detection.clean import clean_boxes
+from .distance import measured_by_depth
 from .geometry.camera import Camera
+from .persons import persons
+from .scheduling.budget import FULL, Effort, LatencyBudget
+from .scheduling.crowd import largest
+from .scheduling.detection import SEARCH_EVERY, ConfidenceWatch, DetectionSchedule
 from .smoothing.motion import Motion, smoothing_options
 from .smoothing.people import SmoothingOptions
-from .tracking.tracker import Tracker
-from .types import BodyEstimate, Box, Frame, Observation, Person, SmplxParams
-
-FloatArray = NDArray[np.floating[Any]]
+from .tracking.tracker import TrackedBox, Tracker
+from .types import BodyEstimate, Box, Frame, Observation, Person
 
 _WARM_UP_WIDTH, _WARM_UP_HEIGHT = 640, 480
-_SEARCH_EVERY = 3  # frames between detections while somebody known is lost
-_LONGEST_UNDETECTED_NS = 500_000_000  # at low frame rates people move far from frame to frame
-# The box of a person round joints and extremities, as shares of their extent: skin and hair lie outside.
-_BOX_MARGIN, _BOX_TOP_MARGIN = 0.05, 0.10
-
-
-class Backbone(Protocol):
-    """Turns observations into bodies; may remember people by their id."""
-
-    name: str
-    confirms_people: bool  # answers None where nobody is; otherwise detections have to confirm people
-
-    @property
-    def runtime(self) -> str:
-        """What runs its networks."""
-
-    def estimate(self, observations: Sequence[Observation]) -> list[BodyEstimate | None]:
-        """One answer per observation, in their order; None where no body was found. Every frame has a camera."""
-
-    def forget(self, ids: Collection[str]) -> None:
-        """People who have left."""
-
-    def reset(self) -> None:
-        """Forget everybody."""
+# Without detections for so long, people whom the backbone cannot confirm are given up: others' detectors may be dead.
+_LONGEST_UNCONFIRMED_NS = 2_000_000_000
 
 
 class Detector(Protocol):
@@ -85,6 +65,20 @@ class Options:
     default_fov: float = 60.0  # degrees, horizontal
     person_height: float | None = None  # metres, as the backbone was told: how sure distances are
     smoothing: SmoothingOptions | None = None  # None: raw estimates
+    detection_threshold: float = 0.0  # of the boxes that come with frames; the detector has its own
+    latency_budget_ms: float = 0.0  # 0: none, and nothing depends on how long anything takes
+
+    @classmethod
+    def from_config(cls, config: Mapping[str, Any]) -> Options:
+        """From all of `config.PARAMETERS`."""
+        return cls(
+            **{name: config[name] for name in (*_LIVE, "default_fov")},
+            person_height=known_height(config),
+            smoothing=smoothing_options(config),
+        )
+
+
+_LIVE = ("detect_every", "max_people", "detection_threshold", "latency_budget_ms")  # options that can change
 
 
 @dataclass
@@ -92,36 +86,52 @@ class _CameraState:
     """One camera: its people, its last stamp, and when the next detection is due."""
 
     tracker: Tracker
+    schedule: DetectionSchedule = field(default_factory=DetectionSchedule)
     stamp_ns: int = 0
-    frames_to_detection: int = 0
-    detected_ns: int = 0
+    estimated: frozenset[str] = frozenset()  # in the last frame
 
-    def due(self) -> bool:
-        """Whether to detect now: enough frames or time have passed, or nobody is in view."""
-        self.frames_to_detection -= 1
-        late = self.stamp_ns - self.detected_ns > _LONGEST_UNDETECTED_NS
-        return self.frames_to_detection <= 0 or late or not self.tracker.following
+    def due(self, detect_every: int, spared: int) -> bool:
+        """Whether to detect now."""
+        every = SEARCH_EVERY if self.tracker.searching else detect_every
+        return self.schedule.due(self.stamp_ns, every if self.tracker.following else 1, spared=spared)
+
+
+@dataclass(frozen=True)
+class _Task:
+    """One frame of a call: its camera, and the people who are estimated in it."""
+
+    frame: Frame  # with a camera
+    state: _CameraState
+    people: list[Observation]
+    left_out: list[TrackedBox]
 
 
 class Estimator:
-    """Estimates the people of one or several cameras (`Frame.source` or else `frame_id`); people keep their ids."""
+    """Estimates the people of one or several cameras (`Frame.source` or else `frame_id`); people keep their ids.
+
+    `detector` None: boxes come with the frames alone. `fallbacks` are smaller backbones for `latency_budget_ms`.
+    """
 
     def __init__(
         self,
         backbone: Backbone,
-        detector: Detector,
+        detector: Detector | None,
         body: BodyModel,
         options: Options,
+        *,
+        fallbacks: Sequence[Backbone] = (),
         config: Mapping[str, object] | None = None,
     ) -> None:
         self.body = body
-        self._config: dict[str, Any] = validate(config or {})  # where `update` starts from
-        self._backbone = backbone
+        self._config = validate(config or {})  # where `update` starts from
+        self._backbones = (backbone, *fallbacks)
         self._detector = detector
         self._options = options
         self._ids: Iterator[str] = (f"p{n}" for n in count(1))
         self._cameras: dict[str, _CameraState] = {}
         self._motion = Motion(options.smoothing)
+        self._confidence = ConfidenceWatch()
+        self._budget = self._budget_of(options)
 
     @classmethod
     def from_config(cls, values: Mapping[str, object], *, bundles_only: bool = False) -> Estimator:
@@ -130,32 +140,27 @@ class Estimator:
         A checkpoint as `weights` is converted into the user's cache when ONNX Runtime runs it, unless `bundles_only`.
         Raises ConfigError for an unknown name or unusable value, ModelFileError for an unusable file.
         """
-        config: dict[str, Any] = validate(values)
+        config = validate(values)
         body = load_body(config["body_model"] or None)
         threads = config["threads"] or None
-        options = Options(
-            detect_every=config["detect_every"],
-            max_people=config["max_people"],
-            default_fov=config["default_fov"],
-            person_height=_height(config),
-            smoothing=smoothing_options(config),
-        )
-        backbone = _backbone(config, body, threads, bundles_only)
-        return cls(backbone, _detector(config, threads), body, options, config)
+        backbone, *fallbacks = load_backbones(config, body, threads, bundles_only=bundles_only)
+        options = Options.from_config(config)
+        return cls(backbone, _detector(config, threads), body, options, fallbacks=fallbacks, config=config)
 
     def update(self, values: Mapping[str, object]) -> None:
         """Change live parameters of `config.PARAMETERS` by name; from the next `process` on, people keep their ids.
 
         Raises ConfigError for a name that is unknown or not live, and for an unusable value; then nothing changes.
         """
-        changes: dict[str, Any] = check_live(values)
+        changes = check_live(values)
         self._config |= changes
-        own = {name: changes[name] for name in ("detect_every", "max_people") if name in changes}
-        self._options = replace(self._options, **own)
+        self._options = replace(self._options, **{name: changes[name] for name in _LIVE if name in changes})
         if any(name.startswith("smoothing") for name in changes):
             self._motion.update(smoothing_options(self._config))
-        if "detection_threshold" in changes:
+        if "detection_threshold" in changes and self._detector is not None:
             self._detector.threshold = changes["detection_threshold"]
+        if "latency_budget_ms" in changes:
+            self._budget = self._budget_of(self._options)
 
     def estimate(self, frame: Frame) -> list[Person]:
         """The people in one frame."""
@@ -163,50 +168,55 @@ class Estimator:
 
     def process(self, frames: Sequence[Frame]) -> list[People]:
         """The people of each frame, at most one frame a camera: all of them in one batch per network."""
+        began = perf_counter()
+        effort = FULL if self._budget is None else self._budget.effort
+        backbone = self._backbones[effort.backbone]
         seconds: dict[str, float] = {}
         with _timed(seconds, "detection"):
             states = [self._state(frame) for frame in frames]
-            self._detect(frames, states)
-        cameras = [frame.camera or self._assumed_camera(frame) for frame in frames]
-        counts = [len(state.tracker.following) for state in states]
-        observations = [
-            (i, Observation(replace(frame, camera=camera), track.id, track.box))
-            for i, (frame, camera, state) in enumerate(zip(frames, cameras, states, strict=True))
-            for track in state.tracker.following[: self._options.max_people]
-        ]
+            self._detect(frames, states, effort.spared)
+        tasks = [self._task(frame, state, effort) for frame, state in zip(frames, states, strict=True)]
+        observations = [observation for task in tasks for observation in task.people]
         with _timed(seconds, "backbone"):
-            bodies = self._backbone.estimate([observation for _, observation in observations])
+            bodies = backbone.estimate(observations)
         with _timed(seconds, "body"):
-            bodies = measured_by_depth(self.body, [o for _, o in observations], bodies)
-            bodies = [self._smoothed(o, body) for (_, o), body in zip(observations, bodies, strict=True)]
-            people = self._people([o for _, o in observations], bodies)
-        results = []
-        for i, (frame, camera, state) in enumerate(zip(frames, cameras, states, strict=True)):
-            mine = {o.id: people[k] for k, (owner, o) in enumerate(observations) if owner == i}
-            boxes = {identity: None if person is None else person.box for identity, person in mine.items()}
-            gone = state.tracker.estimated(boxes, frame.stamp_ns)
-            if None in boxes.values():
-                state.frames_to_detection = 0
-            self._forget(gone)
-            kept = tuple(person for person in mine.values() if person is not None and person.id not in gone)
-            names = self._backbone.name, self.body.name, self._backbone.runtime
-            left_out = max(0, counts[i] - self._options.max_people)
-            results.append(People(frame, kept, camera, *names, seconds, left_out))
-        return results
+            found = iter(self._persons(observations, bodies))
+            people = [self._concluded(task, {o.id: next(found) for o in task.people}) for task in tasks]
+        if self._budget is not None:
+            self._budget.spent(perf_counter() - began, max((len(task.people) for task in tasks), default=0))
+        degraded = self._described(effort)
+        return [
+            People(
+                frame=frame,
+                people=mine,
+                camera=_camera(task.frame),
+                backbone=backbone.name,
+                body_model=self.body.name,
+                runtime=backbone.runtime,
+                stage_seconds=seconds,
+                left_out=len(task.left_out),
+                degraded=degraded,
+            )
+            for frame, task, mine in zip(frames, tasks, people, strict=True)
+        ]
 
     def warm_up(self) -> None:
-        """Run detector and backbone once on an empty image, so that the first real one is not the slowest."""
+        """Run detector and backbones once on an empty image, so that the first real one is not the slowest."""
         image = np.zeros((_WARM_UP_HEIGHT, _WARM_UP_WIDTH, 3), np.uint8)
         frame = Frame(image, Camera.from_fov(_WARM_UP_WIDTH, _WARM_UP_HEIGHT))
-        self._detector.detect([image])
-        self._backbone.estimate([Observation(frame, "warm_up", Box(0, 0, _WARM_UP_WIDTH, _WARM_UP_HEIGHT))])
-        self._backbone.reset()
+        if self._detector is not None:
+            self._detector.detect([image])
+        for backbone in self._backbones:
+            backbone.estimate([Observation(frame, "warm_up", Box(0, 0, _WARM_UP_WIDTH, _WARM_UP_HEIGHT))])
+            backbone.reset()
 
     def reset(self) -> None:
         """Forget everybody; ids are not used again."""
         self._cameras.clear()
-        self._backbone.reset()
+        for backbone in self._backbones:
+            backbone.reset()
         self._motion.reset()
+        self._confidence.clear()
 
     def _state(self, frame: Frame) -> _CameraState:
         """The frame's camera; one whose time went back starts anew."""
@@ -221,103 +231,105 @@ class Estimator:
         return state
 
     def _forget(self, people: Collection[str]) -> None:
-        self._backbone.forget(people)
+        for backbone in self._backbones:
+            backbone.forget(people)
         self._motion.forget(people)
+        self._confidence.forget(people)
+
+    def _detect(self, frames: Sequence[Frame], states: Sequence[_CameraState], spared: int) -> None:
+        """Boxes that come with the frames, and the detector's where it is due."""
+        found = {i: self._given(frame) for i, frame in enumerate(frames) if frame.detections is not None}
+        if self._detector is not None:
+            every = self._options.detect_every
+            due = [i for i, state in enumerate(states) if i not in found and state.due(every, spared)]
+            answers = self._detector.detect([frames[i].image for i in due]) if due else []
+            found |= dict(zip(due, answers, strict=True))
+        confirm = not self._backbones[0].confirms_people
+        for i, state in enumerate(states):
+            if i in found:
+                state.tracker.detected(found[i], state.stamp_ns, confirm=confirm)
+                state.schedule.detected(state.stamp_ns)
+            elif confirm and state.stamp_ns - state.schedule.detected_ns > _LONGEST_UNCONFIRMED_NS:
+                state.tracker.detected([], state.stamp_ns, confirm=True)
+
+    def _given(self, frame: Frame) -> list[Box]:
+        height, width = frame.image.shape[:2]
+        boxes = clean_boxes(frame.detections or (), width, height)
+        return [box for box in boxes if box.score >= self._options.detection_threshold]
+
+    def _task(self, frame: Frame, state: _CameraState, effort: Effort) -> _Task:
+        """The nearest people in view, as many as may be."""
+        if frame.camera is None:
+            height, width = frame.image.shape[:2]
+            frame = replace(frame, camera=Camera.from_fov(width, height, self._options.default_fov))
+        following = state.tracker.following
+        most = min(self._options.max_people, effort.people or self._options.max_people)
+        chosen = set(largest({track.id: track.box for track in following}, most, state.estimated))
+        people = [Observation(frame, track.id, track.box) for track in following if track.id in chosen]
+        return _Task(frame, state, people, [track for track in following if track.id not in chosen])
+
+    def _persons(
+        self, observations: Sequence[Observation], bodies: Sequence[BodyEstimate | None]
+    ) -> list[Person | None]:
+        """Placed by depth, smoothed, and with velocities."""
+        bodies = measured_by_depth(self.body, observations, bodies)
+        bodies = [self._smoothed(o, body) for o, body in zip(observations, bodies, strict=True)]
+        people = persons(self.body, observations, bodies, self._options.person_height)
+        return [
+            person and self._with_velocities(person, o.frame.stamp_ns)
+            for o, person in zip(observations, people, strict=True)
+        ]
 
     def _smoothed(self, seen: Observation, body: BodyEstimate | None) -> BodyEstimate | None:
         if body is None:
             return None
         return replace(body, params=self._motion.smoothed(seen.id, body.params, seen.frame.stamp_ns))
 
-    def _detect(self, frames: Sequence[Frame], states: Sequence[_CameraState]) -> None:
-        due = [i for i, state in enumerate(states) if state.due()]
-        found = self._detector.detect([frames[i].image for i in due]) if due else []
-        for i, boxes in zip(due, found, strict=True):
-            state = states[i]
-            state.tracker.detected(boxes, state.stamp_ns, confirm=not self._backbone.confirms_people)
-            state.frames_to_detection = _SEARCH_EVERY if state.tracker.searching else self._options.detect_every
-            state.detected_ns = state.stamp_ns
-
-    def _assumed_camera(self, frame: Frame) -> Camera:
-        height, width = frame.image.shape[:2]
-        return Camera.from_fov(width, height, self._options.default_fov)
-
-    def _people(
-        self, observations: Sequence[Observation], bodies: Sequence[BodyEstimate | None]
-    ) -> list[Person | None]:
-        """Joints of all bodies in one batch, then each person's in the image."""
-        found = [i for i, body in enumerate(bodies) if body is not None]
-        people: list[Person | None] = [None] * len(bodies)
-        if not found:
-            return people
-        estimates = [body for body in bodies if body is not None]
-        points = self.body.landmarks144(SmplxParams.stack([estimate.params for estimate in estimates]))
-        points = points[:, : len(JOINT_NAMES) + len(EXTRA_JOINT_NAMES)]
-        for i, estimate, places in zip(found, estimates, points, strict=True):
-            person = _person(observations[i], estimate, places, self._options.person_height)
-            people[i] = person and self._with_velocities(person, observations[i].frame.stamp_ns)
-        return people
-
     def _with_velocities(self, person: Person, stamp_ns: int) -> Person:
         root, left, right = self._motion.velocities(person.id, person.joints, stamp_ns)
         return replace(person, root_velocity=root, left_wrist_velocity=left, right_wrist_velocity=right)
 
+    def _concluded(self, task: _Task, people: Mapping[str, Person | None]) -> tuple[Person, ...]:
+        """What the tracker and the schedule learn of the people who were estimated; those who stay."""
+        state = task.state
+        boxes = {identity: None if person is None else person.box for identity, person in people.items()}
+        falling = [
+            p for p in people.values() if p and self._confidence.falls(p.id, p.score * float(p.confidence.mean()))
+        ]
+        if falling or None in boxes.values():
+            state.schedule.soon()
+        # Nobody estimates those who are left out: only detections say that they are still there.
+        boxes |= {track.id: None for track in task.left_out if track.seen_ns < state.schedule.detected_ns}
+        gone = state.tracker.estimated(boxes, task.frame.stamp_ns)
+        self._forget(gone)
+        state.estimated = frozenset(people)
+        return tuple(person for person in people.values() if person is not None and person.id not in gone)
 
-def _person(
-    observation: Observation, estimate: BodyEstimate, places: FloatArray, person_height: float | None
-) -> Person | None:
-    """A person from joints and extremities `places (76, 3)` metres; None if none of them is in front of the camera."""
-    camera = observation.frame.camera
-    assert camera is not None
-    pixels = camera.project(places)
-    visible = pixels[np.isfinite(pixels).all(axis=-1)]
-    if not len(visible):
+    def _budget_of(self, options: Options) -> LatencyBudget | None:
+        if not options.latency_budget_ms:
+            return None
+        return LatencyBudget(options.latency_budget_ms * 1e-3, len(self._backbones) - 1)
+
+    def _described(self, effort: Effort) -> str:
+        """What is done less."""
+        parts = []
+        if effort.spared > 1:
+            parts.append(f"detection {effort.spared} times as seldom")
+        if effort.people is not None:
+            parts.append(f"at most {effort.people} people")
+        if effort.backbone:
+            parts.append(f"backbone {self._backbones[effort.backbone].name}")
+        return ", ".join(parts)
+
+
+def _camera(frame: Frame) -> Camera:
+    assert frame.camera is not None
+    return frame.camera
+
+
+def _detector(config: dict[str, Any], threads: int | None) -> Detector | None:
+    if config["detector"] == "topic":
         return None
-    joints = len(JOINT_NAMES)
-    box = _box_round(visible, estimate.score)
-    return Person(
-        id=observation.id,
-        score=estimate.score,
-        box=box,
-        params=estimate.params,
-        joints=places[:joints].astype(np.float32),
-        joints_image=pixels[:joints].astype(np.float32),
-        confidence=estimate.confidence,
-        pose_covariance=place_covariance(observation, estimate.params, places[0], box, person_height),
-    )
-
-
-def _box_round(pixels: FloatArray, score: float) -> Box:
-    low, high = pixels.min(axis=0), pixels.max(axis=0)
-    margin = np.maximum(_BOX_MARGIN * (high - low), 1.0)
-    top = _BOX_TOP_MARGIN * (high - low)[1]
-    return Box(low[0] - margin[0], low[1] - top - 1, high[0] + margin[0], high[1] + margin[1], score)
-
-
-def _backbone(config: dict[str, Any], body: BodyModel, threads: int | None, bundles_only: bool) -> Backbone:
-    if config["backbone"] == "lite":
-        return _lite(config, body, threads)
-    from .models.estimation import NetworkBackbone, load_configured
-
-    return NetworkBackbone(load_configured(config, threads, bundles_only=bundles_only), body, _height(config))
-
-
-def _lite(config: dict[str, Any], body: BodyModel, threads: int | None) -> Backbone:
-    for name, choices in (("runtime", ("auto", "onnx")), ("precision", ("auto", "fp32")), ("weights", ("",))):
-        if config[name] not in choices:
-            raise ConfigError(f"parameter {name!r}: backbone 'lite' takes {' or '.join(map(repr, choices))} only")
-    from .lite.backbone import LiteBackbone
-    from .lite.landmarks import LandmarkEstimator
-
-    return LiteBackbone(body, LandmarkEstimator(config["device"], threads), _height(config))
-
-
-def _height(config: dict[str, Any]) -> float | None:
-    """Metres, or None where it is not known."""
-    return config["person_height"] or None
-
-
-def _detector(config: dict[str, Any], threads: int | None) -> Detector:
     if config["detector"] == "full_frame":
         from .detection.full_frame import FullFrameDetector
 

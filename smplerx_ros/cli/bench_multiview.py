@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..config import Value
     from ..evaluation.landmarks2d import Landmarks2D
     from ..evaluation.multiview import Score, Truth
 
@@ -89,7 +88,7 @@ def _landmarks(clip: Path, kept: Path | None, threads: int | None) -> dict[str, 
     return found
 
 
-def _measured(clip: Path, truth: Truth, values: dict[str, Value]) -> dict[str, Any]:
+def _measured(clip: Path, truth: Truth, values: dict[str, Any]) -> dict[str, Any]:
     """Scores of all cameras, each by an estimator of its own, for one set of parameters."""
     from dataclasses import asdict
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from ..config import PARAMETERS, Parameter, Value
 from ..errors import ConfigError
@@ -15,12 +16,12 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
         group.add_argument(
             f"--{parameter.name.replace('_', '-')}",
             dest=_key(parameter),
-            metavar=parameter.type.__name__.upper(),
+            metavar="A,B,..." if parameter.type is tuple else parameter.type.__name__.upper(),
             help=f"{parameter.description} [{parameter.allowed}; default {parameter.default!r}]".replace("%", "%%"),
         )
 
 
-def given_parameters(arguments: argparse.Namespace) -> dict[str, Value]:
+def given_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
     """The parameters that were given, checked; raises ConfigError."""
     given = {parameter: getattr(arguments, _key(parameter)) for parameter in PARAMETERS}
     return {parameter.name: _parsed(parameter, text) for parameter, text in given.items() if text is not None}
@@ -30,6 +31,8 @@ def _parsed(parameter: Parameter, text: str) -> Value:
     try:
         if parameter.type is bool:
             return parameter.check({"true": True, "false": False}[text.lower()])
+        if parameter.type is tuple:
+            return parameter.check(text.split(",") if text else ())
         return parameter.check(parameter.type(text))
     except (KeyError, ValueError):
         raise ConfigError(f"parameter {parameter.name!r}: {text!r} cannot be read; use {parameter.allowed}") from None

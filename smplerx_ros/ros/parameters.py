@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
@@ -36,15 +37,24 @@ class NodeParameters:
             if parameter.name in overrides:
                 value = parameter.check(overrides[parameter.name].value)
                 node.undeclare_parameter(parameter.name)
-            node.declare_parameter(parameter.name, value, describe(parameter), ignore_override=True)
+            self._declare(parameter, value)
         node.add_on_set_parameters_callback(self._on_set)
 
-    def __getitem__(self, name: str) -> Value:
+    def __getitem__(self, name: str) -> Any:
         return TABLE[name].check(self._node.get_parameter(name).value)
 
-    def of_estimator(self) -> dict[str, Value]:
+    def of_estimator(self) -> dict[str, Any]:
         """What `Estimator.from_config` takes."""
         return {parameter.name: self[parameter.name] for parameter in PARAMETERS}
+
+    def _declare(self, parameter: Parameter, value: Value) -> None:
+        if not isinstance(value, tuple):
+            self._node.declare_parameter(parameter.name, value, describe(parameter), ignore_override=True)
+            return
+        # rclpy cannot see what an empty list is a list of.
+        kind = RosParameter.Type.STRING_ARRAY
+        self._node.declare_parameter(parameter.name, kind, describe(parameter), ignore_override=True)
+        self._node.set_parameters([RosParameter(parameter.name, kind, list(value))])
 
     def _on_set(self, changes: list[RosParameter]) -> SetParametersResult:
         for change in changes:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, validate
+from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, check_live, validate
 from smplerx_ros.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -46,6 +46,9 @@ def test_names_are_unique_and_defaults_allowed() -> None:
         ({"person_height": float("nan")}, ["person_height", "nan"]),
         ({"default_fov": 0.0}, ["default_fov", "0.0", "10 to 170"]),
         ({"image_is_rectified": 1}, ["image_is_rectified", "true | false"]),
+        ({"fallback_weights": "s32"}, ["fallback_weights", "'s32'", "a list of texts"]),
+        ({"fallback_weights": ["s32", 3]}, ["fallback_weights", "3"]),
+        ({"fallback_weights": ["s32", "s32"]}, ["fallback_weights", "twice"]),
         ({"device": None}, ["device", "None", "cuda"]),
         ({"autostart": True}, ["autostart"]),  # the node's own, not the estimator's
     ],
@@ -74,6 +77,25 @@ def test_any_value_is_taken_in_its_type_or_refused_by_name(parameter, value) -> 
         assert type(checked) is parameter.type
         return
     assert repr(parameter.name) in reason
+
+
+def test_names_of_cameras_are_names_of_topics() -> None:
+    (cameras,) = (parameter for parameter in ROS_PARAMETERS if parameter.name == "cameras")
+    assert cameras.check(["front", "head/left_2"]) == ("front", "head/left_2")
+    assert cameras.check([""]) == ()
+    for bad in ("2nd", "a b", "/front", "front/", "~"):
+        with pytest.raises(ConfigError, match="cameras"):
+            cameras.check([bad])
+
+
+def test_what_is_live_is_checked_and_nothing_else_taken() -> None:
+    assert check_live({"max_people": 3}) == {"max_people": 3}
+    with pytest.raises(ConfigError, match="'default_fov' is not live"):
+        check_live({"default_fov": 60.0})
+    with pytest.raises(ConfigError, match="out of range"):
+        check_live({"max_people": 0})
+    with pytest.raises(ConfigError, match="did you mean 'max_people'"):
+        check_live({"max_peple": 1})
 
 
 def test_documentation_is_current() -> None:
