@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 
 import numpy as np
@@ -24,12 +24,15 @@ NAMESPACES = ("bones", "joints", "label", "mesh")
 
 
 class MarkerWriter:
-    """Makes the MarkerArray of each frame and remembers whom RViz shows, so that they can be deleted."""
+    """Makes the MarkerArray of each frame and remembers whom RViz shows, so that they can be deleted.
 
-    def __init__(self, body: BodyModel) -> None:
+    `numbers` are the markers' ids, shared by the writers of one topic.
+    """
+
+    def __init__(self, body: BodyModel, numbers: Iterator[int] | None = None) -> None:
         self._body = body
         self._numbers: dict[str, int] = {}  # marker ids of the people on show
-        self._next = count(1)
+        self._next = count(1) if numbers is None else numbers
         self._mesh_shown = False
 
     def update(self, people: Sequence[Person], header: Header, *, mesh: bool) -> MarkerArray:

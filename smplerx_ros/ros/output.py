@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from rclpy.lifecycle import LifecycleNode
@@ -36,43 +38,63 @@ class OutputOptions:
     markers_mesh: bool
 
 
-class Output:
-    """The publishers of results, active and inactive with the node."""
+@dataclass
+class _View:
+    """What is shown of one camera's people."""
 
-    def __init__(self, node: LifecycleNode, body: BodyModel) -> None:
+    markers: MarkerWriter
+    overlay_publisher: Any
+    header: Header  # the last
+
+
+class Output:
+    """The publishers of results, active and inactive with the node; `cameras` are named as in `Frame.source`.
+
+    People and markers of all cameras go out on one topic, each camera's overlay on its own, `~/<camera>/overlay`.
+    """
+
+    def __init__(self, node: LifecycleNode, body: BodyModel, cameras: Sequence[str] = ("",)) -> None:
         self._node = node
         self._body = body
-        self._markers = MarkerWriter(body)
         self._transforms = TransformWriter(body)
-        self._last_header = Header()
         self._people_publisher = self._publisher(PersonArray, "~/people", RESULTS_DEPTH)
         self._tf_publisher = self._publisher(TFMessage, "/tf", TF_DEPTH)
         self._marker_publisher = self._publisher(MarkerArray, "~/markers", RESULTS_DEPTH)
-        self._overlay_publisher = self._publisher(Image, "~/overlay", 1)
+        marker_numbers = count(1)
+        self._views = {
+            camera: _View(
+                MarkerWriter(body, marker_numbers),
+                self._publisher(Image, f"~/{camera}/overlay" if camera else "~/overlay", 1),
+                Header(),
+            )
+            for camera in cameras
+        }
 
     def publish(self, people: People, header: Header, options: OutputOptions) -> None:
         """Send one frame: people and TF first, then what is only to be looked at."""
-        self._last_header = header
+        view = self._views[people.frame.source]
+        view.header = header
         self._people_publisher.publish(person_array(people, header))
         # TF has no place for a camera without a name.
         if options.tf and people.people and header.frame_id:
             self._tf_publisher.publish(self._transforms.update(people.people, header))
         if self._marker_publisher.get_subscription_count():
-            self._marker_publisher.publish(self._markers.update(people.people, header, mesh=options.markers_mesh))
-        if self._overlay_publisher.get_subscription_count():
+            self._marker_publisher.publish(view.markers.update(people.people, header, mesh=options.markers_mesh))
+        if view.overlay_publisher.get_subscription_count():
             drawn = draw_people(people.frame.image, people.people, self._body, people.camera)
-            self._overlay_publisher.publish(message_from_image(drawn, Image(header=header)))
+            view.overlay_publisher.publish(message_from_image(drawn, Image(header=header)))
 
     def clear(self) -> None:
         """Take down the markers: nobody is seen any more."""
-        deletions = self._markers.clear(self._last_header)
-        if deletions.markers:
-            self._marker_publisher.publish(deletions)
+        for view in self._views.values():
+            deletions = view.markers.clear(view.header)
+            if deletions.markers:
+                self._marker_publisher.publish(deletions)
 
     def destroy(self) -> None:
         """Free the publishers."""
-        publishers = (self._people_publisher, self._tf_publisher, self._marker_publisher, self._overlay_publisher)
-        for publisher in publishers:
+        publishers = (self._people_publisher, self._tf_publisher, self._marker_publisher)
+        for publisher in (*publishers, *(view.overlay_publisher for view in self._views.values())):
             self._node.destroy_lifecycle_publisher(publisher)
 
     def _publisher(self, kind: type[Any], topic: str, depth: int) -> Any:
