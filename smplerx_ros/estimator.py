@@ -92,7 +92,7 @@ class _CameraState:
 
     def due(self, detect_every: int, spared: int) -> bool:
         """Whether to detect now."""
-        every = SEARCH_EVERY if self.tracker.searching else detect_every
+        every = min(SEARCH_EVERY, detect_every) if self.tracker.searching else detect_every
         return self.schedule.due(self.stamp_ns, every if self.tracker.following else 1, spared=spared)
 
 
