@@ -18,6 +18,7 @@ from .bundle import MODEL_FILES
 from .network import CropNetwork, fuse_norms
 from .smpler_x import SmplerX
 from .smplest_x import SmplestX
+from .winograd import use_winograd
 
 # What the exporter writes without translation; ONNX Runtime reads it since 1.14.
 OPSET = 18
@@ -41,6 +42,8 @@ def export(network: SmplerX | SmplestX, outputs: Iterable[str], runtime: str, di
 
 def _export_onnx(network: SmplerX | SmplestX, outputs: list[str], path: Path) -> None:
     fuse_norms(network)
+    if isinstance(network, SmplerX) and network.box_net.deconv[0].weight.dtype == torch.float32:
+        use_winograd(network)
     crops = CropNetwork(network).eval()
     image = torch.zeros(_EXAMPLE_BATCH, CROP_HEIGHT, CROP_WIDTH, 3)
     with torch.no_grad():

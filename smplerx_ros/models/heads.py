@@ -7,7 +7,7 @@ are raw cells.
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import chain, pairwise
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,6 @@ HAND_BINS = 16  # cells of a hand's heat map per axis, and of its pooled region
 BOX_STRIDE = 8  # cells of the box head's map per cell of the feature map
 HAND_BOX_SCALE, FACE_BOX_SCALE = 2.0, 1.5
 _HIDDEN = 512
-_BOX_CHANNELS = 256
 
 
 class PositionNet(nn.Module):
@@ -69,12 +68,11 @@ class BodyRegressor(nn.Module):
 class BoxNet(nn.Module):
     """Boxes of left hand, right hand and face."""
 
-    def __init__(self, dim: int) -> None:
+    def __init__(self, dim: int, channels: int) -> None:
         super().__init__()
-        widths = [dim + BODY_JOINTS * DEPTH_BINS, _BOX_CHANNELS, _BOX_CHANNELS, _BOX_CHANNELS]
-        self.deconv = _upsampling(widths)
-        self.bbox_center = nn.Sequential(nn.Conv2d(_BOX_CHANNELS, 3, 1))
-        self.lhand_size, self.rhand_size, self.face_size = (_size_mlp() for _ in range(3))
+        self.deconv = _upsampling([dim + BODY_JOINTS * DEPTH_BINS, channels, channels, channels])
+        self.bbox_center = nn.Sequential(nn.Conv2d(channels, 3, 1))
+        self.lhand_size, self.rhand_size, self.face_size = (_size_mlp(channels) for _ in range(3))
 
     def forward(self, feature: Tensor, heatmap: Tensor) -> tuple[Tensor, Tensor]:
         """Centres and sizes `(B, 3, 2)` in cells, of left hand, right hand, face; sizes may be negative.
@@ -82,12 +80,14 @@ class BoxNet(nn.Module):
         `feature (B, C, 16, 12)`, `heatmap (B, 25, 16, 16, 12)` probabilities.
         """
         joined = torch.cat([feature, heatmap.flatten(1, 2)], dim=1)
-        upsampled = self.deconv(joined.to(self.deconv[0].weight.dtype)).float()
+        upsampled = self.deconv(joined.to(_dtype(self.deconv))).float()
         _, centers = soft_argmax(self.bbox_center(upsampled))
-        local = sample_features(upsampled, centers)
+        return centers / BOX_STRIDE, self.sizes(sample_features(upsampled, centers))
+
+    def sizes(self, local: Tensor) -> Tensor:
+        """Sizes `(B, 3, 2)` in cells of the features `(B, 3, channels)` at the centres."""
         mlps = (self.lhand_size, self.rhand_size, self.face_size)
-        sizes = torch.stack([mlp(local[:, part]) for part, mlp in enumerate(mlps)], dim=1)
-        return centers / BOX_STRIDE, sizes
+        return torch.stack([mlp(local[:, part]) for part, mlp in enumerate(mlps)], dim=1)
 
 
 class HandRoiNet(nn.Module):
@@ -100,7 +100,7 @@ class HandRoiNet(nn.Module):
 
     def forward(self, feature: Tensor, left_box: Tensor, right_box: Tensor) -> Tensor:
         """`(2B, C, 16, 16)`: all left hands (mirrored), then all right. Boxes `(B, 4)` in pixels of the crop."""
-        upsampled = self.deconv(feature.to(self.deconv[0].weight.dtype)).float()
+        upsampled = self.deconv(feature.to(_dtype(self.deconv))).float()
         cells_per_pixel = 4 / PATCH  # two doublings of the feature map
         left = roi_align(upsampled, left_box * cells_per_pixel, HAND_BINS).flip(3)
         right = roi_align(upsampled, right_box * cells_per_pixel, HAND_BINS)
@@ -167,5 +167,10 @@ def _upsampling(widths: list[int]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def _size_mlp() -> nn.Sequential:
-    return nn.Sequential(nn.Linear(_BOX_CHANNELS, _BOX_CHANNELS), nn.ReLU(), nn.Linear(_BOX_CHANNELS, 2))
+def _dtype(module: nn.Module) -> torch.dtype:
+    """What the module computes in."""
+    return next(chain(module.parameters(), module.buffers())).dtype
+
+
+def _size_mlp(channels: int) -> nn.Sequential:
+    return nn.Sequential(nn.Linear(channels, channels), nn.ReLU(), nn.Linear(channels, 2))

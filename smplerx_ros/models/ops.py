@@ -28,8 +28,8 @@ def soft_argmax(logits: Tensor) -> tuple[Tensor, Tensor]:
 def sample_features(feature: Tensor, points: Tensor) -> Tensor:
     """Bilinear samples `(B, J, C)` of `feature (B, C, H, W)` at `points (B, J, 2)` (x, y); zero outside."""
     height, width = feature.shape[2:]
-    along_x = _hat(points[..., 0].float(), width)
-    along_y = _hat(points[..., 1].float(), height)
+    along_x = hat(points[..., 0].float(), _ramp(width, feature.device))
+    along_y = hat(points[..., 1].float(), _ramp(height, feature.device))
     columns = feature.float() @ along_x[:, None].transpose(2, 3)  # (B, C, H, J)
     return (columns * along_y[:, None].transpose(2, 3)).sum(dim=2).transpose(1, 2)
 
@@ -57,13 +57,13 @@ def _pooling_matrix(start: Tensor, end: Tensor, bins: int, cells: int) -> Tensor
     at = start[:, None, None] + first * step[:, None, None] + (index + 0.5) * step[:, None, None] / count
     # A sample beyond the map by more than a cell counts as zero; up to there it takes the border's value.
     used = (index < count) & (at >= -1.0) & (at <= float(cells))
-    weight = _hat(at.clamp(0.0, cells - 1.0), cells)
+    weight = hat(at.clamp(0.0, cells - 1.0), _ramp(cells, start.device))
     return (weight * (used / count)[..., None]).sum(dim=2)
 
 
-def _hat(at: Tensor, cells: int) -> Tensor:
-    """`(..., cells)` bilinear weights of positions `at (...)`: what lies beyond the map weighs nothing."""
-    return (1.0 - (at[..., None] - _ramp(cells, at.device)).abs()).clamp(min=0.0)
+def hat(at: Tensor, places: Tensor) -> Tensor:
+    """`(..., cells)` bilinear weights of positions `at (...)` for cells at `places`; beyond them nothing weighs."""
+    return (1.0 - (at[..., None] - places).abs()).clamp(min=0.0)
 
 
 def _ramp(cells: int, device: torch.device) -> Tensor:

@@ -41,6 +41,7 @@ class Backbone:
     depth: int = 0
     heads: int = 0
     tokens: int = 0
+    box_channels: int = 256  # of the head that finds hands and face
     drop_path: float = 0.0  # training only, largest of a linear schedule
     box_ratio: float = 1.25
     mpe_mm: float | None = None
@@ -73,6 +74,18 @@ def _smpler_x(
 
 
 _HUGE = (1280, 32, 16)
+# Not of the authors: SMPLer-X's structure, small enough to be trained on a CPU in minutes; see docs/training.md.
+_TINY = Backbone(
+    "tiny",
+    SMPLER_X,
+    "Apache-2.0 (the code; weights are those of whoever trains them)",
+    "docs/training.md",
+    embed_dim=128,
+    depth=4,
+    heads=4,
+    tokens=_SMPLER_X_TOKENS,
+    box_channels=32,
+)
 _ENTRIES = (
     Backbone("lite", LITE, "Apache-2.0", "docs/lite.md"),
     _smpler_x("s32", (384, 12, 12), 0.1, mpe=82.6, fps=36.17),
@@ -95,6 +108,7 @@ _ENTRIES = (
         drop_path=0.55,
         box_ratio=1.2,
     ),
+    _TINY,
 )
 BACKBONES: dict[str, Backbone] = {entry.name: entry for entry in _ENTRIES}
 

@@ -22,7 +22,7 @@ class SmplerX(nn.Module):
         self.encoder = Encoder(backbone)
         self.body_position_net = heads.PositionNet(dim, heads.BODY_JOINTS)
         self.body_regressor = heads.BodyRegressor(dim)
-        self.box_net = heads.BoxNet(dim)
+        self.box_net = heads.BoxNet(dim, backbone.box_channels)
         self.hand_roi_net = heads.HandRoiNet(dim)
         self.hand_position_net = heads.PositionNet(dim, heads.HAND_JOINTS)
         self.hand_regressor = heads.HandRegressor(dim)
@@ -36,10 +36,8 @@ class SmplerX(nn.Module):
         """Outputs (see `prediction.py`) of `image (B, 3, 256, 192)` RGB 0..1."""
         tokens, feature = self.encoder(image)
         heatmap, body_joints = self.body_position_net(feature)
-        root, body, betas, camera = self.body_regressor(
-            tokens[:, _FIRST_BODY:], tokens[:, _SHAPE], tokens[:, _CAMERA], body_joints
-        )
-        expression, jaw = self.face_regressor(tokens[:, _EXPRESSION], tokens[:, _JAW])
+        root, body, betas, camera = self.body_regressor(*self.body_tokens(tokens), body_joints)
+        expression, jaw = self.face_regressor(*self.face_tokens(tokens))
         left_box, right_box, face_box = self.part_boxes(feature, heatmap)
         hand_rotations, hand_joints = self.hands(feature, left_box, right_box)
         return {
@@ -50,6 +48,14 @@ class SmplerX(nn.Module):
             "joint_img": torch.cat([body_joints, hand_joints], dim=1),
             "part_boxes": torch.stack([left_box, right_box, face_box], dim=1),
         }
+
+    def body_tokens(self, tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Pose `(B, 25, C)`, shape and camera `(B, C)` of the task tokens `(B, 31, C)`."""
+        return tokens[:, _FIRST_BODY:], tokens[:, _SHAPE], tokens[:, _CAMERA]
+
+    def face_tokens(self, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Expression and jaw `(B, C)` of the task tokens `(B, 31, C)`."""
+        return tokens[:, _EXPRESSION], tokens[:, _JAW]
 
     def part_boxes(self, feature: Tensor, heatmap: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Square boxes `(B, 4)` in pixels of the crop, of left hand, right hand and face."""

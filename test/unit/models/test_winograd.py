@@ -1,0 +1,61 @@
+"""The heads without transposed convolutions answer what those answer."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from smplerx_ros.models import heads  # noqa: E402
+from smplerx_ros.models.network import fuse_norms  # noqa: E402
+from smplerx_ros.models.ops import sample_features  # noqa: E402
+from smplerx_ros.models.winograd import FastBoxNet, FastUpsampling  # noqa: E402
+
+DIM, CHANNELS, BATCH = 24, 16, 3
+
+
+@pytest.fixture
+def trained():  # type: ignore[no-untyped-def]
+    """A head as after training: its norms do something."""
+
+    def make(head):  # type: ignore[no-untyped-def]
+        torch.manual_seed(0)
+        for norm in (module for module in head.modules() if isinstance(module, torch.nn.BatchNorm2d)):
+            torch.nn.init.uniform_(norm.weight, 0.5, 2.0)
+            torch.nn.init.normal_(norm.bias)
+            torch.nn.init.normal_(norm.running_mean)
+            torch.nn.init.uniform_(norm.running_var, 0.5, 2.0)
+        fuse_norms(head.eval())
+        return head
+
+    return make
+
+
+@torch.inference_mode()
+def test_boxes_are_those_of_the_box_net(trained) -> None:  # type: ignore[no-untyped-def]
+    plain = trained(heads.BoxNet(DIM, CHANNELS))
+    plain.bbox_center[0].weight *= 30  # sharp maps: their centres are all over the crop
+    fast = FastBoxNet(plain)
+    feature, heatmap = torch.randn(BATCH, DIM, 16, 12), torch.rand(BATCH, 25, 16, 16, 12)
+    wanted, found = plain(feature, heatmap), fast(feature, heatmap)
+    assert wanted[0].std() > 0.5
+    for one, other in zip(wanted, found, strict=True):
+        torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-4)
+
+
+@torch.inference_mode()
+def test_hands_get_the_same_maps(trained) -> None:  # type: ignore[no-untyped-def]
+    deconv = trained(heads.HandRoiNet(DIM)).deconv
+    feature = torch.randn(BATCH, DIM, 16, 12)
+    torch.testing.assert_close(FastUpsampling(deconv)(feature), deconv(feature), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("point", [(0.0, 0.0), (95.0, 127.0), (3.25, 100.75)])
+@torch.inference_mode()
+def test_samples_are_those_of_the_ordered_map(trained, point: tuple[float, float]) -> None:  # type: ignore[no-untyped-def]
+    *others, last = FastBoxNet(trained(heads.BoxNet(DIM, CHANNELS))).doublings
+    maps = torch.randn(BATCH, DIM + 400, 16, 12)
+    for doubling in others:
+        maps = doubling(maps)
+    tiles, points = last.tiles(maps), torch.tensor(point).expand(BATCH, 2, 2)
+    torch.testing.assert_close(last.sample(tiles, points), sample_features(last.in_order(tiles), points))
