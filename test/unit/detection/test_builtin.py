@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from smplerx_ros.detection.builtin import BuiltinDetector, fit
+from smplerx_ros.detection.builtin import SIZES, BuiltinDetector, fit
 from smplerx_ros.errors import ConfigError, InputError
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "lite"
@@ -53,6 +53,45 @@ def test_boxes_stay_inside_the_image(detector: BuiltinDetector, walker: NDArray[
     assert 0 <= box.x0 < box.x1 <= cut.shape[1]
     assert 0 <= box.y0 < box.y1 <= cut.shape[0]
     assert box.y1 > 280  # reaches the edge that cuts the person
+
+
+def _crowd(walker: NDArray[np.uint8], columns: int, rows: int, height: int) -> NDArray[np.uint8]:
+    small = cv2.resize(walker, (round(walker.shape[1] * height / walker.shape[0]), height))
+    image = np.full((rows * (height + 40), columns * 150, 3), 110, np.uint8)
+    for row in range(rows):
+        for column in range(columns):
+            y, x = 20 + row * (height + 40), 20 + column * 150
+            image[y : y + height, x : x + small.shape[1]] = small
+    return image
+
+
+@pytest.mark.parametrize(("columns", "rows"), [(6, 2), (2, 6), (10, 1), (1, 10)])
+def test_more_people_than_one_look_gives_are_found_once(
+    detector: BuiltinDetector, walker: NDArray[np.uint8], columns: int, rows: int
+) -> None:
+    image = _crowd(walker, columns, rows, 200)
+    boxes = detector.detect([image])[0]
+    centres = [((box.x0 + box.x1) / 2 // 150, (box.y0 + box.y1) / 2 // 240) for box in boxes]
+    assert len(centres) == len(set(centres)), "somebody has two boxes"
+    assert len(centres) >= 0.9 * columns * rows
+    assert len(BuiltinDetector(threads=2, tiled=False).detect([image])[0]) <= 12
+
+
+def test_small_people_are_found(detector: BuiltinDetector, walker: NDArray[np.uint8]) -> None:
+    person = cv2.resize(walker, None, fx=0.2, fy=0.2, interpolation=cv2.INTER_AREA)  # 82 px high in 1280 x 720
+    places = [(200, 150), (700, 400), (1100, 300)]
+    boxes = detector.detect([_on_grey(person, places)])[0]
+    assert len(boxes) == 3
+    for box, (x, y) in zip(sorted(boxes, key=lambda box: box.x0), places, strict=True):
+        np.testing.assert_allclose(box.xyxy, [x + 8, y + 8, x + 33, y + 90], atol=10)
+
+
+def test_one_near_person_costs_no_tiles(walker: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+    look = BuiltinDetector._look
+    monkeypatch.setattr(BuiltinDetector, "_look", lambda self, *args: (looks.append(args[1]), look(self, *args))[1])
+    BuiltinDetector(threads=2).detect([_on_grey(walker, [(500, 100)])])
+    assert looks == list(SIZES)
 
 
 def test_threshold_decides(walker: NDArray[np.uint8]) -> None:
