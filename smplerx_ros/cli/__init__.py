@@ -10,12 +10,19 @@ from types import MappingProxyType
 
 from .. import __version__
 from ..errors import SmplerxError
-from . import bench, convert, doctor, estimate, synthesize
+from . import bench, convert, doctor, estimate, evaluate, synthesize
 
 # Each module has a docstring (its help), `add_arguments(parser)` and `run(arguments) -> exit code`, and imports
 # what is heavy only when it runs.
 COMMANDS = MappingProxyType(
-    {"estimate": estimate, "convert": convert, "bench": bench, "doctor": doctor, "synthesize": synthesize}
+    {
+        "estimate": estimate,
+        "convert": convert,
+        "bench": bench,
+        "doctor": doctor,
+        "synthesize": synthesize,
+        "evaluate": evaluate,
+    }
 )
 
 EXIT_FAILED = 2  # nothing was done: input, options or files that cannot be used

@@ -1,0 +1,125 @@
+"""Measure a backbone on a data set: errors in millimetres, beside the paper's.
+
+    smplerx evaluate --dataset ehf --data DIR --body-models DIR --backbone h32 --weights BUNDLE --out OUT
+    smplerx evaluate --dataset synthetic --data DIR --out OUT
+
+Writes samples.csv (every person), results.npz (with predicted parameters), settings.json and table.md into OUT. Killed,
+it goes on when it is called again. docs/evaluation.md says what is measured, and where data sets come from.
+Exit code: 0 done; 2 refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..evaluation.bodies import Bodies
+    from ..evaluation.datasets import LoadedSet
+    from ..evaluation.judges import Judge
+    from ..evaluation.predictors import Predictor
+    from ..evaluation.run import Detector
+    from ..evaluation.table import Figures
+
+_PARAMETERS = ("backbone", "weights", "runtime", "device", "precision", "threads")  # of the estimator, by these names
+BOXES = ("truth", "detected")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this command."""
+    from ..config import PARAMETERS
+    from ..evaluation.datasets import DATASETS
+
+    parser.add_argument("--dataset", required=True, choices=tuple(DATASETS), help="what to measure on")
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="its images and annotations")
+    parser.add_argument("--annotations", type=Path, metavar="FILE", help="if not found in DIR by its usual name")
+    parser.add_argument("--body-models", type=Path, metavar="DIR", help="SMPLX_*.npz [the embedded stand-in]")
+    parser.add_argument("--out", type=Path, required=True, metavar="OUT", help="results; goes on with what is there")
+    parser.add_argument("--boxes", choices=BOXES, default=BOXES[0], help="who finds the people [%(default)s]")
+    parser.add_argument("--batch", type=int, default=16, metavar="N", help="people at once [%(default)s]")
+    parser.add_argument("--limit", type=int, metavar="N", help="only the first N people")
+    parser.add_argument("--submission", action="store_true", help="also write what AGORA's server takes")
+    for parameter in PARAMETERS:
+        if parameter.name in _PARAMETERS:
+            parser.add_argument(
+                f"--{parameter.name}",
+                type=parameter.type,
+                default=parameter.default,
+                help=f"{parameter.description} [{parameter.allowed}; default {parameter.default!r}]".replace("%", "%%"),
+            )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Returns the exit code; raises SmplerxError where nothing can be measured."""
+    from tqdm import tqdm
+
+    from ..errors import ConfigError
+    from ..evaluation.agora import pack_submission
+    from ..evaluation.bodies import Bodies
+    from ..evaluation.datasets import load_set
+    from ..evaluation.judges import load_judge
+    from ..evaluation.parts import Store
+    from ..evaluation.predictors import load_predictor
+    from ..evaluation.run import Evaluation
+    from ..evaluation.table import figures
+
+    for name in ("batch", "limit"):
+        if getattr(arguments, name) is not None and getattr(arguments, name) < 1:
+            raise ConfigError(f"--{name} must be at least 1")
+    loaded = load_set(arguments.dataset, arguments.data, arguments.annotations, arguments.limit)
+    bodies = Bodies(arguments.body_models)
+    judge = load_judge(loaded, bodies)
+    predictor = load_predictor({name: getattr(arguments, name) for name in _PARAMETERS}, bodies.neutral)
+    about = _about(arguments, loaded, bodies, judge, predictor)
+    store = Store(arguments.out, about)
+    submission = arguments.out / "submission" if arguments.submission else None
+    detector = _detector(arguments, loaded)
+    evaluation = Evaluation(loaded, predictor, judge, bodies.neutral, detector, submission)
+    with tqdm(total=len(loaded.people), unit="person", desc=loaded.spec.title) as bar:
+        results = evaluation.run(store, arguments.batch, bar.update)
+    found = figures(loaded, results)
+    _report(arguments.out, loaded, results, found, about)
+    if submission is not None:
+        print(f"{pack_submission(submission)}: for the server that https://agora.is.tue.mpg.de names")
+    return 0
+
+
+def _about(
+    arguments: argparse.Namespace, loaded: LoadedSet, bodies: Bodies, judge: Judge, predictor: Predictor
+) -> dict[str, Any]:
+    """What the figures depend on."""
+    return {
+        "dataset": loaded.spec.name,
+        "annotations": f"{loaded.annotations.name} ({loaded.annotations.stat().st_size} bytes)",
+        "people": len(loaded.people),
+        "boxes": arguments.boxes,
+        "submission": arguments.submission,
+        "body_model": bodies.neutral.name,
+        **predictor.about,
+        **judge.about,
+    }
+
+
+def _detector(arguments: argparse.Namespace, loaded: LoadedSet) -> Detector | None:
+    from ..detection.builtin import BuiltinDetector
+    from ..errors import InputError
+
+    if arguments.boxes == BOXES[0]:
+        return None
+    if loaded.people.keypoints2d is None:
+        raise InputError(f"{loaded.annotations}: has no key points in the image to match detections by")
+    return BuiltinDetector(arguments.device, arguments.threads or None)
+
+
+def _report(out: Path, loaded: LoadedSet, results: Any, found: Figures, about: dict[str, Any]) -> None:
+    from ..evaluation.report import command_line, machine
+    from ..evaluation.table import notes, table, write_results, write_samples
+
+    write_samples(out / "samples.csv", loaded, results)
+    write_results(out / "results.npz", results)
+    title = f"{loaded.spec.title}: {about['backbone']} {about['weights']} on {about['body_model']}"
+    text = "\n\n".join([f"# {title}", table(loaded, found), *notes(loaded, found, about)])
+    print(f"{text}\n\n{out / 'samples.csv'}: every person")
+    made = ", ".join(f"{key} {value}" for key, value in machine().items())
+    (out / "table.md").write_text(f"{text}\n\n`{command_line()}`\n\n{made}\n", encoding="utf-8")
