@@ -15,9 +15,7 @@ from ..types import Person, SmplxParams
 from .palette import BONES, joint_color, person_color
 
 if TYPE_CHECKING:
-    from viser import LabelHandle, LineSegmentsHandle, MeshHandle, SceneApi
-
-    PersonNodes = dict[str, MeshHandle | LineSegmentsHandle | LabelHandle]
+    from viser import FrameHandle, SceneApi
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -45,28 +43,30 @@ class PeopleScene:
     def __init__(self, scene: SceneApi, body: BodyModel) -> None:
         self._scene = scene
         self._body = body
-        self._nodes: dict[str, PersonNodes] = {}
+        self._people: dict[str, FrameHandle] = {}  # whose children are the parts
+        self._nodes: dict[tuple[str, str], Any] = {}  # the parts, by person and name
 
     def update(self, people: Sequence[Person], parts: Parts) -> None:
         """Show `people` and nobody else, each in its colour."""
         present = {person.id for person in people}
-        for gone in [known for known in self._nodes if known not in present]:
-            self._remove(gone, tuple(self._nodes[gone]))
-            del self._nodes[gone]
+        for gone in [known for known in self._people if known not in present]:
+            self._people.pop(gone).remove()
+            self._nodes = {key: node for key, node in self._nodes.items() if key[0] != gone}
         meshes = self._body.vertices(SmplxParams.stack([p.params for p in people])) if parts.mesh and people else None
         for index, person in enumerate(people):
-            self._nodes.setdefault(person.id, {})
+            if person.id not in self._people:
+                self._people[person.id] = self._scene.add_frame(f"/people/{person.id}", show_axes=False)
             self._show_mesh(person, None if meshes is None else meshes[index], parts)
             self._show_bones(person, parts.skeleton)
             self._show_label(person, parts.labels)
 
     def _show_mesh(self, person: Person, vertices: FloatArray | None, parts: Parts) -> None:
         if vertices is None:
-            return self._remove(person.id, ("mesh",))
+            return self._remove(person, "mesh")
         opacity = MESH_OPACITY_WITH_BONES if parts.skeleton else None
-        node: Any = self._nodes[person.id].get("mesh")
+        node = self._nodes.get((person.id, "mesh"))
         if node is None:
-            self._nodes[person.id]["mesh"] = self._scene.add_mesh_simple(
+            self._nodes[person.id, "mesh"] = self._scene.add_mesh_simple(
                 _name(person, "mesh"), vertices, self._body.faces, color=person_color(person.id), opacity=opacity
             )
         else:
@@ -75,11 +75,11 @@ class PeopleScene:
 
     def _show_bones(self, person: Person, wanted: bool) -> None:
         if not wanted:
-            return self._remove(person.id, ("bones",))
+            return self._remove(person, "bones")
         ends = np.asarray(person.joints, np.float32)[_BONE_ENDS]
-        node: Any = self._nodes[person.id].get("bones")
+        node = self._nodes.get((person.id, "bones"))
         if node is None:
-            self._nodes[person.id]["bones"] = self._scene.add_line_segments(
+            self._nodes[person.id, "bones"] = self._scene.add_line_segments(
                 _name(person, "bones"), ends, _BONE_COLORS, thickness=BONE_WIDTH
             )
         else:
@@ -88,22 +88,22 @@ class PeopleScene:
 
     def _show_label(self, person: Person, wanted: bool) -> None:
         if not wanted:
-            return self._remove(person.id, ("label",))
+            return self._remove(person, "label")
         place = np.asarray(person.joints[JOINT_INDEX["head"]], np.float64) + LABEL_ABOVE_HEAD * UP_OPTICAL
         text = f"{person.id}  {np.linalg.norm(person.joints[0]):.1f} m"
-        node: Any = self._nodes[person.id].get("label")
+        node = self._nodes.get((person.id, "label"))
         if node is None:
-            self._nodes[person.id]["label"] = self._scene.add_label(
+            self._nodes[person.id, "label"] = self._scene.add_label(
                 _name(person, "label"), text, position=place, anchor="bottom-center"
             )
         else:
             node.text, node.position = text, place
         return None
 
-    def _remove(self, person_id: str, parts: Sequence[str]) -> None:
-        for part in parts:
-            if (node := self._nodes[person_id].pop(part, None)) is not None:
-                node.remove()
+    def _remove(self, person: Person, part: str) -> None:
+        node = self._nodes.pop((person.id, part), None)
+        if node is not None:
+            node.remove()
 
 
 def _name(person: Person, part: str) -> str:
