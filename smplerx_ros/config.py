@@ -117,9 +117,34 @@ PARAMETERS: tuple[Parameter, ...] = (
         "detector",
         str,
         "builtin",
-        "Where people come from: `builtin` finds them, `topic` takes the boxes of your own detector, `full_frame` the "
-        "whole image as one person.",
-        choices=("builtin", "topic", "full_frame"),
+        "Where people come from: `builtin` finds them, `onnx` is your own network (`detector_model`), `topic` takes the "
+        "boxes of your own detector, `full_frame` the whole image as one person.",
+        choices=("builtin", "onnx", "topic", "full_frame"),
+    ),
+    Parameter("detector_model", str, "", "ONNX file of `detector: onnx`: YOLOX, YOLOv5 to 26, RT-DETR, D-FINE, ..."),
+    Parameter(
+        "detector_format",
+        str,
+        "auto",
+        "What that file answers (docs/detection.md); `auto` finds it from the graph.",
+        choices=(
+            "auto",
+            "detr",
+            "detr_logits",
+            "rfdetr",
+            "yolox_nms",
+            "yolox",
+            "yolov5",
+            "yolov8",
+            "yolov10",
+            "detr_rows",
+        ),
+    ),
+    Parameter(
+        "detector_class",
+        str,
+        "person",
+        "The class in that file that is a person: its name, if the file has names, or its index.",
     ),
     Parameter("detection_threshold", float, 0.2, "Least score of a detected person.", range=(0.0, 1.0), live=True),
     Parameter(

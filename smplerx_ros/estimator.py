@@ -7,14 +7,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from .backbones import Backbone, known_height, load_backbones
 from .body import BodyModel, load_body
 from .config import check_live, validate
+from .detection import Detector, load_detector
 from .detection.clean import clean_boxes
 from .distance import measured_by_depth
 from .geometry.camera import Camera
@@ -30,15 +30,6 @@ from .types import BodyEstimate, Box, Frame, Observation, Person
 _WARM_UP_WIDTH, _WARM_UP_HEIGHT = 640, 480
 # Without detections for so long, people whom the backbone cannot confirm are given up: others' detectors may be dead.
 _LONGEST_UNCONFIRMED_NS = 2_000_000_000
-
-
-class Detector(Protocol):
-    """Finds people in images; `threshold` is the least score of those it answers."""
-
-    threshold: float
-
-    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Box]]:
-        """Boxes per image, pixels."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +136,7 @@ class Estimator:
         threads = config["threads"] or None
         backbone, *fallbacks = load_backbones(config, body, threads, bundles_only=bundles_only)
         options = Options.from_config(config)
-        return cls(backbone, _detector(config, threads), body, options, fallbacks=fallbacks, config=config)
+        return cls(backbone, load_detector(config, threads), body, options, fallbacks=fallbacks, config=config)
 
     def update(self, values: Mapping[str, object]) -> None:
         """Change live parameters of `config.PARAMETERS` by name; from the next `process` on, people keep their ids.
@@ -325,18 +316,6 @@ class Estimator:
 def _camera(frame: Frame) -> Camera:
     assert frame.camera is not None
     return frame.camera
-
-
-def _detector(config: dict[str, Any], threads: int | None) -> Detector | None:
-    if config["detector"] == "topic":
-        return None
-    if config["detector"] == "full_frame":
-        from .detection.full_frame import FullFrameDetector
-
-        return FullFrameDetector()
-    from .detection.builtin import BuiltinDetector
-
-    return BuiltinDetector(config["device"], threads, config["detection_threshold"])
 
 
 @contextmanager

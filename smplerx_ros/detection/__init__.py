@@ -1,1 +1,47 @@
 """Finding people: images in, boxes out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ConfigError
+from ..types import Box
+
+
+class Detector(Protocol):
+    """Finds people in images; `threshold` is the least score of those it answers."""
+
+    threshold: float
+
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Box]]:
+        """Boxes per image, pixels."""
+
+
+def load_detector(config: Mapping[str, Any], threads: int | None = None) -> Detector | None:
+    """The detector that the parameters of `config.PARAMETERS` ask for; None where boxes come with the frames.
+
+    Raises ConfigError for parameters that do not fit together, ModelFileError for a file that cannot be used.
+    """
+    kind, threshold = config["detector"], config["detection_threshold"]
+    if kind != "onnx" and config["detector_model"]:
+        raise ConfigError(f"parameter 'detector_model': detector {kind!r} takes no file; use detector: onnx")
+    if kind == "topic":
+        return None
+    if kind == "full_frame":
+        from .full_frame import FullFrameDetector
+
+        return FullFrameDetector()
+    if kind == "onnx":
+        from .onnx import OnnxDetector
+
+        if not config["detector_model"]:
+            raise ConfigError("parameter 'detector_model': detector 'onnx' needs the path of an ONNX file")
+        chosen = {"person": config["detector_class"], "format": config["detector_format"]}
+        return OnnxDetector(config["detector_model"], config["device"], threads, threshold, **chosen)
+    from .builtin import BuiltinDetector
+
+    return BuiltinDetector(config["device"], threads, threshold)

@@ -112,7 +112,8 @@ def check_image(image: NDArray[np.uint8]) -> None:
 
 def fit(image: NDArray[np.uint8], size: int, stride: int) -> tuple[NDArray[np.uint8], float]:
     """The image with its longer side scaled to `size`, black below and to the right up to `stride`; and the scale."""
-    scale = size / max(image.shape[:2])
-    small = scaled(image, scale)
+    rows, columns = image.shape[:2]
+    scale = size / max(rows, columns)
+    small = scaled(image, round(columns * scale), round(rows * scale))
     height, width = (ceil(side / stride) * stride for side in small.shape[:2])
     return padded(small, width, height, 0), scale

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from importlib import resources
 from os import PathLike
 from pathlib import Path
@@ -30,6 +31,15 @@ PROVIDERS = {
 }
 # Where those providers keep their memory, in ONNX Runtime's words; the others compute in the host's.
 _DEVICES = {"CUDAExecutionProvider": "cuda", "TensorrtExecutionProvider": "cuda"}
+
+
+@dataclass(frozen=True)
+class Input:
+    """An input of a network: a name or None in `shape` is a size that may vary; `type` such as `tensor(float)`."""
+
+    name: str
+    shape: tuple[int | str | None, ...]
+    type: str
 
 
 class OnnxNetwork:
@@ -91,6 +101,16 @@ class OnnxNetwork:
     def input_names(self) -> tuple[str, ...]:
         """Names that `run` takes."""
         return tuple(item.name for item in self._session.get_inputs())
+
+    @property
+    def inputs(self) -> tuple[Input, ...]:
+        """What `run` takes."""
+        return tuple(Input(item.name, tuple(item.shape), item.type) for item in self._session.get_inputs())
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """What the exporter wrote into the file beside the graph."""
+        return dict(self._session.get_modelmeta().custom_metadata_map)
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
         """All outputs by name, of inputs by name; in parts where the batch does not fit into the device's memory.
