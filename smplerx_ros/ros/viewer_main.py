@@ -5,37 +5,47 @@ ros2 run smplerx_ros viewer --ros-args -p port:=8090 -r image:=/camera/image_raw
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 
 import rclpy
-from rclpy.executors import ExternalShutdownException
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.signals import SignalHandlerOptions
 
 from ..errors import SmplerxError
 
-NO_VISER = "the page needs viser: pip install viser"
+SPIN_S = 0.2  # between looks at whether a signal has come
 
 
 def main(args: list[str] | None = None) -> int:
     """Serve until a signal comes; 1 for parameters that cannot be used, or without viser."""
-    rclpy.init(args=args)
-    logger = rclpy.logging.get_logger("viewer")
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
         from .viewer_node import ViewerNode
 
         node = ViewerNode()
     except ModuleNotFoundError as error:
-        logger.fatal(NO_VISER if error.name == "viser" else str(error))
+        if error.name != "viser":
+            raise
+        rclpy.logging.get_logger("viewer").fatal("the page needs viser: pip install viser")
         return 1
     except SmplerxError as error:
-        logger.fatal(str(error))
+        rclpy.logging.get_logger("viewer").fatal(str(error))
         return 1
+    executor = SingleThreadedExecutor()
+    executor.add_node(node)
     try:
-        rclpy.spin(node)
-    except (KeyboardInterrupt, ExternalShutdownException):
+        while not stop.is_set():
+            executor.spin_once(timeout_sec=SPIN_S)
+    except ExternalShutdownException:
         pass
-    finally:
-        node.close()
-        rclpy.try_shutdown()
+    executor.shutdown()
+    node.close()
+    rclpy.try_shutdown()
     return 0
 
 

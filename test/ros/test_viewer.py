@@ -1,0 +1,133 @@
+"""The page's process: what it subscribes and when, and that people reach a browser."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("viser", reason="the page for browsers needs the extra `viewer`")
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from graph import GREY, HEIGHT, WIDTH, Graph
+from node_process import NodeProcess
+from rclpy.qos import QoSProfile
+from smplerx_ros.msg import PersonArray
+
+from smplerx_ros.body import load_body
+from smplerx_ros.estimator import People
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.ros.from_messages import people_from_message
+from smplerx_ros.ros.messages import person_array
+from smplerx_ros.types import Box, Frame, Person, SmplxParams
+from support.viser_client import ViserClient
+
+VIEWER = (sys.executable, "-m", "smplerx_ros.ros.viewer_main")
+TOPICS = ("/smplerx/people", "/image", "/camera_info", "/diagnostics")
+BODY = load_body()
+CAMERA = Camera.from_fov(WIDTH, HEIGHT, 60.0)
+
+
+def people(graph: Graph, *ids: str, frame_id: str = "test_camera") -> PersonArray:
+    params = replace(SmplxParams.rest(), global_orient=np.array([np.pi, 0, 0]), transl=np.array([0.0, 0.3, 4.0]))
+    joints = BODY.joints(params)[0]
+    everybody = tuple(
+        Person(name, 0.9, Box(10, 10, 50, 90), params, joints, np.zeros((55, 2)), np.ones(55)) for name in ids
+    )
+    result = People(Frame(GREY), everybody, CAMERA, "lite", BODY.name, "CPUExecutionProvider")
+    header = graph.header()
+    header.frame_id = frame_id
+    return person_array(result, header)
+
+
+@pytest.fixture
+def viewer(start_node: Callable[..., NodeProcess]) -> tuple[NodeProcess, str]:
+    process = start_node("port:=0", command=VIEWER)
+    process.wait_for_log("in a browser")
+    address = re.search(r"http://127\.0\.0\.1:\d+", process.log)
+    assert address is not None
+    return process, address.group()
+
+
+def subscribers(graph: Graph) -> list[int]:
+    return [graph.node.count_subscribers(topic) for topic in TOPICS]
+
+
+def test_it_listens_only_while_somebody_looks(graph: Graph, viewer: tuple[NodeProcess, str]) -> None:
+    process, url = viewer
+    graph.spin_until(lambda: "viewer" in graph.node.get_node_names())
+    own = [1, 0, 0, 1]  # the test's own
+    assert subscribers(graph) == own
+    with ViserClient(url) as client:
+        client.wait(lambda: graph.spin_once() or subscribers(graph) == [n + 1 for n in own])
+    graph.spin_until(lambda: subscribers(graph) == own)
+    assert process.stop()[0] == 0, process.log
+
+
+def test_people_and_camera_arrive_in_the_browser(graph: Graph, viewer: tuple[NodeProcess, str]) -> None:
+    publisher = graph.node.create_publisher(PersonArray, "/smplerx/people", QoSProfile(depth=5))
+    message = people(graph, "p1")
+
+    def publish() -> None:
+        graph.infos.publish(graph.info())
+        graph.images.publish(graph.image())
+        message.header.stamp = graph.header().stamp
+        publisher.publish(message)
+        graph.spin_once()
+
+    with ViserClient(viewer[1]) as client:
+        client.wait(lambda: publish() or {"/people/p1/label", "/people/p1/mesh"} <= set(client.nodes))
+        mesh = np.reshape(client.nodes["/people/p1/mesh"]["vertices"], (-1, 3))
+        params = people_from_message(message)[0].params
+        np.testing.assert_allclose(mesh, BODY.vertices(params)[0], atol=1e-5)
+        client.wait(lambda: publish() or client.nodes["/camera"].get("visible"))
+        assert client.nodes["/camera"]["fov"] == pytest.approx(2 * np.arctan(HEIGHT / 2 / 120.0))
+        assert "1 person" in client.text()
+
+        client.wait(lambda: publish() or "/people/p1" in client.nodes)
+        publisher.publish(people(graph, "p2", frame_id="another_camera"))
+        publisher.publish(people(graph, "p3"))
+        client.wait(lambda: graph.spin_once() or "/people/p3" in client.nodes)
+        assert "/people/p2" not in client.nodes
+        assert "/people/p1" not in client.nodes
+
+
+def test_it_says_what_troubles_the_node(graph: Graph, viewer: tuple[NodeProcess, str]) -> None:
+    publisher = graph.node.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=5))
+    status = DiagnosticStatus(name="/smplerx: estimation", message="on_configure failed: no bundle")
+    status.level = DiagnosticStatus.ERROR
+    other = DiagnosticStatus(name="/smplerx_other: estimation", message="not shown", level=DiagnosticStatus.ERROR)
+    with ViserClient(viewer[1]) as client:
+        client.wait(
+            lambda: (
+                publisher.publish(DiagnosticArray(status=[status, other]))
+                or graph.spin_once()
+                or "no bundle" in client.text()
+            )
+        )
+        assert "nothing on /smplerx/people" in client.text()
+        assert "not shown" not in client.text()
+
+
+def run(*arguments: str) -> Any:
+    return subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_an_address_of_another_machine_is_refused() -> None:
+    done = run(*VIEWER, "--ros-args", "-p", "host:=192.0.2.1")
+    assert done.returncode == 1
+    assert "parameter 'host': '192.0.2.1'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_viser_it_says_what_to_install() -> None:
+    script = "import sys; sys.modules['viser'] = None; from smplerx_ros.ros.viewer_main import main; sys.exit(main())"
+    done = run(sys.executable, "-c", script)
+    assert done.returncode == 1
+    assert "pip install viser" in done.stderr
