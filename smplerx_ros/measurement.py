@@ -1,0 +1,70 @@
+"""Times and memory for benchmarks: candidates side by side in one run, medians, and what the machine can do at most."""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+_GEMM_SIDES = (512, 1024, 2048)
+_GEMM_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class Times:
+    """Milliseconds of one candidate's runs."""
+
+    median: float
+    p95: float
+    least: float
+    runs: int
+
+    @classmethod
+    def of(cls, milliseconds: list[float]) -> Times:
+        """Of single runs."""
+        median, p95 = np.percentile(milliseconds, (50, 95))
+        return cls(float(median), float(p95), min(milliseconds), len(milliseconds))
+
+
+def side_by_side(
+    candidates: Mapping[str, Callable[[], object]], *, runs: int, cpu_time: bool, warm_up: int = 2
+) -> dict[str, Times]:
+    """Times of all candidates, taking turns, so that whatever else the machine does meets them alike.
+
+    `cpu_time`: of the calling thread instead of the wall clock; for one thread, where other processes disturb less.
+    """
+    clock = time.thread_time if cpu_time else time.perf_counter
+    measured: dict[str, list[float]] = {name: [] for name in candidates}
+    for turn in range(warm_up + runs):
+        for name, function in candidates.items():
+            start = clock()
+            function()
+            if turn >= warm_up:
+                measured[name].append(1e3 * (clock() - start))
+    return {name: Times.of(values) for name, values in measured.items()}
+
+
+def gemm_peak(multiply: Callable[[int], Callable[[], object]], *, cpu_time: bool) -> float:
+    """GFLOP/s of the best float32 matrix product of a library.
+
+    `multiply(side)` gives a function that multiplies two square matrices once.
+    """
+    clock = time.thread_time if cpu_time else time.perf_counter
+    best = 0.0
+    for side in _GEMM_SIDES:
+        once = multiply(side)
+        once()
+        end = time.perf_counter() + _GEMM_SECONDS
+        while time.perf_counter() < end:
+            start = clock()
+            once()
+            best = max(best, 2e-9 * side**3 / (clock() - start))
+    return best
+
+
+def peak_memory_mb() -> float:
+    """The most memory that this process has held, megabytes (Linux: ru_maxrss in kilobytes)."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
