@@ -21,7 +21,7 @@ def _levels() -> tuple[IntArray, ...]:
 
 
 _PARENT_OF = np.array(PARENTS)
-_LEVELS = _levels()
+LEVELS = _levels()
 
 
 def forward_kinematics(local: FloatArray, rest_joints: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -33,7 +33,7 @@ def forward_kinematics(local: FloatArray, rest_joints: FloatArray) -> tuple[Floa
     rotations = local.copy()
     positions = rest_joints.copy()
     bones = rest_joints - rest_joints[:, np.maximum(_PARENT_OF, 0)]
-    for level in _LEVELS:
+    for level in LEVELS:
         parents = _PARENT_OF[level]
         parent_rotations = rotations[:, parents]
         rotations[:, level] = parent_rotations @ local[:, level]

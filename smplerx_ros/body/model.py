@@ -69,6 +69,11 @@ class BodyModel:
         self._joint_dirs: FloatArray = (regressor @ dirs).reshape(len(JOINT_NAMES), 3, -1)
 
     @property
+    def data(self) -> BodyData:
+        """The content of the model file, for those who pose bodies in another way."""
+        return self._data
+
+    @property
     def v_template(self) -> FloatArray:
         """`(V, 3)` mesh at rest with mean shape, metres, template frame (x left, y up, z front)."""
         return self._data.v_template

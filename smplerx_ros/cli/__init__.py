@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from .. import __version__
 from ..errors import SmplerxError
-from . import bench, convert, doctor, estimate, evaluate, synthesize
+from . import bench, convert, doctor, estimate, evaluate, finetune, synthesize
 
 # Each module has a docstring (its help), `add_arguments(parser)` and `run(arguments) -> exit code`, and imports
 # what is heavy only when it runs.
@@ -22,6 +22,7 @@ COMMANDS = MappingProxyType(
         "doctor": doctor,
         "synthesize": synthesize,
         "evaluate": evaluate,
+        "finetune": finetune,
     }
 )
 

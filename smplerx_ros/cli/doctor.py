@@ -111,7 +111,9 @@ def _backbones() -> list[str]:
 
     lines = []
     for entry in BACKBONES.values():
-        if entry.needs_weights:
+        if entry.needs_weights and not entry.checkpoint:
+            lines.append(f"{entry.name:12} train it yourself: {entry.page}")
+        elif entry.needs_weights:
             error = f"{entry.mpe_mm} mm published" if entry.mpe_mm else "error published in its paper only"
             lines.append(f"{entry.name:12} {entry.checkpoint} from {entry.page}, {entry.licence}; {error}")
         else:

@@ -15,7 +15,7 @@ from .smplest_x import SmplestX
 
 _NETWORKS: dict[str, type[SmplerX] | type[SmplestX]] = {SMPLER_X: SmplerX, SMPLEST_X: SmplestX}
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
-_ENCODER = "encoder."
+ENCODER = "encoder."
 
 
 class CropNetwork(nn.Module):
@@ -39,16 +39,16 @@ def published_shapes(backbone: Backbone) -> dict[str, tuple[int, ...]]:
     """Names and shapes of all tensors that a checkpoint of `backbone` must hold."""
     with torch.device("meta"):
         network = build_network(backbone)
-    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items() if not name.startswith(_ENCODER)}
+    shapes = {name: tuple(value.shape) for name, value in network.state_dict().items() if not name.startswith(ENCODER)}
     encoder = vit.published_shapes(network.encoder)
-    return {_ENCODER + name: shape for name, shape in encoder.items()} | shapes
+    return {ENCODER + name: shape for name, shape in encoder.items()} | shapes
 
 
 def load_published(backbone: Backbone, state: Mapping[str, Tensor]) -> SmplerX | SmplestX:
     """The network in evaluation mode, holding the tensors of `state` themselves: a mapped file stays mapped."""
-    encoder = {name.removeprefix(_ENCODER): value for name, value in state.items() if name.startswith(_ENCODER)}
-    others = {name: value for name, value in state.items() if not name.startswith(_ENCODER)}
-    converted = {_ENCODER + name: value for name, value in vit.from_published(encoder).items()}
+    encoder = {name.removeprefix(ENCODER): value for name, value in state.items() if name.startswith(ENCODER)}
+    others = {name: value for name, value in state.items() if not name.startswith(ENCODER)}
+    converted = {ENCODER + name: value for name, value in vit.from_published(encoder).items()}
     return load_native(backbone, converted | others)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
@@ -45,7 +47,7 @@ class Encoder(VisionTransformer):
         return tokens, patches.transpose(1, 2).unflatten(2, (GRID_HEIGHT, GRID_WIDTH))
 
 
-def from_published(state: dict[str, Tensor]) -> dict[str, Tensor]:
+def from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Encoder tensors of a checkpoint (names without `encoder.`) under timm's names.
 
     The published position embedding has a slot for a class token; it is added to every patch's.
@@ -53,6 +55,15 @@ def from_published(state: dict[str, Tensor]) -> dict[str, Tensor]:
     renamed = {_RENAMED.get(name, name): value for name, value in state.items()}
     position = renamed["pos_embed"]
     renamed["pos_embed"] = position[:, 1:] + position[:, :1]
+    return renamed
+
+
+def to_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The inverse of `from_published`. The class token's slot, whose content is in every patch's already, is zero."""
+    back = {timm_name: name for name, timm_name in _RENAMED.items()}
+    renamed = {back.get(name, name): value for name, value in state.items()}
+    position = renamed["pos_embed"]
+    renamed["pos_embed"] = torch.cat([torch.zeros_like(position[:, :1]), position], dim=1)
     return renamed
 
 

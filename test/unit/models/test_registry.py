@@ -13,7 +13,7 @@ from support import parity
 
 
 def test_choices() -> None:
-    assert list(BACKBONES) == ["lite", "s32", "b32", "l32", "h32", "h32*", "smplest_x_h"]
+    assert list(BACKBONES) == ["lite", "s32", "b32", "l32", "h32", "h32*", "smplest_x_h", "tiny"]
     assert not BACKBONES["lite"].needs_weights
 
 

@@ -1,0 +1,48 @@
+"""Train a SMPLer-X network, or go on with a published one, as a YAML file says.
+
+CONFIG is a file, or the name of a recipe that comes with the package (--list names them); --set changes its entries:
+--set data.root=/data --set checkpoint=smpler_x_h32.pth.tar. On several GPUs: torchrun --nproc-per-node 4 -m smplerx_ros
+finetune CONFIG. Leaves snapshots in the published layout, history.jsonl, TensorBoard logs and a bundle in the run's
+directory. Needs torch and timm: pip install 'smplerx_ros[train]'.
+Exit code: 0 done; 2 refused.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ..errors import ConfigError
+
+RECIPES = Path(__file__).parent.parent / "training" / "recipes"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this command."""
+    parser.add_argument("config", metavar="CONFIG", help="a YAML file or a recipe's name", nargs="?")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change an entry; repeat it")
+    parser.add_argument("--resume", action="store_true", help="go on from the run's last snapshot, if there is one")
+    parser.add_argument("--list", action="store_true", help="name the recipes and exit")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Returns the exit code; raises SmplerxError where nothing can be trained."""
+    if arguments.list:
+        print("\n".join(sorted(path.stem for path in RECIPES.glob("*.yaml"))))
+        return 0
+    if arguments.config is None:
+        raise ConfigError("CONFIG is missing: a YAML file, or a recipe that --list names")
+    try:
+        from ..training.distributed import process_group
+        from ..training.run import finetune
+    except ImportError as error:
+        raise ConfigError(f"training needs torch and timm ({error}): pip install 'smplerx_ros[train]'") from error
+    from ..training.settings import read_settings
+
+    recipe = RECIPES / f"{arguments.config}.yaml"
+    settings = read_settings(recipe if recipe.is_file() else arguments.config, arguments.set)
+    with process_group(settings.device) as process:
+        bundle = finetune(settings, process, resume=arguments.resume)
+    if bundle and process.first:
+        print(f"use it with backbone:={settings.backbone} weights:={bundle.absolute()}")
+    return 0

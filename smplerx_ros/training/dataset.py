@@ -1,0 +1,144 @@
+"""HumanData as samples of crops and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body.model import BodyModel
+from ..errors import InputError
+from ..evaluation.humandata import HumanData, Keypoints, read_humandata
+from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH, crop_box
+from ..models.prediction import ROTATIONS
+from ..types import PARAM_SIZES, Box, SmplxParams
+from .augmentation import Augmentation
+from .sampling import Key
+from .targets import BODY, FACE, LEFT_HAND, NUM_JOINTS_137, RIGHT_HAND, Annotation, targets
+
+FloatArray = NDArray[np.floating[Any]]
+
+# HumanData's boxes are padded by 1.2 already (SMPLer-X's own factor for them).
+BOX_RATIO = 1.2 * 0.833
+_PART_BOXES = ("left_hand_boxes", "right_hand_boxes", "face_boxes")
+# Parameters without which a part of the body model's joints means nothing.
+_FIT_NEEDS = (
+    (BODY, ("global_orient", "body_pose")),
+    (LEFT_HAND, ("left_hand_pose",)),
+    (RIGHT_HAND, ("right_hand_pose",)),
+    (FACE, ("jaw_pose", "expression")),
+)
+
+
+class PeopleSet:
+    """The people of one HumanData file whose boxes can be cropped; every `interval`-th of them."""
+
+    def __init__(self, annotations: Path, images: Path, body: BodyModel, interval: int = 1) -> None:
+        data = read_humandata(annotations)
+        rows = np.arange(0, len(data), interval)
+        rows = rows[data.boxes[rows, 4] > 0]
+        if not len(rows):
+            raise InputError(f"{annotations}: nobody with a box in it")
+        self.images = images
+        self.data = data.select(rows)
+        self.path = annotations
+        self._params = _with_known(self.data)
+        self._body = body
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def crop(self, row: int, augmentation: Augmentation) -> tuple[FloatArray, dict[str, NDArray[Any]]]:
+        """Image `(3, 256, 192) float32` RGB 0..1, and targets. InputError names a picture that cannot be read."""
+        path = self.images / self.data.image_paths[row]
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        if image is None:
+            raise InputError(f"{path}: no picture that can be read; {self.path} names it")
+        annotation = self.annotation(row, image.shape[1], image.shape[0])
+        matrix = augmentation.crop_from_image(annotation.region)
+        warped = cv2.warpAffine(image, matrix, (CROP_WIDTH, CROP_HEIGHT), flags=cv2.INTER_LINEAR)
+        colored = (warped[:, :, ::-1] * augmentation.color).clip(0, 255) / 255
+        return colored.transpose(2, 0, 1).astype(np.float32), targets(annotation, augmentation)
+
+    def params(self, rows: Sequence[int]) -> SmplxParams:
+        """Bodies of some of the people; what is not annotated is zero."""
+        index = list(rows)
+        return replace(self._params, **{name: getattr(self._params, name)[index] for name in PARAM_SIZES})
+
+    def annotation(self, row: int, width: int, height: int) -> Annotation:
+        """One person, in an image of `width` x `height` pixels."""
+        data, known = self.data, self.data.params
+        params = self._params[row]
+        points2d, points2d_valid = _points(data.keypoints2d, row, 2)
+        points3d, points3d_valid = _points(data.keypoints3d, row, 3)
+        boxes, boxes_valid = self._part_boxes(row)
+        is_smplx = data.family == "smplx"
+        fit_valid = np.zeros(NUM_JOINTS_137, bool)
+        for part, needed in _FIT_NEEDS:
+            fit_valid[part] = all(name in known for name in needed)
+        return Annotation(
+            region=self._region(row, width, height),
+            points2d=points2d,
+            points2d_valid=points2d_valid,
+            points3d=points3d,
+            points3d_valid=points3d_valid,
+            rotvecs=np.concatenate([getattr(params, name).reshape(-1, 3) for name in ROTATIONS]),
+            rotvecs_valid=np.concatenate([[name in known] * (s.stop - s.start) for name, s in ROTATIONS.items()]),
+            fit3d=self._body.landmarks137(params)[0],
+            fit3d_valid=fit_valid,
+            betas=params.betas,
+            betas_valid=is_smplx and ("betas" in known or "betas_neutral" in known),
+            expression=params.expression,
+            expression_valid=is_smplx and "expression" in known,
+            part_boxes=boxes,
+            part_boxes_valid=boxes_valid,
+        )
+
+    def _region(self, row: int, width: int, height: int) -> FloatArray:
+        x, y, w, h = self.data.boxes[row, :4]
+        region = crop_box(Box(x, y, x + w, y + h), width, height, BOX_RATIO) if w > 0 and h > 0 else None
+        if region is None:
+            raise InputError(
+                f"{self.path}: the box of person {row} ({x:g}, {y:g}, {w:g}, {h:g}) is outside its picture"
+            )
+        return region
+
+    def _part_boxes(self, row: int) -> tuple[FloatArray, NDArray[np.bool_]]:
+        rows = [getattr(self.data, name) for name in _PART_BOXES]
+        boxes = np.stack([np.zeros(5) if value is None else value[row] for value in rows])
+        return boxes[:, :4], boxes[:, 4] > 0
+
+
+class Samples:
+    """Sets as one map-style data set for torch's DataLoader: key to image and targets, random but reproducible."""
+
+    def __init__(self, sets: Sequence[PeopleSet], seed: int, augment: bool = True) -> None:
+        self.sets = tuple(sets)
+        self._seed = seed
+        self._augment = augment
+
+    def __getitem__(self, key: Key) -> dict[str, NDArray[Any]]:
+        epoch, place, number, row = key
+        rng = np.random.default_rng([self._seed, 3, epoch, place])
+        image, found = self.sets[number].crop(row, Augmentation.random(rng) if self._augment else Augmentation())
+        return {"image": image} | found
+
+
+def _with_known(data: HumanData) -> SmplxParams:
+    """Bodies of all people; at rest where the file has no parameters."""
+    if "global_orient" in data.params and "body_pose" in data.params:
+        return data.smplx_params()
+    return SmplxParams.rest(len(data))
+
+
+def _points(keypoints: Keypoints | None, row: int, dimensions: int) -> tuple[FloatArray, NDArray[np.bool_]]:
+    if keypoints is None:
+        return np.zeros((NUM_JOINTS_137, dimensions)), np.zeros(NUM_JOINTS_137, bool)
+    person = keypoints[row : row + 1].joints_137()
+    valid = person.valid[0]
+    return np.where(valid[:, None], person.points[0], 0.0), valid

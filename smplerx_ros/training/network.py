@@ -1,0 +1,121 @@
+"""SMPLer-X as it is trained: all that losses look at, gradients cut between stages, parts frozen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..body.model import BodyModel
+from ..errors import ConfigError
+from ..models import heads
+from ..models.network import build_network
+from ..models.prediction import CAMERA_DEPTH_M
+from ..models.registry import SMPLER_X, Backbone
+from ..models.smpler_x import SmplerX
+from .body import TorchBody
+from .rotations import matrix_from_6d, rotvec_from_matrix
+
+_NECK = ("body_position_net", "hand_position_net", "box_net", "hand_roi_net")  # where things are
+_HEAD = ("body_regressor", "hand_regressor", "face_regressor")  # how they are turned and shaped
+TRAINABLE = {
+    "all": ("encoder", *_NECK, *_HEAD),
+    "backbone": ("encoder",),
+    "head": _HEAD,
+    "neck_and_head": (*_NECK, *_HEAD),
+}
+_CONVOLUTION_SPREAD, _LINEAR_SPREAD = 1e-3, 1e-2  # SMPLer-X's initialisation of the heads
+AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class TrainingNetwork(nn.Module):
+    """A network and the body in which its losses are measured. `train` is a key of TRAINABLE; the rest is frozen."""
+
+    def __init__(self, network: SmplerX, body: BodyModel, train: str = "all") -> None:
+        super().__init__()
+        if train not in TRAINABLE:
+            raise ConfigError(f"train {train!r} is unknown; choose one of {', '.join(TRAINABLE)}")
+        self.network = network
+        self.body = TorchBody(body)
+        self._trained = TRAINABLE[train]
+        for name, module in network.named_children():
+            module.requires_grad_(name in self._trained)
+
+    def train(self, mode: bool = True) -> TrainingNetwork:
+        """Frozen parts stay in evaluation mode: their statistics do not move and no path is dropped."""
+        super().train(mode)
+        for name, module in self.network.named_children():
+            module.train(mode and name in self._trained)
+        return self
+
+    def reduce_precision(self, precision: str, device: str) -> None:
+        """The heavy parts compute in "bf16" or "fp16" (torch's autocast); weights and everything else stay float32."""
+        autocast = torch.autocast(device, AUTOCAST[precision])
+        for module in self.network.half_modules():
+            module.forward = autocast(module.forward)
+
+    def forward(self, image: Tensor) -> dict[str, Tensor]:
+        """All of the following of `image (B, 3, 256, 192)` RGB 0..1.
+
+        `rotvecs (B, 53, 3)` axis-angle; `betas`, `expression (B, 10)`; `transl (B, 3)` metres; `joints (B, 137, 3)`
+        metres, without `transl`; `joints_img (B, 65, 3)` cells, the hands' in their boxes; `hand_boxes (B, 2, 4)`
+        pixels of the crop, without gradient; `box_centers`, `box_sizes (B, 3, 2)` cells.
+        """
+        net = self.network
+        tokens, feature = net.encoder(image)
+        heatmap, body_joints = net.body_position_net(feature)
+        root, body, betas, camera = net.body_regressor(*net.body_tokens(tokens), body_joints.detach())
+        expression, jaw = net.face_regressor(*net.face_tokens(tokens))
+        centers, sizes = net.box_net(feature, heatmap.detach())
+        left, right = (
+            heads.square_box(centers[:, part], sizes[:, part], heads.HAND_BOX_SCALE).detach() for part in (0, 1)
+        )
+        hand_feature = net.hand_roi_net(feature, left, right)
+        _, hand_joints = net.hand_position_net(hand_feature)
+        hands = net.hand_regressor(hand_feature, hand_joints.detach())
+        batch = len(image)
+        left_joints = heads.mirror_joints(hand_joints[:batch])
+        left_6d = heads.mirror_rotations(hands[:batch].unflatten(1, (-1, 6))).flatten(1)
+        matrices = matrix_from_6d(torch.cat([root, body, left_6d, hands[batch:], jaw], dim=1).unflatten(1, (-1, 6)))
+        rotvecs = rotvec_from_matrix(matrices)
+        depth = CAMERA_DEPTH_M * camera[:, 2:].sigmoid()
+        return {
+            "rotvecs": rotvecs,
+            "betas": betas,
+            "expression": expression,
+            "transl": torch.cat([camera[:, :2], depth], dim=1),
+            "joints": self.body(matrices, rotvecs, betas, expression),
+            "joints_img": torch.cat([body_joints, left_joints, hand_joints[batch:]], dim=1),
+            "hand_boxes": torch.stack([left, right], dim=1),
+            "box_centers": centers,
+            "box_sizes": sizes,
+        }
+
+
+def untrained(backbone: Backbone) -> SmplerX:
+    """A network initialised at random: the encoder as timm does, the heads as SMPLer-X does."""
+    check_trainable(backbone)
+    network = build_network(backbone)
+    assert isinstance(network, SmplerX)
+    for name, module in network.named_children():
+        if name != "encoder":
+            module.apply(_initialise)
+    return network
+
+
+def check_trainable(backbone: Backbone) -> None:
+    """Raises ConfigError for a backbone that cannot be trained here."""
+    if backbone.family != SMPLER_X:
+        raise ConfigError(f"backbone {backbone.name!r}: only SMPLer-X networks can be trained here")
+
+
+def _initialise(module: Any) -> None:
+    if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+        nn.init.normal_(module.weight, std=_CONVOLUTION_SPREAD)
+    elif isinstance(module, nn.Linear):
+        nn.init.normal_(module.weight, std=_LINEAR_SPREAD)
+    else:
+        return
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,62 @@
+"""Snapshots of a training: published checkpoints' layout, with what is needed to go on where it stopped."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ModelFileError
+from ..models import vit
+from ..models.checkpoint import read_checkpoint
+from ..models.network import ENCODER, load_published
+from ..models.registry import Backbone
+from ..models.smpler_x import SmplerX
+
+LAST = "last.pth.tar"
+_PREFIX = "module."  # published files hold the names of a network in torch's DDP
+
+
+def published_state(network: SmplerX) -> dict[str, Tensor]:
+    """Tensors by published names, on the CPU."""
+    state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
+    encoder = {name.removeprefix(ENCODER): value for name, value in state.items() if name.startswith(ENCODER)}
+    others = {name: value for name, value in state.items() if not name.startswith(ENCODER)}
+    return {ENCODER + name: value for name, value in vit.to_published(encoder).items()} | others
+
+
+def save_snapshot(path: Path, network: SmplerX, *, epoch: int, step: int, optimizer: Any, scaler: Any) -> None:
+    """Writes the file at once or not at all. `optimizer` and `scaler` are torch's states."""
+    content = {
+        "epoch": epoch,
+        "network": {_PREFIX + name: value for name, value in published_state(network).items()},
+        "optimizer": optimizer,
+        "step": step,
+        "scaler": scaler,
+    }
+    partial = path.with_name(path.name + ".partial")
+    try:
+        torch.save(content, partial)
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:
+        partial.unlink(missing_ok=True)
+        raise ModelFileError(f"checkpoint {path}: cannot be written ({error}); is the disk full?") from error
+
+
+def load_network(path: str | Path, backbone: Backbone) -> SmplerX:
+    """The network of a published or own checkpoint, ready to be trained; raises ModelFileError."""
+    entry, state = read_checkpoint(path, backbone)
+    network = load_published(entry, {name: value.clone() for name, value in state.items()})  # not the mapped file
+    assert isinstance(network, SmplerX)
+    network.train()
+    return network
+
+
+def load_progress(path: Path) -> dict[str, Any]:
+    """`step`, `optimizer` and `scaler` of a snapshot that this module wrote; raises ModelFileError."""
+    content = torch.load(path, map_location="cpu", weights_only=True)
+    if not isinstance(content, dict) or not {"step", "optimizer", "scaler"} <= content.keys():
+        raise ModelFileError(f"checkpoint {path}: no training can go on from it; start from it with `checkpoint`")
+    return content
