@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 from types import MappingProxyType
 
-from . import bench_multiview, bench_networks
+from . import bench_multiview, bench_networks, bench_node
 
 # Modules like those of the commands: a docstring, `add_arguments(parser)`, `run(arguments) -> exit code`.
-BENCHMARKS = MappingProxyType({"multiview": bench_multiview, "networks": bench_networks})
+BENCHMARKS = MappingProxyType({"networks": bench_networks, "node": bench_node, "multiview": bench_multiview})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

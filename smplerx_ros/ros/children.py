@@ -69,9 +69,7 @@ class Children:
         """
         deadline = time.monotonic() + timeout
         while (code := self._processes[name].poll()) is None:
-            for other, process in self._processes.items():
-                if process.poll() or (other in needed and process.poll() is not None):
-                    raise ChildError(self._describe(other, f"ended with exit code {process.poll()}"))
+            self.check(needed)
             if stop is not None and stop.is_set():
                 raise KeyboardInterrupt
             if time.monotonic() > deadline:
@@ -79,6 +77,16 @@ class Children:
             time.sleep(POLL_S)
         if code != 0:
             raise ChildError(self._describe(name, f"ended with exit code {code}"))
+
+    def check(self, needed: Sequence[str]) -> None:
+        """Raises ChildError if one of `needed` has ended, or any process has failed."""
+        for name, process in self._processes.items():
+            if process.poll() or (name in needed and process.poll() is not None):
+                raise ChildError(self._describe(name, f"ended with exit code {process.poll()}"))
+
+    def pid(self, name: str) -> int:
+        """Process number."""
+        return self._processes[name].pid
 
     def log(self, name: str) -> str:
         """The end of what a process wrote; empty where it was shown at once."""
