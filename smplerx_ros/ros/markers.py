@@ -7,7 +7,7 @@ from itertools import count
 
 import numpy as np
 from geometry_msgs.msg import Point
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -17,7 +17,7 @@ from ..types import Person, SmplxParams
 from ..viewer.palette import BONES, person_color
 
 BONE_WIDTH, JOINT_DIAMETER, TEXT_HEIGHT = 0.015, 0.03, 0.12  # metres
-LABEL_ABOVE_HEAD = 0.25  # metres; up is -y in the optical frame
+LABEL_ABOVE_HEAD = 0.25  # metres
 UNSURE_OPACITY = 0.25  # of a joint with confidence 0; 1 with confidence 1
 MESH_OPACITY = 0.6
 NAMESPACES = ("bones", "joints", "label", "mesh")
@@ -35,8 +35,13 @@ class MarkerWriter:
         self._next = count(1) if numbers is None else numbers
         self._mesh_shown = False
 
-    def update(self, people: Sequence[Person], header: Header, *, mesh: bool) -> MarkerArray:
-        """Markers of `people`, and a DELETE for each marker of those who left."""
+    def update(
+        self, people: Sequence[Person], header: Header, *, mesh: bool, up: ArrayLike = (0.0, -1.0, 0.0)
+    ) -> MarkerArray:
+        """Markers of `people`, and a DELETE for each marker of those who left.
+
+        `up (3,)` is where labels go, a unit vector in the header's frame: by default that of the optical frame.
+        """
         message = MarkerArray()
         present = {person.id for person in people}
         for person_id in [known for known in self._numbers if known not in present]:
@@ -50,7 +55,7 @@ class MarkerWriter:
             if person.id not in self._numbers:
                 self._numbers[person.id] = next(self._next)
             number = self._numbers[person.id]
-            message.markers += _skeleton(person, number, header)
+            message.markers += _skeleton(person, number, header, np.asarray(up))
             if vertices is not None:
                 message.markers.append(_mesh(person, number, header, vertices[index], self._body.faces))
         return message
@@ -60,7 +65,7 @@ class MarkerWriter:
         return self.update((), header, mesh=False)
 
 
-def _skeleton(person: Person, number: int, header: Header) -> list[Marker]:
+def _skeleton(person: Person, number: int, header: Header, up: NDArray[np.floating]) -> list[Marker]:
     joints = np.asarray(person.joints, np.float64)
     points = [Point(x=x, y=y, z=z) for x, y, z in joints.tolist()]
     opacity = UNSURE_OPACITY + (1 - UNSURE_OPACITY) * np.clip(person.confidence, 0, 1)
@@ -74,8 +79,8 @@ def _skeleton(person: Person, number: int, header: Header) -> list[Marker]:
 
     label = _marker(header, "label", number, Marker.TEXT_VIEW_FACING, TEXT_HEIGHT)
     label.text, label.color = person.id, _color(person, 1.0)
-    head = points[JOINT_INDEX["head"]]
-    label.pose.position = Point(x=head.x, y=head.y - LABEL_ABOVE_HEAD, z=head.z)
+    x, y, z = (joints[JOINT_INDEX["head"]] + LABEL_ABOVE_HEAD * up).tolist()
+    label.pose.position = Point(x=x, y=y, z=z)
     return [bones, spheres, label]
 
 

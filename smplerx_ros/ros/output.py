@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +17,18 @@ from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
 
 from ..body import BodyModel
+from ..body.placement import Placement
+from ..errors import InputError
 from ..msg import PersonArray
+from ..types import SmplxParams
 from ..viewer.overlay import draw_people
 from .image import message_from_image
 from .markers import MarkerWriter
 from .messages import person_array
-from .transforms import TransformWriter
+from .parameters import NodeParameters
+from .rep155 import Rep155
+from .target_frame import TargetFrame
+from .transforms import Transforms, TransformWriter, joint_transforms, joints_of, rep155_transforms
 
 if TYPE_CHECKING:
     from ..estimator import People
@@ -35,7 +42,23 @@ class OutputOptions:
     """What can be switched while the node runs."""
 
     tf: bool
+    joints: frozenset[int]  # SMPL-X joints that are TF frames
+    rep155_tf: bool
+    rep155_links: bool
+    rep155_cropped: bool
     markers_mesh: bool
+
+    @classmethod
+    def from_config(cls, config: NodeParameters) -> OutputOptions:
+        """From the node's parameters."""
+        return cls(
+            tf=config["publish_tf"],
+            joints=joints_of(**{group: config[f"tf.{group}"] for group in ("body", "hands", "face")}),
+            rep155_tf=config["tf.rep155"],
+            rep155_links=config["tf.rep155_links"],
+            rep155_cropped=config["rep155_cropped"],
+            markers_mesh=config["publish_markers_mesh"],
+        )
 
 
 @dataclass
@@ -44,22 +67,27 @@ class _View:
 
     markers: MarkerWriter
     overlay_publisher: Any
-    header: Header  # the last
+    header: Header  # of the last markers
 
 
 class Output:
     """The publishers of results, active and inactive with the node; `cameras` are named as in `Frame.source`.
 
     People and markers of all cameras go out on one topic, each camera's overlay on its own, `~/<camera>/overlay`.
+    Raises ConfigError where `target_frame` cannot be had.
     """
 
-    def __init__(self, node: LifecycleNode, body: BodyModel, cameras: Sequence[str] = ("",)) -> None:
+    def __init__(self, node: LifecycleNode, body: BodyModel, cameras: Sequence[str], config: NodeParameters) -> None:
         self._node = node
         self._body = body
-        self._transforms = TransformWriter(body)
+        target = config["target_frame"]
+        self._target = TargetFrame(node, target) if target else None
+        self._rep155 = Rep155.create(node, body) if config["rep155"] else None
+        self._transforms = TransformWriter()
         self._people_publisher = self._publisher(PersonArray, "~/people", RESULTS_DEPTH)
         self._tf_publisher = self._publisher(TFMessage, "/tf", TF_DEPTH)
         self._marker_publisher = self._publisher(MarkerArray, "~/markers", RESULTS_DEPTH)
+        self._detections_publisher = self._detections()
         marker_numbers = count(1)
         self._views = {
             camera: _View(
@@ -71,31 +99,99 @@ class Output:
         }
 
     def publish(self, people: People, header: Header, options: OutputOptions) -> None:
-        """Send one frame: people and TF first, then what is only to be looked at."""
-        view = self._views[people.frame.source]
-        view.header = header
-        self._people_publisher.publish(person_array(people, header))
-        # TF has no place for a camera without a name.
-        if options.tf and people.people and header.frame_id:
-            self._tf_publisher.publish(self._transforms.update(people.people, header))
-        if self._marker_publisher.get_subscription_count():
-            self._marker_publisher.publish(view.markers.update(people.people, header, mesh=options.markers_mesh))
-        if view.overlay_publisher.get_subscription_count():
+        """Send one frame: people and TF first, then what is only to be looked at.
+
+        Raises InputError where the camera's place in the target frame is not known: then people and markers stay out,
+        and all else has been sent.
+        """
+        placement, unknown = self._placement(header)
+        if unknown is None:
+            self._publish_people(people, header, placement)
+        self._publish_transforms(people, header, options)
+        if unknown is None and self._marker_publisher.get_subscription_count():
+            self._publish_markers(people, header, placement, options)
+        if self._detections_publisher is not None and self._detections_publisher.get_subscription_count():
+            from .detections_out import detection_array
+
+            self._detections_publisher.publish(detection_array(people, header))
+        overlay_publisher = self._views[people.frame.source].overlay_publisher
+        if overlay_publisher.get_subscription_count():
             drawn = draw_people(people.frame.image, people.people, self._body, people.camera)
-            view.overlay_publisher.publish(message_from_image(drawn, Image(header=header)))
+            overlay_publisher.publish(message_from_image(drawn, Image(header=header)))
+        if unknown is not None:
+            raise unknown
 
     def clear(self) -> None:
-        """Take down the markers: nobody is seen any more."""
+        """Nobody is seen any more: take down the markers, and bodies and faces."""
         for view in self._views.values():
             deletions = view.markers.clear(view.header)
             if deletions.markers:
                 self._marker_publisher.publish(deletions)
+        if self._rep155 is not None:
+            self._rep155.clear()
 
     def destroy(self) -> None:
         """Free the publishers."""
-        publishers = (self._people_publisher, self._tf_publisher, self._marker_publisher)
-        for publisher in (*publishers, *(view.overlay_publisher for view in self._views.values())):
-            self._node.destroy_lifecycle_publisher(publisher)
+        publishers = [self._people_publisher, self._tf_publisher, self._marker_publisher, self._detections_publisher]
+        publishers += [view.overlay_publisher for view in self._views.values()]
+        for publisher in publishers:
+            if publisher is not None:
+                self._node.destroy_lifecycle_publisher(publisher)
+        for part in (self._rep155, self._target):
+            if part is not None:
+                part.destroy()
+
+    def _placement(self, header: Header) -> tuple[Placement | None, InputError | None]:
+        """Where the camera is in the target frame (None: messages stay in its own), or why nobody knows."""
+        if self._target is None:
+            return None, None
+        try:
+            return self._target.placement(header), None
+        except InputError as error:
+            return None, error
+
+    def _publish_people(self, people: People, header: Header, placement: Placement | None) -> None:
+        self._people_publisher.publish(person_array(*self._placed(people, header, placement)))
+
+    def _publish_markers(
+        self, people: People, header: Header, placement: Placement | None, options: OutputOptions
+    ) -> None:
+        view = self._views[people.frame.source]
+        people, view.header = self._placed(people, header, placement)
+        up = (0.0, -1.0, 0.0) if placement is None else placement.up
+        self._marker_publisher.publish(
+            view.markers.update(people.people, view.header, mesh=options.markers_mesh, up=up)
+        )
+
+    def _placed(self, people: People, header: Header, placement: Placement | None) -> tuple[People, Header]:
+        if placement is None or self._target is None:
+            return people, header
+        moved = replace(people, people=tuple(placement.place(person) for person in people.people))
+        return moved, Header(stamp=header.stamp, frame_id=self._target.name)
+
+    def _publish_transforms(self, people: People, header: Header, options: OutputOptions) -> None:
+        """TF, and REP-155's topics, which share the joints' rotations. TF has no place for a camera without a name."""
+        tf = options.tf and bool(header.frame_id)
+        camera = header.frame_id.lstrip("/")  # tf2 has no leading slashes
+        parts: list[Transforms] = []
+        rotations = None
+        if people.people and ((tf and options.joints) or self._rep155):
+            rotations = self._body.transforms(SmplxParams.stack([person.params for person in people.people]))[0]
+        if rotations is not None and tf and options.joints:
+            parts.append(joint_transforms(people.people, rotations, camera, options.joints))
+        if self._rep155 is not None:
+            bodies = self._rep155.publish(people, rotations, header, cropped=options.rep155_cropped)
+            if bodies is not None and tf and options.rep155_tf:
+                parts.append(rep155_transforms(bodies, camera, links=options.rep155_links))
+        if parts:
+            self._tf_publisher.publish(self._transforms.message(parts, header.stamp))
+
+    def _detections(self) -> Any:
+        if find_spec("vision_msgs") is None:
+            return None
+        from vision_msgs.msg import Detection2DArray
+
+        return self._publisher(Detection2DArray, "~/detections", RESULTS_DEPTH)
 
     def _publisher(self, kind: type[Any], topic: str, depth: int) -> Any:
         options = QoSOverridingOptions.with_default_policies()

@@ -1,19 +1,49 @@
-"""Joint frames as one TFMessage per image: `smplx_<id>/<joint>` along SMPL-X's tree, the root below the camera."""
+"""One TFMessage per image: joints as `smplx_<id>/<joint>` along SMPL-X's tree, and REP-155's frames.
+
+Everything hangs below the camera's frame, which others own; no frame of theirs gets a parent here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from geometry_msgs.msg import TransformStamped
-from std_msgs.msg import Header
+from numpy.typing import NDArray
 from tf2_msgs.msg import TFMessage
 
-from ..body import BodyModel
-from ..body.skeleton import JOINT_NAMES, PARENTS
-from ..body.tree import parent_from_joint
+from ..body.skeleton import JOINT_INDEX, JOINT_NAMES, LEFT_HAND, PARENTS, RIGHT_HAND
+from ..body.tree import parent_from_joint, parents_among
 from ..geometry.rotations import quaternion_from_matrix
-from ..types import Person, SmplxParams
+from ..rep155.description import JOINTS, link_transforms
+from ..rep155.faces import face_id
+from ..rep155.people import Bodies
+from ..types import Person
+
+FloatArray = NDArray[np.floating[Any]]
+
+_HANDS = frozenset((*range(55)[LEFT_HAND], *range(55)[RIGHT_HAND]))
+_FACE = frozenset(JOINT_INDEX[name] for name in ("jaw", "left_eye", "right_eye"))
+_ALL = frozenset(range(len(JOINT_NAMES)))
+
+
+@dataclass(frozen=True)
+class Transforms:
+    """`N` transforms: parent and child frames, `translations (N, 3)` metres, `quaternions (N, 4)` x, y, z, w."""
+
+    frames: list[tuple[str, str]]
+    translations: FloatArray
+    quaternions: FloatArray
+
+
+def joints_of(*, body: bool, hands: bool, face: bool) -> frozenset[int]:
+    """The SMPL-X joints of these groups: body 22, hands 30, face (jaw and eyes) 3."""
+    groups = ((body, _ALL - _HANDS - _FACE), (hands, _HANDS), (face, _FACE))
+    return frozenset().union(*(group for wanted, group in groups if wanted))
 
 
 def joint_frame(person_id: str, joint: int) -> str:
@@ -21,42 +51,70 @@ def joint_frame(person_id: str, joint: int) -> str:
     return f"smplx_{person_id}/{JOINT_NAMES[joint]}"
 
 
+def joint_transforms(
+    people: Sequence[Person], optical_from_joint: FloatArray, camera_frame: str, chosen: frozenset[int] = _ALL
+) -> Transforms:
+    """The `chosen` joints of each person, with rotations `(P, 55, 3, 3)`; the topmost of them hang below the camera.
+
+    Positions are the persons' own, so that TF and PersonArray say the same.
+    """
+    positions = np.stack([person.joints for person in people])
+    indices, parents = _tree(chosen)
+    rotations, translations = parent_from_joint(optical_from_joint, positions, parents)
+    quaternions = quaternion_from_matrix(rotations[:, indices])
+    frames = []
+    for person in people:
+        names = [joint_frame(person.id, joint) for joint in range(len(JOINT_NAMES))]
+        frames += [(camera_frame if parents[j] < 0 else names[parents[j]], names[j]) for j in indices]
+    return Transforms(frames, translations[:, indices].reshape(-1, 3), quaternions.reshape(-1, 4))
+
+
+def rep155_transforms(bodies: Bodies, camera_frame: str, *, links: bool) -> Transforms:
+    """`body_<id>` of each person, with `links` those of the kinematic model; `face_<id>`, `gaze_<id>` of seen faces."""
+    faces = [i for i, box in enumerate(bodies.face_boxes) if box is not None]
+    frames = [(camera_frame, f"body_{person.id}") for person in bodies.people]
+    names = [face_id(bodies.people[i].id) for i in faces]
+    frames += [(camera_frame, f"face_{name}") for name in names]
+    frames += [(f"face_{name}", f"gaze_{name}") for name in names]
+    rotations = [bodies.body_rotations, bodies.face_rotations[faces], bodies.gaze_rotations[faces]]
+    translations = [bodies.body_origins, bodies.face_origins[faces], np.zeros((len(faces), 3))]
+    quaternions = quaternion_from_matrix(np.concatenate(rotations))
+    if links:
+        frames += [(f"{j.parent}_{p.id}", f"{j.child}_{p.id}") for p in bodies.people for j in JOINTS]
+        places, turns = link_transforms(bodies.descriptions, bodies.angles.values)
+        translations.append(places.reshape(-1, 3))
+        quaternions = np.concatenate([quaternions, turns.reshape(-1, 4)])
+    return Transforms(frames, np.concatenate(translations), quaternions)
+
+
 class TransformWriter:
     """Makes the TFMessage of each frame; its transforms are used again for the next, since making them costs most."""
 
-    def __init__(self, body: BodyModel) -> None:
-        self._body = body
+    def __init__(self) -> None:
         self._pool: list[TransformStamped] = []
 
-    def update(self, people: Sequence[Person], header: Header) -> TFMessage:
-        """55 transforms a person with the image's stamp; `header.frame_id` is the camera's optical frame.
-
-        Joint positions are the persons' own, so that TF and PersonArray say the same. The message is valid until
-        the next call.
-        """
-        if not people:
-            return TFMessage()
-        rotations, _ = self._body.transforms(SmplxParams.stack([person.params for person in people]))
-        positions = np.stack([person.joints for person in people])
-        local_rotations, translations = parent_from_joint(rotations, positions)
-        quaternions = quaternion_from_matrix(local_rotations).reshape(-1, 4).tolist()
-        frames = [frame for person in people for frame in _frames(person.id, header.frame_id)]
-        while len(self._pool) < len(frames):
+    def message(self, parts: Sequence[Transforms], stamp: Time) -> TFMessage:
+        """All parts with the image's stamp. The message is valid until the next call."""
+        total = sum(len(part.frames) for part in parts)
+        while len(self._pool) < total:
             self._pool.append(TransformStamped())
-        used = self._pool[: len(frames)]
-        for message, frame, xyz, xyzw in zip(
-            used, frames, translations.reshape(-1, 3).tolist(), quaternions, strict=True
-        ):
-            message.header.stamp = header.stamp
-            message.header.frame_id, message.child_frame_id = frame
-            translation, rotation = message.transform.translation, message.transform.rotation
-            translation.x, translation.y, translation.z = xyz
-            rotation.x, rotation.y, rotation.z, rotation.w = xyzw
+        used = self._pool[:total]
+        messages = iter(used)
+        for part in parts:
+            for (parent, child), xyz, xyzw in zip(
+                part.frames, part.translations.tolist(), part.quaternions.tolist(), strict=True
+            ):
+                message = next(messages)
+                message.header.stamp = stamp
+                message.header.frame_id, message.child_frame_id = parent, child
+                translation, rotation = message.transform.translation, message.transform.rotation
+                translation.x, translation.y, translation.z = xyz
+                rotation.x, rotation.y, rotation.z, rotation.w = xyzw
         return TFMessage(transforms=used)
 
 
-def _frames(person_id: str, camera_frame: str) -> list[tuple[str, str]]:
-    """Parent and child of each joint's transform; tf2 has no leading slashes."""
-    names = [joint_frame(person_id, joint) for joint in range(len(JOINT_NAMES))]
-    parents = [camera_frame.lstrip("/") if parent < 0 else names[parent] for parent in PARENTS]
-    return list(zip(parents, names, strict=True))
+@lru_cache(maxsize=8)
+def _tree(chosen: frozenset[int]) -> tuple[list[int], list[int]]:
+    """The chosen joints in the order of the tree, and each joint's nearest chosen ancestor."""
+    parents = list(PARENTS) if chosen == _ALL else parents_among(chosen)
+    return sorted(chosen), parents

@@ -3,29 +3,44 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from builtin_interfaces.msg import Time
 from fake_estimator import make_person, random_params
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
+from tf2_msgs.msg import TFMessage
 from tf_chain import chain
 
 from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_NAMES, PARENTS
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.ros.transforms import TransformWriter
+from smplerx_ros.ros.transforms import TransformWriter, joint_transforms, joints_of
+from smplerx_ros.types import Person, SmplxParams
 
 HEADER = Header(stamp=Time(sec=7, nanosec=8), frame_id="camera_optical")
 CAMERA = Camera.from_fov(640, 480)
 BODY = load_body()
+EVERYTHING = joints_of(body=True, hands=True, face=True)
+
+
+def message_of(
+    people: list[Person],
+    header: Header = HEADER,
+    chosen: frozenset[int] = EVERYTHING,
+    writer: TransformWriter | None = None,
+) -> TFMessage:
+    rotations = BODY.transforms(SmplxParams.stack([person.params for person in people]))[0]
+    part = joint_transforms(people, rotations, header.frame_id, chosen)
+    return (writer or TransformWriter()).message([part], header.stamp)
 
 
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 2**32 - 1))
 def test_chained_frames_are_the_joints(seed: int) -> None:
     person = make_person(BODY, CAMERA, random_params(seed), "p4")
-    message = TransformWriter(BODY).update([person], HEADER)
+    message = message_of([person])
     positions, rotations = chain(message.transforms, "camera_optical")
     found = np.array([positions[f"smplx_p4/{name}"] for name in JOINT_NAMES])
     np.testing.assert_allclose(found, person.joints, atol=1e-6)
@@ -36,7 +51,7 @@ def test_chained_frames_are_the_joints(seed: int) -> None:
 
 def test_the_tree_is_smplx() -> None:
     people = [make_person(BODY, CAMERA, random_params(n), f"p{n}") for n in (1, 2)]
-    message = TransformWriter(BODY).update(people, HEADER)
+    message = message_of(people)
     assert len(message.transforms) == 2 * 55
     parents = {t.child_frame_id: t.header.frame_id for t in message.transforms}
     for n in (1, 2):
@@ -49,25 +64,32 @@ def test_the_tree_is_smplx() -> None:
 def test_quaternions_are_unit_at_half_turns() -> None:
     params = random_params(0)
     params.global_orient[:] = (np.pi, 0, 0)
-    message = TransformWriter(BODY).update([make_person(BODY, CAMERA, params)], HEADER)
+    message = message_of([make_person(BODY, CAMERA, params)])
     quaternions = [[getattr(t.transform.rotation, axis) for axis in "xyzw"] for t in message.transforms]
     np.testing.assert_allclose(np.linalg.norm(quaternions, axis=1), 1, atol=1e-9)
     root = Rotation.from_quat(quaternions[0]).as_matrix()
     np.testing.assert_allclose(root, np.diag([1.0, -1.0, -1.0]), atol=1e-6)
 
 
-def test_leading_slashes_go_and_nobody_is_nothing() -> None:
-    header = Header(frame_id="/camera")
-    message = TransformWriter(BODY).update([make_person(BODY, CAMERA, random_params(1))], header)
-    assert message.transforms[0].header.frame_id == "camera"
-    assert TransformWriter(BODY).update([], header).transforms == []
+@pytest.mark.parametrize(
+    ("groups", "expected"), [({"body": True}, 22), ({"hands": True}, 30), ({"face": True, "body": True}, 25), ({}, 0)]
+)
+def test_groups_hang_together_and_are_where_they_were(groups: dict[str, bool], expected: int) -> None:
+    chosen = joints_of(**({"body": False, "hands": False, "face": False} | groups))
+    assert len(chosen) == expected
+    person = make_person(BODY, CAMERA, random_params(3), "p1")
+    positions, _ = chain(message_of([person], chosen=chosen).transforms, HEADER.frame_id)
+    assert len(positions) == expected + 1
+    for joint in chosen:
+        np.testing.assert_allclose(positions[f"smplx_p1/{JOINT_NAMES[joint]}"], person.joints[joint], atol=1e-6)
 
 
 def test_the_next_frame_does_not_keep_the_last() -> None:
-    writer = TransformWriter(BODY)
+    writer = TransformWriter()
     people = [make_person(BODY, CAMERA, random_params(n), f"p{n}") for n in range(3)]
-    writer.update(people, HEADER)
-    fewer = writer.update(people[2:], Header(stamp=Time(sec=9), frame_id="other"))
-    expected = TransformWriter(BODY).update(people[2:], Header(stamp=Time(sec=9), frame_id="other"))
-    assert fewer == expected
+    message_of(people, writer=writer)
+    later = Header(stamp=Time(sec=9), frame_id="other")
+    fewer = message_of(people[2:], later, writer=writer)
+    assert fewer == message_of(people[2:], later)
     assert len(fewer.transforms) == 55
+    assert writer.message([], HEADER.stamp).transforms == []

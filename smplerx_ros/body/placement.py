@@ -1,0 +1,48 @@
+"""A person seen from another frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
+from ..types import Person
+
+FloatArray = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where a camera is in a target frame: `target_from_optical (3, 3)` and its `position (3,)`, metres."""
+
+    target_from_optical: FloatArray
+    position: FloatArray
+
+    @property
+    def up(self) -> FloatArray:
+        """`(3,)`: the image's upwards direction in the target frame."""
+        return -self.target_from_optical[:, 1]
+
+    def place(self, person: Person) -> Person:
+        """The same person in the target frame; what is measured in the image stays.
+
+        Velocities are turned, not corrected: they are those against the camera. A body model's joint 0 is at
+        `J0(betas) + transl`, and J0 does not turn with the frame.
+        """
+        turn = self.target_from_optical
+        joints = np.asarray(person.joints, np.float64) @ turn.T + self.position
+        rest_pelvis = np.asarray(person.joints[0], np.float64) - person.params.transl
+        orient = rotvec_from_matrix(turn @ matrix_from_rotvec(person.params.global_orient))
+        both = np.kron(np.eye(2), turn)
+        velocities = ("root_velocity", "left_wrist_velocity", "right_wrist_velocity")
+        changes: dict[str, Any] = {name: turn @ getattr(person, name) for name in velocities}
+        return replace(
+            person,
+            params=replace(person.params, global_orient=orient, transl=joints[0] - rest_pelvis),
+            joints=joints.astype(np.float32),
+            pose_covariance=both @ person.pose_covariance @ both.T,
+            **changes,
+        )

@@ -1,0 +1,1 @@
+"""REP-155 (ROS4HRI): the human body as its kinematic model, frames and layouts; no ROS in here."""

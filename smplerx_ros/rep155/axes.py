@@ -1,0 +1,53 @@
+"""The axes of REP-155's frames, from SMPL-X joints: body, face and gaze."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body.skeleton import JOINT_INDEX
+from ..geometry.rotations import cross, normalized
+
+FloatArray = NDArray[np.floating[Any]]
+
+# Columns: x forward, y left, z up (REP-155, REP-103) in the axes that SMPL-X's joints have at rest: x left, y up,
+# z front.
+JOINT_FROM_REP = np.array([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 0.0, 0.0]])
+# Columns: x right, y down, z forward (optical, REP-103) in x forward, y left, z up.
+REP_FROM_OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+
+_PELVIS, _HEAD = JOINT_INDEX["pelvis"], JOINT_INDEX["head"]
+_HIPS = [JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]]
+_EYES = [JOINT_INDEX["left_eye"], JOINT_INDEX["right_eye"]]
+# The bridge of the nose lies this far before the centres of the eyeballs: 2 to 3 cm in adults; 23 mm in the embedded
+# body (landmark 27 of iBUG against its eye joints).
+_SELLION_BEFORE_EYES = 0.023  # metres
+
+
+def body_frames(optical_from_joint: FloatArray, joints: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """`body_<id>`: rotations `(P, 3, 3)` optical_from_body and origins `(P, 3)`, midway between the hips, metres.
+
+    Takes rotations `(P, 55, 3, 3)` and positions `(P, 55, 3)` of SMPL-X's joints, optical frame.
+    """
+    return optical_from_joint[:, _PELVIS] @ JOINT_FROM_REP, joints[:, _HIPS].mean(axis=1)
+
+
+def face_frames(optical_from_joint: FloatArray, joints: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """`face_<id>`: rotations `(P, 3, 3)` optical_from_face and origins `(P, 3)` at the sellion, metres."""
+    rotations = optical_from_joint[:, _HEAD] @ JOINT_FROM_REP
+    return rotations, joints[:, _EYES].mean(axis=1) + _SELLION_BEFORE_EYES * rotations[:, :, 0]
+
+
+def gaze_rotations(optical_from_joint: FloatArray, eyes_known: NDArray[np.bool_]) -> FloatArray:
+    """`gaze_<id>` in `face_<id>`: `(P, 3, 3)`, z along the gaze, x right, y down.
+
+    The gaze is the mean of both eyes' where `eyes_known (P,)`, else straight out of the face.
+    """
+    face_from_optical = np.swapaxes(optical_from_joint[:, _HEAD] @ JOINT_FROM_REP, -1, -2)
+    fronts = optical_from_joint[:, _EYES][..., 2].mean(axis=1)
+    looks = np.einsum("pij,pj->pi", face_from_optical, normalized(fronts))
+    ahead = np.where(eyes_known[:, None], looks, [1.0, 0.0, 0.0])
+    right = normalized(cross(ahead, [0.0, 0.0, 1.0]))
+    return np.stack([right, cross(ahead, right), ahead], axis=-1)

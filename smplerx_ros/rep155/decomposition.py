@@ -1,0 +1,188 @@
+"""SMPL-X poses as angles of REP-155's joints: the waist bends to the chest, limbs reach for elbow, wrist, knee, ankle.
+
+SMPL-X's ball joints hold more than the REP's hinges: three joints of the spine against one waist, no collars, elbows
+and knees that only bend. So limbs are solved by the places of their joints, which decide where hands and feet are: in
+closed form, exact where shoulders and hips are and everything is within limits. The head keeps its orientation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body.skeleton import JOINT_INDEX
+from ..geometry.rotations import cross, normalized
+from .axes import JOINT_FROM_REP, body_frames
+from .balls import Hinges, about
+from .description import ANGLE_INDEX, CHEST, LOWER, MOVING, UPPER, BodyDescription
+
+FloatArray = NDArray[np.floating[Any]]
+
+_LIMBS = (("l", "shoulder", "elbow", "wrist"), ("r", "shoulder", "elbow", "wrist")) + (
+    ("l", "hip", "knee", "ankle"),
+    ("r", "hip", "knee", "ankle"),
+)
+_SIDE = {"l": "left", "r": "right"}
+LIMB_ENDS: tuple[str, ...] = tuple(f"{_SIDE[side]}_{end}" for side, _, _, end in _LIMBS)
+_ROOTS, _MIDDLES, _ENDS = ([JOINT_INDEX[f"{_SIDE[limb[0]]}_{limb[i]}"] for limb in _LIMBS] for i in (1, 2, 3))
+_ROOT_JOINTS = [f"{side}_y_{root}" for side, root, _, _ in _LIMBS]
+_MIDDLE_JOINTS = [f"{side}_{middle}" for side, _, middle, _ in _LIMBS]
+_END_JOINTS = [f"{side}_{end}" for side, _, _, end in _LIMBS]
+_BENDS = [ANGLE_INDEX[name] for name in _MIDDLE_JOINTS]
+_FORWARDS = np.array([1.0, 1.0, -1.0, -1.0])  # elbows bend to the front, knees to the back
+_LARGEST_BEND = np.array([UPPER[_BENDS[0]], UPPER[_BENDS[1]], -LOWER[_BENDS[2]], -LOWER[_BENDS[3]]])
+_WAIST, _HEAD = ANGLE_INDEX["waist"], JOINT_INDEX["head"]
+_BALLS = np.array(
+    [[ANGLE_INDEX[f"{kind}_head"] for kind in "ryp"]]
+    + [[ANGLE_INDEX[f"{side}_{kind}_{root}"] for kind in "ypr"] for side, root, _, _ in _LIMBS]
+)
+_HINGES = Hinges(np.array([[MOVING[i].axis for i in row] for row in _BALLS]), LOWER[_BALLS], UPPER[_BALLS])
+
+# Sine of a bend against which the direction of an elbow or knee is weighed with where it bends at rest; a straight limb
+# has none. It costs this much of the lower limb's length at most: 2 mm.
+_STRAIGHT = 0.004
+# Sines between which an elbow or knee that bends backwards turns from an overstretched into a turned limb.
+_OVERSTRETCHED, _TURNED = 0.17, 0.5
+_TOUCHED = 1e-6  # radians
+
+
+@dataclass(frozen=True)
+class Angles:
+    """What `joint_angles` answers for `P` people."""
+
+    values: FloatArray  # (P, 20) radians within limits, in the order of description.MOVING
+    clamped: NDArray[np.bool_]  # (P, 20) which of them had to be limited
+    residuals: FloatArray  # (P, 4) metres from wrists and ankles (LIMB_ENDS) to where SMPL-X has them
+
+
+def joint_angles(
+    descriptions: Sequence[BodyDescription],
+    optical_from_joint: FloatArray,
+    joints: FloatArray,
+    before: FloatArray | None = None,
+) -> Angles:
+    """Angles of `P` people with these measures from SMPL-X's rotations `(P, 55, 3, 3)` and places `(P, 55, 3)`.
+
+    Rotations and places are in the optical frame, metres. `before (P, 20)`: the angles of the last frame, so that they
+    go on from there where there is a choice; zeros, the hanging arm, for people who were not there.
+    """
+    people = len(descriptions)
+    before = np.zeros((people, len(MOVING))) if before is None else before
+    optical_from_body, origins = body_frames(optical_from_joint, joints)
+    places = (joints - origins[:, None]) @ optical_from_body
+    turns = np.swapaxes(optical_from_body, -1, -2)[:, None] @ optical_from_joint
+
+    measures = _Measures.of(descriptions)
+    free = np.empty((people, len(MOVING)))
+    free[:, _WAIST] = _waist(measures, places)
+    waist = np.clip(free[:, _WAIST], LOWER[_WAIST], UPPER[_WAIST])
+    torso = about(np.array([0.0, 1.0, 0.0]), waist)
+    roots, parents = _roots(measures, torso)
+
+    reach = _Reach.of(measures, roots, places)
+    limbs, bends = _limb_frames(reach, turns[:, _ROOTS][..., 2])
+    free[:, _BENDS] = bends * _FORWARDS
+    head = turns[:, _HEAD] @ JOINT_FROM_REP
+    wanted = np.concatenate([head[:, None], limbs], axis=1)
+    balls = np.swapaxes(np.concatenate([torso[:, None], parents], axis=1), -1, -2) @ wanted
+    start = before[:, _BALLS]
+    angles = _HINGES.angles(balls, start)
+    limited = _HINGES.limited(angles, balls, start)
+    free[:, _BALLS] = angles
+
+    values = np.clip(free, LOWER, UPPER)
+    values[:, _BALLS] = limited
+    clamped = np.abs(values - free) > _TOUCHED
+    ends = _limb_ends(measures, roots, parents, values)
+    return Angles(values, clamped, np.linalg.norm(ends - places[:, _ENDS], axis=-1))
+
+
+@dataclass(frozen=True)
+class _Measures:
+    """Of all people: places of joints in their parent links and lengths of limbs, metres."""
+
+    waist: FloatArray  # (P, 3)
+    torso: FloatArray  # (P, 3)
+    chest: FloatArray  # (P, 3, 3)
+    roots: FloatArray  # (P, 4, 3)
+    upper: FloatArray  # (P, 4)
+    lower: FloatArray  # (P, 4)
+
+    @classmethod
+    def of(cls, descriptions: Sequence[BodyDescription]) -> _Measures:
+        def places(names: Sequence[str]) -> FloatArray:
+            return np.array([[description.origin(name) for name in names] for description in descriptions])
+
+        trunk, chest = places(["waist", "torso"]), np.array([description.chest for description in descriptions])
+        lengths = [-places(names)[..., 2] for names in (_MIDDLE_JOINTS, _END_JOINTS)]
+        return cls(trunk[:, 0], trunk[:, 1], chest, places(_ROOT_JOINTS), *lengths)
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """Unit directions `(P, 4, 3)` of upper and lower limbs that bring the ends to their places, in the body's axes."""
+
+    upper: FloatArray
+    lower: FloatArray
+
+    @classmethod
+    def of(cls, measures: _Measures, roots: FloatArray, places: FloatArray) -> _Reach:
+        """Two bones to a target: law of cosines; the middle joint is turned to where SMPL-X has it."""
+        a, b = measures.upper, measures.lower
+        to_end = places[:, _ENDS] - roots
+        shortest = np.sqrt(a**2 + b**2 + 2 * a * b * np.cos(_LARGEST_BEND))
+        distance = np.clip(np.linalg.norm(to_end, axis=-1), shortest, a + b)
+        line = normalized(to_end)
+        along = (a**2 + distance**2 - b**2) / (2 * distance)
+        aside = np.sqrt(np.maximum(a**2 - along**2, 0.0))
+        to_middle = places[:, _MIDDLES] - roots
+        off = normalized(to_middle - np.sum(to_middle * line, axis=-1, keepdims=True) * line)
+        middle = along[..., None] * line + aside[..., None] * off
+        return cls(normalized(middle), normalized(distance[..., None] * line - middle))
+
+
+def _waist(measures: _Measures, places: FloatArray) -> FloatArray:
+    """`(P,)` radians: the bend about the waist that brings the chest nearest to its place (Procrustes, in x and z)."""
+    rest, seen = measures.chest, places[:, CHEST] - measures.waist[:, None]
+    cosine = np.sum(seen[..., 0] * rest[..., 0] + seen[..., 2] * rest[..., 2], axis=1)
+    sine = np.sum(seen[..., 0] * rest[..., 2] - seen[..., 2] * rest[..., 0], axis=1)
+    return np.asarray(np.arctan2(sine, cosine))
+
+
+def _roots(measures: _Measures, torso: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Places `(P, 4, 3)` of shoulders and hips and the rotations `(P, 4, 3, 3)` of their parent links, body axes."""
+    parents = np.stack([torso, torso, *[np.broadcast_to(np.eye(3), torso.shape)] * 2], axis=1)
+    roots = np.array(measures.roots)
+    roots[:, :2] = measures.waist[:, None] + (measures.torso[:, None] + roots[:, :2]) @ np.swapaxes(torso, -1, -2)
+    return roots, parents
+
+
+def _limb_frames(reach: _Reach, fronts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Rotations `(P, 4, 3, 3)` of the upper limbs and bends `(P, 4)`, radians, not negative.
+
+    `fronts (P, 4, 3)`: where the front of SMPL-X's upper arms and thighs points; it says how a straight limb is rolled.
+    """
+    down, lower = reach.upper, reach.lower
+    front = normalized(fronts - np.sum(fronts * down, axis=-1, keepdims=True) * down)
+    side = cross(down, front)
+    ahead = np.sum(lower * front, axis=-1) * _FORWARDS
+    aside = np.sum(lower * side, axis=-1)
+    bent = np.hypot(ahead, aside)
+    turned = np.clip((bent - _OVERSTRETCHED) / (_TURNED - _OVERSTRETCHED), 0.0, 1.0)
+    weight = np.where(ahead < 0, (2 * turned - 1) * ahead, ahead) + _STRAIGHT
+    to = normalized((weight * _FORWARDS)[..., None] * front + aside[..., None] * side)
+    bends = np.arctan2(np.sum(lower * to, axis=-1), np.sum(lower * down, axis=-1))
+    x = to * _FORWARDS[:, None]
+    return np.stack([x, cross(-down, x), -down], axis=-1), bends
+
+
+def _limb_ends(measures: _Measures, roots: FloatArray, parents: FloatArray, values: FloatArray) -> FloatArray:
+    """Where wrists and ankles come to be `(P, 4, 3)`, in the body's axes."""
+    upper = parents @ _HINGES.rotations(values[:, _BALLS])[:, 1:]
+    bend = values[:, _BENDS] * _FORWARDS
+    lower = upper @ np.stack([np.sin(bend) * _FORWARDS, np.zeros_like(bend), -np.cos(bend)], axis=-1)[..., None]
+    return np.asarray(roots - measures.upper[..., None] * upper[..., 2] + measures.lower[..., None] * lower[..., 0])

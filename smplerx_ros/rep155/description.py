@@ -1,0 +1,187 @@
+"""REP-155's kinematic model of a person: its joints, their axes and limits, and the URDF made to a body's measures.
+
+Names, tree and axes are those of the REP's kinematic model and its reference description (ros4hri/human_description
+1.0.1). With all angles at zero the body stands upright with hanging arms. Limits are the reference's too, but for
+shoulders and hips: there a human moves further (AAOS, Joint Motion, 1965; nobody could sit with the reference's hips).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body.skeleton import JOINT_INDEX
+from .axes import JOINT_FROM_REP
+
+FloatArray = NDArray[np.floating[Any]]
+Axis = tuple[float, float, float]
+
+_X, _Y, _Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
+
+
+@dataclass(frozen=True)
+class Joint:
+    """One joint of the model; it moves the link `child` against `parent`. Names without the person's id."""
+
+    name: str
+    parent: str
+    child: str
+    axis: Axis | None = None  # None: fixed
+    lower: float = 0.0  # radians
+    upper: float = 0.0
+    at: str = ""  # SMPL-X joint whose place at rest is the child's origin; "": see BodyDescription
+
+
+def _negative(axis: Axis) -> Axis:
+    return (-axis[0], -axis[1], -axis[2])
+
+
+def _arm(side: str, name: str) -> list[Joint]:
+    out, into = (_Z, _negative(_Z)) if side == "l" else (_negative(_Z), _Z)
+    up = _X if side == "l" else _negative(_X)
+    return [
+        Joint(f"{side}_y_shoulder", "torso", f"{side}_y_shoulder", into, -1.7, 2.5, f"{name}_shoulder"),
+        Joint(f"{side}_p_shoulder", f"{side}_y_shoulder", f"{side}_p_shoulder", up, -1.1, 3.7),
+        # More than a turn: the rolls that belong to all directions of an upper arm take that much.
+        Joint(f"{side}_r_shoulder", f"{side}_p_shoulder", f"{side}_shoulder", out, -4.2, 4.2),
+        Joint(f"{side}_elbow", f"{side}_shoulder", f"{side}_elbow", _negative(_Y), 0.0, 2.5, f"{name}_elbow"),
+        Joint(f"{side}_wrist", f"{side}_elbow", f"{side}_wrist", at=f"{name}_wrist"),
+    ]
+
+
+def _leg(side: str, name: str) -> list[Joint]:
+    out = _X if side == "l" else _negative(_X)
+    return [
+        Joint(f"{side}_y_hip", "body", f"{side}_y_hip", _negative(_Z), -1.7, 1.7, f"{name}_hip"),
+        Joint(f"{side}_p_hip", f"{side}_y_hip", f"{side}_p_hip", out, -1.8, 1.8),
+        Joint(f"{side}_r_hip", f"{side}_p_hip", f"{side}_hip", _negative(_Y), -1.2, 2.6),
+        Joint(f"{side}_knee", f"{side}_hip", f"{side}_knee", _negative(_Y), -2.5, 0.0, f"{name}_knee"),
+        Joint(f"{side}_ankle", f"{side}_knee", f"{side}_ankle", at=f"{name}_ankle"),
+    ]
+
+
+JOINTS: tuple[Joint, ...] = (
+    Joint("waist", "body", "waist", _Y, -0.2, 1.0, "spine2"),
+    Joint("torso", "waist", "torso"),
+    Joint("r_head", "torso", "r_head", _X, -1.0, 1.0, "head"),
+    Joint("y_head", "r_head", "y_head", _Z, -1.4, 1.4),
+    Joint("p_head", "y_head", "p_head", _negative(_Y), -1.5, 1.5),
+    Joint("head", "p_head", "head"),
+    *_arm("l", "left"),
+    *_arm("r", "right"),
+    *_leg("l", "left"),
+    *_leg("r", "right"),
+)
+MOVING: tuple[Joint, ...] = tuple(joint for joint in JOINTS if joint.axis is not None)
+ANGLE_INDEX: dict[str, int] = {joint.name: i for i, joint in enumerate(MOVING)}
+LOWER, UPPER = (np.array([getattr(joint, side) for joint in MOVING]) for side in ("lower", "upper"))
+
+_MOVING_ROWS = [i for i, joint in enumerate(JOINTS) if joint.axis is not None]
+_AXES = np.array([joint.axis for joint in MOVING])
+_JOINT_ROW = {joint.name: i for i, joint in enumerate(JOINTS)}
+_AT = {joint.name: JOINT_INDEX[joint.at] for joint in JOINTS if joint.at}
+_HIPS = [JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]]
+_SHOULDERS = [JOINT_INDEX["left_shoulder"], JOINT_INDEX["right_shoulder"]]
+CHEST = [JOINT_INDEX[name] for name in ("neck", "left_collar", "right_collar")]
+_SEGMENTS = (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
+# What viewers show of links: a cylinder along the link to a joint's place and its radius; "": a ball. Metres.
+_SHAPES = {
+    "head": ("", 0.10),
+    "waist": ("torso", 0.12),
+    **{f"{side}_shoulder": (f"{side}_elbow", 0.045) for side in ("l", "r")},
+    **{f"{side}_elbow": (f"{side}_wrist", 0.035) for side in ("l", "r")},
+    **{f"{side}_hip": (f"{side}_knee", 0.07) for side in ("l", "r")},
+    **{f"{side}_knee": (f"{side}_ankle", 0.05) for side in ("l", "r")},
+}
+_EFFORT, _VELOCITY = "1000", "10"  # URDF asks for them; nothing limits them here
+
+
+@dataclass(frozen=True)
+class BodyDescription:
+    """The measures of one person, metres, with all angles at zero."""
+
+    origins: FloatArray  # (26, 3) each joint's place in its parent link
+    chest: FloatArray  # (3, 3) neck and collars in the link `waist`: what moves with the chest alone
+
+    @classmethod
+    def from_rest(cls, rest_joints: FloatArray) -> BodyDescription:
+        """From SMPL-X's joints at rest `(55, 3)`, metres, template axes (x left, y up, z front)."""
+        places = (rest_joints - rest_joints[_HIPS].mean(axis=0)) @ JOINT_FROM_REP
+        torso = places[_SHOULDERS].mean(axis=0)
+        origins = np.zeros((len(JOINTS), 3))
+        waist = places[_AT["waist"]]
+        origins[_JOINT_ROW["waist"]] = waist
+        origins[_JOINT_ROW["torso"]] = torso - waist
+        origins[_JOINT_ROW["r_head"]] = places[_AT["r_head"]] - torso
+        for side in ("l", "r"):
+            for (root, middle, end), parent in zip(_SEGMENTS, (torso, np.zeros(3)), strict=True):
+                first, second, third = (_AT[f"{side}_{name}"] for name in (f"y_{root}", middle, end))
+                origins[_JOINT_ROW[f"{side}_y_{root}"]] = places[first] - parent
+                origins[_JOINT_ROW[f"{side}_{middle}"], 2] = -np.linalg.norm(places[second] - places[first])
+                origins[_JOINT_ROW[f"{side}_{end}"], 2] = -np.linalg.norm(places[third] - places[second])
+        return cls(origins, places[CHEST] - waist)
+
+    def origin(self, joint: str) -> FloatArray:
+        """`(3,)` metres in the parent link."""
+        return np.asarray(self.origins[_JOINT_ROW[joint]])
+
+    def differs(self, other: BodyDescription, metres: float) -> bool:
+        """Whether any joint sits elsewhere by more than `metres`."""
+        return bool(np.linalg.norm(self.origins - other.origins, axis=1).max() > metres)
+
+    def urdf(self, person_id: str) -> str:
+        """The model as URDF; every link and joint carries the suffix `_<person_id>`."""
+        robot = ElementTree.Element("robot", name=f"human_{person_id}")
+        for link in ("body", *(joint.child for joint in JOINTS)):
+            element = ElementTree.SubElement(robot, "link", name=f"{link}_{person_id}")
+            if link in _SHAPES:
+                self._add_shape(element, *_SHAPES[link])
+        for joint, origin in zip(JOINTS, self.origins, strict=True):
+            robot.append(_joint_element(joint, origin, person_id))
+        return ElementTree.tostring(robot, encoding="unicode")
+
+    def _add_shape(self, link: ElementTree.Element, joint: str, radius: float) -> None:
+        """What a viewer shows of a link: a cylinder to the place of `joint`, or a ball round it ("")."""
+        visual = ElementTree.SubElement(link, "visual")
+        to = self.origin(joint) if joint else np.array([0.0, 0.0, radius])
+        ElementTree.SubElement(visual, "origin", xyz=_numbers(to / 2 if joint else to), rpy="0 0 0")
+        geometry = ElementTree.SubElement(visual, "geometry")
+        if joint:
+            length = f"{np.linalg.norm(to):.5f}"
+            ElementTree.SubElement(geometry, "cylinder", radius=f"{radius:g}", length=length)
+        else:
+            ElementTree.SubElement(geometry, "sphere", radius=f"{radius:g}")
+
+
+def _joint_element(joint: Joint, origin: FloatArray, person_id: str) -> ElementTree.Element:
+    kind = "fixed" if joint.axis is None else "revolute"
+    element = ElementTree.Element("joint", name=f"{joint.name}_{person_id}", type=kind)
+    ElementTree.SubElement(element, "parent", link=f"{joint.parent}_{person_id}")
+    ElementTree.SubElement(element, "child", link=f"{joint.child}_{person_id}")
+    ElementTree.SubElement(element, "origin", xyz=_numbers(origin), rpy="0 0 0")
+    if joint.axis is not None:
+        ElementTree.SubElement(element, "axis", xyz=_numbers(joint.axis))
+        limits = {"lower": f"{joint.lower:g}", "upper": f"{joint.upper:g}", "effort": _EFFORT, "velocity": _VELOCITY}
+        ElementTree.SubElement(element, "limit", limits)
+    return element
+
+
+def _numbers(values: FloatArray | Axis) -> str:
+    return " ".join(f"{float(value) + 0.0:.5f}".rstrip("0").rstrip(".") for value in values)
+
+
+def link_transforms(descriptions: Sequence[BodyDescription], angles: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Each joint's child link in its parent link: places `(P, 26, 3)` metres and quaternions `(P, 26, 4)` x, y, z, w.
+
+    `angles (P, 20)` radians: what robot_state_publisher makes of URDF and joint states.
+    """
+    quaternions = np.zeros((len(descriptions), len(JOINTS), 4))
+    quaternions[..., 3] = 1.0
+    quaternions[:, _MOVING_ROWS, :3] = np.sin(angles / 2)[..., None] * _AXES
+    quaternions[:, _MOVING_ROWS, 3] = np.cos(angles / 2)
+    return np.array([description.origins for description in descriptions]).reshape(-1, len(JOINTS), 3), quaternions

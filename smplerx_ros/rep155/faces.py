@@ -1,0 +1,59 @@
+"""Faces: which of them the camera sees, where, and hri_msgs/FacialLandmarks' 70 points."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..geometry.camera import Camera
+from ..types import Box, Estimated, Person
+
+FloatArray = NDArray[np.floating[Any]]
+
+# Outermost points of an adult's face in the axes of `face_<id>` (x front, y left, z up; origin at the sellion), metres:
+# chin, forehead, sides and tip of the nose. Length of face 12 cm, width 14 cm (NASA-STD-3000, anthropometry).
+_FACE_EXTENT = np.array(
+    [[0.0, 0.0, -0.12], [-0.02, 0.0, 0.07], [-0.05, 0.07, -0.03], [-0.05, -0.07, -0.03], [0.02, 0.0, -0.04]]
+)
+_LARGEST_TURN = np.cos(np.radians(100))  # a face turned further from the camera is a back of a head
+
+# Points of MediaPipe's face mesh at the places of iBUG's 68 and the two pupils, in hri_msgs' order.
+_CONTOUR = (127, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 356)
+_BROWS = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
+_NOSE = (168, 197, 5, 4, 75, 97, 2, 326, 305)
+_EYES = (33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380)
+_OUTER_LIPS = (61, 39, 37, 0, 267, 269, 291, 405, 314, 17, 84, 181)
+_INNER_LIPS = (78, 82, 13, 312, 308, 317, 14, 87)
+_PUPILS = (468, 473)
+MESH_POINTS: tuple[int, ...] = (*_CONTOUR, *_BROWS, *_NOSE, *_EYES, *_OUTER_LIPS, *_INNER_LIPS, *_PUPILS)
+
+
+def face_id(person_id: str) -> str:
+    """The id of a person's face: bodies and faces have ids of their own."""
+    return f"f{person_id}"
+
+
+def person_of(face: str) -> str:
+    """Whose face it is: the inverse of `face_id`."""
+    return face[1:]
+
+
+def face_box(person: Person, optical_from_face: FloatArray, origin: FloatArray, camera: Camera) -> Box | None:
+    """Where the camera sees the person's face, pixels; None where it does not.
+
+    A face is seen where the backbone found it, it does not look away, and its box reaches into the image.
+    """
+    towards = -origin / max(float(np.linalg.norm(origin)), 1e-9)
+    away = origin[2] <= 0 or float(optical_from_face[:, 0] @ towards) < _LARGEST_TURN
+    if away or not person.params.estimated & Estimated.JAW_POSE:
+        return None
+    points = person.face_landmarks
+    if points is None:
+        points = camera.project(origin + _FACE_EXTENT @ optical_from_face.T)
+    low, high = points.min(axis=0), points.max(axis=0)
+    inside = (low < (camera.width, camera.height)).all() and (high > 0).all()  # false for NaN
+    if not inside or not (low < high).all():
+        return None
+    return Box(float(low[0]), float(low[1]), float(high[0]), float(high[1]), person.score)

@@ -1,0 +1,94 @@
+"""The people of a frame as REP-155 sees them: body frames, joint angles, faces. It remembers each one's measures."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body import BodyModel
+from ..geometry.camera import Camera
+from ..types import Box, Estimated, Person, SmplxParams
+from .axes import body_frames, face_frames, gaze_rotations
+from .decomposition import Angles, joint_angles
+from .description import MOVING, BodyDescription
+from .faces import face_box
+
+FloatArray = NDArray[np.floating[Any]]
+
+# Measures that change by less do not make a new URDF: wrists and ankles stay exact with the old one, since angles are
+# made to reach them.
+_NEW_MEASURES = 0.005  # metres
+
+
+@dataclass(frozen=True)
+class Bodies:
+    """`P` people; rotations `(P, 3, 3)` and origins `(P, 3)` in the optical frame, metres."""
+
+    people: tuple[Person, ...]
+    descriptions: tuple[BodyDescription, ...]
+    remeasured: tuple[bool, ...]  # whose description is new
+    angles: Angles
+    body_rotations: FloatArray
+    body_origins: FloatArray
+    face_rotations: FloatArray
+    face_origins: FloatArray
+    gaze_rotations: FloatArray  # face_from_gaze
+    face_boxes: tuple[Box | None, ...]  # in the image; None: not seen
+
+
+@dataclass(frozen=True)
+class _Memory:
+    description: BodyDescription
+    angles: FloatArray  # (20,)
+
+
+class BodyTracker:
+    """Follows people from frame to frame, so that URDFs last and angles go on without jumps."""
+
+    def __init__(self, body: BodyModel) -> None:
+        self._body = body
+        self._memory: dict[str, _Memory] = {}
+
+    def update(self, people: Sequence[Person], optical_from_joint: FloatArray, camera: Camera) -> Bodies:
+        """The people, at least one, that `camera` sees, with their joints' rotations `(P, 55, 3, 3)`."""
+        joints = np.stack([person.joints for person in people]).astype(np.float64)
+        measured = [self._described(person, rest) for person, rest in zip(people, self._rest(people), strict=True)]
+        descriptions = tuple(description for description, _ in measured)
+        known = [self._memory.get(person.id) for person in people]
+        before = np.array([memory.angles if memory else np.zeros(len(MOVING)) for memory in known])
+        angles = joint_angles(descriptions, optical_from_joint, joints, before)
+        for person, description, values in zip(people, descriptions, angles.values, strict=True):
+            self._memory[person.id] = _Memory(description, values)
+        both_eyes = Estimated.LEYE_POSE | Estimated.REYE_POSE
+        eyes = np.array([person.params.estimated & both_eyes == both_eyes for person in people])
+        faces = face_frames(optical_from_joint, joints)
+        return Bodies(
+            tuple(people),
+            descriptions,
+            tuple(new for _, new in measured),
+            angles,
+            *body_frames(optical_from_joint, joints),
+            *faces,
+            gaze_rotations(optical_from_joint, eyes),
+            tuple(face_box(*face, camera) for face in zip(people, *faces, strict=True)),
+        )
+
+    def forget(self, ids: Collection[str]) -> None:
+        """People who have left."""
+        for identity in ids:
+            self._memory.pop(identity, None)
+
+    def _rest(self, people: Sequence[Person]) -> FloatArray:
+        params = SmplxParams.stack([person.params for person in people])
+        return self._body.rest_joints(params.betas, params.expression)
+
+    def _described(self, person: Person, rest: FloatArray) -> tuple[BodyDescription, bool]:
+        description = BodyDescription.from_rest(rest)
+        known = self._memory.get(person.id)
+        if known is not None and not description.differs(known.description, _NEW_MEASURES):
+            return known.description, False
+        return description, True

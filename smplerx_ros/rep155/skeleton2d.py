@@ -1,0 +1,48 @@
+"""hri_msgs/Skeleton2D's 18 points (OpenPose's COCO order, with a neck) from SMPL-X's joints in the image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body.skeleton import JOINT_INDEX
+
+FloatArray = NDArray[np.floating[Any]]
+
+# Of the body's extra joints (EXTRA_JOINT_NAMES): the first five, in this order.
+FACE_POINTS = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
+
+_LIMBS = [f"{side}_{name}" for side in ("right", "left") for name in ("shoulder", "elbow", "wrist")]
+_LIMBS += [f"{side}_{name}" for side in ("right", "left") for name in ("hip", "knee", "ankle")]
+KEYPOINTS: tuple[str, ...] = ("nose", "neck", *_LIMBS, "left_eye", "right_eye", "left_ear", "right_ear")
+
+_FROM_JOINTS = [JOINT_INDEX[name] for name in _LIMBS]
+_FROM_FACE = [FACE_POINTS.index(name) for name in ("nose", *KEYPOINTS[-4:])]
+_SHOULDERS = [JOINT_INDEX["left_shoulder"], JOINT_INDEX["right_shoulder"]]
+_HEAD = JOINT_INDEX["head"]
+
+
+def keypoints(joints: FloatArray, confidence: FloatArray, face: FloatArray, width: int, height: int) -> FloatArray:
+    """`(P, 18, 3)`: x and y in 0..1 of a `width` x `height` image, and confidence 0..1.
+
+    Takes joints `(P, 55, 2)` in pixels with confidences `(P, 55)`, and FACE_POINTS `(P, 5, 2)`. The neck is midway
+    between the shoulders, as COCO's users make it. Points outside the image lie on its edge, with confidence 0.
+    """
+    head = np.repeat(confidence[:, _HEAD, None], 5, axis=1)
+    neck = joints[:, _SHOULDERS].mean(axis=1, keepdims=True)
+    nose_and_rest = face[:, _FROM_FACE]
+    pixels = np.concatenate([nose_and_rest[:, :1], neck, joints[:, _FROM_JOINTS], nose_and_rest[:, 1:]], axis=1)
+    sure = np.concatenate(
+        [head[:, :1], confidence[:, _SHOULDERS].min(axis=1)[:, None], confidence[:, _FROM_JOINTS], head[:, 1:]], axis=1
+    )
+    return normalized_points(pixels, sure, width, height)
+
+
+def normalized_points(pixels: FloatArray, confidence: FloatArray, width: int, height: int) -> FloatArray:
+    """`(..., 3)`: points `(..., 2)` in pixels as shares of the image, with confidence; 0 outside it, on its edge."""
+    share = np.nan_to_num((np.asarray(pixels, np.float64) + 0.5) / (width, height), nan=-1.0)
+    inside = ((share >= 0) & (share <= 1)).all(axis=-1)
+    sure = np.where(inside, np.clip(np.nan_to_num(confidence), 0, 1), 0.0)
+    return np.concatenate([np.clip(share, 0, 1), sure[..., None]], axis=-1)

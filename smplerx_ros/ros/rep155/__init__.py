@@ -1,0 +1,51 @@
+"""REP-155 on the graph: bodies and faces under /humans, where hri_msgs is installed."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+from rclpy.node import Node
+from std_msgs.msg import Header
+
+from ...body import BodyModel
+from ...rep155.people import Bodies, BodyTracker
+
+if TYPE_CHECKING:
+    from ...estimator import People
+    from .provider import Provider
+
+
+class Rep155:
+    """The people as REP-155's bodies and faces, and their provider."""
+
+    def __init__(self, body: BodyModel, provider: Provider) -> None:
+        self._tracker = BodyTracker(body)
+        self._provider = provider
+
+    @classmethod
+    def create(cls, node: Node, body: BodyModel) -> Rep155 | None:
+        """None where the messages are not installed; then the log says so."""
+        if find_spec("hri_msgs") is None:
+            node.get_logger().info("rep155: hri_msgs is not installed, nothing is published under /humans")
+            return None
+        from .provider import Provider
+
+        return cls(body, Provider(node, body))
+
+    def publish(
+        self, people: People, rotations: NDArray[Any] | None, header: Header, *, cropped: bool
+    ) -> Bodies | None:
+        """One frame's people with their joints' rotations `(P, 55, 3, 3)`; answers what was made of them."""
+        bodies = None if rotations is None else self._tracker.update(people.people, rotations, people.camera)
+        self._tracker.forget(self._provider.publish(people, bodies, header, cropped=cropped))
+        return bodies
+
+    def clear(self) -> None:
+        """Nobody is seen any more."""
+        self._provider.clear()
+
+    def destroy(self) -> None:
+        """Free the publishers."""
+        self._provider.destroy()

@@ -1,0 +1,162 @@
+"""REP-155's provider of bodies and faces: what is published under /humans for each frame."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+from hri_msgs.msg import IdsList, IdsMatch
+from rclpy.clock import Clock, ClockType
+from rclpy.node import Node
+from std_msgs.msg import Header
+
+from ...body import BodyModel
+from ...rep155.crops import crop, fitted_crop
+from ...rep155.faces import MESH_POINTS, face_id, person_of
+from ...rep155.people import Bodies
+from ...rep155.presence import Presence
+from ...rep155.skeleton2d import FACE_POINTS, keypoints, normalized_points
+from ...types import Box, Person, SmplxParams
+from .topics import LATCHED, RESULTS, BodyTopics, FaceTopics
+
+if TYPE_CHECKING:
+    from ...estimator import People
+
+FACE_WIDTH, FACE_HEIGHT = 128, 128  # pixels of a cropped face: defaults of REP-155's /humans/faces/width and height
+SILENCE_S = 3.0  # without images of any camera; then nobody is tracked any more
+
+
+class Provider:
+    """Publishes bodies and faces of all cameras; per-id topics come and go with the people.
+
+    Frames may come from one thread while another clears.
+    """
+
+    def __init__(self, node: Node, body: BodyModel) -> None:
+        self._node = node
+        self._body = body
+        self._lock = threading.Lock()
+        self._bodies: dict[str, BodyTopics] = {}
+        self._faces: dict[str, FaceTopics] = {}
+        self._body_presence, self._face_presence = Presence(), Presence()
+        self._header = Header()  # of the last frame
+        self._body_list = node.create_publisher(IdsList, "/humans/bodies/tracked", LATCHED)
+        self._face_list = node.create_publisher(IdsList, "/humans/faces/tracked", LATCHED)
+        self._matches = node.create_publisher(IdsMatch, "/humans/candidate_matches", RESULTS)
+        self._clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._updated = self._clock.now()
+        self._timer = node.create_timer(1.0, self._clear_after_silence, clock=self._clock)
+
+    def publish(self, people: People, bodies: Bodies | None, header: Header, *, cropped: bool) -> tuple[str, ...]:
+        """One frame's people, `bodies` made of them (None: nobody); answers the ids of those who have left."""
+        with self._lock:
+            self._updated = self._clock.now()
+            self._header = header
+            gone = self._publish_bodies(people, bodies, header, cropped)
+            self._publish_faces(people, bodies, header, cropped)
+        return gone
+
+    def clear(self) -> None:
+        """Nobody is tracked: empty lists, and no topics of bodies and faces."""
+        with self._lock:
+            self._revoke(self._face_presence.clear())
+            self._drop(self._bodies, self._body_presence.clear())
+            for publisher in (self._body_list, self._face_list):
+                publisher.publish(IdsList(header=self._header))
+
+    def destroy(self) -> None:
+        """Free everything."""
+        self._node.destroy_timer(self._timer)
+        with self._lock:
+            for topics in (*self._bodies.values(), *self._faces.values()):
+                topics.destroy()
+            self._bodies.clear()
+            self._faces.clear()
+            for publisher in (self._body_list, self._face_list, self._matches):
+                self._node.destroy_publisher(publisher)
+
+    def _publish_bodies(self, people: People, bodies: Bodies | None, header: Header, cropped: bool) -> tuple[str, ...]:
+        ids = [person.id for person in people.people]
+        change = self._body_presence.update(people.frame.source, people.frame.stamp_ns, ids)
+        self._drop(self._bodies, change.gone)
+        for identity in change.appeared:
+            self._bodies[identity] = BodyTopics(self._node, identity)
+        self._body_list.publish(IdsList(header=header, ids=list(self._body_presence.tracked)))
+        if bodies is None:
+            return change.gone
+        height, width = people.frame.image.shape[:2]
+        for person, description, new, angles in zip(
+            bodies.people, bodies.descriptions, bodies.remeasured, bodies.angles.values.tolist(), strict=True
+        ):
+            topics = self._bodies[person.id]
+            if new or person.id in change.appeared:
+                topics.publish_urdf(description)
+            topics.publish_region(header, person.box, float(person.score), width, height)
+            topics.publish_joint_states(header, angles)
+            if cropped and topics.wanted("cropped"):
+                topics.publish_cropped(header, crop(people.frame.image, person.box))
+        self._publish_skeletons(people, header, width, height)
+        return change.gone
+
+    def _publish_skeletons(self, people: People, header: Header, width: int, height: int) -> None:
+        wanted = [person for person in people.people if self._bodies[person.id].wanted("skeleton2d")]
+        if not wanted:
+            return
+        places = self._body.extra_joints(SmplxParams.stack([person.params for person in wanted]))
+        points = keypoints(
+            np.stack([person.joints_image for person in wanted]),
+            np.stack([person.confidence for person in wanted]),
+            people.camera.project(places[:, : len(FACE_POINTS)]),
+            width,
+            height,
+        )
+        for person, skeleton in zip(wanted, points.tolist(), strict=True):
+            self._bodies[person.id].publish_skeleton(header, skeleton)
+
+    def _publish_faces(self, people: People, bodies: Bodies | None, header: Header, cropped: bool) -> None:
+        boxes = zip(bodies.people, bodies.face_boxes, strict=True) if bodies else ()
+        seen = {face_id(person.id): (person, box) for person, box in boxes if box is not None}
+        change = self._face_presence.update(people.frame.source, people.frame.stamp_ns, seen)
+        self._revoke(change.gone)
+        for identity in change.appeared:
+            landmarks = seen[identity][0].face_landmarks is not None
+            self._faces[identity] = FaceTopics(self._node, identity, landmarks)
+        self._face_list.publish(IdsList(header=header, ids=list(self._face_presence.tracked)))
+        for identity, (person, box) in seen.items():
+            self._publish_face(identity, person, box, people, header, cropped)
+
+    def _publish_face(
+        self, identity: str, person: Person, box: Box, people: People, header: Header, cropped: bool
+    ) -> None:
+        image = people.frame.image
+        height, width = image.shape[:2]
+        topics = self._faces[identity]
+        topics.publish_region(header, box, float(person.score), width, height)
+        self._matches.publish(_match(identity, person.id, 1.0))
+        if cropped and topics.wanted("cropped"):
+            topics.publish_cropped(header, fitted_crop(image, box, FACE_WIDTH, FACE_HEIGHT))
+        if person.face_landmarks is not None and topics.wanted("landmarks"):
+            pixels = person.face_landmarks[list(MESH_POINTS)]
+            points = normalized_points(pixels, np.full(len(MESH_POINTS), person.score), width, height)
+            topics.publish_landmarks(header, points.tolist(), width, height)
+
+    def _revoke(self, faces: tuple[str, ...]) -> None:
+        """Faces that are gone belong to nobody."""
+        for face in faces:
+            self._matches.publish(_match(face, person_of(face), 0.0))
+        self._drop(self._faces, faces)
+
+    @staticmethod
+    def _drop(topics: dict[str, BodyTopics] | dict[str, FaceTopics], gone: tuple[str, ...]) -> None:
+        for identity in gone:
+            topics.pop(identity).destroy()
+
+    def _clear_after_silence(self) -> None:
+        silent = (self._clock.now() - self._updated).nanoseconds * 1e-9
+        if silent > SILENCE_S and (self._bodies or self._faces):
+            self.clear()
+
+
+def _match(face: str, body: str, confidence: float) -> IdsMatch:
+    return IdsMatch(id1=face, id1_type=IdsMatch.FACE, id2=body, id2_type=IdsMatch.BODY, confidence=confidence)
