@@ -118,7 +118,8 @@ def _report(out: Path, loaded: LoadedSet, results: Any, found: Figures, about: d
 
     write_samples(out / "samples.csv", loaded, results)
     write_results(out / "results.npz", results)
-    title = f"{loaded.spec.title}: {about['backbone']} {about['weights']} on {about['body_model']}"
+    weights = f", weights {about['weights']}" if about["weights"] else ""
+    title = f"{loaded.spec.title}: {about['backbone']} on {about['body_model']}{weights}"
     text = "\n\n".join([f"# {title}", table(loaded, found), *notes(loaded, found, about)])
     print(f"{text}\n\n{out / 'samples.csv'}: every person")
     made = ", ".join(f"{key} {value}" for key, value in machine().items())

@@ -8,16 +8,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..body import BodyModel
 from ..errors import ConfigError, InputError
 from ..geometry.crops import crop_box, virtual_camera
 from ..geometry.rotations import matrix_from_rotvec
 from ..types import Box, SmplxParams
 from .bodies import NEUTRAL, Bodies
 from .datasets import LoadedSet
-from .mesh_errors import MeshErrors, Visible, joints14_errors
+from .mesh_errors import MeshErrors, Meshes, Visible, joints14_errors
 from .ply import read_vertices
 from .smpl import NUM_BETAS, SmplBody, load_smpl
-from .subsets import load_subsets
+from .subsets import is_smplx, load_subsets
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -50,7 +51,13 @@ class MeshJudge:
     def __init__(self, loaded: LoadedSet, bodies: Bodies) -> None:
         self._set = loaded
         self._bodies = bodies
-        self._measure = MeshErrors(bodies.neutral.joint_regressor, load_subsets(bodies.neutral, bodies.folder))
+        body = bodies.neutral
+        if loaded.spec.truth == "scan" and not is_smplx(body):
+            raise ConfigError(
+                f"{loaded.spec.title}: its truth are meshes of SMPL-X, {body.name} is another body: name the folder "
+                "that holds SMPLX_NEUTRAL.npz (https://smpl-x.is.tue.mpg.de) with --body-models"
+            )
+        self._measure = MeshErrors(load_subsets(body, bodies.folder), len(body.v_template))
 
     @property
     def about(self) -> dict[str, Any]:
@@ -64,25 +71,24 @@ class MeshJudge:
 
     def errors(self, rows: NDArray[np.int64], params: SmplxParams) -> dict[str, FloatArray]:
         """Of predicted bodies, posed with the neutral model. Raises InputError where the truth cannot be read."""
-        truth = self.vertices(rows)
         visible = self._visible(rows) if self._set.spec.visible_only else None
-        return self._measure.errors(self._bodies.neutral.vertices(params), truth, visible)
+        return self._measure.errors(_posed(self._bodies.neutral, params), self.truth(rows), visible)
 
-    def vertices(self, rows: NDArray[np.int64]) -> FloatArray:
-        """Meshes of the truth `(n, V, 3)`, metres."""
+    def truth(self, rows: NDArray[np.int64]) -> Meshes:
+        """The truth's meshes and joints."""
         if self._set.spec.truth == "scan":
-            return np.stack([self._scan(self._set.image_path(int(row))) for row in rows])
+            vertices = np.stack([self._scan(self._set.image_path(int(row))) for row in rows])
+            return Meshes.regressed(vertices, self._bodies.neutral.joint_regressor)
         people = self._set.people.select(rows)
         if not self._gendered:
-            return self._bodies.neutral.vertices(people.smplx_params())
-        genders = people.genders or ()
+            return _posed(self._bodies.neutral, people.smplx_params())
         params = people.smplx_params(neutral=False)
-        meshes = [self._bodies.of_gender(gender).vertices(params[i])[0] for i, gender in enumerate(genders)]
-        return np.stack(meshes)
+        each = [self._bodies.of_gender(gender).vertices(params[i]) for i, gender in enumerate(people.genders or ())]
+        return Meshes.regressed(np.concatenate(each), self._bodies.neutral.joint_regressor)
 
     @property
     def _gendered(self) -> bool:
-        return self._set.spec.gendered and self._bodies.folder is not None and self._set.people.genders is not None
+        return self._set.spec.gendered and is_smplx(self._bodies.neutral) and self._set.people.genders is not None
 
     def _scan(self, image: Path) -> FloatArray:
         path = image.with_name(image.stem.removesuffix("_img") + "_align.ply")
@@ -112,6 +118,15 @@ class MeshJudge:
         if width > 0 and height > 0:
             region = crop_box(Box(x, y, x + width, y + height), int(size[1]), int(size[0]), self._set.spec.box_ratio)
         return np.full((3, 3), np.nan) if region is None else virtual_camera(region)
+
+
+def _posed(body: BodyModel, params: SmplxParams) -> Meshes:
+    """A body with joints regressed from its posed mesh, as published figures have them; the stand-in with its joints.
+
+    The stand-in's regressor holds at rest only: it extrapolates, and a pose throws its joints centimetres off.
+    """
+    vertices = body.vertices(params)
+    return Meshes.regressed(vertices, body.joint_regressor) if is_smplx(body) else Meshes(vertices, body.joints(params))
 
 
 class JointsJudge:

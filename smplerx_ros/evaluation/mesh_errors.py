@@ -64,85 +64,103 @@ class Subsets:
     left_hand: NDArray[np.integer[Any]]
     right_hand: NDArray[np.integer[Any]]
     face: NDArray[np.integer[Any]]
-    joints14: FloatArray  # (14, V)
+    joints14: FloatArray | None  # (14, V); None: they are 14 of the 55
     comparable: bool  # whether they are those of the published figures
     source: str
 
 
+@dataclass(frozen=True)
+class Meshes:
+    """B posed bodies, metres: `vertices (B, V, 3)` and `joints (B, 55, 3)`, float64."""
+
+    vertices: FloatArray
+    joints: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "vertices", np.asarray(self.vertices, np.float64))
+        object.__setattr__(self, "joints", np.asarray(self.joints, np.float64))
+
+    @classmethod
+    def regressed(cls, vertices: ArrayLike, joint_regressor: FloatArray) -> Meshes:
+        """With the joints that `joint_regressor (55, V)` finds in the posed mesh: what the published figures mean."""
+        vertices = np.asarray(vertices, np.float64)
+        return cls(vertices, joint_regressor.astype(np.float64) @ vertices)
+
+
 class MeshErrors:
-    """Measures meshes of one topology. `joint_regressor (55, V)` is the body model's own."""
+    """Measures meshes of one topology, of `num_vertices`."""
 
-    def __init__(self, joint_regressor: FloatArray, subsets: Subsets) -> None:
+    def __init__(self, subsets: Subsets, num_vertices: int) -> None:
         self.subsets = subsets
-        self._regressor = joint_regressor.astype(np.float64)
         parts = np.concatenate([subsets.left_hand, subsets.right_hand, subsets.face])
-        self._body = np.setdiff1d(np.arange(self._regressor.shape[1]), parts)
+        self._body = np.setdiff1d(np.arange(num_vertices), parts)
 
-    def joints(self, vertices: ArrayLike) -> FloatArray:
-        """The 55 joints `(B, 55, 3)` regressed from meshes `(B, V, 3)`."""
-        return np.asarray(self._regressor @ np.asarray(vertices, np.float64))
-
-    def errors(self, vertices: ArrayLike, truth: ArrayLike, visible: Visible | None = None) -> dict[str, FloatArray]:
-        """Every measure `(B,)` in mm, by name, of meshes `(B, V, 3)` in metres.
+    def errors(self, found: Meshes, truth: Meshes, visible: Visible | None = None) -> dict[str, FloatArray]:
+        """Every measure `(B,)` in mm, by name.
 
         `visible`: only such points of the truth count; the alignment is of all points all the same.
         """
-        vertices, truth = np.asarray(vertices, np.float64), np.asarray(truth, np.float64)
-        pair = _Pair(vertices, truth, self.joints(vertices), self.joints(truth), visible)
-        everything = np.arange(vertices.shape[1])
-        found = {
+        pair = _Pair(found, truth, visible)
+        everything = np.arange(found.vertices.shape[1])
+        face = self.subsets.face
+        errors = {
             "pve": pair.anchored(everything, PELVIS),
-            "pa_pve": pair.procrustes(vertices, truth),
+            "pa_pve": pair.aligned(everything),
             "pve_body": pair.anchored(self._body, PELVIS),
-            "pve_face": pair.anchored(self.subsets.face, NECK),
-            "pa_pve_face": pair.procrustes(vertices[:, self.subsets.face], truth[:, self.subsets.face]),
+            "pve_face": pair.anchored(face, NECK),
+            "pa_pve_face": pair.aligned(face),
         }
         for side, rows in (("left", self.subsets.left_hand), ("right", self.subsets.right_hand)):
-            found[f"pve_{side}_hand"] = pair.anchored(rows, WRISTS[side])
-            found[f"pa_pve_{side}_hand"] = pair.procrustes(vertices[:, rows], truth[:, rows])
-            points = self._hand_points(vertices, pair.joints, side)
-            found[f"pa_mpjpe_{side}_hand"] = pair.procrustes(points, self._hand_points(truth, pair.truth_joints, side))
+            errors[f"pve_{side}_hand"] = pair.anchored(rows, WRISTS[side])
+            errors[f"pa_pve_{side}_hand"] = pair.aligned(rows)
+            errors[f"pa_mpjpe_{side}_hand"] = pair.procrustes(_hand_points(found, side), _hand_points(truth, side))
         for name in ("pve", "pa_pve", "pa_mpjpe"):
-            found[f"{name}_hands"] = _mean_of_known(found[f"{name}_left_hand"], found[f"{name}_right_hand"])
-        regressor = self.subsets.joints14.astype(np.float64)
-        found["pa_mpjpe"] = pair.procrustes(regressor @ vertices, regressor @ truth)
-        found["mpjpe"] = pair.anchored_joints(BODY_JOINTS, PELVIS)
-        return found
+            errors[f"{name}_hands"] = _mean_of_known(errors[f"{name}_left_hand"], errors[f"{name}_right_hand"])
+        errors["pa_mpjpe"] = pair.procrustes(self._joints14(found), self._joints14(truth))
+        errors["mpjpe"] = pair.anchored_joints(BODY_JOINTS, PELVIS)
+        return errors
 
-    def _hand_points(self, vertices: FloatArray, joints: FloatArray, side: str) -> FloatArray:
-        """Wrist, then three joints and the tip of thumb, index, middle, ring and little finger: `(B, 21, 3)`."""
-        points = [joints[:, WRISTS[side]]]
-        for finger in _FINGERS:
-            points += [joints[:, JOINT_INDEX[f"{side}_{finger}{k}"]] for k in (1, 2, 3)]
-            points.append(vertices[:, EXTRA_JOINT_VERTICES[EXTRA_JOINT_INDEX[f"{side}_{finger}_tip"]]])
-        return np.stack(points, axis=1)
+    def _joints14(self, meshes: Meshes) -> FloatArray:
+        if self.subsets.joints14 is None:
+            return meshes.joints[:, list(JOINTS_14)]
+        return np.asarray(self.subsets.joints14.astype(np.float64) @ meshes.vertices)
 
 
 @dataclass(frozen=True)
 class _Pair:
-    """Meshes `(B, V, 3)` and the truth, with their joints `(B, 55, 3)`."""
+    """Meshes and the truth."""
 
-    vertices: FloatArray
-    truth: FloatArray
-    joints: FloatArray
-    truth_joints: FloatArray
+    found: Meshes
+    truth: Meshes
     visible: Visible | None
 
     def anchored(self, rows: NDArray[np.integer[Any]], joint: int) -> FloatArray:
-        return self._anchored(self.vertices[:, rows], self.truth[:, rows], joint)
+        return self._anchored(self.found.vertices[:, rows], self.truth.vertices[:, rows], joint)
 
     def anchored_joints(self, rows: slice, joint: int) -> FloatArray:
-        return self._anchored(self.joints[:, rows], self.truth_joints[:, rows], joint)
+        return self._anchored(self.found.joints[:, rows], self.truth.joints[:, rows], joint)
 
     def _anchored(self, points: FloatArray, truth: FloatArray, joint: int) -> FloatArray:
-        distances = anchored_distances(points, truth, self.joints[:, joint], self.truth_joints[:, joint])
+        distances = anchored_distances(points, truth, self.found.joints[:, joint], self.truth.joints[:, joint])
         return MM * mean_distance(distances, self._counted(truth))
+
+    def aligned(self, rows: NDArray[np.integer[Any]]) -> FloatArray:
+        return self.procrustes(self.found.vertices[:, rows], self.truth.vertices[:, rows])
 
     def procrustes(self, points: FloatArray, truth: FloatArray) -> FloatArray:
         return MM * mean_distance(procrustes_distances(points, truth), self._counted(truth))
 
     def _counted(self, truth: FloatArray) -> BoolArray | None:
         return None if self.visible is None else self.visible(truth)
+
+
+def _hand_points(meshes: Meshes, side: str) -> FloatArray:
+    """Wrist, then three joints and the tip of thumb, index, middle, ring and little finger: `(B, 21, 3)`."""
+    points = [meshes.joints[:, WRISTS[side]]]
+    for finger in _FINGERS:
+        points += [meshes.joints[:, JOINT_INDEX[f"{side}_{finger}{k}"]] for k in (1, 2, 3)]
+        points.append(meshes.vertices[:, EXTRA_JOINT_VERTICES[EXTRA_JOINT_INDEX[f"{side}_{finger}_tip"]]])
+    return np.stack(points, axis=1)
 
 
 def joints14_errors(joints: ArrayLike, truth: ArrayLike) -> dict[str, FloatArray]:

@@ -34,7 +34,7 @@ _HEAD = ("head", "jaw", "left_eye", "right_eye")
 
 def load_subsets(body: BodyModel, folder: Path | None) -> Subsets:
     """The sets of the published figures, if `body` is SMPL-X and `folder` has their files; else the body's own."""
-    if folder is None or len(body.v_template) != SMPLX_VERTICES or body.name.startswith("standin"):
+    if folder is None or not is_smplx(body):
         return own_subsets(body)
     if (folder / CONVERTED).is_file():
         return read_subsets(folder / CONVERTED)
@@ -51,15 +51,20 @@ def load_subsets(body: BodyModel, folder: Path | None) -> Subsets:
     return read_subsets(folder / CONVERTED)
 
 
+def is_smplx(body: BodyModel) -> bool:
+    """Whether the mesh has SMPL-X's vertices, of which the published figures are."""
+    return len(body.v_template) == SMPLX_VERTICES
+
+
 def own_subsets(body: BodyModel) -> Subsets:
-    """What follows the joints of hands and head most; the 14 joints by the body's own regressor."""
+    """What follows the joints of hands and head most, and 14 of the body's joints."""
     owner = np.argmax(body.skin_weights, axis=1)
     head = [JOINT_INDEX[name] for name in _HEAD]
     return Subsets(
         left_hand=_owned(owner, [JOINT_INDEX["left_wrist"], *range(LEFT_HAND.start, LEFT_HAND.stop)]),
         right_hand=_owned(owner, [JOINT_INDEX["right_wrist"], *range(RIGHT_HAND.start, RIGHT_HAND.stop)]),
         face=_owned(owner, head),
-        joints14=body.joint_regressor[list(JOINTS_14)],
+        joints14=None,
         comparable=False,
         source=f"skinning weights and joints of {body.name}",
     )

@@ -59,9 +59,9 @@ def table(loaded: LoadedSet, found: Figures) -> str:
         "|---|--:|--:|--:|",
     ]
     for name in loaded.spec.measures:
-        paper = loaded.spec.paper.get(name)
         value, number = found.errors.get(name, float("nan")), found.counted.get(name, 0)
-        lines.append(f"| {_NAMES[name]} | {value:.1f} | {'' if paper is None else f'{paper:.1f}'} | {number} |")
+        cells = [_NAMES[name], _figure(value), _figure(loaded.spec.paper.get(name, float("nan"))), str(number)]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
@@ -109,3 +109,7 @@ def write_results(path: Path, results: Part) -> None:
         np.savez_compressed(path, **entries)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
+
+
+def _figure(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.1f}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from smplerx_ros.evaluation.mesh_errors import (
     JOINTS_14,
     MeshErrors,
+    Meshes,
     Subsets,
     anchored_distances,
     joints14_errors,
@@ -40,6 +42,11 @@ def sparse_regressor(rng: np.random.Generator, rows: int) -> np.ndarray:
     for row in regressor:
         row[rng.integers(0, V, 8)] = rng.dirichlet(np.ones(8))
     return regressor
+
+
+def errors(regressor: np.ndarray, sets: Subsets, points: np.ndarray, truth: np.ndarray, visible: Any = None) -> Any:
+    found, expected = (Meshes.regressed(mesh, regressor) for mesh in (points, truth))
+    return MeshErrors(sets, V).errors(found, expected, visible)
 
 
 def meshes(rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
@@ -117,7 +124,7 @@ def test_every_measure_agrees_with_the_slow_implementation() -> None:
     rng = np.random.default_rng(0)
     sets, regressor = subsets(rng), sparse_regressor(rng, 55)
     points, truth = meshes(rng, 3)
-    fast = MeshErrors(regressor, sets).errors(points, truth)
+    fast = errors(regressor, sets, points, truth)
     for i in range(len(points)):
         slow = slow_errors(points[i], truth[i], regressor, sets)
         assert set(slow) == set(fast)
@@ -186,10 +193,9 @@ def test_no_number_in_one_body_leaves_the_others() -> None:
     rng = np.random.default_rng(4)
     sets, regressor = subsets(rng), sparse_regressor(rng, 55)
     points, truth = meshes(rng, 3)
-    errors = MeshErrors(regressor, sets)
-    expected = errors.errors(points[[0, 2]], truth[[0, 2]])
+    expected = errors(regressor, sets, points[[0, 2]], truth[[0, 2]])
     points[1, 17] = np.nan
-    found = errors.errors(points, truth)
+    found = errors(regressor, sets, points, truth)
     for name, values in found.items():
         np.testing.assert_allclose(values[[0, 2]], expected[name], rtol=1e-12, err_msg=name)
     assert np.isnan(found["pve"][1])
@@ -205,7 +211,7 @@ def test_only_visible_points_count_but_all_align() -> None:
     def visible(at: np.ndarray) -> np.ndarray:
         return at[..., 0] < low
 
-    found = MeshErrors(regressor, sets).errors(points, truth, visible)
+    found = errors(regressor, sets, points, truth, visible)
     for i in range(2):
         step = (regressor @ truth[i])[0] - (regressor @ points[i])[0]
         seen = truth[i, :, 0] < low
@@ -227,11 +233,22 @@ def test_hidden_hands_count_for_nothing() -> None:
     def visible(at: np.ndarray) -> np.ndarray:
         return at[..., 1] < 500
 
-    found = MeshErrors(regressor, sets).errors(points, truth, visible)
+    found = errors(regressor, sets, points, truth, visible)
     assert np.isnan(found["pve_left_hand"][0])
     assert found["pve_hands"][0] == found["pve_right_hand"][0]
     for name, values in found.items():
         assert name.endswith("mpjpe") or name == "mpjpe" or np.isnan(values[1]), name
+
+
+def test_without_a_regressor_the_14_are_joints() -> None:
+    rng = np.random.default_rng(8)
+    sets = replace(subsets(rng), joints14=None)
+    points, truth = meshes(rng, 1)
+    joints, true_joints = rng.normal(size=(2, 1, 55, 3))
+    found = MeshErrors(sets, V).errors(Meshes(points, joints), Meshes(truth, true_joints))
+    rows = list(JOINTS_14)
+    expected = slow_mean(slow_similarity(joints[0, rows], true_joints[0, rows]), true_joints[0, rows])
+    assert found["pa_mpjpe"][0] == pytest.approx(expected, rel=1e-6)
 
 
 def test_fourteen_joints_after_the_pelvis() -> None:

@@ -1,0 +1,138 @@
+"""SMPL bodies and PLY meshes, and the registry of training sets."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.sparse import csc_matrix
+
+from smplerx_ros.errors import ConfigError, InputError, ModelFileError
+from smplerx_ros.evaluation.ply import read_vertices
+from smplerx_ros.evaluation.smpl import load_smpl
+from smplerx_ros.evaluation.training_sets import FINETUNE_RECIPES, PEOPLE_PER_EPOCH, TRAINING_SETS, training_sets
+from smplerx_ros.geometry.rotations import matrix_from_rotvec
+
+PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
+V = 6890
+
+
+def smpl_content(rng: np.random.Generator) -> dict[str, Any]:
+    """A model of the published shapes; the root's parent is the published file's unsigned -1."""
+    regressor = np.zeros((24, V))
+    for row in regressor:
+        row[rng.integers(0, V, 5)] = rng.dirichlet(np.ones(5))
+    tree = np.array([[2**32 - 1, *PARENTS[1:]], range(24)], np.uint32)
+    return {
+        "v_template": rng.normal(size=(V, 3)),
+        "shapedirs": 0.01 * rng.normal(size=(V, 3, 10)),
+        "posedirs": 0.001 * rng.normal(size=(V, 3, 207)),
+        "J_regressor": csc_matrix(regressor),
+        "weights": rng.dirichlet(np.ones(24) * 0.1, V),
+        "kintree_table": tree,
+        "f": np.zeros((3, 3), np.uint32),
+    }
+
+
+def slow_joints(content: dict[str, Any], pose: np.ndarray, betas: np.ndarray) -> np.ndarray:
+    """One body, 4x4 matrices, only the vertices that the regressor uses."""
+    regressor = content["J_regressor"].toarray()
+    shaped = content["v_template"] + content["shapedirs"] @ betas
+    rest = regressor @ shaped
+    turns = [matrix_from_rotvec(pose[3 * j : 3 * j + 3]) for j in range(24)]
+    feature = np.concatenate([(turn - np.eye(3)).ravel() for turn in turns[1:]])
+    globals_ = []
+    for j, parent in enumerate(PARENTS):
+        local = np.eye(4)
+        local[:3, :3], local[:3, 3] = turns[j], rest[j] - (rest[parent] if parent >= 0 else 0)
+        globals_.append(local if parent < 0 else globals_[parent] @ local)
+    joints = np.zeros((24, 3))
+    for j, v in zip(*np.nonzero(regressor), strict=True):
+        point = shaped[v] + content["posedirs"][v] @ feature
+        skinned = sum(content["weights"][v, k] * (globals_[k] @ np.append(point - rest[k], 1))[:3] for k in range(24))
+        joints[j] += regressor[j, v] * skinned
+    return joints
+
+
+def test_smpls_joints_agree_with_a_slow_implementation(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    content = smpl_content(rng)
+    (tmp_path / "SMPL_MALE.pkl").write_bytes(pickle.dumps(content, protocol=2))
+    pose, betas = 0.4 * rng.normal(size=(2, 72)), rng.normal(size=(2, 10))
+    for _ in range(2):  # from the pickle, then from what it was converted to
+        joints = load_smpl(tmp_path, "male").regressed_joints(pose, betas)
+        for i in range(2):
+            np.testing.assert_allclose(joints[i], slow_joints(content, pose[i], betas[i]), rtol=1e-9, atol=1e-12)
+        (tmp_path / "SMPL_MALE.pkl").unlink(missing_ok=True)
+
+
+def test_unusable_smpl_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match=r"SMPL_FEMALE\.pkl from https://smpl\.is\.tue\.mpg\.de"):
+        load_smpl(tmp_path, "female")
+    with pytest.raises(ModelFileError, match="'child' is none of"):
+        load_smpl(tmp_path, "child")
+    content = smpl_content(np.random.default_rng(0))
+    content["weights"] = content["weights"][:, :23]
+    (tmp_path / "SMPL_NEUTRAL.pkl").write_bytes(pickle.dumps(content, protocol=2))
+    with pytest.raises(ModelFileError, match="weights has shape"):
+        load_smpl(tmp_path, "neutral")
+
+
+MESH = np.array([[0.5, -1.25, 2.0], [3.0, 4.0, -5.5]])
+HEADER = "ply\nformat {} 1.0\ncomment scan\nelement vertex 2\n{}element face 1\nproperty list uchar int v\nend_header\n"
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_binary_meshes(tmp_path: Path, order: str) -> None:
+    kind = {"<": "binary_little_endian", ">": "binary_big_endian"}[order]
+    properties = "property uchar red\nproperty float x\nproperty double y\nproperty float z\n"
+    rows = np.zeros(2, [("red", "u1"), ("x", order + "f4"), ("y", order + "f8"), ("z", order + "f4")])
+    for i, axis in enumerate("xyz"):
+        rows[axis] = MESH[:, i]
+    path = tmp_path / "mesh.ply"
+    path.write_bytes(HEADER.format(kind, properties).encode() + rows.tobytes() + b"\x03" + b"\0" * 12)
+    np.testing.assert_array_equal(read_vertices(path), MESH)
+
+
+def test_meshes_as_text(tmp_path: Path) -> None:
+    properties = "property float nx\nproperty float x\nproperty float y\nproperty float z\n"
+    rows = "\n".join(" ".join(["9", *map(str, row)]) for row in MESH)
+    (tmp_path / "mesh.ply").write_text(HEADER.format("ascii", properties) + rows + "\n3 0 1 1\n")
+    np.testing.assert_array_equal(read_vertices(tmp_path / "mesh.ply"), MESH)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"obj",
+        b"ply\nformat ascii 1.0\nend_header\n",
+        b"ply\nformat ascii 1.0\nelement vertex 2\nproperty float x\nproperty float y\nproperty float z\n"
+        b"end_header\n1 2",
+        b"ply\nformat binary_little_endian 1.0\nelement vertex 9\nproperty float x\nproperty float y\n"
+        b"property float z\nend_header\nabc",
+        b"ply\nformat ascii 1.0\nelement face 2\nproperty list uchar int v\nelement vertex 2\nend_header\n",
+    ],
+)
+def test_damaged_meshes_are_errors(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "mesh.ply").write_bytes(content)
+    with pytest.raises(InputError, match=r"mesh\.ply: not a readable PLY"):
+        read_vertices(tmp_path / "mesh.ply")
+
+
+def test_the_training_sets() -> None:
+    assert len(TRAINING_SETS) == 32
+    assert [len(training_sets(count)) for count in PEOPLE_PER_EPOCH] == [5, 10, 20, 32]
+    assert PEOPLE_PER_EPOCH[32] // len(TRAINING_SETS) == 140_625
+    assert {name for name, entry in TRAINING_SETS.items() if not entry.humandata} == {
+        *("MSCOCO", "AGORA", "UBody", "PW3D", "MPII", "Human36M")
+    }
+    assert TRAINING_SETS["BEDLAM"].interval == 5
+    assert TRAINING_SETS["MSCOCO"].interval == 1
+    assert all(name in TRAINING_SETS for sets in FINETUNE_RECIPES.values() for name in sets)
+    assert TRAINING_SETS["EgoBody_Kinect"].recipes == ("3dpw", "egobody")
+    with pytest.raises(ConfigError, match="not 7"):
+        training_sets(7)
