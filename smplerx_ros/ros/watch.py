@@ -13,6 +13,7 @@ class _Activity:
     what: str
     began: float
     limit_s: float
+    thread: threading.Thread
     told: bool = False
 
 
@@ -28,7 +29,7 @@ class Watch:
     @contextmanager
     def over(self, what: str, limit_s: float) -> Iterator[None]:
         """While the body runs, it is watched; more than `limit_s` seconds are too long."""
-        activity = _Activity(what, self._seconds(), limit_s)
+        activity = _Activity(what, self._seconds(), limit_s, threading.current_thread())
         with self._lock:
             self._activities.append(activity)
         try:
@@ -51,9 +52,9 @@ class Watch:
         return text
 
     def clear(self) -> None:
-        """What runs now has been abandoned."""
+        """What other threads are at has been abandoned."""
         with self._lock:
-            self._activities.clear()
+            self._activities = [a for a in self._activities if a.thread is threading.current_thread()]
 
 
 class Repeater:
