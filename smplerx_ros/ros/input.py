@@ -1,9 +1,10 @@
-"""The camera's topics: subscriptions that only keep the newest message, and the camera model behind an image."""
+"""A camera's topics: subscriptions that only keep the newest messages, and the frame that an image makes with them."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from rclpy.event_handler import SubscriptionEventCallbacks
@@ -15,16 +16,21 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from ..errors import InputError
 from ..geometry.camera import Camera
-from ..types import Frame
+from ..types import Box, Frame
 from .camera_info import camera_from_info
 from .compressed import image_from_compressed
-from .depth import DepthBuffer, DepthImage, registered
+from .depth import DepthImage, registered
+from .detections import boxes_from_message, detection_array_type
 from .from_messages import stamp_ns
 from .image import RgbImage, image_from_message
+from .parameters import NodeParameters
+from .stamped import KEPT, PacedMessages, StampedMessages
 from .statistics import Statistics
 
 ImageMessage: TypeAlias = Image | CompressedImage
 
+NO_BOXES = "known people are followed, new ones are not found"
+NO_BOXES_AFTER_S = 2.0  # seconds; a detector may be slower than the camera
 NO_DEPTH = "distances are estimated from the image alone"
 
 
@@ -32,35 +38,61 @@ class WaitingForCamera(Exception):
     """No usable CameraInfo yet, and the time to wait for one is not over."""
 
 
+@dataclass(frozen=True)
+class InputOptions:
+    """What is subscribed, and how it is read; ages and times in seconds."""
+
+    compressed: bool = False
+    rectified: bool = False
+    camera_info_timeout: float = 2.0
+    depth_max_age: float | None = None  # None: no depth
+    detections_max_age: float | None = None  # None: no boxes from a topic
+    detections_class: str = ""
+
+    @classmethod
+    def from_config(cls, config: NodeParameters) -> InputOptions:
+        """From the node's parameters."""
+        return cls(
+            compressed=config["transport"] == "compressed",
+            rectified=config["image_is_rectified"],
+            camera_info_timeout=config["camera_info_timeout"],
+            depth_max_age=config["depth_max_age"] if config["use_depth"] else None,
+            detections_max_age=config["detections_max_age"] if config["detector"] == "topic" else None,
+            detections_class=config["detections_class"],
+        )
+
+
 class CameraInput:
     """Subscribes while started; turns image messages into frames. `seconds()` is a steady clock.
 
-    `depth_max_age` in seconds is how far depth images may lie from their image; None: there are none.
+    `name` is the camera's, put before its topics; empty where it is the only one.
     """
 
     def __init__(
         self,
         node: Node,
+        name: str,
         on_image: Callable[[ImageMessage], None],
         statistics: Statistics,
         seconds: Callable[[], float],
-        *,
-        compressed: bool,
-        rectified: bool,
-        camera_info_timeout: float,
-        depth_max_age: float | None,
+        options: InputOptions,
     ) -> None:
         self._node = node
+        self._name = name
         self._on_image = on_image
         self._statistics = statistics
         self._seconds = seconds
-        self._compressed = compressed
-        self._rectified = rectified
-        self._timeout = camera_info_timeout
-        self.image_topic = node.resolve_topic_name("image/compressed" if compressed else "image")
-        self.info_topic = node.resolve_topic_name("camera_info")
-        self._depth_topic = node.resolve_topic_name("depth")
-        self._depth = None if depth_max_age is None else DepthBuffer(depth_max_age)
+        self._options = options
+        self.image_topic = self._topic("image/compressed" if options.compressed else "image")
+        self.info_topic = self._topic("camera_info")
+        self._depth_topic = self._topic("depth")
+        self._detections_topic = self._topic("detections")
+        self._depth = StampedMessages[Image](options.depth_max_age) if options.depth_max_age is not None else None
+        self._detections: PacedMessages[Any] | None = None
+        if options.detections_max_age is not None:
+            self._detections_type = detection_array_type()
+            self._detections = PacedMessages(options.detections_max_age)
+        self._boxes_s = 0.0  # when boxes were found last
         self._subscriptions: list[Subscription] = []
         self._newest_info: CameraInfo | None = None
         self._parsed_info: CameraInfo | None = None
@@ -75,11 +107,15 @@ class CameraInput:
     def start(self) -> None:
         """Subscribe; nothing happens where that is done already."""
         if not self._subscriptions:
-            kind = CompressedImage if self._compressed else Image
-            self._waiting_since = None
+            kind = CompressedImage if self._options.compressed else Image
+            self._waiting_since, self._boxes_s = None, self._seconds()
+            if self._detections is not None:
+                self._detections.clear()
+                topic = self._detections_topic
+                self._subscriptions.append(self._subscribe(self._detections_type, topic, self._detections.put, KEPT))
             if self._depth is not None:
                 self._depth.clear()
-                self._subscriptions.append(self._subscribe(Image, self._depth_topic, self._depth.put))
+                self._subscriptions.append(self._subscribe(Image, self._depth_topic, self._depth.put, KEPT))
             self._subscriptions += [
                 self._subscribe(CameraInfo, self.info_topic, self._keep_info),
                 self._subscribe(kind, self.image_topic, self._on_image),
@@ -97,7 +133,9 @@ class CameraInput:
         """
         self._update_camera()
         if self._camera is None and not self._waited_enough():
-            raise WaitingForCamera(f"{self.info_topic}: nothing usable yet, waiting up to {self._timeout:g} s for it")
+            raise WaitingForCamera(
+                f"{self.info_topic}: nothing usable yet, waiting up to {self._options.camera_info_timeout:g} s for it"
+            )
         convert = image_from_compressed if isinstance(message, CompressedImage) else image_from_message
         image = convert(message, self.image_topic)
         camera, (height, width) = self._camera, image.shape[:2]
@@ -106,7 +144,15 @@ class CameraInput:
                 f"{self.info_topic} describes {camera.width}x{camera.height} pixels (after roi and binning), "
                 f"the image on {self.image_topic} has {width}x{height}"
             )
-        return Frame(image, camera, stamp_ns(message), message.header.frame_id, self._depth_of(message, image))
+        return Frame(
+            image,
+            camera,
+            stamp_ns(message),
+            message.header.frame_id,
+            depth=self._depth_of(message, image),
+            detections=self._detections_of(message, image),
+            source=self._name,
+        )
 
     def _depth_of(self, message: ImageMessage, image: RgbImage) -> DepthImage | None:
         """The depth at each pixel of the image; None, and said, where there is none that can be used."""
@@ -122,13 +168,43 @@ class CameraInput:
             self._statistics.drop("bad_depth", f"{error}; {NO_DEPTH}")
             return None
 
+    def _detections_of(self, message: ImageMessage, image: RgbImage) -> tuple[Box, ...] | None:
+        """The boxes of the user's detector; None where none have come for this image."""
+        if self._detections is None:
+            return None
+        found = self._detections.take(stamp_ns(message))
+        if found is None:
+            self._tell_of_missing_boxes(self._detections.offset_ns)
+            return None
+        self._boxes_s = self._seconds()
+        (height, width), frame_id = image.shape[:2], message.header.frame_id
+        try:
+            boxes, complaint = boxes_from_message(
+                found, self._detections_topic, frame_id, width, height, self._options.detections_class
+            )
+        except InputError as error:
+            self._statistics.drop("bad_detections", f"{error}; {NO_BOXES}")
+            return None
+        if complaint:
+            self._statistics.drop("bad_detections", complaint)
+        return boxes
+
+    def _tell_of_missing_boxes(self, offset_ns: int | None) -> None:
+        silent_s = self._seconds() - self._boxes_s
+        if silent_s < NO_BOXES_AFTER_S:
+            return
+        near = f"no vision_msgs/Detection2DArray near the images' times for {silent_s:.0f} s"
+        if offset_ns is not None:
+            near += f" (the newest is {offset_ns * 1e-9:+.3f} s from the image; see detections_max_age)"
+        self._statistics.drop("no_detections", f"{self._detections_topic}: {near}: {NO_BOXES}")
+
     def _update_camera(self) -> None:
         info = self._newest_info
         if info is None or info is self._parsed_info:
             return
         self._parsed_info = info
         try:
-            self._camera = camera_from_info(info, self.info_topic, rectified=self._rectified)
+            self._camera = camera_from_info(info, self.info_topic, rectified=self._options.rectified)
         except InputError as error:
             self._statistics.drop("camera_info", str(error))
 
@@ -136,14 +212,17 @@ class CameraInput:
         now = self._seconds()
         if self._waiting_since is None:
             self._waiting_since = now
-        return now - self._waiting_since >= self._timeout
+        return now - self._waiting_since >= self._options.camera_info_timeout
 
     def _keep_info(self, info: CameraInfo) -> None:
         self._newest_info = info
 
-    def _subscribe(self, kind: type[Any], topic: str, callback: Callable[[Any], None]) -> Subscription:
+    def _topic(self, name: str) -> str:
+        return str(self._node.resolve_topic_name(f"{self._name}/{name}" if self._name else name))
+
+    def _subscribe(self, kind: type[Any], topic: str, callback: Callable[[Any], None], depth: int = 1) -> Subscription:
         qos: QoSProfile = copy.copy(qos_profile_sensor_data)  # overrides are written into it
-        qos.depth = 1
+        qos.depth = depth
 
         def incompatible(event: Any) -> None:
             policy = qos_policy_name_from_kind(event.last_policy_kind)

@@ -13,13 +13,14 @@ from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
 from std_srvs.srv import SetBool, Trigger
 
-from .diagnostics import SUPERSEDED, Health, diagnostics
-from .input import CameraInput, ImageMessage
+from .diagnostics import SUPERSEDED, CameraHealth, NodeHealth, diagnostics
+from .input import ImageMessage, InputOptions
 from .lifecycle import answer_invalid_transitions
+from .memory import memory_in_use
 from .output import Output, OutputOptions
 from .parameters import NodeParameters
-from .pipeline import EstimatorLike, Pipeline
-from .statistics import Statistics
+from .pipeline import EstimatorLike, Orders, Pipeline
+from .stream import CameraStream
 from .watch import Repeater, Watch
 from .worker import LatestWorker
 
@@ -50,7 +51,10 @@ def _guarded(transition: Transition) -> Transition:
         try:
             self._failure = ""
             with self._watch.over(transition.__name__, TRANSITION_LIMIT_S):
-                return transition(self, state)
+                result = transition(self, state)
+            if result != TransitionCallbackReturn.SUCCESS:
+                raise RuntimeError(f"rclpy answered {result}")
+            return result
         except Exception as error:
             self._failure = f"{transition.__name__} failed: {type(error).__name__}: {error}"
             self.get_logger().error(self._failure)
@@ -64,7 +68,8 @@ class _Loaded:
     """What exists from configure to cleanup."""
 
     estimator: EstimatorLike
-    source: CameraInput
+    orders: Orders
+    streams: dict[str, CameraStream]  # by the camera's name
     output: Output
 
 
@@ -77,7 +82,7 @@ class _Running:
 
 
 class SmplerxNode(LifecycleNode):
-    """Estimates the people of the newest image in a thread of its own.
+    """Estimates the people of the newest image of each camera in a thread of its own.
 
     `estimator_factory` makes the estimator from the values of `config.PARAMETERS`. Raises ConfigError for parameter
     overrides that cannot be used.
@@ -89,13 +94,11 @@ class SmplerxNode(LifecycleNode):
         self._factory = estimator_factory
         self._failure = ""
         self._taking_images = True
-        self._last_image_s = 0.0
         self._loaded: _Loaded | None = None
         self._running: _Running | None = None
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._statistics = Statistics(self._seconds, self.get_logger().warning)
         self._watch = Watch(self._seconds, self.get_logger().error)
-        self._config = NodeParameters(self, lambda: self._state() != "unconfigured")
+        self._config = NodeParameters(self, lambda: self._state() != "unconfigured", self._on_live_change)
         self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
         self._reporter = Repeater(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, "smplerx_diagnostics")
         self.context.on_shutdown(self._reporter.stop)
@@ -111,17 +114,10 @@ class SmplerxNode(LifecycleNode):
         """Load and warm up the estimator; create the publishers."""
         estimator = self._factory(self._config.of_estimator())
         estimator.warm_up()
-        source = CameraInput(
-            self,
-            self._on_image,
-            self._statistics,
-            self._seconds,
-            compressed=self._config["transport"] == "compressed",
-            rectified=bool(self._config["image_is_rectified"]),
-            camera_info_timeout=float(self._config["camera_info_timeout"]),
-            depth_max_age=float(self._config["depth_max_age"]) if self._config["use_depth"] else None,
-        )
-        self._loaded = _Loaded(estimator, source, Output(self, estimator.body))
+        names = self._config["cameras"] or ("",)
+        options, max_age = InputOptions.from_config(self._config), self._config["image_max_age"]
+        streams = {name: CameraStream(self, name, self._put, self._seconds, options, max_age) for name in names}
+        self._loaded = _Loaded(estimator, Orders(), streams, Output(self, estimator.body, names, self._config))
         self.get_logger().info(f"configured: backbone {self._config['backbone']}, body {estimator.body.name}")
         return super().on_configure(state)
 
@@ -131,18 +127,16 @@ class SmplerxNode(LifecycleNode):
         loaded = self._loaded
         assert loaded is not None
         loaded.estimator.reset()
-        self._statistics.clear_ages()
         pipeline = Pipeline(
-            self, loaded.estimator, loaded.source, loaded.output, self._statistics, self._output_options
+            loaded.estimator, loaded.orders, loaded.streams, loaded.output, self._output_options, self.get_logger()
         )
-        worker = LatestWorker(self._watched(pipeline), lambda: self._statistics.drop(SUPERSEDED))
+        worker = LatestWorker(self._watched(pipeline), lambda name: loaded.streams[name].statistics.drop(SUPERSEDED))
         pipeline.wanted = lambda: not worker.stopping
         self._running = _Running(pipeline, worker)
-        self._last_image_s = self._seconds()
         result = super().on_activate(state)
-        if self._taking_images:
-            loaded.source.start()
-        self.get_logger().info(f"active: {loaded.source.image_topic} and {loaded.source.info_topic}")
+        for stream in loaded.streams.values():
+            stream.begin(taking_images=self._taking_images)
+            self.get_logger().info(f"active: {stream.input.image_topic} and {stream.input.info_topic}")
         return result
 
     @_guarded
@@ -187,17 +181,17 @@ class SmplerxNode(LifecycleNode):
         self._reporter.stop()
         super().destroy_node()
 
-    def _watched(self, pipeline: Pipeline) -> Callable[[ImageMessage], None]:
-        def handle(message: ImageMessage) -> None:
+    def _watched(self, pipeline: Pipeline) -> Callable[[dict[str, ImageMessage]], None]:
+        def handle(messages: dict[str, ImageMessage]) -> None:
             with self._watch.over("the estimation of an image", ESTIMATION_LIMIT_S):
-                pipeline.handle(message)
+                pipeline.handle(messages)
 
         return handle
 
     def _stop_taking_images(self) -> None:
         loaded, running, self._running = self._loaded, self._running, None
-        if loaded is not None:
-            loaded.source.stop()
+        for stream in loaded.streams.values() if loaded else ():
+            stream.input.stop()
         if running is not None and not running.worker.stop(STOP_TIMEOUT_S):
             raise RuntimeError(f"the estimation did not return within {STOP_TIMEOUT_S:g} s and is abandoned")
         if loaded is not None:
@@ -210,7 +204,8 @@ class SmplerxNode(LifecycleNode):
             running.worker.stop(0.0)
         self._watch.clear()
         if loaded is not None:
-            loaded.source.stop()
+            for stream in loaded.streams.values():
+                stream.input.stop()
             loaded.output.destroy()
 
     def _autostart(self) -> None:
@@ -218,30 +213,32 @@ class SmplerxNode(LifecycleNode):
         if self._state() == "unconfigured" and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
-    def _on_image(self, message: ImageMessage) -> None:
-        self._statistics.received()
-        self._last_image_s = self._seconds()
+    def _put(self, camera: str, message: ImageMessage) -> None:
         if self._running is not None:
-            self._running.worker.put(message)
+            self._running.worker.put(camera, message)
+
+    def _on_live_change(self, values: dict[str, Any]) -> None:
+        if self._loaded is not None:
+            self._loaded.orders.update(values)
 
     def _on_time_jump(self, _: Any) -> None:
-        self._statistics.clear_ages()
-        if self._running is not None:
-            self._running.pipeline.request_reset()
+        if self._loaded is not None:
+            for stream in self._loaded.streams.values():
+                stream.statistics.clear_ages()
+            self._loaded.orders.reset()
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success = self._running is not None
         response.message = "people get new ids from the next image on" if response.success else "the node is not active"
-        if self._running is not None:
-            self._running.pipeline.request_reset()
+        if self._loaded is not None:
+            self._loaded.orders.reset()
         return response
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._taking_images = request.data
         if self._loaded is not None and self._running is not None:
-            self._last_image_s = self._seconds()
-            source = self._loaded.source
-            source.start() if request.data else source.stop()
+            for stream in self._loaded.streams.values():
+                stream.enable(request.data)
         response.success = True
         response.message = (
             f"{'taking' if request.data else 'ignoring'} images while active; the node is {self._state()}"
@@ -251,23 +248,32 @@ class SmplerxNode(LifecycleNode):
     def _publish_diagnostics(self) -> None:
         if not self.context.ok():
             return
-        pipeline = self._running.pipeline if self._running else None
-        health = Health(
+        running, loaded = self._running, self._loaded
+        last = running.pipeline.last if running else None
+        node = NodeHealth(
             state=self._state(),
             enabled=self._taking_images,
             failure=self._failure or self._watch.overdue(),
-            image_topic=self._loaded.source.image_topic if self._loaded else "",
-            silent_s=self._seconds() - self._last_image_s,
-            camera_assumed=pipeline is not None and pipeline.camera_assumed,
-            backend=pipeline.backend if pipeline else "",
+            backend={"backbone": last.backbone, "body model": last.body_model, "runtime": last.runtime} if last else {},
+            degraded=running.pipeline.degraded if running else "",
+            memory=memory_in_use(),
         )
-        counts = self._statistics.snapshot()
+        cameras = [
+            CameraHealth(
+                name=stream.name,
+                image_topic=stream.input.image_topic,
+                silent_s=stream.silent_s,
+                camera_assumed=stream.camera_assumed,
+                counts=stream.statistics.snapshot(),
+            )
+            for stream in (loaded.streams.values() if loaded else ())
+        ]
         stamp = self.get_clock().now().to_msg()
-        message = diagnostics(self.get_fully_qualified_name(), stamp, health, counts, DIAGNOSTICS_PERIOD_S)
+        message = diagnostics(self.get_fully_qualified_name(), stamp, node, cameras, DIAGNOSTICS_PERIOD_S)
         self._diagnostics_publisher.publish(message)
 
     def _output_options(self) -> OutputOptions:
-        return OutputOptions(bool(self._config["publish_tf"]), bool(self._config["publish_markers_mesh"]))
+        return OutputOptions.from_config(self._config)
 
     def _seconds(self) -> float:
         return self._steady.now().nanoseconds * 1e-9

@@ -22,12 +22,14 @@ class NodeParameters:
     """Declares the table on a node that declares its overrides automatically.
 
     Raises ConfigError for an override that cannot be used; one with an unknown name is only warned of, since parameter
-    files may serve several versions. `configured()` says whether parameters that are not live are in use.
+    files may serve several versions. `configured()` says whether parameters that are not live are in use;
+    `changed(values)` is told of the estimator's live parameters that are set.
     """
 
-    def __init__(self, node: Node, configured: Callable[[], bool]) -> None:
+    def __init__(self, node: Node, configured: Callable[[], bool], changed: Callable[[dict[str, Any]], None]) -> None:
         self._node = node
         self._configured = configured
+        self._changed = changed
         overrides = node.get_parameters_by_prefix("")
         for name in overrides:
             if name not in (*TABLE, *_RCLPY_PARAMETERS) and not name.startswith(_RCLPY_PREFIX):
@@ -57,17 +59,22 @@ class NodeParameters:
         self._node.set_parameters([RosParameter(parameter.name, kind, list(value))])
 
     def _on_set(self, changes: list[RosParameter]) -> SetParametersResult:
+        live: dict[str, Any] = {}
         for change in changes:
             parameter = TABLE.get(change.name)
             if parameter is None:
                 continue
             try:
-                parameter.check(change.value)
+                value = parameter.check(change.value)
             except ConfigError as error:
                 return SetParametersResult(successful=False, reason=str(error))
             if self._configured() and not parameter.live:
                 reason = f"parameter {change.name!r} is read when the node is configured: deactivate and clean up first"
                 return SetParametersResult(successful=False, reason=reason)
+            if parameter.live and parameter in PARAMETERS:
+                live[change.name] = value
+        if live:
+            self._changed(live)
         return SetParametersResult(successful=True)
 
 

@@ -1,26 +1,26 @@
-"""What happens to the newest image: checks, estimation, publication; every failure counted and survived."""
+"""What happens to the newest image of each camera: one estimation of all of them, then publication."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol
+from time import perf_counter
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from rclpy.node import Node
+from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from ..body import BodyModel
-from ..errors import InputError
 from ..types import PARAM_SIZES, Frame, Person
-from .input import CameraInput, ImageMessage, WaitingForCamera
+from .input import ImageMessage
 from .output import Output, OutputOptions
 from .statistics import Statistics
+from .stream import CameraStream
 
 if TYPE_CHECKING:
     from ..estimator import People
 
-TIME_JUMP_NS = 1_000_000_000  # stamps this far back are a looped bag or a reset clock; smaller steps are late images
 MAY_BE_NAN = ("leye_pose", "reye_pose")  # not estimated is NaN there (SmplxParams)
 
 
@@ -37,101 +37,128 @@ class EstimatorLike(Protocol):
     def process(self, frames: Sequence[Frame]) -> Sequence[People]:
         """The people of each frame."""
 
+    def update(self, values: Mapping[str, object]) -> None:
+        """Change live parameters."""
+
     def reset(self) -> None:
         """Forget who was seen."""
 
 
+class Orders:
+    """What other threads want of the estimator before the next image: it is not theirs to touch."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._reset = False
+        self._changes: dict[str, Any] = {}
+
+    def reset(self) -> None:
+        """Forget who was seen."""
+        with self._lock:
+            self._reset = True
+
+    def update(self, values: Mapping[str, object]) -> None:
+        """Change live parameters."""
+        with self._lock:
+            self._changes |= values
+
+    def carry_out(self, estimator: EstimatorLike) -> None:
+        """In the thread that uses the estimator."""
+        with self._lock:
+            reset, changes = self._reset, self._changes
+            self._reset, self._changes = False, {}
+        if changes:
+            estimator.update(changes)
+        if reset:
+            estimator.reset()
+
+
 class Pipeline:
-    """Handles images one at a time in the worker's thread; `request_reset` may come from any other."""
+    """Handles images in the worker's thread. `options()` are the newest; `wanted()`: may results still go out?"""
 
     def __init__(
         self,
-        node: Node,
         estimator: EstimatorLike,
-        source: CameraInput,
+        orders: Orders,
+        streams: Mapping[str, CameraStream],
         output: Output,
-        statistics: Statistics,
         options: Callable[[], OutputOptions],
+        logger: RcutilsLogger,
     ) -> None:
-        self._node = node
         self._estimator = estimator
-        self._source = source
+        self._orders = orders
+        self._streams = streams
         self._output = output
-        self._statistics = statistics
         self._options = options
-        self._reset_wanted = threading.Event()
-        self._last_stamp_ns = 0
-        self._warned_of_fov = False
-        self.camera_assumed = False  # the last frame had no calibration
-        self.backend = ""  # backbone, body model and runtime of the last frame
-        self.wanted: Callable[[], bool] = lambda: True  # whether results may still go out
+        self._logger = logger
+        self.last: People | None = None  # what came out last
+        self.degraded = ""  # as the last people said
+        self.wanted: Callable[[], bool] = lambda: True
 
-    def request_reset(self) -> None:
-        """Forget who was seen before the next image is handled."""
-        self._reset_wanted.set()
-
-    def handle(self, message: ImageMessage) -> None:
-        """Estimate and publish; never raises."""
-        try:
-            self._handle(message)
-        except WaitingForCamera as waiting:
-            self._statistics.drop("waiting_for_camera_info", str(waiting))
-        except InputError as error:
-            self._statistics.drop("bad_input", str(error))
-        except Exception as error:  # whatever a network or a publisher throws, the next image may be fine
-            if self.wanted():
-                self._statistics.drop("exception", f"image dropped after {type(error).__name__}: {error}")
-
-    def _handle(self, message: ImageMessage) -> None:
-        if not self._in_order(message):
+    def handle(self, messages: Mapping[str, ImageMessage]) -> None:
+        """Estimate the newest image of each camera in one batch, and publish; never raises."""
+        began = perf_counter()
+        frames: dict[str, Frame] = {}
+        for name, message in messages.items():
+            frame = self._streams[name].frame(message)
+            if frame is not None:
+                frames[name] = frame
+        if not frames:
             return
-        if self._reset_wanted.is_set():
-            self._reset_wanted.clear()
-            self._estimator.reset()
-        frame = self._source.frame(message)
-        self._tell_of_assumed_camera(frame)
-        people = self._without_broken(self._estimator.process([frame])[0])
+        converted = perf_counter()
+        try:
+            self._orders.carry_out(self._estimator)
+            results = dict(zip(frames, self._estimator.process(list(frames.values())), strict=True))
+        except Exception as error:  # whatever a network throws, the next image may be fine
+            self._drop(frames, error)
+            return
+        for name, people in results.items():
+            stages = {"convert": converted - began, **people.stage_seconds}
+            try:
+                self._publish(self._streams[name], people, messages[name], stages, began)
+            except Exception as error:
+                self._drop([name], error)
+
+    def _publish(
+        self,
+        stream: CameraStream,
+        people: People,
+        message: ImageMessage,
+        stages: dict[str, float],
+        began: float,
+    ) -> None:
+        people = self._without_broken(people, stream.statistics)
         if not self.wanted():
             return
+        start = perf_counter()
         self._output.publish(people, message.header, self._options())
-        self.backend = f"{people.backbone}, {people.body_model}, {people.runtime}"
-        age_ns = self._node.get_clock().now().nanoseconds - frame.stamp_ns
-        self._statistics.published(age_ns * 1e-6 if frame.stamp_ns else None, len(people.people))
+        end = perf_counter()
+        self._tell_of_degradation(people.degraded)
+        self.last = people
+        stages |= {"publish": end - start, "total": end - began}
+        stamp = people.frame.stamp_ns
+        age_ms = stream.age_ns(stamp) * 1e-6 if stamp else None
+        stream.statistics.published(age_ms, len(people.people), people.left_out, stages)
 
-    def _in_order(self, message: ImageMessage) -> bool:
-        """Whether the stamp is newer than the last; a jump back starts anew, and 0 (no stamp) is always taken."""
-        stamp_ns = message.header.stamp.sec * 1_000_000_000 + message.header.stamp.nanosec
-        behind = self._last_stamp_ns - stamp_ns
-        if stamp_ns and 0 <= behind < TIME_JUMP_NS:
-            text = (
-                f"{self._source.image_topic}: stamp {stamp_ns} ns is not newer than the last, {self._last_stamp_ns} ns"
-            )
-            self._statistics.drop("stamp_not_newer", text)
-            return False
-        if stamp_ns and behind >= TIME_JUMP_NS:
-            self._node.get_logger().info(f"stamps went back by {behind * 1e-9:.1f} s: tracks start anew")
-            self.request_reset()
-        self._last_stamp_ns = stamp_ns
-        return True
+    def _drop(self, cameras: Iterable[str], error: Exception) -> None:
+        if self.wanted():
+            for name in cameras:
+                text = f"image dropped after {type(error).__name__}: {error}"
+                self._streams[name].statistics.drop("exception", text)
 
-    def _tell_of_assumed_camera(self, frame: Frame) -> None:
-        self.camera_assumed = frame.camera is None
-        if self.camera_assumed and not self._warned_of_fov:
-            self._warned_of_fov = True
-            fov = self._node.get_parameter("default_fov").value
-            self._node.get_logger().warning(
-                f"{self._source.info_topic}: no usable CameraInfo, so a horizontal field of view of {fov:g} degrees "
-                "(default_fov) is assumed; distances are rough"
-            )
+    def _tell_of_degradation(self, degraded: str) -> None:
+        if degraded != self.degraded:
+            self._logger.warning(f"latency_budget_ms: {degraded or 'room for everything again'}")
+        self.degraded = degraded
 
-    def _without_broken(self, people: People) -> People:
+    def _without_broken(self, people: People, statistics: Statistics) -> People:
         """`people` without those whose numbers are not finite: one bad person must not spoil the others."""
         good = []
         for person in people.people:
             if _finite(person):
                 good.append(person)
             else:
-                self._statistics.drop("person_not_finite", f"person {person.id} dropped: its pose is not finite")
+                statistics.drop("person_not_finite", f"person {person.id} dropped: its pose is not finite")
         return replace(people, people=tuple(good))
 
 

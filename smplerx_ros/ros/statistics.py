@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
-from collections.abc import Callable
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -17,12 +17,14 @@ AGE_WINDOW = 300  # newest ages kept for the percentiles: 10 s of a 30 Hz camera
 class Snapshot:
     """Counts since the last snapshot (`received`, `published`, `new_drops`) and since the start (`drops`)."""
 
-    received: int
-    published: int
-    new_drops: dict[str, int]
-    drops: dict[str, int]
-    ages_ms: tuple[float, float] | None  # p50, p95 from image stamp to publication
-    people: int
+    received: int = 0
+    published: int = 0
+    new_drops: dict[str, int] = field(default_factory=dict)
+    drops: dict[str, int] = field(default_factory=dict)
+    ages_ms: tuple[float, float, float] | None = None  # p50, p95, p99 from image stamp to publication
+    people: int = 0
+    left_out: int = 0  # people above the most that are estimated
+    stages_ms: dict[str, float] = field(default_factory=dict)  # mean time of each stage since the last snapshot
     last_words: dict[str, str] = field(default_factory=dict)  # the newest message of each reason, logged or not
 
 
@@ -33,7 +35,8 @@ class Statistics:
         self._seconds = seconds
         self._warn = warn
         self._lock = threading.Lock()
-        self._received = self._published = self._people = 0
+        self._received = self._published = self._people = self._left_out = 0
+        self._stages: defaultdict[str, float] = defaultdict(float)  # seconds
         self._drops: Counter[str] = Counter()
         self._new_drops: Counter[str] = Counter()
         self._ages_ms: deque[float] = deque(maxlen=AGE_WINDOW)
@@ -46,11 +49,15 @@ class Statistics:
         with self._lock:
             self._received += 1
 
-    def published(self, age_ms: float | None, people: int) -> None:
+    def published(
+        self, age_ms: float | None, people: int, left_out: int = 0, stage_seconds: Mapping[str, float] | None = None
+    ) -> None:
         """A frame's people went out, `age_ms` after its stamp (None: it has no stamp)."""
         with self._lock:
             self._published += 1
-            self._people = people
+            self._people, self._left_out = people, left_out
+            for stage, seconds in (stage_seconds or {}).items():
+                self._stages[stage] += seconds
             if age_ms is not None:
                 self._ages_ms.append(age_ms)
 
@@ -71,17 +78,20 @@ class Statistics:
     def snapshot(self) -> Snapshot:
         """The figures now; counts of the period start again."""
         with self._lock:
-            p50, p95 = np.percentile(self._ages_ms, (50, 95)).tolist() if self._ages_ms else (0.0, 0.0)
+            p50, p95, p99 = np.percentile(self._ages_ms, (50, 95, 99)).tolist() if self._ages_ms else (0.0, 0.0, 0.0)
             snapshot = Snapshot(
                 self._received,
                 self._published,
                 dict(self._new_drops),
                 dict(self._drops),
-                (p50, p95) if self._ages_ms else None,
+                (p50, p95, p99) if self._ages_ms else None,
                 self._people,
+                self._left_out,
+                {name: 1e3 * seconds / self._published for name, seconds in self._stages.items()},
                 dict(self._last_words),
             )
             self._received = self._published = 0
+            self._stages.clear()
             self._new_drops.clear()
         return snapshot
 
@@ -89,4 +99,4 @@ class Statistics:
         """After time jumped, or the node was stopped: old ages say nothing."""
         with self._lock:
             self._ages_ms.clear()
-            self._people = 0
+            self._people = self._left_out = 0

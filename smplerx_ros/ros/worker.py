@@ -1,4 +1,4 @@
-"""One thread and a mailbox of one: the newest item wins, nothing queues."""
+"""One thread and a mailbox of one item a source: the newest wins, nothing queues."""
 
 from __future__ import annotations
 
@@ -10,17 +10,18 @@ Item = TypeVar("Item")
 
 
 class LatestWorker(Generic[Item]):
-    """Calls `handle(item)` in its own thread with the newest item that was put; `on_drop()` counts the others.
+    """Calls `handle(items)` in its own thread with the newest item of every source that has one; `on_drop(source)`
+    counts the others.
 
     `handle` must not raise. `stop` waits a stated time and no longer: a call that hangs is abandoned (the thread is a
     daemon), and `handle` asks `stopping` before it lets a late result out.
     """
 
-    def __init__(self, handle: Callable[[Item], None], on_drop: Callable[[], None]) -> None:
+    def __init__(self, handle: Callable[[dict[str, Item]], None], on_drop: Callable[[str], None]) -> None:
         self._handle = handle
         self._on_drop = on_drop
         self._wake = threading.Condition()
-        self._item: Item | None = None
+        self._items: dict[str, Item] = {}
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="smplerx_worker", daemon=True)
         self._thread.start()
@@ -30,19 +31,19 @@ class LatestWorker(Generic[Item]):
         """Whether results are no longer wanted."""
         return self._stopping
 
-    def put(self, item: Item) -> None:
-        """Replace what waits by `item`; returns at once."""
+    def put(self, source: str, item: Item) -> None:
+        """Replace what waits of this source by `item`; returns at once."""
         with self._wake:
-            dropped = self._item is not None
-            self._item = item
+            dropped = source in self._items
+            self._items[source] = item
             self._wake.notify()
         if dropped:
-            self._on_drop()
+            self._on_drop(source)
 
     def stop(self, timeout: float) -> bool:
         """End the thread after the call that runs; False where that did not return within `timeout` seconds."""
         with self._wake:
-            self._stopping, self._item = True, None
+            self._stopping, self._items = True, {}
             self._wake.notify()
         self._thread.join(timeout)
         return not self._thread.is_alive()
@@ -50,8 +51,8 @@ class LatestWorker(Generic[Item]):
     def _run(self) -> None:
         while True:
             with self._wake:
-                self._wake.wait_for(lambda: self._stopping or self._item is not None)
-                if self._stopping or self._item is None:
+                self._wake.wait_for(lambda: self._stopping or self._items)
+                if self._stopping:
                     return
-                item, self._item = self._item, None
-            self._handle(item)
+                items, self._items = self._items, {}
+            self._handle(items)

@@ -52,17 +52,25 @@ def make_people(frame: Frame, body: BodyModel, people: Sequence[Person], camera:
 
 
 class FakeEstimator:
-    """Sees one person in every image that is not black; a reset gives the person a new id."""
+    """Sees one person in every image that is not black, or as many as there are detections, up to `max_people`.
+
+    A reset and a step back in time give new ids.
+    """
 
     def __init__(self, values: Mapping[str, object]) -> None:
         self.failure = values["weights"]
         if self.failure == "fail_to_load":
             raise ModelFileError("parameter weights: 'fail_to_load' is no file")
         self.body = load_body()
+        self.max_people = int(str(values["max_people"]))
         self.resets = 0
+        self.stamps: dict[str, int] = {}
 
     def warm_up(self) -> None:
         pass
+
+    def update(self, values: Mapping[str, object]) -> None:
+        self.max_people = int(str(values.get("max_people", self.max_people)))
 
     def reset(self) -> None:
         self.resets += 1
@@ -71,6 +79,9 @@ class FakeEstimator:
         return [self._process(frame) for frame in frames]
 
     def _process(self, frame: Frame) -> People:
+        if frame.stamp_ns < self.stamps.get(frame.source, 0):
+            self.resets += 1
+        self.stamps[frame.source] = frame.stamp_ns
         height, width = frame.image.shape[:2]
         camera = frame.camera or Camera.from_fov(width, height)
         if not frame.image.any():
@@ -79,11 +90,14 @@ class FakeEstimator:
             raise ValueError("the network said no")
         if self.failure == "hang":
             time.sleep(HANG_S)
-        person = make_person(self.body, camera, self._params(frame, camera), f"p{self.resets}")
-        people = [person]
+        seen = 1 if frame.detections is None else len(frame.detections)
+        left_out = max(0, seen - self.max_people)
+        person = make_person(self.body, camera, self._params(frame, camera))
+        ids = [f"p{self.resets}{frame.source}{k or ''}" for k in range(seen - left_out)]
+        people = [replace(person, id=name) for name in ids]
         if self.failure == "not_finite":
             people.append(replace(person, id="broken", joints=np.full((55, 3), np.nan)))
-        return make_people(frame, self.body, people, camera)
+        return replace(make_people(frame, self.body, people, camera), left_out=left_out)
 
     def _params(self, frame: Frame, camera: Camera) -> SmplxParams:
         """3 m away, or where the frame's depth says."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import array
-import threading
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import Image
 
 from smplerx_ros.errors import InputError
-from smplerx_ros.ros.depth import DEPTH_ENCODINGS, DepthBuffer, depth_from_message, registered
+from smplerx_ros.ros.depth import DEPTH_ENCODINGS, depth_from_message, registered
 from smplerx_ros.ros.image import MAX_PIXELS
 
 MILLIMETRES = np.array([[0, 1, 500], [1234, 65535, 8000]])
@@ -136,47 +135,3 @@ def test_depth_of_another_view_is_refused(bad: Image, fragment: str) -> None:
     with pytest.raises(InputError) as error:
         registered(bad, "/depth", COLOR, "color")
     assert fragment in str(error.value)
-
-
-def stamped(stamp_ns: int) -> Image:
-    return message(np.ones((2, 3), "<u2"), "16UC1", stamp_ns=stamp_ns)
-
-
-def test_the_nearest_in_time_is_taken() -> None:
-    buffer = DepthBuffer(0.05)
-    messages = [stamped(k * 33_000_000) for k in range(4)]
-    for made in messages:
-        buffer.put(made)
-    assert buffer.nearest(33_000_000) is messages[1]
-    assert buffer.nearest(60_000_000) is messages[2]
-    assert buffer.nearest(0) is messages[0]
-    assert buffer.nearest(10_000_000_000) is None
-    buffer.clear()
-    assert buffer.nearest(33_000_000) is None
-
-
-def test_old_messages_are_dropped() -> None:
-    buffer = DepthBuffer(0.05)
-    for k in range(10):
-        buffer.put(stamped(k * 1_000_000_000))
-    assert buffer.nearest(0) is None
-    assert buffer.nearest(9_000_000_000) is not None
-
-
-def test_depth_that_comes_a_little_later_is_waited_for() -> None:
-    buffer, found = DepthBuffer(0.5), []
-    buffer.put(stamped(1_000_000_000))
-    thread = threading.Thread(target=lambda: found.append(buffer.nearest(1_600_000_000)))
-    thread.start()
-    late = stamped(1_600_000_000)
-    buffer.put(late)
-    thread.join()
-    assert found == [late]
-
-
-def test_a_topic_that_fell_silent_is_not_waited_for() -> None:
-    a_day = 86_400.0
-    buffer = DepthBuffer(a_day)
-    assert buffer.nearest(1) is None
-    buffer.put(stamped(1))
-    assert buffer.nearest(100_000_000_000_000) is None

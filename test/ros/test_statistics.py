@@ -8,10 +8,13 @@ import pytest
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from smplerx_ros.ros.diagnostics import SUPERSEDED, Health, diagnostics
-from smplerx_ros.ros.statistics import LOG_PERIOD_S, Statistics
+from smplerx_ros.ros.diagnostics import SUPERSEDED, CameraHealth, NodeHealth, diagnostics
+from smplerx_ros.ros.memory import memory_in_use
+from smplerx_ros.ros.statistics import LOG_PERIOD_S, Snapshot, Statistics
 
-HEALTHY = Health("active", True, "", "/image", 0.0, False, "lite, standin_anny, onnxruntime")
+BACKEND = {"backbone": "lite", "body model": "standin_anny", "runtime": "CPUExecutionProvider"}
+HEALTHY = NodeHealth("active", True, backend=BACKEND, memory={"memory": 3 << 20})
+CAMERA = CameraHealth("", "/image", 0.0, False, Snapshot())
 
 
 class Bench:
@@ -22,8 +25,9 @@ class Bench:
         self.log: list[str] = []
         self.statistics = Statistics(lambda: self.now, self.log.append)
 
-    def status(self, health: Health = HEALTHY) -> DiagnosticStatus:
-        message = diagnostics("/smplerx", Time(sec=1), health, self.statistics.snapshot(), 2.0)
+    def status(self, node: NodeHealth = HEALTHY, camera: CameraHealth = CAMERA) -> DiagnosticStatus:
+        camera = replace(camera, counts=self.statistics.snapshot())
+        message = diagnostics("/smplerx", Time(sec=1), node, [camera], 2.0)
         assert message.header.stamp == Time(sec=1)
         (status,) = message.status
         assert status.name.startswith("/smplerx")
@@ -54,11 +58,13 @@ def test_figures() -> None:
     bench = Bench()
     for age in range(101):
         bench.statistics.received()
-        bench.statistics.published(float(age), 2)
-    bench.statistics.published(None, 3)
+        bench.statistics.published(float(age), 2, 0, {"backbone": 0.010})
+    bench.statistics.published(None, 3, 4, {"backbone": 0.112})
     counts = bench.statistics.snapshot()
     assert (counts.received, counts.published, counts.people) == (101, 102, 3)
-    assert counts.ages_ms == pytest.approx((50.0, 95.0))
+    assert counts.left_out == 4
+    assert counts.ages_ms == pytest.approx((50.0, 95.0, 99.0))
+    assert counts.stages_ms == pytest.approx({"backbone": 11.0})
     bench.statistics.clear_ages()
     again = bench.statistics.snapshot()
     assert (again.received, again.published, again.ages_ms) == (0, 0, None)
@@ -74,15 +80,44 @@ def test_levels_mean_something() -> None:
     assert "dropped: bad_input" in {v.key for v in bench.status().values}
     bench.statistics.drop("exception", "x")
     assert bench.status().level == DiagnosticStatus.ERROR
-    broken = Health("unconfigured", True, "on_configure failed: x", "", 9.0, False, "")
+    silent = replace(CAMERA, silent_s=9.0)
     cases = {
-        "no images on /image for 4 s": (replace(HEALTHY, silent_s=4.0), DiagnosticStatus.WARN),
-        "camera_info": (replace(HEALTHY, camera_assumed=True), DiagnosticStatus.WARN),
-        "on_configure failed": (broken, DiagnosticStatus.ERROR),
-        "inactive": (replace(HEALTHY, state="inactive", silent_s=9.0), DiagnosticStatus.OK),
-        "disabled": (replace(HEALTHY, enabled=False, silent_s=9.0), DiagnosticStatus.OK),
+        "no images on /image for 9 s": (HEALTHY, silent, DiagnosticStatus.WARN),
+        "camera_info": (HEALTHY, replace(CAMERA, camera_assumed=True), DiagnosticStatus.WARN),
+        "at most 2 people": (replace(HEALTHY, degraded="at most 2 people"), CAMERA, DiagnosticStatus.WARN),
+        "on_configure failed": (
+            NodeHealth("unconfigured", True, "on_configure failed"),
+            silent,
+            DiagnosticStatus.ERROR,
+        ),
+        "inactive": (replace(HEALTHY, state="inactive"), silent, DiagnosticStatus.OK),
+        "disabled": (replace(HEALTHY, enabled=False), silent, DiagnosticStatus.OK),
     }
-    for text, (health, level) in cases.items():
-        status = bench.status(health)
+    for text, (node, camera, level) in cases.items():
+        status = bench.status(node, camera)
         assert text in status.message
         assert status.level == level
+
+
+def test_values_say_what_runs_and_what_it_takes() -> None:
+    bench = Bench()
+    bench.statistics.published(12.0, 2, 3, {"detection": 0.001, "total": 0.010})
+    values = {value.key: value.value for value in bench.status().values}
+    assert BACKEND.items() <= values.items()
+    assert (values["people"], values["people left out"], values["degraded"]) == ("2", "3", "no")
+    assert (values["stage total (ms)"], values["age p99 (ms)"], values["memory (MiB)"]) == ("10.0", "12.0", "3")
+
+
+def test_each_camera_has_its_status_and_a_node_without_has_one() -> None:
+    front = replace(CAMERA, name="front", image_topic="/front/image")
+    left = replace(CAMERA, name="left", silent_s=9.0)
+    message = diagnostics("/smplerx", Time(), HEALTHY, [front, left], 1.0)
+    assert [status.name for status in message.status] == ["/smplerx: front", "/smplerx: left"]
+    assert [status.level for status in message.status] == [DiagnosticStatus.OK, DiagnosticStatus.WARN]
+    assert message.status[0].hardware_id == "/front/image"
+    (alone,) = diagnostics("/smplerx", Time(), NodeHealth("unconfigured", True), [], 1.0).status
+    assert (alone.level, alone.message) == (DiagnosticStatus.OK, "unconfigured")
+
+
+def test_memory_of_this_process_is_known_here() -> None:
+    assert 1 << 20 < memory_in_use()["memory"] < 1 << 40
