@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
             given = [f"{name}:={value}" for name, value in {**values, "max_people": people}.items()]
             rows.append({"size": size, **measure(load, given)})
             print(_row(rows[-1]), flush=True)
-    text = _table(rows)
+    text = table(rows)
     print(text)
     if arguments.out is not None:
         name = f"{NAME}_{values.get('backbone', 'lite')}"
@@ -55,7 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
+def table(rows: list[dict[str, Any]]) -> str:
+    """Markdown of what `measure` answered, and `size` for the first column."""
     head = [f"| {' | '.join(_COLUMNS)} |", "|---|" + "--:|" * (len(_COLUMNS) - 1)]
     return "\n".join([*head, *map(_row, rows)])
 

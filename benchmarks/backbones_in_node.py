@@ -1,0 +1,57 @@
+#!/usr/bin/env python3
+"""Memory and time to the first estimate of the node with each backbone; weights are synthetic.
+
+python benchmarks/backbones_in_node.py [--backbone lite s32 b32 l32 h32] [--out benchmarks/results]
+
+Bundles are made once, in the cache; those of the large backbones take minutes and gigabytes. Needs ROS 2 and torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+
+from smplerx_ros.cache import cache_directory
+from smplerx_ros.cli.bench_node import table
+from smplerx_ros.evaluation.report import command_line, machine, write_report
+from smplerx_ros.models.bundle import is_bundle
+from smplerx_ros.ros.bench import Load, measure
+
+sys.path.append(str(Path(__file__).parents[1] / "test"))
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backbone", nargs="+", default=["lite", "s32", "b32", "l32", "h32"])
+    parser.add_argument("--seconds", type=float, default=30.0)
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    rows = []
+    for backbone in arguments.backbone:
+        given = [f"backbone:={backbone}", "max_people:=1"]
+        if backbone != "lite":
+            given.append(f"weights:={synthetic_bundle(backbone)}")
+        rows.append({"size": f"{backbone}, 1280x720", **measure(Load(seconds=arguments.seconds), given)})
+    text = table(rows)
+    print(text)
+    if arguments.out:
+        write_report(arguments.out, "backbones_in_node", {"rows": rows}, text, command_line(), machine())
+
+
+def synthetic_bundle(backbone: str) -> Path:
+    """An ONNX bundle of `backbone` in the cache."""
+    from smplerx_ros.models.convert import convert
+    from support import parity
+
+    out = cache_directory() / "bench" / f"synthetic-{backbone}"
+    if not is_bundle(out):
+        with tempfile.TemporaryDirectory() as folder:
+            convert(parity.write_checkpoint(backbone, Path(folder) / "synthetic.pth.tar"), out, progress=print)
+    return out
+
+
+if __name__ == "__main__":
+    main()
