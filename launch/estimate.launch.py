@@ -1,65 +1,88 @@
-"""Start the estimator on a camera: ros2 launch smplerx_ros estimate.launch.py image:=/camera/image_raw.
+"""Start the estimator on one or several cameras: ros2 launch smplerx_ros estimate.launch.py image:=/camera/image_raw.
 
 An argument left empty leaves the parameter file's value alone.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
 from pathlib import Path
 
+import yaml
 from ament_index_python.packages import get_package_share_directory
 from launch.actions import DeclareLaunchArgument, OpaqueFunction
-from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, Parameter, Value
+from smplerx_ros.viewer.options import VIEWER_PARAMETERS
 
 BOOLEANS = ["true", "false"]
+RESPAWN_DELAY_S = 2.0
+PACKAGE, NODE = "smplerx_ros", "smplerx"
+PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")  # Fast DDS 3, and before
 # Parameters of the node.
-ARGUMENTS = ("backbone", "weights", "body_model", "runtime", "device", "use_depth", "autostart")
+ARGUMENTS = (
+    *("backbone", "weights", "body_model", "runtime", "device", "precision", "detector", "person_height"),
+    *("image_is_rectified", "use_depth", "transport", "cameras", "publish_markers_mesh", "autostart"),
+)
+VIEWER_ARGUMENTS = ("host", "port")
+FOR_VIEWER_TOO = ("body_model", "transport", "use_sim_time")
+Text = Callable[[str], str]  # the value of an argument
+CAMERA = "{camera}"
 TOPICS = {
-    "image": ("/camera/image_raw", "Topic of the images."),
-    "camera_info": ("/camera/camera_info", "Topic of their calibration."),
-    "depth": ("/camera/depth/image_raw", "Topic of depth images registered to the images; see use_depth."),
+    "image": (f"/{CAMERA}/image_raw", "Topic of the images."),
+    "camera_info": (f"/{CAMERA}/camera_info", "Topic of their calibration."),
+    "depth": (f"/{CAMERA}/depth/image_raw", "Topic of depth images registered to the images; see use_depth."),
+    "detections": (f"/{CAMERA}/detections", "Topic of your own detector; see detector."),
+}
+IN_TOPICS = f"{CAMERA} stands for each name in cameras, or for 'camera' where there is one."
+SWITCHES = {
+    "use_sim_time": "Take the time from /clock.",
+    "respawn": "Start the node again where it ends by itself.",
+    "rviz": "Start RViz as well, with meshes.",
+    "viewer": "Serve a page for browsers as well (needs viser).",
 }
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Arguments, the estimator and, if asked for, RViz."""
-    share = Path(get_package_share_directory("smplerx_ros"))
+    """Arguments; the estimator and, if asked for, RViz and the page for browsers."""
+    config = _config()
+    others = {
+        **{name: (topic, f"{text} {IN_TOPICS}") for name, (topic, text) in TOPICS.items()},
+        "namespace": ("", "Namespace of the nodes."),
+        "params_file": (str(config / "estimate.yaml"), "File with the node's parameters."),
+        "fastdds_profile": (
+            str(config / "fastdds.xml"),
+            "Fast DDS profile with room for images; an environment that names one already stays. Empty: none.",
+        ),
+        "fixed_frame": (
+            "camera_optical_frame",
+            "Fixed frame of RViz: the camera's optical frame, or one that TF knows.",
+        ),
+    }
     arguments = [_argument(parameter) for parameter in _parameters()]
+    arguments += [DeclareLaunchArgument(name, default_value=v, description=text) for name, (v, text) in others.items()]
     arguments += [
-        DeclareLaunchArgument(name, default_value=topic, description=description)
-        for name, (topic, description) in TOPICS.items()
+        DeclareLaunchArgument(name, default_value="false", choices=BOOLEANS, description=text)
+        for name, text in SWITCHES.items()
     ]
     arguments += [
-        DeclareLaunchArgument(
-            "params_file",
-            default_value=str(share / "config" / "estimate.yaml"),
-            description="File with the node's parameters.",
-        ),
-        DeclareLaunchArgument("namespace", default_value="", description="Namespace of the node."),
-        DeclareLaunchArgument(
-            "use_sim_time", default_value="false", choices=BOOLEANS, description="Take the time from /clock."
-        ),
-        DeclareLaunchArgument("rviz", default_value="false", choices=BOOLEANS, description="Start RViz as well."),
+        DeclareLaunchArgument(f"viewer_{p.name}", default_value=str(p.default), description=p.description)
+        for p in VIEWER_PARAMETERS
+        if p.name in VIEWER_ARGUMENTS
     ]
-    rviz = Node(
-        package="rviz2",
-        executable="rviz2",
-        namespace=LaunchConfiguration("namespace"),
-        arguments=["-d", str(share / "config" / "smplerx.rviz")],
-        parameters=[{"use_sim_time": LaunchConfiguration("use_sim_time")}],
-        remappings=[("image", LaunchConfiguration("image"))],
-        condition=IfCondition(LaunchConfiguration("rviz")),
-    )
-    return LaunchDescription([*arguments, OpaqueFunction(function=_estimator), rviz])
+    return LaunchDescription([*arguments, OpaqueFunction(function=_nodes)])
 
 
 def _parameters() -> list[Parameter]:
     return [parameter for parameter in (*PARAMETERS, *ROS_PARAMETERS) if parameter.name in ARGUMENTS]
+
+
+def _config() -> Path:
+    return Path(get_package_share_directory(PACKAGE)) / "config"
 
 
 def _argument(parameter: Parameter) -> DeclareLaunchArgument:
@@ -72,24 +95,86 @@ def _argument(parameter: Parameter) -> DeclareLaunchArgument:
     )
 
 
-def _estimator(context: LaunchContext) -> list[Node]:
-    """The node, once the arguments are known: those given override the parameter file."""
-    given = {parameter: LaunchConfiguration(parameter.name).perform(context) for parameter in _parameters()}
-    values: dict[str, Value] = {parameter.name: _typed(parameter, text) for parameter, text in given.items() if text}
-    values["use_sim_time"] = LaunchConfiguration("use_sim_time").perform(context) == "true"
-    return [
-        Node(
-            package="smplerx_ros",
-            executable="estimator",
-            name="smplerx",
-            namespace=LaunchConfiguration("namespace"),
-            output="screen",
-            parameters=[LaunchConfiguration("params_file"), values],
-            remappings=[(name, LaunchConfiguration(name)) for name in TOPICS],
-        )
-    ]
+def _nodes(context: LaunchContext) -> list[Node]:
+    """What was asked for, once the arguments are known."""
+
+    def text(name: str) -> str:
+        return str(LaunchConfiguration(name).perform(context))
+
+    values = {p.name: _typed(p, text(p.name)) for p in _parameters() if text(p.name)}
+    values["use_sim_time"] = text("use_sim_time") == "true"
+    if text("rviz") == "true":
+        values.setdefault("publish_markers_mesh", True)
+    topics = {
+        camera: {name: text(name).replace(CAMERA, camera or "camera") for name in TOPICS}
+        for camera in values.get("cameras") or ("",)
+    }
+    nodes = [_estimator(text, values, topics)]
+    if text("viewer") == "true":
+        nodes += [_viewer(text, values, camera, number, topics[camera]) for number, camera in enumerate(topics)]
+    if text("rviz") == "true":
+        nodes.append(_rviz(text, values, next(iter(topics.items()))))
+    return nodes
+
+
+def _estimator(text: Text, values: dict[str, Value], topics: dict[str, dict[str, str]]) -> Node:
+    profile = text("fastdds_profile")
+    given = any(name in os.environ for name in PROFILE_VARIABLES)
+    return Node(
+        package=PACKAGE,
+        executable="estimator",
+        name=NODE,
+        namespace=text("namespace"),
+        output="screen",
+        parameters=[text("params_file"), values],
+        remappings=[pair for camera, of in topics.items() for pair in _remappings(of, camera)],
+        additional_env={} if given or not profile else dict.fromkeys(PROFILE_VARIABLES, profile),
+        respawn=text("respawn") == "true",
+        respawn_delay=RESPAWN_DELAY_S,
+    )
+
+
+def _viewer(text: Text, values: dict[str, Value], camera: str, number: int, topics: dict[str, str]) -> Node:
+    """A page for each camera, on ports that follow each other."""
+    shared = {name: values[name] for name in FOR_VIEWER_TOO if name in values}
+    own: dict[str, Value] = {"host": text("viewer_host"), "port": int(text("viewer_port")) + number}
+    return Node(
+        package=PACKAGE,
+        executable="viewer",
+        name="_".join(filter(None, ("viewer", camera.replace("/", "_")))),
+        namespace=text("namespace"),
+        output="screen",
+        # The node's parameter file names its body_model and transport for both.
+        parameters=[text("params_file"), shared | own],
+        remappings=_remappings(topics),
+    )
+
+
+def _rviz(text: Text, values: dict[str, Value], camera: tuple[str, dict[str, str]]) -> Node:
+    """RViz with the first camera; its configuration names the topics of a node and a camera without namespaces."""
+    name, topics = camera
+    overlay = "/".join(filter(None, (NODE, name, "overlay")))
+    return Node(
+        package="rviz2",
+        executable="rviz2",
+        namespace=text("namespace"),
+        arguments=["-d", str(_config() / "smplerx.rviz"), "-f", text("fixed_frame")],
+        parameters=[{"use_sim_time": values["use_sim_time"]}],
+        remappings=[
+            (f"/{NODE}/markers", f"{NODE}/markers"),
+            (f"/{NODE}/overlay", overlay),
+            ("/camera/image_raw", topics["image"]),
+        ],
+    )
+
+
+def _remappings(topics: dict[str, str], camera: str = "") -> list[tuple[str, str]]:
+    """From the names that a node asks for, below the camera's name where there are several."""
+    prefix = f"{camera}/" if camera else ""
+    compressed = (f"{prefix}image/compressed", f"{topics['image']}/compressed")
+    return [*((f"{prefix}{name}", topic) for name, topic in topics.items()), compressed]
 
 
 def _typed(parameter: Parameter, text: str) -> Value:
     """Of the parameter's own type, so that a text that looks like a number stays a text."""
-    return text == "true" if parameter.type is bool else parameter.check(text)
+    return parameter.check(text if parameter.type is str else yaml.safe_load(text))

@@ -148,7 +148,7 @@ source_environment() {
 
 # Contents where the build copies or generates from them; the modules are linked, and found in the source tree.
 workspace_inputs() {
-  find package.xml CMakeLists.txt msg launch config test/interfaces scripts/estimator scripts/smplerx -type f \
+  find package.xml CMakeLists.txt msg launch config test/interfaces scripts/{estimator,player,smplerx,viewer} -type f \
     ! -name '*.pyc' | sort
 }
 

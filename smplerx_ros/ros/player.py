@@ -9,6 +9,7 @@ import argparse
 import sys
 import time
 from collections.abc import Iterator
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -83,8 +84,8 @@ def camera_info_message(camera: Camera, header: Header) -> CameraInfo:
 
 
 def frames(path: Path, loops: int) -> Iterator[NDArray[np.uint8]]:
-    """All images of a video, `loops` times."""
-    for _ in range(loops):
+    """All images of a video, `loops` times; 0: without end."""
+    for _ in range(loops) if loops else repeat(None):
         with VideoReader(path) as reader:
             for frame in reader:
                 yield frame.image
@@ -139,7 +140,7 @@ def _parser() -> argparse.ArgumentParser:
         default=DEFAULT_HORIZONTAL_FOV_DEG,
         help="horizontal field of view in degrees that camera_info tells [%(default)s]",
     )
-    parser.add_argument("--loops", type=int, default=1, help="how often to play it [%(default)s]")
+    parser.add_argument("--loops", type=int, default=1, help="how often to play it, 0: until stopped [%(default)s]")
     parser.add_argument("--image-subscribers", type=int, default=1, help="wait for so many [%(default)s]")
     parser.add_argument("--info-subscribers", type=int, default=1, help="wait for so many [%(default)s]")
     parser.add_argument("--timeout", type=_positive, default=120.0, help="seconds to wait [%(default)s]")
