@@ -102,8 +102,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "device",
         str,
         "auto",
-        "Where the networks run; `auto` takes CUDA where it works.",
-        choices=("auto", "cpu", "cuda"),
+        "Where the networks run; `auto` takes CUDA where it works. TensorRT and OpenVINO: ONNX Runtime's providers.",
+        choices=("auto", "cpu", "cuda", "tensorrt", "openvino"),
     ),
     Parameter(
         "precision",

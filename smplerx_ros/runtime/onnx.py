@@ -16,19 +16,10 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError, ModelFileError
 from .batches import Arrays, BatchLimiter
+from .providers import CPU, provider_options, select_providers
 
 log = logging.getLogger(__name__)
 
-CPU = "CPUExecutionProvider"
-# Wanted providers per device, best first; ONNX Runtime's names. TensorRT builds an engine for every input shape,
-# minutes at the first run, so that it is never chosen unasked.
-PROVIDERS = {
-    "auto": ("CUDAExecutionProvider", CPU),
-    "cpu": (CPU,),
-    "cuda": ("CUDAExecutionProvider", CPU),
-    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", CPU),
-    "openvino": ("OpenVINOExecutionProvider", CPU),
-}
 # Where those providers keep their memory, in ONNX Runtime's words; the others compute in the host's.
 _DEVICES = {"CUDAExecutionProvider": "cuda", "TensorrtExecutionProvider": "cuda"}
 
@@ -45,8 +36,8 @@ class Input:
 class OnnxNetwork:
     """One loaded network.
 
-    `model` is a file or the file's content; `device` one of `PROVIDERS`; `threads` the CPU threads of one run, None
-    for ONNX Runtime's choice (all cores). `bind`: keep the inputs' memory on the device from run to run; by default
+    `model` is a file or the file's content; `device` one of `providers.PROVIDERS`; `threads` the CPU threads of one
+    run, None for ONNX Runtime's choice (all cores). `bind`: keep the inputs' memory on the device from run to run; by default
     wherever that is not the CPU. Where a wanted provider is missing or does not start, the next one runs and a
     warning says why. Raises ModelFileError for a file that is missing, damaged or no ONNX network, ConfigError for
     an unknown device or number of threads.
@@ -66,7 +57,8 @@ class OnnxNetwork:
         wanted = select_providers(device, onnxruntime.get_available_providers())
         source = model if isinstance(model, bytes) else str(model)
         try:
-            self._session = onnxruntime.InferenceSession(source, session_options(threads), providers=wanted)
+            providers = [(name, provider_options(name)) for name in wanted]
+            self._session = onnxruntime.InferenceSession(source, session_options(threads), providers=providers)
         except Exception as error:  # the binding's exceptions have no common base but Exception
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ModelFileError(
@@ -152,23 +144,6 @@ class _BoundInputs:
         self._session.run_with_iobinding(self._binding)
         answers: list[NDArray[Any]] = self._binding.copy_outputs_to_cpu()
         return answers
-
-
-def select_providers(device: str, available: list[str]) -> list[str]:
-    """The providers of `device` that this ONNX Runtime has, best first; warns of a lesser choice."""
-    if device not in PROVIDERS:
-        raise ConfigError(f"device {device!r} is unknown; choose one of {', '.join(PROVIDERS)}")
-    wanted = PROVIDERS[device]
-    found = [name for name in wanted if name in available]
-    if not found:
-        raise ConfigError(
-            f"device {device!r}: this ONNX Runtime has only {', '.join(available)}; install another build"
-        )
-    if device != "auto" and found[0] != wanted[0]:
-        log.warning(
-            "device %r: this ONNX Runtime has no %s (it has %s), using %s", device, wanted[0], available, found[0]
-        )
-    return found
 
 
 def session_options(threads: int | None) -> onnxruntime.SessionOptions:

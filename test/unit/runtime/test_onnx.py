@@ -10,9 +10,8 @@ import numpy as np
 import pytest
 
 from smplerx_ros.errors import ConfigError, ModelFileError
-from smplerx_ros.runtime.onnx import CPU, OnnxNetwork, select_providers, session_options
-
-CUDA, TENSORRT = "CUDAExecutionProvider", "TensorrtExecutionProvider"
+from smplerx_ros.runtime.onnx import OnnxNetwork, session_options
+from smplerx_ros.runtime.providers import CPU
 
 
 @pytest.fixture(scope="module")
@@ -73,35 +72,6 @@ def test_damaged_bytes_are_refused() -> None:
 def test_missing_asset_is_named() -> None:
     with pytest.raises(ModelFileError, match=r"embedded network nothing\.onnx"):
         OnnxNetwork.from_asset("nothing.onnx")
-
-
-def test_unknown_device_lists_the_known() -> None:
-    with pytest.raises(ConfigError, match=r"'gpu0'.*auto.*cuda"):
-        select_providers("gpu0", [CPU])
-
-
-@pytest.mark.parametrize(
-    ("device", "available", "expected"),
-    [
-        ("auto", [CUDA, CPU], [CUDA, CPU]),
-        ("auto", [TENSORRT, CPU], [CPU]),
-        ("cpu", [CUDA, CPU], [CPU]),
-        ("tensorrt", [TENSORRT, CUDA, CPU], [TENSORRT, CUDA, CPU]),
-    ],
-)
-def test_providers_follow_device(
-    device: str, available: list[str], expected: list[str], caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level(logging.WARNING):
-        assert select_providers(device, available) == expected
-    assert not caplog.records
-
-
-def test_lesser_provider_is_told(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING):
-        assert select_providers("tensorrt", [CUDA, CPU]) == [CUDA, CPU]
-    assert TENSORRT in caplog.text
-    assert CUDA in caplog.text
 
 
 def test_auto_without_gpu_is_silent(content: bytes, caplog: pytest.LogCaptureFixture) -> None:
