@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError, InputError, ModelFileError
 from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH
-from ..runtime.onnx import CPU, OnnxNetwork
+from ..runtime.onnx import OnnxNetwork
+from ..runtime.providers import CPU
 from .bundle import Bundle, convert_hint, is_bundle
 from .prediction import Prediction
 from .registry import Backbone, get_backbone, same_network

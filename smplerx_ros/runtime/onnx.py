@@ -37,9 +37,9 @@ class OnnxNetwork:
     """One loaded network.
 
     `model` is a file or the file's content; `device` one of `providers.PROVIDERS`; `threads` the CPU threads of one
-    run, None for ONNX Runtime's choice (all cores). `bind`: keep the inputs' memory on the device from run to run; by default
-    wherever that is not the CPU. Where a wanted provider is missing or does not start, the next one runs and a
-    warning says why. Raises ModelFileError for a file that is missing, damaged or no ONNX network, ConfigError for
+    run, None for ONNX Runtime's choice (all cores). `bind`: keep the inputs' memory on the device from run to run; by
+    default wherever that is not the CPU. Where a wanted provider is missing or does not start, the next one runs and
+    a warning says why. Raises ModelFileError for a file that is missing, damaged or no ONNX network, ConfigError for
     an unknown device or number of threads.
     """
 
