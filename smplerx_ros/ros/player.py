@@ -6,6 +6,7 @@ python -m smplerx_ros.ros.player VIDEO [--rate HZ] [--fov DEGREES] [--loops N] [
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from rclpy.duration import Duration
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
 from rclpy.utilities import remove_ros_args
 from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
@@ -114,7 +116,9 @@ def main(argv: list[str] | None = None) -> int:
     """Play a video; returns the exit code."""
     argv = sys.argv if argv is None else argv
     arguments = _parser().parse_args(remove_ros_args(argv)[1:])
-    rclpy.init(args=argv)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
     node = Node("video_player")
     try:
         count = play(node, arguments)
@@ -128,6 +132,13 @@ def main(argv: list[str] | None = None) -> int:
     finally:
         node.destroy_node()
         rclpy.try_shutdown()
+
+
+def _interrupt(*_: object) -> None:
+    """Once: `ros2 launch` and the terminal both send the signal, and the second must not disturb the clean end."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from itertools import pairwise
@@ -77,6 +78,18 @@ def test_every_frame_arrives_with_its_camera_info(clip, listener):
         np.testing.assert_allclose(camera_from_info(info, "camera_info").k, Camera.from_fov(64, 48, 70).k)
     stamps = [image.header.stamp.sec * 10**9 + image.header.stamp.nanosec for image in images]
     assert all(later > earlier for earlier, later in pairwise(stamps))
+
+
+def test_it_plays_until_it_is_stopped_even_twice(clip, listener):
+    executor, images, _ = listener
+    process = player(clip, "--loops", "0", "--rate", "50")
+    while len(images) < 8:  # the clip has six
+        executor.spin_once(timeout_sec=0.2)
+        assert process.poll() is None, process.stdout.read()
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=WAIT_S)
+    assert (process.returncode, output) == (0, "")
 
 
 def test_without_subscribers_it_gives_up_and_says_so(clip):
