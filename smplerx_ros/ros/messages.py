@@ -29,6 +29,8 @@ def person_array(people: People, header: Header) -> PersonArray:
         camera_source=known if people.camera.calibrated else assumed,
         stages=[StageTime(name=name, duration=_duration(s)) for name, s in people.stage_seconds.items()],
         people=[_person(person, width, height) for person in people.people],
+        left_out=people.left_out,
+        degraded=people.degraded,
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from ..body import BodyModel
+from ..errors import InputError
 from ..types import PARAM_SIZES, Frame, Person
 from .input import ImageMessage
 from .output import Output, OutputOptions
@@ -116,6 +117,8 @@ class Pipeline:
             stages = {"convert": converted - began, **people.stage_seconds}
             try:
                 self._publish(self._streams[name], people, messages[name], stages, began)
+            except InputError as error:
+                self._streams[name].statistics.drop("bad_input", str(error))
             except Exception as error:
                 self._drop([name], error)
 

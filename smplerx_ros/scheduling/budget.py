@@ -86,6 +86,7 @@ class LatencyBudget:
         now = self.effort
         if now.spared == 1:
             return replace(now, spared=DETECTION_SPARED)
+        people = min(people, now.people or people)
         if people > 1:
             return replace(now, people=people // 2)
         if now.backbone < self._fallbacks:

@@ -74,7 +74,8 @@ def test_parameters_have_their_sizes_in_the_core_s_order() -> None:
 
 def test_an_array_says_where_it_comes_from() -> None:
     fields = msg.PersonArray.get_fields_and_field_types()
-    assert list(fields) == ["header", "backbone", "body_model", "runtime", "camera_source", "stages", "people"]
+    names = ["header", "backbone", "body_model", "runtime", "camera_source", "stages", "people", "left_out", "degraded"]
+    assert list(fields) == names
     sources = (
         msg.PersonArray.CAMERA_SOURCE_UNKNOWN,
         msg.PersonArray.CAMERA_SOURCE_CAMERA_INFO,

@@ -29,6 +29,13 @@ def sent(people, camera: Camera = CAMERA) -> PersonArray:  # type: ignore[no-unt
     return deserialize_message(serialize_message(message), PersonArray)
 
 
+def test_what_is_not_done_is_said() -> None:
+    people = replace(make_people(FRAME, BODY, [], CAMERA), left_out=3, degraded="at most 2 people")
+    message = person_array(people, HEADER)
+    assert (message.left_out, message.degraded) == (3, "at most 2 people")
+    assert (sent([]).left_out, sent([]).degraded) == (0, "")
+
+
 def test_everything_arrives() -> None:
     person = make_person(BODY, CAMERA, random_params(3), "p12")
     person = replace(person, pose_covariance=np.arange(36.0).reshape(6, 6), root_velocity=np.array([1.0, 2.0, 3.0]))

@@ -11,7 +11,8 @@ from smplerx_ros.body import load_body
 from smplerx_ros.errors import ConfigError, InputError, ModelFileError
 from smplerx_ros.estimator import Estimator, Options
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.types import BodyEstimate, Box, Estimated, Frame, SmplxParams
+from smplerx_ros.smoothing.people import SmoothingOptions
+from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Box, Estimated, Frame, SmplxParams
 
 BODY = load_body()
 IMAGE = np.zeros((480, 640, 3), np.uint8)
@@ -22,6 +23,8 @@ FACING = np.array([np.pi, 0, 0])
 class FakeDetector:
     """Answers the boxes it holds; counts its calls."""
 
+    threshold = 0.2
+
     def __init__(self, boxes: list[Box]) -> None:
         self.boxes, self.calls = boxes, 0
 
@@ -31,11 +34,12 @@ class FakeDetector:
 
 
 class FakeBackbone:
-    """Puts everybody 3 m ahead, where the box was first; loses the ids in `lost`."""
+    """Puts everybody where the box was first, arms spread, 3 m ahead at 340 pixels; loses the ids in `lost`."""
 
     name, runtime, confirms_people = "fake", "none", True
 
     def __init__(self) -> None:
+        self.confidence = 1.0
         self.lost: set[str] = set()
         self.seen: list[list[str]] = []
         self.forgotten: list[str] = []
@@ -48,15 +52,22 @@ class FakeBackbone:
     def _body(self, observation):
         assert observation.frame.camera is not None
         middle = (observation.box.xyxy[:2] + observation.box.xyxy[2:]) / 2
-        transl = self.places.setdefault(observation.id, 3 * np.append(observation.frame.camera.normalize(middle), 1))
+        distance = 3 * 340 / observation.box.height
+        ray = np.append(observation.frame.camera.normalize(middle), 1)
+        transl = self.places.setdefault(observation.id, distance * ray)
         params = replace(SmplxParams.rest(), global_orient=FACING, transl=transl, estimated=Estimated.TRANSL)
-        return BodyEstimate(0.9, params, np.ones(55))
+        return BodyEstimate(0.9, params, np.full(55, self.confidence))
 
     def forget(self, ids):
         self.forgotten += ids
 
     def reset(self):
         self.seen.clear()
+
+
+def row(count: int, side: float = 100.0) -> list[Box]:
+    """People side by side, arms spread."""
+    return [Box(x, 100, x + side, 100 + 1.06 * side, 0.9) for x in np.linspace(20, 500, count).tolist()]
 
 
 def frame(k: int, frame_id: str = "camera", camera: Camera | None = None) -> Frame:
@@ -124,6 +135,237 @@ def test_no_more_people_than_asked_for(estimator, detector, backbone):
     detector.boxes = [Box(x, 100, x + 80, 400) for x in (0, 150, 300, 450)]
     assert len(estimator.estimate(frame(0))) == 2
     assert backbone.seen[-1] == ["p1", "p2"]
+
+
+def test_the_nearest_are_kept_and_the_others_counted(estimator, detector, backbone):
+    detector.boxes = [Box(x, 100, x + 80, 100 + height) for x, height in ((0, 80), (150, 300), (300, 100), (450, 250))]
+    result = estimator.process([frame(0)])[0]
+    assert [p.id for p in result.people] == ["p2", "p4"]
+    assert result.left_out == 2
+    estimator.update({"max_people": 4})
+    result = estimator.process([frame(1)])[0]
+    assert [p.id for p in result.people] == ["p1", "p2", "p3", "p4"]
+    assert result.left_out == 0
+
+
+def test_people_left_out_who_go_are_not_counted_for_ever(estimator, detector):
+    detector.boxes = row(3)
+    assert estimator.process([frame(0)])[0].left_out == 1
+    detector.boxes = detector.boxes[:2]
+    left_out = [estimator.process([frame(k)])[0].left_out for k in range(1, 40)]
+    assert left_out[-1] == 0
+
+
+def test_detects_at_once_when_confidence_falls(estimator, backbone, detector):
+    for k in range(2):
+        estimator.estimate(frame(k))
+    assert detector.calls == 1
+    backbone.confidence = 0.5
+    estimator.estimate(frame(2))
+    assert detector.calls == 1
+    estimator.estimate(frame(3))
+    assert detector.calls == 2
+    estimator.estimate(frame(4))
+    assert detector.calls == 2
+
+
+def test_live_changes_keep_people_and_take_effect_at_once(estimator, detector):
+    assert [p.id for p in estimator.estimate(frame(0))] == ["p1"]
+    estimator.update({"detect_every": 1, "detection_threshold": 0.7, "smoothing_rotation_cutoff": 5.0})
+    assert [p.id for p in estimator.estimate(frame(1))] == ["p1"]
+    assert detector.calls == 2
+    assert detector.threshold == 0.7
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [({"max_people": 0}, "max_people"), ({"person_height": 1.8}, "not live"), ({"max_peple": 3}, "did you mean")],
+)
+def test_bad_live_changes_are_refused_as_a_whole(estimator, detector, values, words):
+    with pytest.raises(ConfigError, match=words):
+        estimator.update({"detection_threshold": 0.7, **values})
+    assert detector.threshold == 0.2
+
+
+def test_other_cutoffs_do_not_make_anybody_jump(backbone, detector):
+    options = Options(smoothing=SmoothingOptions())
+    places = []
+    for change in (False, True):
+        estimator = Estimator(FakeBackbone(), detector, BODY, options)
+        for k in range(20):
+            if change and k == 10:
+                estimator.update({"smoothing_rotation_cutoff": 20.0, "smoothing_distance_cutoff": 20.0})
+            (person,) = estimator.estimate(frame(k))
+            places.append(person.joints)
+    np.testing.assert_allclose(places[:20], places[20:], atol=1e-6)  # a still person stays where they are
+
+
+def with_boxes(seen: Frame, *boxes: Box) -> Frame:
+    return replace(seen, detections=boxes)
+
+
+def test_boxes_come_with_the_frames_and_people_are_followed_in_between(backbone):
+    estimator = Estimator(backbone, None, BODY, Options(detection_threshold=0.3))
+    estimator.warm_up()
+    assert estimator.estimate(frame(0)) == []
+    box = Box(90, 70, 410, 410, 0.9)
+    found = estimator.estimate(with_boxes(frame(1), box, Box(500, 100, 560, 300, 0.2)))
+    assert [p.id for p in found] == ["p1"]
+    for k in range(2, 90):
+        assert [p.id for p in estimator.estimate(frame(k))] == ["p1"]  # the topic has died
+
+
+def test_a_backbone_that_cannot_confirm_people_gives_them_up_when_boxes_stay_away(backbone):
+    backbone.confirms_people = False
+    estimator = Estimator(backbone, None, BODY, Options())
+    estimator.estimate(with_boxes(frame(0), Box(90, 70, 410, 410, 0.9)))
+    seen = [len(estimator.estimate(frame(k))) for k in range(1, 90)]
+    assert seen[:50] == [1] * 50
+    assert seen[-1] == 0
+
+
+def test_an_empty_list_of_boxes_is_an_answer(backbone):
+    backbone.confirms_people = False
+    estimator = Estimator(backbone, None, BODY, Options())
+    estimator.estimate(with_boxes(frame(0), Box(90, 70, 410, 410, 0.9)))
+    assert [len(estimator.estimate(with_boxes(frame(k)))) for k in range(1, 4)][-1] == 0
+
+
+def test_boxes_that_come_with_frames_spare_the_detector(estimator, detector):
+    for k in range(8):
+        assert len(estimator.estimate(with_boxes(frame(k), Box(90, 70, 410, 410, 0.9)))) == 1
+    assert detector.calls == 0
+
+
+def test_bad_boxes_with_a_frame_are_dropped(backbone):
+    estimator = Estimator(backbone, None, BODY, Options())
+    outside = Box(900, 900, 990, 990)
+    result = estimator.process([with_boxes(frame(0), outside, *row(60, 7.0))])[0]
+    assert len(result.people) == 10
+    assert result.left_out == 50
+    assert len(backbone.seen[-1]) == 10
+
+
+def test_the_same_name_of_a_frame_is_no_matter_where_cameras_have_names(estimator, backbone):
+    left, right = (replace(frame(0, "camera"), source=name) for name in ("left", "right"))
+    first, second = estimator.process([left, right])
+    assert [p.id for p in (*first.people, *second.people)] == ["p1", "p2"]
+    assert backbone.seen == [["p1", "p2"]]
+
+
+def test_a_camera_whose_time_goes_back_does_not_disturb_the_other(estimator, backbone):
+    left, right = frame(50, "left"), frame(50, "right")
+    estimator.process([left, right])
+    first, second = estimator.process([frame(3, "left"), frame(51, "right")])
+    assert [p.id for p in first.people] == ["p3"]
+    assert [p.id for p in second.people] == ["p2"]
+
+
+class SlowClock:
+    """A stand-in for perf_counter: time passes only while a backbone works."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch) -> SlowClock:
+    made = SlowClock()
+    monkeypatch.setattr("smplerx_ros.estimator.perf_counter", made)
+    return made
+
+
+class CostlyBackbone(FakeBackbone):
+    """Takes some time for each person."""
+
+    def __init__(self, name: str, clock: SlowClock, seconds: float) -> None:
+        super().__init__()
+        self.name, self.clock, self.seconds = name, clock, seconds
+
+    def estimate(self, observations):
+        self.clock.now += self.seconds * len(observations)
+        return super().estimate(observations)
+
+
+def degradations(clock: SlowClock, options: Options, frames: int, boxes: list[Box]) -> list[tuple[str, int]]:
+    """What is done less, and for how many people, whenever it changes."""
+    large, small = CostlyBackbone("large", clock, 0.1), CostlyBackbone("small", clock, 0.001)
+    estimator = Estimator(large, FakeDetector(boxes), BODY, options, fallbacks=[small])
+    seen: list[tuple[str, int]] = []
+    for k in range(frames):
+        result = estimator.process([frame(k)])[0]
+        if not seen or seen[-1] != (result.degraded, len(result.people)):
+            seen.append((result.degraded, len(result.people)))
+        assert result.backbone == ("small" if "backbone small" in result.degraded else "large")
+        assert len(result.people) + result.left_out == len(boxes)
+    return seen
+
+
+def test_less_is_done_in_order_when_the_budget_is_exceeded(clock):
+    boxes = row(4)
+    seen = degradations(clock, Options(latency_budget_ms=50.0), 15 * 4 + 1, boxes)
+    seldom = "detection 3 times as seldom"
+    assert seen == [
+        ("", 4),
+        (seldom, 4),
+        (f"{seldom}, at most 2 people", 2),
+        (f"{seldom}, at most 1 people", 1),
+        (f"{seldom}, at most 1 people, backbone small", 1),
+    ]
+
+
+def test_without_a_budget_time_does_not_matter(clock):
+    boxes = row(4)
+    assert degradations(clock, Options(), 100, boxes) == [("", 4)]
+
+
+def test_the_budget_can_be_given_and_taken_while_running(clock, detector):
+    estimator = Estimator(CostlyBackbone("large", clock, 0.1), detector, BODY, Options())
+    results = [estimator.process([frame(k)])[0].degraded for k in range(20)]
+    estimator.update({"latency_budget_ms": 50.0})
+    results += [estimator.process([frame(k)])[0].degraded for k in range(20, 40)]
+    estimator.update({"latency_budget_ms": 0.0})
+    results += [estimator.process([frame(k)])[0].degraded for k in range(40, 60)]
+    assert set(results[:20]) == set(results[40:]) == {""}
+    assert results[39] == "detection 3 times as seldom"
+
+
+def recorded(count: int) -> list[Frame]:
+    """Two cameras, with boxes that come and go."""
+    rng = np.random.default_rng(7)
+    frames = []
+    for k in range(count):
+        for source in ("left", "right"):
+            x, y = rng.uniform(0, 300), rng.uniform(0, 60)
+            boxes = (Box(x, y, x + 200, y + 380, 0.8), Box(90, 70, 410, 410, 0.9)) if k % 3 == 0 else None
+            frames.append(replace(frame(k), source=source, detections=boxes))
+    return frames
+
+
+def same(first, second) -> None:
+    """Bit-equal people."""
+    assert [p.id for p in first.people] == [p.id for p in second.people]
+    for one, other in zip(first.people, second.people, strict=True):
+        assert one.box == other.box
+        for name in ("joints", "joints_image", "confidence", "pose_covariance", "root_velocity"):
+            np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
+        for name in PARAM_SIZES:
+            np.testing.assert_array_equal(getattr(one.params, name), getattr(other.params, name))
+
+
+def test_a_replay_gives_the_same_identities_and_numbers():
+    frames = recorded(40)
+    runs = []
+    for _ in range(2):
+        estimator = Estimator(FakeBackbone(), None, BODY, Options(smoothing=SmoothingOptions()))
+        pairs = [estimator.process(frames[k : k + 2]) for k in range(0, len(frames), 2)]
+        runs.append([result for pair in pairs for result in pair])
+    assert sum(len(result.people) for result in runs[0]) > 60
+    for first, second in zip(*runs, strict=True):
+        same(first, second)
 
 
 def test_cameras_have_their_own_people_and_share_a_batch(estimator, backbone):
