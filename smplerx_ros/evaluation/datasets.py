@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError, InputError
-from .humandata import HumanData, boxes_with_confidence, read_humandata
+from .humandata import FAMILIES, HumanData, boxes_with_confidence, read_humandata
 
 HUMANDATA_PAGE = "the HumanData files of https://github.com/SMPLCap/SMPLer-X (its page says where), images from {}"
 _RATIO = 1.2  # of boxes round people
@@ -135,13 +135,18 @@ def load_set(name: str, folder: Path, annotations: Path | None = None, limit: in
         raise ConfigError(f"data set {name!r} is unknown; choose one of {', '.join(DATASETS)}")
     spec = DATASETS[name]
     path = annotations or _annotations(spec, folder)
-    people = _read_ehf(path) if path.suffix == ".json" else read_humandata(path)
+    families = ("smpl",) if spec.truth == "smpl" else FAMILIES
+    people = _read_ehf(path) if path.suffix == ".json" else read_humandata(path, families)
     loaded = LoadedSet(spec, folder, path, people.select(np.arange(0, len(people), spec.interval)[:limit]))
     if not len(loaded.people):
         raise InputError(f"{path}: nobody is annotated in it")
-    missing = next((loaded.image_path(row) for row in range(len(loaded.people))), folder)
-    if not missing.is_file():
-        raise InputError(f"{missing}: no such image; {spec.title} needs: {spec.where}")
+    images = dict.fromkeys(loaded.image_path(row) for row in range(len(loaded.people)))
+    missing = [image for image in images if not image.is_file()]
+    if missing:
+        raise InputError(
+            f"{missing[0]}: no such image ({len(missing)} of {len(images)} are missing); "
+            f"{spec.title} needs: {spec.where}"
+        )
     return loaded
 
 

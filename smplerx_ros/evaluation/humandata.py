@@ -127,13 +127,13 @@ class HumanData:
         return SmplxParams(**values)
 
 
-def read_humandata(path: str | Path) -> HumanData:
-    """Reads a file. Raises InputError that names the file and entry."""
+def read_humandata(path: str | Path, families: Sequence[str] = FAMILIES) -> HumanData:
+    """Reads a file, of bodies the first of `families` that it has. Raises InputError that names the file and entry."""
     with read_npz(path) as npz:
         if "image_path" not in npz or "bbox_xywh" not in npz:
             raise InputError(f"{path}: no HumanData file: image_path or bbox_xywh is missing")
         paths = tuple(map(str, np.asarray(npz["image_path"]).tolist()))
-        family, params = _parameters(npz)
+        family, params = _parameters(npz, families)
         genders = params.pop("gender", None)
         meta, misc = _dictionary(npz, "meta"), _dictionary(npz, "misc")
         genders = meta.get("gender", genders)
@@ -199,11 +199,9 @@ def _selected(value: Any, index: NDArray[Any]) -> Any:
     return value[index] if isinstance(value, (np.ndarray, Keypoints)) else value
 
 
-def _parameters(npz: Npz) -> tuple[str, dict[str, Any]]:
-    for family in FAMILIES:
-        if family in npz:
-            return family, _dictionary(npz, family)
-    return FAMILIES[0], {}
+def _parameters(npz: Npz, families: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    family = next((family for family in families if family in npz), families[0])
+    return family, _dictionary(npz, family)
 
 
 def _dictionary(npz: Npz, name: str) -> dict[str, Any]:

@@ -138,8 +138,9 @@ class JointsJudge:
                 f"{loaded.spec.title}: its truth are SMPL bodies: name the folder that holds SMPL_NEUTRAL.pkl, "
                 "SMPL_MALE.pkl, SMPL_FEMALE.pkl (https://smpl.is.tue.mpg.de) and SMPLX_NEUTRAL.npz with --body-models"
             )
-        if loaded.people.family != "smpl":
-            raise InputError(f"{loaded.annotations}: holds {loaded.people.family} parameters, expected smpl")
+        missing = [name for name in ("global_orient", "body_pose", "betas") if name not in loaded.people.params]
+        if missing:
+            raise InputError(f"{loaded.annotations}: smpl has no {', '.join(missing)}")
         self._people = loaded.people
         self._body = bodies.neutral
         genders = loaded.people.genders or (NEUTRAL,) * len(loaded.people)

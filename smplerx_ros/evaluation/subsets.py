@@ -84,7 +84,10 @@ def convert_subsets(folder: Path, out: Path) -> None:
         raise ModelFileError(f"{folder}: the files {', '.join(_FILES)} cannot be read ({error}); {_PAGE}") from error
     sets["face"] = np.asarray(face).astype(np.int64).ravel()
     _check(sets, joints, str(folder))
-    np.savez(out, **sets, joints14=joints)
+    try:
+        np.savez(out, **sets, joints14=joints)
+    except OSError as error:
+        raise ModelFileError(f"{out}: cannot be written ({error.strerror})") from error
 
 
 def read_subsets(path: Path) -> Subsets:

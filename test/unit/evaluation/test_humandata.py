@@ -98,6 +98,9 @@ def test_smplx_is_taken_before_smpl(tmp_path: Path) -> None:
     data = read_humandata(saved(tmp_path / "set.npz", {**minimal(), "smpl": other, "smplx": body}))
     assert data.family == "smplx"
     np.testing.assert_array_equal(data.params["global_orient"], 1)
+    asked = read_humandata(tmp_path / "set.npz", ["smpl"])
+    assert asked.family == "smpl"
+    np.testing.assert_array_equal(asked.params["global_orient"], 0)
 
 
 def test_betas_of_another_family_mean_nothing(tmp_path: Path) -> None:

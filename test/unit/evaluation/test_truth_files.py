@@ -11,10 +11,15 @@ import pytest
 from scipy.sparse import csc_matrix
 
 from smplerx_ros.errors import ConfigError, InputError, ModelFileError
+from smplerx_ros.evaluation.bodies import Bodies
+from smplerx_ros.evaluation.datasets import load_set
+from smplerx_ros.evaluation.judges import load_judge
 from smplerx_ros.evaluation.ply import read_vertices
 from smplerx_ros.evaluation.smpl import load_smpl
 from smplerx_ros.evaluation.training_sets import FINETUNE_RECIPES, PEOPLE_PER_EPOCH, TRAINING_SETS, training_sets
 from smplerx_ros.geometry.rotations import matrix_from_rotvec
+from smplerx_ros.types import PARAM_SIZES, SmplxParams
+from support.smplx_cases import write_model
 
 PARENTS = (-1, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 9, 9, 12, 13, 14, 16, 17, 18, 19, 20, 21)
 V = 6890
@@ -67,6 +72,35 @@ def test_smpls_joints_agree_with_a_slow_implementation(tmp_path: Path) -> None:
         for i in range(2):
             np.testing.assert_allclose(joints[i], slow_joints(content, pose[i], betas[i]), rtol=1e-9, atol=1e-12)
         (tmp_path / "SMPL_MALE.pkl").unlink(missing_ok=True)
+
+
+def test_3dpw_is_measured_on_14_joints_of_each_bodys_own_regressor(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    write_model("wide", tmp_path / "SMPLX_NEUTRAL.npz")
+    contents = {gender: smpl_content(rng) for gender in ("male", "female")}
+    for gender, content in contents.items():
+        (tmp_path / f"SMPL_{gender.upper()}.pkl").write_bytes(pickle.dumps(content, protocol=2))
+    smpl = {
+        "global_orient": 0.4 * rng.normal(size=(3, 3)),
+        "body_pose": 0.4 * rng.normal(size=(3, 23, 3)),
+        "betas": rng.normal(size=(3, 10)),
+        "gender": ["f", "m", "f"],
+    }
+    boxes = np.ones((3, 5))
+    np.savez(tmp_path / "pw3d_test.npz", image_path=np.array(["a.png"] * 3), bbox_xywh=boxes, smpl=smpl)
+    (tmp_path / "a.png").touch()
+    bodies = Bodies(tmp_path)
+    judge = load_judge(load_set("3dpw", tmp_path), bodies)
+    params = SmplxParams(**{name: 0.3 * rng.normal(size=(2, size)) for name, size in PARAM_SIZES.items()})
+    found = judge.errors(np.array([2, 1]), params)
+    regressed = bodies.neutral.joint_regressor @ bodies.neutral.vertices(params)
+    rows = [1, 2, 4, 5, 7, 8, 12, 15, 16, 17, 18, 19, 20, 21]
+    for i, (row, gender) in enumerate(((2, "female"), (1, "male"))):
+        pose = np.concatenate([smpl["global_orient"][row], smpl["body_pose"][row].ravel()]).astype(np.float32)
+        truth = slow_joints(contents[gender], pose.astype(np.float64), smpl["betas"][row].astype(np.float32))
+        steps = (regressed[i] - regressed[i, 0])[rows] - (truth - truth[0])[rows]
+        assert found["mpjpe"][i] == pytest.approx(1000 * np.linalg.norm(steps, axis=1).mean(), rel=1e-5)
+        assert 0 < found["pa_mpjpe"][i] < found["mpjpe"][i]
 
 
 def test_unusable_smpl_files_are_named(tmp_path: Path) -> None:
