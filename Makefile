@@ -13,8 +13,8 @@ setup: ## make .venv with everything the demo needs, and build the ROS workspace
 setup-torch: ## setup, and torch
 	@scripts/setup.sh torch
 
-demo: setup ## a person in a video, through a ROS graph: see out/demo
-	@$(ENV) python -m smplerx_ros.ros.demo --out out/demo
+demo: setup ## a person in a video, through a ROS graph: see out/demo; with VIEW=1: in a browser
+	@$(ENV) python -m smplerx_ros.ros.demo $(if $(VIEW),--view,--out out/demo)
 
 lint: setup ## ruff and mypy
 	@$(ENV) ruff check . && ruff format --check . && mypy

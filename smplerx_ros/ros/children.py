@@ -31,6 +31,7 @@ class Children:
         self._environment = dict(environment)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._logs: dict[str, IO[bytes]] = {}
+        self._fatal: dict[str, str] = {}
 
     def __enter__(self) -> Children:
         return self
@@ -41,12 +42,21 @@ class Children:
             log.close()
 
     def start(
-        self, name: str, module: str, *arguments: str, environment: Mapping[str, str] | None = None, show: bool = False
+        self,
+        name: str,
+        module: str,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        show: bool = False,
+        fatal: str = "",
     ) -> None:
         """Run `python -m module arguments` with additions to the common environment.
 
-        Its output is kept for the case of failure, or shown at once.
+        Its output is kept for the case of failure, or shown at once. A kept one with the text `fatal` is a failure of a
+        process that goes on running.
         """
+        if fatal:
+            self._fatal[name] = fatal
         output = None
         if not show:
             output = self._logs[name] = tempfile.TemporaryFile()  # noqa: SIM115 - closed at exit
@@ -64,8 +74,8 @@ class Children:
     def wait(self, name: str, needed: Sequence[str], timeout: float, stop: threading.Event | None = None) -> None:
         """Wait until `name` ends with exit code 0.
 
-        Raises ChildError if it ends otherwise or not in time, if one of `needed` ends, or if any process fails, and
-        KeyboardInterrupt when `stop` is set.
+        Raises ChildError if it ends otherwise or not in time, if one of `needed` ends, or if any process fails or says
+        what is fatal, and KeyboardInterrupt when `stop` is set.
         """
         deadline = time.monotonic() + timeout
         while (code := self._processes[name].poll()) is None:
@@ -79,10 +89,12 @@ class Children:
             raise ChildError(self._describe(name, f"ended with exit code {code}"))
 
     def check(self, needed: Sequence[str]) -> None:
-        """Raises ChildError if one of `needed` has ended, or any process has failed."""
+        """Raises ChildError if one of `needed` has ended, any process has failed, or one has said what is fatal."""
         for name, process in self._processes.items():
             if process.poll() or (name in needed and process.poll() is not None):
                 raise ChildError(self._describe(name, f"ended with exit code {process.poll()}"))
+            if name in self._fatal and self._fatal[name] in self.log(name):
+                raise ChildError(self._describe(name, "has failed"))
 
     def pid(self, name: str) -> int:
         """Process number."""

@@ -1,7 +1,8 @@
 """The demo: a person in a video, through a real ROS 2 graph, as SMPL-X body, TF frames and pictures.
 
 A player publishes the clip as a camera, the node estimates, a recorder writes DIR/overlay.mp4, people.npz and
-summary.json: three processes in a ROS domain of their own on this machine.
+summary.json: three processes in a ROS domain of their own on this machine. With --view the recorder's place is taken by
+the page for browsers, and the clip plays until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from importlib.resources import as_file, files
+from math import inf
 from pathlib import Path
 
 from ..errors import InputError
@@ -25,7 +27,8 @@ from .children import ChildError, Children
 
 CLIP = "demo_walk.mp4"
 TIMEOUT_S = 900.0  # for all of it, on a very slow machine
-_BODY_MODEL = "body_model:="  # the parameter that the recorder has to know of, too
+_BODY_MODEL = "body_model:="  # the parameter that whoever draws has to know of, too
+_NOT_CONFIGURED = "on_configure failed"  # the node goes on running, to be configured with other parameters
 DOMAINS = range(1, 102)  # above 101 the ports of a domain may be in use by the system (ROS 2 documentation)
 
 
@@ -39,6 +42,8 @@ def main(argv: list[str] | None = None) -> int:
     try:
         with ExitStack() as stack:
             clip = arguments.video or stack.enter_context(as_file(files("smplerx_ros") / "assets" / CLIP))
+            if arguments.view:
+                return view(clip, arguments.rate, arguments.parameter, stop)
             run(clip, arguments.out, arguments.loops, arguments.rate, arguments.parameter, stop)
     except (ChildError, InputError) as error:
         print(f"demo: {error}", file=sys.stderr)
@@ -60,15 +65,44 @@ def run(
         count = loops * sum(1 for _ in reader)
     with Children(private_graph()) as children:
         video = ["--video", str(clip), "--out", str(out), "--frames", str(count)]
-        body_models = [text.removeprefix(_BODY_MODEL) for text in parameters if text.startswith(_BODY_MODEL)]
-        drawn = ["--body-model", body_models[-1]] if body_models else []
+        body_model = _body_model(parameters)
+        drawn = ["--body-model", body_model] if body_model else []
         children.start("recorder", "smplerx_ros.ros.recorder", *video, *drawn, show=True)
-        settings = [part for text in parameters for part in ("-p", text)]
-        children.start("node", "smplerx_ros.ros.estimator_main", "--ros-args", *settings)
+        _start_node(children, parameters)
         # Both subscribe to camera_info, and the node to the images, before the first one is played.
-        how = ["--info-subscribers", "2", "--loops", str(loops), *(["--rate", str(rate)] if rate else [])]
-        children.start("player", "smplerx_ros.ros.player", str(clip), *how, environment=image_transport())
+        _start_player(children, clip, rate, "--info-subscribers", "2", "--loops", str(loops))
         children.wait("recorder", needed=["node"], timeout=TIMEOUT_S, stop=stop)
+
+
+def view(clip: Path, rate: float | None, parameters: Sequence[str], stop: threading.Event) -> int:
+    """Play `clip` into the node and show it in browsers until `stop` is set; returns the exit code.
+
+    Raises ChildError if one of the processes fails.
+    """
+    with Children(private_graph()) as children:
+        _start_node(children, parameters)
+        body_model = _body_model(parameters)
+        settings = ["--ros-args", "-p", f"{_BODY_MODEL}{body_model}"] if body_model else []
+        children.start("viewer", "smplerx_ros.ros.viewer_main", *settings, show=True)
+        _start_player(children, clip, rate, "--loops", "0")
+        print("the page's address follows; Ctrl-C ends the demo", flush=True)
+        with suppress(KeyboardInterrupt):
+            children.wait("player", needed=["node", "viewer"], timeout=inf, stop=stop)
+    return 0
+
+
+def _start_node(children: Children, parameters: Sequence[str]) -> None:
+    settings = [part for text in parameters for part in ("-p", text)]
+    children.start("node", "smplerx_ros.ros.estimator_main", "--ros-args", *settings, fatal=_NOT_CONFIGURED)
+
+
+def _start_player(children: Children, clip: Path, rate: float | None, *how: str) -> None:
+    pace = ["--rate", str(rate)] if rate else []
+    children.start("player", "smplerx_ros.ros.player", str(clip), *how, *pace, environment=image_transport())
+
+
+def _body_model(parameters: Sequence[str]) -> str:
+    return next((text.removeprefix(_BODY_MODEL) for text in reversed(parameters) if text.startswith(_BODY_MODEL)), "")
 
 
 def private_graph() -> dict[str, str]:
@@ -110,6 +144,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("out/demo"), metavar="DIR", help="[%(default)s]")
     parser.add_argument("--video", type=Path, help="another video than the embedded clip")
+    parser.add_argument("--view", action="store_true", help="show it in a browser instead, until Ctrl-C")
     parser.add_argument("--loops", type=int, default=1, help="how often to play it [%(default)s]")
     slow = "frames per second instead of the video's: slow motion, for a machine that cannot follow"
     parser.add_argument("--rate", type=float, default=None, help=slow)

@@ -63,6 +63,16 @@ def test_a_needed_process_must_not_end_at_all():
             children.wait("worker", needed=["node"], timeout=WAIT_S)
 
 
+def test_what_a_running_process_calls_fatal_ends_the_wait():
+    with Children(os.environ) as children:
+        children.start("worker", *SLEEP)
+        children.start(
+            "node", *timeit("import time; print('cannot go on', flush=True); time.sleep(60)"), fatal="cannot go on"
+        )
+        with pytest.raises(ChildError, match="the node has failed"):
+            children.wait("worker", needed=["node"], timeout=WAIT_S)
+
+
 def test_waiting_has_an_end():
     with Children(os.environ) as children:
         children.start("worker", *SLEEP)

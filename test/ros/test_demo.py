@@ -165,6 +165,40 @@ def test_a_video_without_people_is_a_failure_that_leaves_no_overlay_of_an_earlie
     assert len(read_people(out / "people.npz")["id"]) == 0
 
 
+def test_a_node_that_cannot_be_configured_is_told_at_once(walk, tmp_path):
+    command = [sys.executable, "-m", "smplerx_ros.ros.demo", "--out", str(tmp_path / "out"), "--video", str(walk)]
+    done = subprocess.run(
+        [*command, "-p", "backbone:=s32", "-p", f"weights:={tmp_path}"],
+        capture_output=True,
+        text=True,
+        timeout=WAIT_S,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "the node has failed" in done.stderr
+    assert "parameter 'weights'" in done.stderr
+
+
+def test_view_shows_the_clip_in_browsers_until_ctrl_c(walk):
+    pytest.importorskip("viser", reason="the page for browsers needs the extra `viewer`")
+    from support.viser_client import ViserClient
+
+    command = [sys.executable, "-u", "-m", "smplerx_ros.ros.demo", "--view", "--video", str(walk)]
+    demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        line = next(line for line in demo.stdout if "open http://127.0.0.1:" in line)
+        address = line.split("open ")[1].split()[0]
+        with ViserClient(address) as client:
+            client.wait(lambda: any(name.endswith("/mesh") for name in client.nodes), timeout=WAIT_S)
+            client.wait(lambda: client.nodes["/camera"].get("visible"), timeout=WAIT_S)
+            assert "lite" in client.text()
+    finally:
+        demo.send_signal(signal.SIGINT)
+        output, _ = demo.communicate(timeout=WAIT_S)
+    assert demo.returncode == 0, output
+    assert "Traceback" not in output
+
+
 def test_interrupted_it_leaves_no_process_behind(walk, tmp_path):
     command = [sys.executable, "-m", "smplerx_ros.ros.demo", "--out", str(tmp_path / "out"), "--video", str(walk)]
     demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
