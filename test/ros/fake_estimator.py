@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -65,6 +66,7 @@ class FakeEstimator:
         self.max_people = int(str(values["max_people"]))
         self.resets = 0
         self.stamps: dict[str, int] = {}
+        self.steps_back: Counter[str] = Counter()
 
     def warm_up(self) -> None:
         pass
@@ -80,7 +82,7 @@ class FakeEstimator:
 
     def _process(self, frame: Frame) -> People:
         if frame.stamp_ns < self.stamps.get(frame.source, 0):
-            self.resets += 1
+            self.steps_back[frame.source] += 1
         self.stamps[frame.source] = frame.stamp_ns
         height, width = frame.image.shape[:2]
         camera = frame.camera or Camera.from_fov(width, height)
@@ -93,7 +95,8 @@ class FakeEstimator:
         seen = 1 if frame.detections is None else len(frame.detections)
         left_out = max(0, seen - self.max_people)
         person = make_person(self.body, camera, self._params(frame, camera))
-        ids = [f"p{self.resets}{frame.source}{k or ''}" for k in range(seen - left_out)]
+        start = self.resets + self.steps_back[frame.source]
+        ids = [f"p{start}{frame.source}{k or ''}" for k in range(seen - left_out)]
         people = [replace(person, id=name) for name in ids]
         if self.failure == "not_finite":
             people.append(replace(person, id="broken", joints=np.full((55, 3), np.nan)))
