@@ -121,6 +121,6 @@ def _report(out: Path, loaded: LoadedSet, results: Any, found: Figures, about: d
     weights = f", weights {about['weights']}" if about["weights"] else ""
     title = f"{loaded.spec.title}: {about['backbone']} on {about['body_model']}{weights}"
     text = "\n\n".join([f"# {title}", table(loaded, found), *notes(loaded, found, about)])
-    print(f"{text}\n\n{out / 'samples.csv'}: every person")
     made = ", ".join(f"{key} {value}" for key, value in machine().items())
     (out / "table.md").write_text(f"{text}\n\n`{command_line()}`\n\n{made}\n", encoding="utf-8")
+    print(f"{text}\n\n{out / 'samples.csv'}: every person")
