@@ -40,6 +40,28 @@ class Light:
 
 
 @dataclass(frozen=True)
+class Sensor:
+    """How a camera turns light into grey levels."""
+
+    blur: float  # pixels
+    gamma: float
+    gain: float
+    grain: float  # grey levels
+
+    @classmethod
+    def random(cls, rng: np.random.Generator) -> Sensor:
+        """More or less good ones, exposed more or less well."""
+        return cls(rng.uniform(0.4, 1.0), rng.uniform(0.8, 1.25), rng.uniform(0.8, 1.15), rng.uniform(1, 6))
+
+    def photograph(self, image: FloatArray, rng: np.random.Generator) -> Image:
+        """`(H, W, 3) uint8` of `image (H, W, 3)` 0..255; `rng` is for the grain."""
+        soft = cv2.GaussianBlur(image, (0, 0), self.blur)
+        exposed = 255 * (soft.clip(0, 255) / 255) ** self.gamma * self.gain
+        noise = self.grain * rng.standard_normal(image.shape[:2])[..., None]
+        return np.asarray((exposed + noise).clip(0, 255), np.uint8)
+
+
+@dataclass(frozen=True)
 class Rendered:
     """A picture and, for each person, which share of what lies in the image is not hidden by the others."""
 
@@ -55,6 +77,7 @@ def render(
     view: View,
     background: FloatArray,
     light: Light,
+    sensor: Sensor,
 ) -> Rendered:
     """People with `meshes` of `(V, 3)` metres in the optical frame before `background (H, W, 3)`, which is drawn on."""
     count, size = len(meshes), len(body.faces)
@@ -71,7 +94,7 @@ def render(
     background.reshape(-1, 3)[raster.pixels] = colors * shade
     alone = [len(rasterize(mesh, body.faces, view.camera).pixels) for mesh in meshes] if count > 1 else [len(owner)]
     seen = np.bincount(owner, minlength=count)
-    return Rendered(_photograph(rng, background), seen / np.maximum(alone, 1))
+    return Rendered(sensor.photograph(background, rng), seen / np.maximum(alone, 1))
 
 
 def _shade(raster: Raster, faces: NDArray[Any], normals: FloatArray, view: View, light: Light) -> FloatArray:
@@ -96,11 +119,3 @@ def _cast_shadows(
         dark[rasterize(on_floor @ view.optical_from_level.T, body.faces, view.camera).mask()] = light.shadow
     soft = cv2.GaussianBlur(dark, (0, 0), max(1.0, background.shape[0] / 160))
     background *= 1.0 - np.asarray(soft, np.float64)[..., None]
-
-
-def _photograph(rng: np.random.Generator, image: FloatArray) -> Image:
-    """Softened, exposed and with grain: `(H, W, 3) uint8`."""
-    soft = cv2.GaussianBlur(image, (0, 0), rng.uniform(0.4, 1.0))
-    exposed = 255 * (soft.clip(0, 255) / 255) ** rng.uniform(0.8, 1.25) * rng.uniform(0.8, 1.15)
-    grain = rng.uniform(1, 6) * rng.standard_normal(image.shape[:2])[..., None]
-    return np.asarray((exposed + grain).clip(0, 255), np.uint8)

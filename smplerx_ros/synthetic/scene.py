@@ -15,7 +15,7 @@ from ..types import SmplxParams
 from .clothing import Outfit
 from .people import POSE_SPREAD, random_params, seen_by, stand_at
 from .places import View, random_background
-from .render import Light, render
+from .render import Light, Sensor, render
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -64,7 +64,8 @@ def random_scene(body: BodyModel, options: SceneOptions, seed: int, index: int) 
     people = _crowd(rng, body, view, options)
     outfits = [Outfit.random(rng, body) for _ in people]
     meshes = [body.vertices(params)[0] for params in people]
-    rendered = render(rng, body, meshes, outfits, view, random_background(rng, view), Light.random(rng))
+    background, light, sensor = random_background(rng, view), Light.random(rng), Sensor.random(rng)
+    rendered = render(rng, body, meshes, outfits, view, background, light, sensor)
     kept = tuple(params for params, share in zip(people, rendered.visible, strict=True) if share >= LEAST_VISIBLE)
     return Scene(rendered.image, view.camera, kept)
 

@@ -13,6 +13,7 @@ from smplerx_ros.body import BodyModel, load_body
 from smplerx_ros.cli import main
 from smplerx_ros.errors import ConfigError
 from smplerx_ros.evaluation.humandata import read_humandata
+from smplerx_ros.synthetic.clip import random_clip
 from smplerx_ros.synthetic.generate import annotate, generate
 from smplerx_ros.synthetic.people import random_params, seen_by, stand_at
 from smplerx_ros.synthetic.places import View
@@ -42,7 +43,7 @@ def test_person_is_drawn_where_the_parameters_say(body: BodyModel, index: int, m
     scene = random_scene(body, SMALL, 11, index)
     monkeypatch.setattr("smplerx_ros.synthetic.render._cast_shadows", lambda *_: None)
     monkeypatch.setattr(
-        "smplerx_ros.synthetic.render._photograph", lambda _, image: image.clip(0, 255).astype(np.uint8)
+        "smplerx_ros.synthetic.render.Sensor.photograph", lambda self, image, rng: image.clip(0, 255).astype(np.uint8)
     )
     clean = random_scene(body, SMALL, 11, index)
     monkeypatch.setattr(
@@ -147,6 +148,20 @@ def test_taken_directory_is_refused(tmp_path: Path) -> None:
     (tmp_path / "images").mkdir()
     with pytest.raises(ConfigError, match="holds a set already"):
         generate(tmp_path, 1, SMALL)
+
+
+def test_clip_shows_one_person_who_moves_smoothly(body: BodyModel) -> None:
+    clip = list(random_clip(body, SMALL, 3, 12, 10.0))
+    again = next(random_clip(body, SMALL, 3, 12, 10.0))
+    assert (clip[0].image == again.image).all()
+    assert [frame.seconds for frame in clip] == pytest.approx([k / 10 for k in range(12)])
+    joints = np.stack([body.joints(frame.params)[0] for frame in clip])
+    steps = np.linalg.norm(np.diff(joints, axis=0), axis=2)
+    assert 0.005 < steps.max() < 0.4  # metres in a tenth of a second
+    assert all((frame.params.betas == clip[0].params.betas).all() for frame in clip)
+    for frame in clip:  # the head is in the picture, over the floor's shadow and before the wall
+        pixel = frame.camera.project(body.joints(frame.params)[0, 15])
+        assert ((pixel > 0) & (pixel < 127)).all()
 
 
 def test_empty_scene_type_is_a_plain_record(body: BodyModel) -> None:
