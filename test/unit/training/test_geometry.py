@@ -32,7 +32,9 @@ def test_matrix_and_axis_angle_are_inverse_with_finite_gradients(angle: float) -
     axes = np.random.default_rng(1).normal(size=(50, 3))
     rotvec = torch.from_numpy(angle * axes / np.linalg.norm(axes, axis=1, keepdims=True)).requires_grad_()
     matrix = matrix_from_rotvec(rotvec)
-    np.testing.assert_allclose(matrix.detach().numpy(), Rotation.from_rotvec(rotvec.detach().numpy()).as_matrix(), atol=1e-9)
+    np.testing.assert_allclose(
+        matrix.detach().numpy(), Rotation.from_rotvec(rotvec.detach().numpy()).as_matrix(), atol=1e-9
+    )
     back = rotvec_from_matrix(matrix)
     turn = Rotation.from_rotvec(back.detach().numpy()).inv() * Rotation.from_rotvec(rotvec.detach().numpy())
     assert turn.magnitude().max() < 1e-6

@@ -1,0 +1,243 @@
+"""Training as a whole: what it changes, that it goes on exactly where it stopped, and that processes add up."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+torch = pytest.importorskip("torch")
+
+import smplerx_ros  # noqa: E402
+from smplerx_ros.errors import ConfigError, ModelFileError  # noqa: E402
+from smplerx_ros.models.checkpoint import read_checkpoint  # noqa: E402
+from smplerx_ros.models.registry import BACKBONES  # noqa: E402
+from smplerx_ros.training.history import read_history  # noqa: E402
+from smplerx_ros.training.network import TRAINABLE, untrained  # noqa: E402
+from smplerx_ros.training.settings import Settings, ValidationSettings  # noqa: E402
+from smplerx_ros.training.snapshots import LAST, load_network, published_state  # noqa: E402
+from smplerx_ros.training.trainer import Trainer  # noqa: E402
+from support import parity  # noqa: E402
+
+Make = Callable[..., Settings]
+
+
+def trained(settings: Settings, *, until: int | None = None, resume: bool = False) -> tuple[list[float], Trainer]:
+    """Total losses of the steps, and the trainer after them."""
+    trainer = Trainer(settings, resume=resume)
+    seen: list[float] = []
+    trainer.run(lambda step, steps, values: seen.append(values["total"]), until=until)
+    return seen, trainer
+
+
+def weights(trainer: Trainer) -> dict[str, Any]:
+    return {name: value.clone() for name, value in trainer.network.state_dict().items()}
+
+
+def test_a_run_leaves_history_snapshots_and_falling_losses(settings: Make, tmp_path: Path) -> None:
+    validation = ValidationSettings("b", "b/humandata.npz", "b", every=4, samples=3)
+    seen, _ = trained(settings(epochs=8, validation=validation))
+    assert np.mean(seen[-5:]) < 0.8 * np.mean(seen[:3])
+    run = tmp_path / "run"
+    assert {"last.pth.tar", "snapshot_1.pth.tar", "snapshot_8.pth.tar", "history.jsonl"} <= {
+        p.name for p in run.iterdir()
+    }
+    history = read_history(run)
+    measured = {record["step"]: record["pve"] for record in history if record["group"] == "validation"}
+    assert list(measured) == [0, *range(4, 25, 4)]
+    assert measured[24] < measured[0]
+    assert [record["total"] for record in history if record["group"] == "train"] == pytest.approx(seen)
+
+
+def test_a_stopped_run_goes_on_with_the_same_losses(settings: Make, tmp_path: Path) -> None:
+    drops = replace(BACKBONES["smallest"], depth=2, drop_path=0.5)
+    BACKBONES["smallest"] = drops  # the fixture puts it back
+    whole, finished = trained(settings())
+    halves = settings(out=str(tmp_path / "halves"))
+    first, _ = trained(halves, until=4)
+    second, resumed = trained(halves, resume=True)
+    assert first + second == whole  # bit for bit
+    expected = weights(finished)
+    assert all((value == expected[name]).all() for name, value in weights(resumed).items())
+    steps = [record["step"] for record in read_history(tmp_path / "halves") if record["group"] == "train"]
+    assert steps == list(range(1, 7))
+
+
+def test_a_killed_run_goes_on_from_its_last_snapshot(settings: Make, tmp_path: Path) -> None:
+    """Killed in the middle of step 5, with a snapshot every 3 steps: steps 4 and 5 are done again."""
+    whole, _ = trained(settings())
+    killed = settings(out=str(tmp_path / "killed"), checkpoint_every=3)
+
+    def die(step: int, steps: int, values: object) -> None:
+        if step == 5:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Trainer(killed).run(die)
+    again, _ = trained(killed, resume=True)
+    assert again == whole[3:]
+    records = read_history(tmp_path / "killed")
+    assert [record["total"] for record in records if record["group"] == "train"] == whole
+
+
+def test_resuming_what_never_began_begins(settings: Make) -> None:
+    assert trained(settings(), until=2, resume=True)[0] == trained(settings(out=settings().out + "2"), until=2)[0]
+
+
+def test_a_run_is_not_overwritten(settings: Make) -> None:
+    trained(settings(), until=1)
+    with pytest.raises(ConfigError, match="--resume"):
+        Trainer(settings())
+
+
+@pytest.mark.parametrize("train", list(TRAINABLE))
+def test_only_what_is_asked_for_changes(settings: Make, train: str) -> None:
+    """Weights and running statistics of the rest stay as they are, bit for bit."""
+    trainer = Trainer(settings(train=train))
+    for size in (trainer.network.box_net.lhand_size, trainer.network.box_net.rhand_size):
+        torch.nn.init.constant_(size[2].bias, 4.0)  # cells: hands' joints are asked for where their boxes are
+    before = weights(trainer)
+    trainer.run(until=3)
+    changed = {name for name, value in weights(trainer).items() if (value != before[name]).any()}
+    assert {name.split(".")[0] for name in changed} == set(TRAINABLE[train])
+
+
+@pytest.mark.slow
+def test_finetuning_of_a_published_s32_changes_only_the_head(settings: Make, tmp_path: Path) -> None:
+    checkpoint = parity.write_checkpoint("s32", tmp_path / "smpler_x_s32.pth.tar")
+    run = settings(backbone="s32", checkpoint=str(checkpoint), train="head", batch_size=2)
+    trained(run, until=2)
+    _, before = read_checkpoint(checkpoint)
+    backbone, after = read_checkpoint(Path(run.out) / LAST)
+    assert backbone.name == "s32"
+    slot = "encoder.pos_embed"  # the class token's slot moves into the patches'
+    assert ((before[slot][:, 1:] + before[slot][:, :1]) == after[slot][:, 1:] + after[slot][:, :1]).all()
+    changed = {name for name in before if name != slot and (before[name] != after[name]).any()}
+    assert {name.split(".")[0] for name in changed} == set(TRAINABLE["head"])
+
+
+def test_snapshots_are_published_checkpoints(settings: Make) -> None:
+    """Names and shapes as `convert` demands them, and the same network when read back."""
+    _, trainer = trained(settings(), until=2)
+    path = Path(trainer.settings.out) / LAST
+    content = torch.load(path, weights_only=True)
+    assert content.keys() >= {"epoch", "network", "optimizer"}
+    assert all(name.startswith("module.") for name in content["network"])
+    again = load_network(path, BACKBONES["smallest"])
+    expected = weights(trainer)
+    assert all((value == expected[name]).all() for name, value in again.state_dict().items())
+
+
+def test_published_position_embedding_is_the_same_function() -> None:
+    torch.manual_seed(0)
+    network = untrained(replace(BACKBONES["tiny"], depth=1))
+    state = published_state(network)
+    assert state["encoder.pos_embed"].shape == (1, 193, 128)
+    assert (state["encoder.pos_embed"][:, 1:] + state["encoder.pos_embed"][:, :1] == network.encoder.pos_embed).all()
+
+
+def test_precision_of_the_heavy_parts_can_be_reduced(settings: Make) -> None:
+    exact, _ = trained(settings(), until=3)
+    reduced, trainer = trained(settings(out=settings().out + "bf16", precision="bf16"), until=3)
+    assert all(value.dtype != torch.bfloat16 for value in weights(trainer).values())
+    assert reduced != exact
+    np.testing.assert_allclose(reduced, exact, rtol=0.05)
+
+
+def test_loading_processes_change_nothing(settings: Make) -> None:
+    base = settings()
+    with_workers = replace(base, out=base.out + "w", data=replace(base.data, workers=2))
+    assert trained(with_workers, until=2)[0] == trained(base, until=2)[0]
+
+
+_ONE_STEP = """
+import sys, yaml, torch
+from dataclasses import replace
+from smplerx_ros.models import registry
+small = replace(registry.BACKBONES["tiny"], name="smallest", embed_dim=32, depth=1, heads=2, box_channels=8)
+registry.BACKBONES["smallest"] = small
+from smplerx_ros.training.distributed import process_group
+from smplerx_ros.training.settings import read_settings
+from smplerx_ros.training.trainer import Trainer
+torch.set_num_threads(1)
+with process_group("cpu") as process:
+    trainer = Trainer(read_settings(sys.argv[1]), process)
+    trainer.run(until=1)
+    gradients = {name: value.grad for name, value in trainer.network.named_parameters() if value.grad is not None}
+    buffers = dict(trainer.network.named_buffers())
+    if process.first:
+        torch.save({**gradients, **buffers}, sys.argv[2])
+"""
+
+
+def test_two_processes_have_the_gradients_of_one_with_the_double_batch(settings: Make, tmp_path: Path) -> None:
+    script = tmp_path / "one_step.py"
+    script.write_text(_ONE_STEP)
+    found = {}
+    for processes, batch in ((1, 4), (2, 2)):
+        run = asdict(settings(out=str(tmp_path / f"run{processes}"), batch_size=batch))
+        config, result = tmp_path / f"{processes}.yaml", tmp_path / f"{processes}.pt"
+        config.write_text(yaml.safe_dump(_plain(run)))
+        command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+        environment = os.environ | {
+            "PYTHONPATH": str(Path(smplerx_ros.__file__).parent.parent),
+            "OMP_NUM_THREADS": "1",
+        }
+        done = subprocess.run(
+            [*command, str(script), str(config), str(result)], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        found[processes] = torch.load(result)
+    assert found[1].keys() == found[2].keys()
+    assert any("running_var" in name for name in found[1])
+    for name, expected in found[1].items():
+        largest = float(expected.abs().max())
+        assert float((found[2][name] - expected).abs().max()) <= 1e-4 * largest + 1e-9, name
+
+
+def _plain(value: Any) -> Any:
+    """Tuples as the lists that YAML knows."""
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    return [_plain(entry) for entry in value] if isinstance(value, (list, tuple)) else value
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "word"),
+    [
+        ({"backbone": "smplest_x_h"}, ConfigError, "only SMPLer-X"),
+        ({"backbone": "lite"}, ConfigError, "only SMPLer-X"),
+        ({"train": "hands"}, ConfigError, "train 'hands'"),
+        ({"checkpoint": "none.pth.tar"}, ModelFileError, "none.pth.tar"),
+        ({"device": "warp"}, ConfigError, "warp"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(
+    settings: Make, changes: dict[str, str], error: type[Exception], word: str
+) -> None:
+    with pytest.raises(error, match=word):
+        Trainer(settings(**changes))
+
+
+def test_missing_sets_and_pictures_are_named(settings: Make, rendered: Path) -> None:
+    base = settings()
+    entry = base.data.sets[0]
+    gone = replace(base, data=replace(base.data, sets=(replace(entry, annotations="c.npz"),)))
+    with pytest.raises(Exception, match=r"c\.npz"):
+        Trainer(gone)
+    moved = replace(base, data=replace(base.data, sets=(replace(entry, images="elsewhere"),)))
+    with pytest.raises(Exception, match=r"elsewhere.*no picture"):
+        Trainer(moved).run(until=1)
+
+
+def test_a_loss_that_is_no_number_stops_the_run(settings: Make) -> None:
+    with pytest.raises(ConfigError, match="lower learning_rate"):
+        trained(settings(learning_rate=1e30, epochs=8))
