@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from .. import __version__
 from ..errors import SmplerxError
-from . import bench, convert, doctor, estimate, evaluate, finetune, synthesize
+from . import bench, convert, doctor, estimate, evaluate, finetune, rep155_check, synthesize
 
 # Each module has a docstring (its help), `add_arguments(parser)` and `run(arguments) -> exit code`, and imports
 # what is heavy only when it runs.
@@ -20,6 +20,7 @@ COMMANDS = MappingProxyType(
         "convert": convert,
         "bench": bench,
         "doctor": doctor,
+        "rep155-check": rep155_check,
         "synthesize": synthesize,
         "evaluate": evaluate,
         "finetune": finetune,

@@ -46,7 +46,7 @@ def _arm(side: str, name: str) -> list[Joint]:
     up = _X if side == "l" else _negative(_X)
     return [
         Joint(f"{side}_y_shoulder", "torso", f"{side}_y_shoulder", into, -1.7, 2.5, f"{name}_shoulder"),
-        Joint(f"{side}_p_shoulder", f"{side}_y_shoulder", f"{side}_p_shoulder", up, -1.1, 3.7),
+        Joint(f"{side}_p_shoulder", f"{side}_y_shoulder", f"{side}_p_shoulder", up, -1.1, 3.9),
         # More than a turn: the rolls that belong to all directions of an upper arm take that much.
         Joint(f"{side}_r_shoulder", f"{side}_p_shoulder", f"{side}_shoulder", out, -4.2, 4.2),
         Joint(f"{side}_elbow", f"{side}_shoulder", f"{side}_elbow", _negative(_Y), 0.0, 2.5, f"{name}_elbow"),

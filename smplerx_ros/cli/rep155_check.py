@@ -1,0 +1,38 @@
+"""Watch a running graph and tell, requirement by requirement, whether its provider of people keeps REP-155 (ROS4HRI).
+
+It works with any provider of bodies or faces under /humans, not only this package's. People should come and go while
+it watches. Exit code: 0 all that could be judged is kept; 1 a requirement is broken; 2 nobody was tracked.
+"""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+
+from ..errors import ConfigError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this command."""
+    parser.add_argument("--seconds", type=float, default=15.0, help="how long to watch (default: 15)")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints the report; returns the exit code."""
+    missing = [name for name in ("rclpy", "hri_msgs", "tf2_msgs", "sensor_msgs") if find_spec(name) is None]
+    if missing:
+        raise ConfigError(f"needs a ROS 2 environment with {', '.join(missing)}: install it and source its setup.bash")
+    import rclpy
+
+    from ..rep155.conformance.report import exit_code, report
+    from ..rep155.conformance.requirements import judge
+    from ..ros.rep155.watcher import watch
+
+    rclpy.init()
+    try:
+        recording = watch(arguments.seconds)
+    finally:
+        rclpy.try_shutdown()
+    findings = judge(recording)
+    print(report(findings, recording))
+    return exit_code(findings, recording)

@@ -1,0 +1,140 @@
+"""Rules on the URDF of each body and on its joint states."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from xml.etree import ElementTree
+
+from ..description import JOINTS
+from .graph import SETTLED_S
+from .recording import Recording
+
+_TOUCHED = 1e-3  # radians that rounding in a URDF may cost
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What a URDF says; limits are of the joints that move."""
+
+    joints: dict[str, tuple[str, str]]  # parent and child by name
+    limits: dict[str, tuple[float, float]]
+    links: frozenset[str]
+
+    @property
+    def roots(self) -> set[str]:
+        """Links without a parent."""
+        return set(self.links) - {child for _, child in self.joints.values()}
+
+
+def urdf(seen: Recording) -> Iterator[str | None]:
+    """Bodies that were tracked long enough have one, latched, that can be read and starts at the body's frame."""
+    endpoints = seen.endpoints
+    for identity, (first, last) in seen.stays("bodies").items():
+        topic = f"/humans/bodies/{identity}/urdf"
+        publishers = [endpoint for endpoint in endpoints if endpoint.topic == topic]
+        if not publishers or not seen.of(topic):
+            if last - first >= SETTLED_S:
+                yield "/humans/bodies/<id>/urdf: no URDF came"
+            continue
+        if not all(endpoint.latched and endpoint.type == "std_msgs/msg/String" for endpoint in publishers):
+            yield "/humans/bodies/<id>/urdf is not a latched (transient local) std_msgs/String"
+            continue
+        for message in seen.of(topic):
+            found = _read(message.value)
+            if isinstance(found, str):
+                yield f"/humans/bodies/<id>/urdf: {found}"
+            elif found.roots != {f"body_{identity}"}:
+                roots = {_without(root, identity) for root in found.roots}
+                yield f"/humans/bodies/<id>/urdf: the root is {', '.join(sorted(roots))}, not body_<id>"
+            else:
+                yield None
+
+
+def names(seen: Recording) -> Iterator[str | None]:
+    """The REP's tree is in the URDF; further links may hang from it."""
+    for identity, found in _models(seen):
+        suffix = f"_{identity}"
+        unmarked = {name for name in (*found.joints, *found.links) if not name.endswith(suffix)}
+        if unmarked:
+            yield f"URDF: {', '.join(sorted(unmarked)[:3])} ... have no suffix _<id>"
+            continue
+        missing = [joint.name for joint in JOINTS if f"{joint.name}{suffix}" not in found.joints]
+        if missing:
+            yield f"URDF: the REP's joints {', '.join(missing)} are missing"
+            continue
+        other = [
+            joint.name
+            for joint in JOINTS
+            if found.joints[joint.name + suffix] != (f"{joint.parent}{suffix}", f"{joint.child}{suffix}")
+        ]
+        yield f"URDF: {', '.join(other)} tie other links than the REP's" if other else None
+
+
+def joint_states(seen: Recording) -> Iterator[str | None]:
+    """Names and numbers fit the URDF."""
+    models = dict(_models(seen))
+    for identity, message in seen.each("bodies", "joint_states"):
+        angles: dict[str, float] = message.value
+        if not all(math.isfinite(angle) for angle in angles.values()):
+            yield "/humans/bodies/<id>/joint_states has angles that are not finite"
+        elif not all(name.endswith(f"_{identity}") for name in angles):
+            yield "/humans/bodies/<id>/joint_states has joints without the suffix _<id>"
+        elif identity in models:
+            strange = set(angles) ^ set(models[identity].limits)
+            wrong = ", ".join(sorted({_without(name, identity) for name in strange}))
+            yield f"/humans/bodies/<id>/joint_states and the URDF differ in {wrong}" if strange else None
+
+
+def limits(seen: Recording) -> Iterator[str | None]:
+    """No angle outside its limits."""
+    models = dict(_models(seen))
+    for identity, message in seen.each("bodies", "joint_states"):
+        if identity in models:
+            ranges = models[identity].limits
+            outside = [
+                _without(name, identity)
+                for name, angle in message.value.items()
+                if name in ranges and not ranges[name][0] - _TOUCHED <= angle <= ranges[name][1] + _TOUCHED
+            ]
+            yield f"{', '.join(sorted(outside))} outside the URDF's limits" if outside else None
+
+
+def _models(seen: Recording) -> Iterator[tuple[str, _Model]]:
+    """The last readable URDF of each body."""
+    for identity in seen.stays("bodies"):
+        readable = [_read(message.value) for message in seen.of(f"/humans/bodies/{identity}/urdf")]
+        good = [found for found in readable if isinstance(found, _Model)]
+        if good:
+            yield identity, good[-1]
+
+
+def _read(text: str) -> _Model | str:
+    """The model, or why there is none."""
+    try:
+        robot = ElementTree.fromstring(text)
+    except ElementTree.ParseError as error:
+        return f"not XML ({error})"
+    joints: dict[str, tuple[str, str]] = {}
+    limits: dict[str, tuple[float, float]] = {}
+    for joint in robot.iter("joint"):
+        name, parent, child, limit = (
+            joint.get("name", ""),
+            joint.find("parent"),
+            joint.find("child"),
+            joint.find("limit"),
+        )
+        if parent is None or child is None:
+            return f"joint {name!r} has no parent or child"
+        joints[name] = (parent.get("link", ""), child.get("link", ""))
+        if joint.get("type") in ("revolute", "prismatic") and limit is None:
+            return f"joint {name!r} has no limits"
+        if joint.get("type") != "fixed":
+            bounds = (limit.get("lower", "-inf"), limit.get("upper", "inf")) if limit is not None else ("-inf", "inf")
+            limits[name] = (float(bounds[0]), float(bounds[1]))
+    return _Model(joints, limits, frozenset(link.get("name", "") for link in robot.iter("link")))
+
+
+def _without(name: str, identity: str) -> str:
+    return name.removesuffix(f"_{identity}")

@@ -1,0 +1,135 @@
+"""What was seen of a graph for some seconds: messages, transforms and who publishes what; no ROS in here."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating[Any]]
+
+LISTS = {"bodies": "/humans/bodies/tracked", "faces": "/humans/faces/tracked"}
+MATCHES = "/humans/candidate_matches"
+# Images so long before or after those that were seen may have been on their way.
+_EARLIER_NS, _LATER_NS = 5_000_000_000, 500_000_000
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One publisher of a topic."""
+
+    topic: str
+    type: str  # e.g. "hri_msgs/msg/IdsList"
+    node: str
+    reliable: bool
+    latched: bool  # durability: transient local
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message; `value` is what the rules need of it, by topic.
+
+    `tracked`: tuple of ids. `roi`: x0, y0, x1, y1, c. `cropped`: width, height, bytes of data. `skeleton2d`: `(18, 3)`.
+    `landmarks`: `(70, 3)`. `joint_states`: radians by name. `urdf`: text. Matches: id1, type1, id2, type2, confidence.
+    """
+
+    time: float  # of arrival, seconds on a steady clock
+    topic: str
+    stamp_ns: int  # 0 where the message has none
+    frame_id: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Transform:
+    """One transform of /tf or /tf_static."""
+
+    time: float
+    stamp_ns: int
+    parent: str
+    child: str
+    position: FloatArray  # (3,) metres
+    rotation: FloatArray  # (3, 3) parent_from_child
+    static: bool = False
+
+
+@dataclass(frozen=True)
+class CameraSeen:
+    """Intrinsics of a camera, by its CameraInfo."""
+
+    k: FloatArray  # (3, 3)
+    width: int
+    height: int
+
+
+@dataclass(frozen=True)
+class Recording:
+    """All that was seen between `begin` and `end`, in order of arrival."""
+
+    begin: float
+    end: float
+    snapshots: tuple[tuple[float, tuple[Endpoint, ...]], ...] = ()  # of the topics under /humans
+    messages: tuple[Message, ...] = ()
+    transforms: tuple[Transform, ...] = ()
+    image_stamps: frozenset[int] = frozenset()  # of cameras' images, nanoseconds
+    cameras: Mapping[str, CameraSeen] = field(default_factory=dict)  # by frame_id
+
+    @cached_property
+    def endpoints(self) -> frozenset[Endpoint]:
+        """Every publisher that was ever seen."""
+        return frozenset(endpoint for _, endpoints in self.snapshots for endpoint in endpoints)
+
+    def of(self, topic: str) -> list[Message]:
+        """The messages of a topic."""
+        return self._by_topic.get(topic, [])
+
+    def each(self, kind: str, name: str) -> Iterator[tuple[str, Message]]:
+        """Ids and messages of the topics `/humans/<kind>/<id>/<name>`."""
+        for topic, messages in self._by_topic.items():
+            parts = topic.split("/")
+            if len(parts) == 5 and parts[2] == kind and parts[4] == name:
+                yield from ((parts[3], message) for message in messages)
+
+    def stays(self, kind: str) -> dict[str, tuple[float, float]]:
+        """For each id of `/humans/<kind>/tracked` when it was first and last in the list; to the end if it still is."""
+        spans: dict[str, tuple[float, float]] = {}
+        lists = self.of(LISTS[kind])
+        for i, message in enumerate(lists):
+            until = lists[i + 1].time if i + 1 < len(lists) else self.end
+            for identity in message.value:
+                spans[identity] = (spans.get(identity, (message.time, 0.0))[0], until)
+        return spans
+
+    def frames(self, child: str) -> list[Transform]:
+        """The transforms of one frame."""
+        return self._by_child.get(child, [])
+
+    def of_an_image(self, stamp_ns: int) -> bool | None:
+        """Whether a stamp is that of an image; None where the image may have been missed, or no camera was seen."""
+        if not self.image_stamps:
+            return None
+        if stamp_ns in self.image_stamps:
+            return True
+        first, last = min(self.image_stamps), max(self.image_stamps)
+        before, after = first - _EARLIER_NS <= stamp_ns < first, last < stamp_ns <= last + _LATER_NS
+        return None if before or after else False
+
+    @cached_property
+    def _by_topic(self) -> dict[str, list[Message]]:
+        return _grouped(self.messages, "topic")
+
+    @cached_property
+    def _by_child(self) -> dict[str, list[Transform]]:
+        return _grouped(self.transforms, "child")
+
+
+def _grouped(items: Iterable[Any], key: str) -> dict[str, list[Any]]:
+    groups: dict[str, list[Any]] = defaultdict(list)
+    for item in items:
+        groups[getattr(item, key)].append(item)
+    return dict(groups)

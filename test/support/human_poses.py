@@ -1,0 +1,59 @@
+"""Random SMPL-X poses inside human limits (ranges of motion: AAOS, Joint Motion, 1965)."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from smplerx_ros.body.skeleton import JOINT_INDEX
+from smplerx_ros.types import PARAM_SIZES, Estimated, SmplxParams
+
+KNOWN = ~(Estimated.LEYE_POSE | Estimated.REYE_POSE | Estimated.DEPTH)
+UPRIGHT = (np.pi, 0.0, 0.0)  # global_orient of somebody who stands before the camera and looks at it
+
+
+def human_poses(seed: int, people: int, *, trunk: bool = False, turned: bool = True) -> SmplxParams:
+    """A batch of `people` 3 m before the camera; with `trunk` spine, neck and collars move, too.
+
+    `turned` any way round, else upright and facing the camera.
+    """
+    rng = np.random.default_rng(seed)
+    pose = np.zeros((people, 21, 3))
+
+    def angles(low: float, high: float) -> np.ndarray:
+        return rng.uniform(np.radians(low), np.radians(high), people)
+
+    def turn(joint: str, *rotations: Rotation) -> None:
+        total = rotations[0]
+        for rotation in rotations[1:]:
+            total = total * rotation
+        pose[:, JOINT_INDEX[joint] - 1] = total.as_rotvec()
+
+    def about(axis: str, values: np.ndarray) -> Rotation:
+        return Rotation.from_euler(axis, values)
+
+    for side, sign in (("left", 1), ("right", -1)):
+        # Template axes: x left, y up, z front; legs hang, arms point sidewards.
+        leg = about("X", -angles(-20, 120)), about("Z", sign * angles(-30, 45)), about("Y", sign * angles(-45, 45))
+        turn(f"{side}_hip", *leg)
+        turn(f"{side}_knee", about("X", angles(0, 130)))
+        turn(f"{side}_ankle", about("X", angles(-30, 30)))
+        raised = about("Z", sign * (angles(0, 180) - np.pi / 2))
+        turn(f"{side}_shoulder", about("Y", -sign * angles(-60, 135)), raised, about("X", angles(-90, 70)))
+        turn(f"{side}_elbow", about("Y", -sign * angles(0, 143)), about("X", angles(-80, 80)))
+        if trunk:
+            turn(f"{side}_collar", *(about(axis, angles(-15, 15)) for axis in "XYZ"))
+    turn("head", about("Y", angles(-40, 40)), about("X", angles(-25, 25)), about("Z", angles(-20, 20)))
+    if trunk:
+        turn("neck", about("Y", angles(-30, 30)), about("X", angles(-20, 20)), about("Z", angles(-15, 15)))
+        for joint in ("spine1", "spine2", "spine3"):
+            turn(joint, about("Y", angles(-12, 12)), about("X", angles(-10, 25)), about("Z", angles(-10, 10)))
+
+    values = {name: np.zeros((people, size)) for name, size in PARAM_SIZES.items()}
+    values["body_pose"] = pose.reshape(people, 63)
+    values["betas"] = rng.normal(0, 1, (people, 10))
+    upright = np.tile(UPRIGHT, (people, 1))
+    values["global_orient"] = Rotation.random(people, random_state=rng).as_rotvec() if turned else upright
+    values["transl"][:] = (0.0, 0.2, 3.0)
+    values["leye_pose"][:] = values["reye_pose"][:] = np.nan
+    return SmplxParams(**values, estimated=KNOWN)
