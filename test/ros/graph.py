@@ -10,9 +10,12 @@ import numpy as np
 import rclpy
 from diagnostic_msgs.msg import DiagnosticArray
 from lifecycle_msgs.srv import ChangeState, GetState
+from rcl_interfaces.msg import SetParametersResult
+from rcl_interfaces.srv import SetParameters
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from sensor_msgs.msg import CameraInfo, Image
 from smplerx_ros.msg import PersonArray
@@ -135,6 +138,11 @@ class Graph:
         self.spin_until(future.done)
         self.node.destroy_client(client)
         return bool(future.result().success)
+
+    def set_parameter(self, name: str, value: object) -> SetParametersResult:
+        """Of the node; the type follows from the value's."""
+        request = SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()])
+        return self.call(SetParameters, "/smplerx/set_parameters", request).results[0]
 
     def state(self) -> str:
         return str(self.call(GetState, "/smplerx/get_state", GetState.Request()).current_state.label)

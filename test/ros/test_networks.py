@@ -17,9 +17,6 @@ import pytest
 from graph import Graph
 from lifecycle_msgs.msg import Transition
 from node_process import NodeProcess
-from rcl_interfaces.msg import Parameter as ParameterMessage
-from rcl_interfaces.msg import ParameterType, ParameterValue
-from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import CameraInfo
 from tf2_msgs.msg import TFMessage
 from tf_chain import chain
@@ -145,14 +142,6 @@ def test_demo_with_parameters(s32_bundle: Path, tmp_path: Path) -> None:
     assert (tmp_path / "out" / "overlay.mp4").stat().st_size > 0
 
 
-def set_text(graph: Graph, name: str, value: str) -> Any:
-    parameter = ParameterMessage(
-        name=name, value=ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)
-    )
-    request = SetParameters.Request(parameters=[parameter])
-    return graph.call(SetParameters, "/smplerx/set_parameters", request).results[0]
-
-
 @pytest.fixture
 def damaged(s32_bundle: Path, tmp_path: Path) -> Path:
     directory = Path(shutil.copytree(s32_bundle, tmp_path / "damaged"))
@@ -189,8 +178,8 @@ def test_weights_that_cannot_be_used(
     assert "parameter 'weights'" in line
     assert reason in line
     assert CONVERT in line
-    assert set_text(graph, "backbone", "lite").successful
-    assert set_text(graph, "weights", "").successful
+    assert graph.set_parameter("backbone", "lite").successful
+    assert graph.set_parameter("weights", "").successful
     assert graph.transition(Transition.TRANSITION_CONFIGURE)
     assert graph.state() == "inactive"
     assert node.alive()

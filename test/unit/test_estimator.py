@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from smplerx_ros.body import load_body
+from smplerx_ros.config import PARAMETERS
 from smplerx_ros.errors import ConfigError, InputError, ModelFileError
 from smplerx_ros.estimator import Estimator, Options
 from smplerx_ros.geometry.camera import Camera
@@ -175,6 +176,11 @@ def test_live_changes_keep_people_and_take_effect_at_once(estimator, detector):
     assert [p.id for p in estimator.estimate(frame(1))] == ["p1"]
     assert detector.calls == 2
     assert detector.threshold == 0.7
+
+
+def test_everything_live_can_be_set(estimator):
+    estimator.update({parameter.name: parameter.default for parameter in PARAMETERS if parameter.live})
+    assert estimator.estimate(frame(0))
 
 
 @pytest.mark.parametrize(
