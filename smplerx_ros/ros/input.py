@@ -7,9 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, qos_policy_name_from_kind, qos_profile_sensor_data
+from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
@@ -24,6 +23,7 @@ from .detections import boxes_from_message, detection_array_type
 from .from_messages import stamp_ns
 from .image import RgbImage, image_from_message
 from .parameters import NodeParameters
+from .qos import subscription_events
 from .stamped import KEPT, PacedMessages, StampedMessages
 from .statistics import Statistics
 
@@ -224,18 +224,11 @@ class CameraInput:
         qos: QoSProfile = copy.copy(qos_profile_sensor_data)  # overrides are written into it
         qos.depth = depth
 
-        def incompatible(event: Any) -> None:
-            policy = qos_policy_name_from_kind(event.last_policy_kind)
-            self._node.get_logger().warning(
-                f"{topic}: a publisher offers an incompatible QoS ({policy}), so nothing comes from it; "
-                f"set qos_overrides.{topic}.subscription.{policy.lower()} to what it offers"
-            )
-
         return self._node.create_subscription(
             kind,
             topic,
             callback,
             qos,
-            event_callbacks=SubscriptionEventCallbacks(incompatible_qos=incompatible),
+            event_callbacks=subscription_events(self._node, topic),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )

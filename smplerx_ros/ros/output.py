@@ -26,6 +26,7 @@ from .image import message_from_image
 from .markers import MarkerWriter
 from .messages import person_array
 from .parameters import NodeParameters
+from .qos import publisher_events
 from .rep155 import Rep155
 from .target_frame import TargetFrame
 from .transforms import Transforms, TransformWriter, joint_transforms, joints_of, rep155_transforms
@@ -196,5 +197,9 @@ class Output:
     def _publisher(self, kind: type[Any], topic: str, depth: int) -> Any:
         options = QoSOverridingOptions.with_default_policies()
         return self._node.create_lifecycle_publisher(
-            kind, topic, QoSProfile(depth=depth), qos_overriding_options=options
+            kind,
+            topic,
+            QoSProfile(depth=depth),
+            event_callbacks=publisher_events(self._node, topic),
+            qos_overriding_options=options,
         )

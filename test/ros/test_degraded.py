@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from graph import HEIGHT, WIDTH, Graph
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import QoSDurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import CameraInfo, Image
+from smplerx_ros.msg import PersonArray
 
 
 def test_without_camera_info_the_field_of_view_is_assumed_after_a_while(graph: Graph, start_node: Any) -> None:
@@ -70,4 +71,13 @@ def test_incompatible_quality_of_service_is_told(graph: Graph, start_node: Any) 
     graph.node.create_publisher(Image, "image", qos_profile_sensor_data)
     graph.spin_until(lambda: "incompatible QoS (RELIABILITY)" in node.log)
     assert "set qos_overrides./image.subscription.reliability" in node.log
+    assert node.alive()
+
+
+def test_a_subscriber_who_asks_for_too_much_is_told(graph: Graph, start_node: Any) -> None:
+    node = start_node()
+    qos = QoSProfile(depth=1, durability=QoSDurabilityPolicy.TRANSIENT_LOCAL)
+    graph.node.create_subscription(PersonArray, "/smplerx/people", lambda message: None, qos)
+    graph.spin_until(lambda: "/smplerx/people: a subscriber asks for an incompatible QoS (DURABILITY)" in node.log)
+    assert "set qos_overrides./smplerx/people.publisher.durability" in node.log
     assert node.alive()
