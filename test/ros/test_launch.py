@@ -1,26 +1,40 @@
-"""The launch file, the parameter file and the RViz file: they fit the node and its table of parameters."""
+"""The launch files, the parameter file and the RViz file: they fit the node and its table of parameters."""
 
 from __future__ import annotations
 
 import importlib.util
+import signal
+import subprocess
 import sys
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
+from graph import Graph
+from smplerx_ros.msg import PersonArray
 
 from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, validate
+from smplerx_ros.ros.markers import NAMESPACES
+from smplerx_ros.ros.player import FRAME_ID
+from smplerx_ros.viewer.options import VIEWER_PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[2]
-LAUNCH_FILE = ROOT / "launch" / "estimate.launch.py"
 TABLE = (*PARAMETERS, *ROS_PARAMETERS)
-ARGUMENTS = sorted(
-    ["backbone", "weights", "body_model", "runtime", "device", "autostart", "image", "camera_info", "depth"]
-    + ["use_depth"]
-    + ["params_file", "namespace", "use_sim_time", "rviz"]
-)
+OF_NODE = {"backbone", "weights", "body_model", "runtime", "device", "precision", "detector", "person_height"} | {
+    *("image_is_rectified", "use_depth", "transport", "cameras", "publish_markers_mesh", "autostart")
+}
+ARGUMENTS = OF_NODE | {
+    *("image", "camera_info", "depth", "detections", "namespace", "params_file", "fastdds_profile", "fixed_frame"),
+    *("use_sim_time", "respawn", "rviz", "viewer", "viewer_host", "viewer_port"),
+}
+MESSAGES = {"MarkerArray": "visualization_msgs/msg/MarkerArray", "Image": "sensor_msgs/msg/Image"}  # by RViz's displays
+ACTIONS = ("DeclareLaunchArgument", "OpaqueFunction", "IncludeLaunchDescription")
+LAUNCH_S = 120.0
+HAS_LAUNCH = find_spec("launch") is not None and find_spec("launch_ros") is not None
 
 
 class Recorded(SimpleNamespace):
@@ -36,12 +50,14 @@ class LaunchConfiguration(Recorded):
 
 
 @pytest.fixture
-def launch_file(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """The launch file over stand-ins for `launch`, which comes with a ROS installation only."""
+def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
+    """Loads a launch file over stand-ins for `launch`, which comes with a ROS installation only."""
     for name, members in {
         "launch": {"LaunchContext": dict, "LaunchDescription": Recorded},
-        "launch.actions": {"DeclareLaunchArgument": Recorded, "OpaqueFunction": Recorded},
-        "launch.conditions": {"IfCondition": Recorded},
+        "launch.actions": dict.fromkeys(
+            ("DeclareLaunchArgument", "OpaqueFunction", "IncludeLaunchDescription"), Recorded
+        ),
+        "launch.launch_description_sources": {"PythonLaunchDescriptionSource": Recorded},
         "launch.substitutions": {"LaunchConfiguration": LaunchConfiguration},
         "launch_ros": {},
         "launch_ros.actions": {"Node": Recorded},
@@ -51,11 +67,18 @@ def launch_file(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
         module = ModuleType(name)
         vars(module).update(members)
         monkeypatch.setitem(sys.modules, name, module)
-    return _load()
+    for variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
+        monkeypatch.delenv(variable, raising=False)
+    return _load
 
 
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("estimate_launch", LAUNCH_FILE)
+@pytest.fixture
+def launch_file(load: Callable[[str], ModuleType]) -> ModuleType:
+    return load("estimate")
+
+
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(f"{name}_launch", ROOT / "launch" / f"{name}.launch.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -68,37 +91,94 @@ def _declared(module: ModuleType) -> dict[str, Recorded]:
     return {entity.args[0]: entity for entity in entities if hasattr(entity, "default_value")}
 
 
-def _node(module: ModuleType, **given: str) -> Recorded:
+def _nodes(module: ModuleType, **given: str) -> list[Recorded]:
     context = {name: argument.default_value for name, argument in _declared(module).items()} | given
-    (node,) = module._estimator(context)
-    return node
+    return list(module._nodes(context))
 
 
 def test_arguments_are_described(launch_file: ModuleType) -> None:
     declared = _declared(launch_file)
-    assert sorted(declared) == ARGUMENTS
-    assert all(argument.description.endswith(".") for argument in declared.values())
+    assert set(declared) == ARGUMENTS
+    assert all(argument.description.endswith((".", "(needs viser).")) for argument in declared.values())
 
 
 def test_the_node_is_the_one_that_cmake_installs(launch_file: ModuleType) -> None:
-    node = _node(launch_file)
+    (node,) = _nodes(launch_file)
     assert (node.package, node.executable, node.name) == ("smplerx_ros", "estimator", "smplerx")
-    assert f"scripts/{node.executable}" in (ROOT / "CMakeLists.txt").read_text()
-    assert (ROOT / "scripts" / node.executable).stat().st_mode & 0o111
-    assert [(name, topic.args[0]) for name, topic in node.remappings] == [
-        (name, name) for name in ("image", "camera_info", "depth")
-    ]
+    assert dict(node.remappings) == {
+        "image": "/camera/image_raw",
+        "image/compressed": "/camera/image_raw/compressed",
+        "camera_info": "/camera/camera_info",
+        "depth": "/camera/depth/image_raw",
+        "detections": "/camera/detections",
+    }
+    assert not node.respawn
+
+
+@pytest.mark.parametrize("executable", ["estimator", "player", "smplerx", "viewer"])
+def test_executables_are_installed(executable: str) -> None:
+    assert f"scripts/{executable}" in (ROOT / "CMakeLists.txt").read_text()
+    assert (ROOT / "scripts" / executable).stat().st_mode & 0o111
 
 
 def test_empty_arguments_leave_the_parameter_file_alone(launch_file: ModuleType) -> None:
-    file, values = _node(launch_file).parameters
-    assert file.args[0] == "params_file"
+    (node,) = _nodes(launch_file)
+    file, values = node.parameters
+    assert file == str(ROOT / "config" / "estimate.yaml")
     assert values == {"use_sim_time": False}
 
 
 def test_given_arguments_override_in_the_parameter_s_type(launch_file: ModuleType) -> None:
-    _, values = _node(launch_file, backbone="h32*", weights="32", autostart="false", use_sim_time="true").parameters
-    assert values == {"backbone": "h32*", "weights": "32", "autostart": False, "use_sim_time": True}
+    given = {"backbone": "h32*", "weights": "32", "autostart": "false", "use_sim_time": "true", "person_height": "2"}
+    (node,) = _nodes(launch_file, **given)
+    expected = {"backbone": "h32*", "weights": "32", "autostart": False, "use_sim_time": True, "person_height": 2.0}
+    assert node.parameters[1] == expected
+    assert type(node.parameters[1]["person_height"]) is float
+
+
+def test_several_cameras(launch_file: ModuleType) -> None:
+    given = {"cameras": "[front, left]", "image": "/{camera}/color", "camera_info": "/{camera}/info", "viewer": "true"}
+    estimator, front, left = _nodes(launch_file, **given)
+    assert tuple(estimator.parameters[1]["cameras"]) == ("front", "left")
+    remappings = dict(estimator.remappings)
+    assert remappings["front/image"] == "/front/color"
+    assert remappings["left/image/compressed"] == "/left/color/compressed"
+    assert remappings["left/camera_info"] == "/left/info"
+    assert [node.name for node in (front, left)] == ["viewer_front", "viewer_left"]
+    assert dict(left.remappings)["image"] == "/left/color"
+    assert [node.parameters[1]["port"] for node in (front, left)] == [8090, 8091]
+
+
+def test_the_viewer_has_what_it_shares_with_the_node(launch_file: ModuleType) -> None:
+    _, viewer = _nodes(launch_file, viewer="true", body_model="/x/SMPLX_NEUTRAL.npz", viewer_host="0.0.0.0")
+    file, values = viewer.parameters
+    assert file == str(ROOT / "config" / "estimate.yaml")
+    assert values["body_model"] == "/x/SMPLX_NEUTRAL.npz"
+    assert values["host"] == "0.0.0.0"
+    assert set(values) - {"use_sim_time"} <= {parameter.name for parameter in VIEWER_PARAMETERS}
+
+
+def test_rviz_gets_the_topics_in_use_and_meshes(launch_file: ModuleType) -> None:
+    estimator, rviz = _nodes(launch_file, rviz="true", cameras="[front, left]", namespace="robot", fixed_frame="map")
+    assert estimator.parameters[1]["publish_markers_mesh"] is True
+    assert rviz.arguments[:2] == ["-d", str(ROOT / "config" / "smplerx.rviz")]
+    assert rviz.arguments[2:] == ["-f", "map"]
+    assert rviz.namespace == "robot"  # relative names go below it
+    topics = {"/smplerx/markers": "smplerx/markers", "/smplerx/overlay": "smplerx/front/overlay"}
+    assert dict(rviz.remappings) == topics | {"/camera/image_raw": "/front/image_raw"}
+    assert set(dict(rviz.remappings)) == set(_rviz_topics())
+    estimator, _ = _nodes(launch_file, rviz="true", publish_markers_mesh="false")
+    assert estimator.parameters[1]["publish_markers_mesh"] is False
+
+
+def test_the_fast_dds_profile_leaves_the_user_s_alone(launch_file: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    (node,) = _nodes(launch_file)
+    assert set(node.additional_env.values()) == {str(ROOT / "config" / "fastdds.xml")}
+    (node,) = _nodes(launch_file, fastdds_profile="")
+    assert node.additional_env == {}
+    monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", "mine.xml")
+    (node,) = _nodes(launch_file)
+    assert node.additional_env == {}
 
 
 def test_choices_are_the_table_s(launch_file: ModuleType) -> None:
@@ -108,6 +188,15 @@ def test_choices_are_the_table_s(launch_file: ModuleType) -> None:
             assert declared[parameter.name].choices == ["", *parameter.choices]
 
 
+def test_the_demo_plays_into_the_estimator(load: Callable[[str], ModuleType]) -> None:
+    *arguments, include, player = load("demo").generate_launch_description().args[0]
+    assert [argument.args[0] for argument in arguments] == ["video", "loops"]
+    assert Path(arguments[0].default_value).is_file()
+    assert dict(include.launch_arguments) == dict(player.remappings)
+    assert set(dict(player.remappings)) == {"image", "camera_info"} <= ARGUMENTS
+    assert player.executable == "player"
+
+
 def test_parameter_file_holds_every_parameter_at_its_default() -> None:
     (selector,) = yaml.safe_load((ROOT / "config" / "estimate.yaml").read_text()).values()
     values = selector["ros__parameters"]
@@ -115,22 +204,72 @@ def test_parameter_file_holds_every_parameter_at_its_default() -> None:
     assert validate(values, TABLE) == {parameter.name: parameter.default for parameter in TABLE}
 
 
-def test_rviz_shows_what_the_node_publishes() -> None:
-    displays = yaml.safe_load((ROOT / "config" / "smplerx.rviz").read_text())["Visualization Manager"]["Displays"]
-    topics = {display["Topic"]["Value"]: display["Class"].split("/")[1] for display in displays if "Topic" in display}
-    assert topics == {"/smplerx/markers": "MarkerArray", "/smplerx/overlay": "Image", "image": "Image"}
+def _displays() -> list[dict[str, Any]]:
+    manager = yaml.safe_load((ROOT / "config" / "smplerx.rviz").read_text())["Visualization Manager"]
+    assert manager["Global Options"]["Fixed Frame"] == FRAME_ID
+    return [{**display, "Class": display["Class"].split("/")[1]} for display in manager["Displays"]]
 
 
-def test_with_the_real_launch() -> None:
-    launch = pytest.importorskip("launch", reason="comes with a ROS installation, not with the wheels")
-    pytest.importorskip("launch_ros")
-    description = _load().generate_launch_description()
+def _rviz_topics() -> dict[str, str]:
+    """Message types by topic."""
+    return {display["Topic"]["Value"]: MESSAGES[display["Class"]] for display in _displays() if "Topic" in display}
+
+
+def test_rviz_shows_everything_out_of_the_box() -> None:
+    displays = _displays()
+    assert sorted(display["Class"] for display in displays) == ["Grid", "Image", "Image", "MarkerArray", "TF"]
+    assert all(display["Enabled"] for display in displays)
+    (markers,) = [display for display in displays if display["Class"] == "MarkerArray"]
+    assert markers["Namespaces"] == dict.fromkeys(NAMESPACES, True)
+
+
+def test_rviz_s_topics_are_the_running_node_s(start_node: Callable[..., Any], graph: Graph) -> None:
+    named = _rviz_topics()
+    assert named.pop("/camera/image_raw") == MESSAGES["Image"]  # the camera's, as the launch file calls it
+    start_node()
+
+    def published() -> dict[str, list[str]] | None:
+        if "smplerx" not in graph.node.get_node_names():
+            return None
+        by_topic = dict(graph.node.get_publisher_names_and_types_by_node("smplerx", "/"))
+        return by_topic if set(named) <= set(by_topic) else None
+
+    found = graph.spin_until(published)
+    assert {topic: found[topic] for topic in named} == {topic: [kind] for topic, kind in named.items()}
+
+
+@pytest.mark.skipif(not HAS_LAUNCH, reason="ros2 launch comes with a ROS installation, not with the wheels")
+@pytest.mark.parametrize("name", ["estimate", "demo"])
+def test_with_the_real_launch(name: str) -> None:
+    import launch
+
+    description = _load(name).generate_launch_description()
     arguments = {argument.name: argument for argument in description.get_launch_arguments()}
-    assert sorted(arguments) == ARGUMENTS
+    assert set(arguments) == (ARGUMENTS if name == "estimate" else ARGUMENTS | {"video", "loops"})
     context = launch.LaunchContext()
     for argument in arguments.values():
         argument.execute(context)
-    context.launch_configurations["device"] = "cpu"
-    (opaque,) = [entity for entity in description.entities if isinstance(entity, launch.actions.OpaqueFunction)]
-    (node,) = opaque.execute(context)
-    assert node.node_executable == "estimator"
+    context.launch_configurations.update({"cameras": "[front, left]", "viewer": "true", "rviz": "true"})
+    if name == "estimate":
+        (opaque,) = [entity for entity in description.entities if isinstance(entity, launch.actions.OpaqueFunction)]
+        nodes = opaque.execute(context)
+        assert [node.node_executable for node in nodes] == ["estimator", "viewer", "viewer", "rviz2"]
+
+
+@pytest.mark.skipif(find_spec("ros2launch") is None, reason="ros2 launch comes with a ROS installation")
+def test_the_demo_launched_for_real(graph: Graph) -> None:
+    people = graph.listen(PersonArray, "/robot/smplerx/people")
+    command = [sys.executable, "-c", "from ros2cli.cli import main; main()", "launch"]
+    process = subprocess.Popen(
+        [*command, str(ROOT / "launch" / "demo.launch.py"), "namespace:=robot"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        graph.spin_until(lambda: any(message.people for message in people), LAUNCH_S)
+    finally:
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=LAUNCH_S)
+    assert process.returncode == 0, output
+    assert output.count("process has finished cleanly") == 2, output
