@@ -210,7 +210,7 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "smoothing_rotation_cutoff",
         float,
-        1.0,
+        0.5,
         "Cutoff frequency of a joint at rest in Hz: lower is steadier.",
         range=(0.01, 100.0),
         live=True,
@@ -218,8 +218,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "smoothing_rotation_per_speed",
         float,
-        8.0,
-        "Hz added to the cutoff for each rad/s of a joint: higher follows faster.",
+        9.0,
+        "Hz added to the cutoff for each rad/s beyond a joint at rest: higher follows faster.",
         range=(0.0, 1000.0),
         live=True,
     ),

@@ -21,7 +21,7 @@ _ROTATIONS = ("global_orient", "body_pose", "left_hand_pose", "right_hand_pose",
 _RAY = Cutoff(least=8.0, per_speed=100.0)
 _SHAPE = Cutoff(least=0.2, per_speed=0.0)
 _EXPRESSION = Cutoff(least=2.0, per_speed=2.0)
-_ROTATION = Cutoff(least=1.0, per_speed=8.0)
+_ROTATION = Cutoff(least=0.5, per_speed=9.0)
 _DISTANCE = Cutoff(least=0.5, per_speed=5.0)
 
 
