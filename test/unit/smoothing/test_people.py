@@ -82,7 +82,7 @@ def test_velocities_of_a_steady_walk():
 
 @pytest.mark.parametrize("rate", [15.0, 30.0, 60.0])
 def test_velocity_of_a_waving_hand(rate):
-    """1 Hz and 0.3 m: speeds are less than 10 % off, and late by the filter and half the step that they are taken from."""
+    """1 Hz, 0.3 m: speeds less than 10 % off, late by the filter and half the step that they are taken from."""
     velocities, reach, speeds = VelocityEstimator(), 0.3, []
     times = np.arange(0, 6, 1 / rate)
     for time in times:
