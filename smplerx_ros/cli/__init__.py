@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import logging
+import signal
 import sys
+import threading
 from collections.abc import Sequence
 from types import MappingProxyType
 
@@ -34,6 +36,8 @@ EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, _terminate)
     parsed = _parser().parse_args(arguments)
     try:
         return int(COMMANDS[parsed.command].run(parsed))
@@ -42,6 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
+
+
+def _terminate(number: int, _: object) -> None:
+    """End as at Ctrl-C: what was begun is cleared away, and child processes end, too."""
+    sys.exit(128 + number)
 
 
 def _parser() -> argparse.ArgumentParser:

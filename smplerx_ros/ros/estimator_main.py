@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -16,13 +19,15 @@ if TYPE_CHECKING:
 
 # Everything of ROS is imported after the signal handlers stand: a signal during the imports ends the process, too.
 
+SPIN_S = 0.2  # an executor that is woken goes on waiting: only its timeout ends that
+_SEGMENT_LOCK = r"/dev/shm/fastrtps_[0-9a-f]{16}_el"
 LAST_RESORT_S = 1.8  # after the signal: whatever still blocks is given up
 
 
 def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | None = None) -> int:
     """Run the node until a signal comes; 1 for parameters that cannot be used. The factory is for other estimators."""
     stop = threading.Event()
-    last_resort = threading.Timer(LAST_RESORT_S, os._exit, (0,))
+    last_resort = threading.Timer(LAST_RESORT_S, _end_now)
     last_resort.daemon = True
 
     def on_signal(*_: object) -> None:
@@ -54,18 +59,28 @@ def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | No
     spinner.start()
     stop.wait()
 
-    executor.wake()
     idle = node.stop()
     spinner.join()
     executor.shutdown()
     node.destroy_node()
     rclpy.try_shutdown()
     if not idle:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(0)  # native code still runs in the abandoned thread: the interpreter cannot be taken down under it
+        _end_now()  # native code still runs in the abandoned thread: the interpreter cannot be taken down under it
     last_resort.cancel()
     return 0
+
+
+def _end_now() -> None:
+    """End while something still runs; Fast DDS then leaves the shared memory whose lock is open here."""
+    for descriptor in Path("/proc/self/fd").glob("*"):
+        with suppress(OSError):  # closed meanwhile
+            lock = descriptor.readlink()
+            if re.fullmatch(_SEGMENT_LOCK, str(lock)):
+                lock.with_name(lock.name.removesuffix("_el")).unlink(missing_ok=True)
+                lock.unlink(missing_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)
 
 
 def _spin(executor: Executor, stop: threading.Event) -> None:
@@ -74,7 +89,7 @@ def _spin(executor: Executor, stop: threading.Event) -> None:
 
     while not stop.is_set():
         try:
-            executor.spin_once()
+            executor.spin_once(timeout_sec=SPIN_S)
         except ExternalShutdownException:
             stop.set()
         except Exception:
