@@ -68,7 +68,8 @@ def body_axes(seen: Recording) -> Iterator[str | None]:
         for message in seen.of(f"/humans/bodies/{identity}/skeleton2d"):
             camera = seen.cameras.get(message.frame_id)
             points = np.asarray(message.value)
-            if message.stamp_ns not in frames or points[[_NECK, _RIGHT_HIP, _LEFT_HIP], 2].min() < _SURE:
+            needed = points[[_NECK, _RIGHT_HIP, _LEFT_HIP]]
+            if message.stamp_ns not in frames or needed[:, 2].min() < _SURE or needed.max() > 1:
                 continue
             frame = frames[message.stamp_ns]
             pixels = points[:, :2] * ((camera.width, camera.height) if camera else (4, 3))
