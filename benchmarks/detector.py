@@ -1,85 +1,41 @@
 #!/usr/bin/env python3
 """People found, false boxes and time of the embedded detector, on frames whose people were boxed by eye.
 
-    python benchmarks/detector.py FRAMES benchmarks/detector_boxes.csv [--ssdlite ssdlite.onnx]
+    python benchmarks/detector.py FRAMES benchmarks/detector_boxes.csv [--sizes] [--ssdlite ssdlite.onnx] [--onnx FILE]
 
 FRAMES holds the images that the table names (detector.md says where they come from). The table's rows are boxes of
 kind `person`, of kind `ignore` (people too hidden to be counted: found or not, it does not matter) and of kind `none`
-(an image without people). Close-ups are cut from the same frames: every person at least 250 px high, once the whole
-body and once the upper half filling the height of a 4:3 image.
+(an image without people). Other images are made from them (detector_views.py). `--sizes` compares the sizes at which
+the network may see whole images, with close-ups: every person at least 250 px high, once the whole body and once the
+upper half filling the height of a 4:3 image.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import cv2
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
+from detector_views import Case, Image, close_ups, group, load, views
 
-from smplerx_ros.detection.builtin import MAX_OVERLAP, BuiltinDetector
+from smplerx_ros.detection.builtin import BuiltinDetector
+from smplerx_ros.detection.merge import MAX_OVERLAP
+from smplerx_ros.detection.onnx import OnnxDetector
 from smplerx_ros.tracking.tracker import overlaps
 from smplerx_ros.types import Box
 
-Image = NDArray[np.uint8]
 Detector = Callable[[Image], list[Box]]
 SIZES = ((192,), (256,), (320,), (384,), (416,), (448,), (512,), (384, 192), (448, 192), (512, 192))
 THRESHOLDS = (0.15, 0.2, 0.25, 0.3)
 SSD_THRESHOLDS = (0.3, 0.5)
 LOWEST = 0.1
 FOUND = 0.5  # intersection over union
-MIN_CLOSE_UP = 250  # pixels of a person's height
-
-
-@dataclass
-class Case:
-    """One image with its boxes."""
-
-    image: Image
-    people: list[Box] = field(default_factory=list)
-    ignored: list[Box] = field(default_factory=list)
-
-
-def load(frames: Path, table: Path) -> dict[str, Case]:
-    """Cases by file name."""
-    cases: dict[str, Case] = {}
-    for row in csv.DictReader(table.open()):
-        name = row["image"]
-        if name not in cases:
-            picture = cv2.imread(str(frames / name))
-            if picture is None:
-                raise SystemExit(f"{frames / name}: no image; detector.md says where the frames come from")
-            cases[name] = Case(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
-        if row["kind"] != "none":
-            box = Box(*(float(row[key]) for key in ("x0", "y0", "x1", "y1")))
-            (cases[name].people if row["kind"] == "person" else cases[name].ignored).append(box)
-    return cases
-
-
-def close_ups(cases: Sequence[Case], share: float) -> list[Case]:
-    """Every large person alone, the upper `share` of the box filling most of the height."""
-    cut = []
-    for case in cases:
-        height, width = case.image.shape[:2]
-        for box in case.people:
-            if box.height < MIN_CLOSE_UP:
-                continue
-            side = 1.1 * share * box.height
-            top = box.y0 - 0.05 * side
-            middle = (box.x0 + box.x1) / 2
-            x0, y0 = max(0, int(middle - side * 2 / 3)), max(0, int(top))
-            x1, y1 = min(width, int(middle + side * 2 / 3)), min(height, int(top + side))
-            seen = Box(max(0, box.x0 - x0), max(0, box.y0 - y0), min(x1, box.x1) - x0, min(y1, box.y1) - y0)
-            cut.append(Case(np.ascontiguousarray(case.image[y0:y1, x0:x1]), [seen]))
-    return cut
 
 
 def score(found: Sequence[Box], case: Case) -> tuple[int, int]:
@@ -98,13 +54,6 @@ def score(found: Sequence[Box], case: Case) -> tuple[int, int]:
 def _ignored(box: Box, case: Case) -> bool:
     x, y = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
     return any(other.x0 <= x <= other.x1 and other.y0 <= y <= other.y1 for other in case.ignored)
-
-
-def group(name: str) -> str:
-    """The part of the table that an image counts for."""
-    if name.startswith("vtest"):
-        return "far"
-    return "portrait" if name.startswith(("single", "multi", "calib")) else "other"
 
 
 def ssdlite(path: Path, threads: int, tiled: bool) -> Detector:
@@ -169,15 +118,23 @@ def measure(label: str, detect: Detector, thresholds: Sequence[float], cases: di
         print(f"| {label} | {threshold} | {' | '.join(cells)} | {false} | {milliseconds:.0f} |")
 
 
-def main() -> None:
-    """Measure all options."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("frames", type=Path)
-    parser.add_argument("table", type=Path)
-    parser.add_argument("--ssdlite", type=Path, help="the other candidate's ONNX file")
-    parser.add_argument("--threads", type=int, default=1)
-    args = parser.parse_args()
-    cases = load(args.frames, args.table)
+def compare_views(detectors: dict[str, Detector], cases: dict[str, Case]) -> None:
+    """Print people found, false boxes and CPU time of an image (mean), for each kind of image."""
+    print(f"| images | people | {' | '.join(f'{name}: found, false, ms' for name in detectors)} |")
+    print("|---" * (2 + len(detectors)) + "|")
+    for kind, members in views(cases).items():
+        cells = []
+        for detect in detectors.values():
+            start = time.process_time()
+            found = [detect(case.image) for case in members]
+            milliseconds = 1e3 * (time.process_time() - start) / len(members)
+            hits, false = zip(*map(score, found, members), strict=True)
+            cells.append(f"{sum(hits)}, {sum(false)}, {milliseconds:.0f}")
+        print(f"| {kind} ({len(members)}) | {sum(len(case.people) for case in members)} | {' | '.join(cells)} |")
+
+
+def compare_sizes(args: argparse.Namespace, cases: dict[str, Case]) -> None:
+    """Print people found at sizes of the whole image and thresholds."""
     heads = ["far", "other", "portrait"]
     order = sorted(cases, key=lambda name: (heads.index(group(name)), name))
     cases = {name: cases[name] for name in order}
@@ -187,9 +144,36 @@ def main() -> None:
         measure("SSDLite stretched", ssdlite(args.ssdlite, args.threads, False), SSD_THRESHOLDS, cases)
         measure("SSDLite stretched + tiles", ssdlite(args.ssdlite, args.threads, True), SSD_THRESHOLDS, cases)
     for sizes in SIZES:
-        detector = BuiltinDetector(threads=args.threads, threshold=LOWEST, sizes=sizes)
+        detector = BuiltinDetector(threads=args.threads, threshold=LOWEST, sizes=sizes, tiled=False)
         label = "MoveNet " + " + ".join(map(str, sizes))
         measure(label, lambda image, d=detector: d.detect([image])[0], THRESHOLDS, cases)  # type: ignore[misc]
+
+
+def main() -> None:
+    """Measure all options."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("frames", type=Path)
+    parser.add_argument("table", type=Path)
+    parser.add_argument("--sizes", action="store_true", help="compare sizes instead")
+    parser.add_argument("--ssdlite", type=Path, help="with --sizes: the other candidate's ONNX file")
+    parser.add_argument("--onnx", type=Path, help="a detector for detector: onnx, compared with the embedded one")
+    parser.add_argument("--onnx-threshold", type=float, default=0.3)
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    cases = load(args.frames, args.table)
+    if args.sizes:
+        compare_sizes(args, cases)
+        return
+    whole = BuiltinDetector(threads=args.threads, tiled=False)
+    tiled = BuiltinDetector(threads=args.threads)
+    detectors: dict[str, Detector] = {
+        "whole image": lambda image: whole.detect([image])[0],
+        "with tiles": lambda image: tiled.detect([image])[0],
+    }
+    if args.onnx:
+        other = OnnxDetector(args.onnx, threads=args.threads, threshold=args.onnx_threshold)
+        detectors[args.onnx.stem] = lambda image: other.detect([image])[0]
+    compare_views(detectors, cases)
 
 
 if __name__ == "__main__":
