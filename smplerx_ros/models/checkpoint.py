@@ -35,7 +35,7 @@ def read_checkpoint(path: str | Path, backbone: Backbone | None = None) -> tuple
     data, or whose tensors are not exactly the network's: they are listed.
     """
     path = Path(path)
-    state = _network_state(_load(path), path)
+    state = read_tensors(path)
     found = detect(state, path)
     if backbone is None:
         backbone = next((entry for entry in BACKBONES.values() if entry.checkpoint == path.name), found)
@@ -46,6 +46,11 @@ def read_checkpoint(path: str | Path, backbone: Backbone | None = None) -> tuple
         )
     _check_tensors(state, backbone, path)
     return backbone, {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """What a file holds, by published names where it is one of these networks; raises ModelFileError."""
+    return _network_state(_load(path), path)
 
 
 def detect(state: Mapping[str, Tensor], path: Path) -> Backbone:

@@ -65,6 +65,7 @@ class Settings:
     out: str  # directory of the run
     data: DataSettings
     checkpoint: str = ""  # to start from; empty: weights at random
+    encoder_checkpoint: str = ""  # ViTPose's, for the encoder of a network at random
     train: str = "all"  # or backbone, head, neck_and_head; the rest is frozen
     body_model: str = ""  # SMPLX_NEUTRAL.npz; empty: the embedded stand-in
     epochs: int = 5
@@ -91,6 +92,8 @@ class Settings:
                 raise ConfigError(f"{name} {getattr(self, name)!r}: must be above zero")
         if not 0 <= self.min_learning_rate <= self.learning_rate:
             raise ConfigError(f"min_learning_rate {self.min_learning_rate!r}: must be 0 to learning_rate")
+        if self.checkpoint and self.encoder_checkpoint:
+            raise ConfigError("encoder_checkpoint: a network that starts from `checkpoint` has its encoder already")
         if not self.data.sets:
             raise ConfigError("data.sets: name at least one set")
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..errors import ModelFileError
 from ..models import vit
-from ..models.checkpoint import read_checkpoint
+from ..models.checkpoint import read_checkpoint, read_tensors
 from ..models.network import ENCODER, load_published
 from ..models.registry import Backbone
 from ..models.smpler_x import SmplerX
@@ -52,6 +52,25 @@ def load_network(path: str | Path, backbone: Backbone) -> SmplerX:
     assert isinstance(network, SmplerX)
     network.train()
     return network
+
+
+def load_encoder(path: str | Path, network: SmplerX) -> None:
+    """Puts ViTPose's backbone, as its authors publish it, into `network`; the task tokens, which it lacks, stay.
+
+    Raises ModelFileError for a file that is another network's.
+    """
+    path = Path(path)
+    tensors = read_tensors(path)  # calls a backbone an encoder
+    encoder = {name.removeprefix(ENCODER): value for name, value in tensors.items() if name.startswith(ENCODER)}
+    if "pos_embed" not in encoder:
+        raise ModelFileError(f"checkpoint {path}: no backbone with a position embedding in it; is it ViTPose's?")
+    own = {name: value.detach() for name, value in network.encoder.state_dict().items()}
+    own |= vit.from_published(encoder)
+    try:
+        network.encoder.load_state_dict(own)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip()
+        raise ModelFileError(f"checkpoint {path}: not the ViTPose backbone of this network ({reason})") from error
 
 
 def load_progress(path: Path) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from .losses import losses, total
 from .network import TrainingNetwork, check_trainable, untrained
 from .sampling import BatchSampler
 from .settings import SetSettings, Settings, ValidationSettings
-from .snapshots import LAST, load_network, load_progress, save_snapshot
+from .snapshots import LAST, load_encoder, load_network, load_progress, save_snapshot
 from .validation import Validation
 
 log = logging.getLogger(__name__)
@@ -185,7 +185,10 @@ def _network(settings: Settings, last: Path | None) -> SmplerX:
         return load_network(last or settings.checkpoint, backbone)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        return untrained(backbone)
+        network = untrained(backbone)
+    if settings.encoder_checkpoint:
+        load_encoder(settings.encoder_checkpoint, network)
+    return network
 
 
 def _people(entry: SetSettings | ValidationSettings, settings: Settings, body: BodyModel) -> PeopleSet:

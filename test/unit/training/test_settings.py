@@ -9,7 +9,12 @@ import pytest
 from smplerx_ros.cli import main
 from smplerx_ros.cli.finetune import RECIPES
 from smplerx_ros.errors import ConfigError
-from smplerx_ros.evaluation.training_sets import FINETUNE_PEOPLE_PER_EPOCH, FINETUNE_RECIPES
+from smplerx_ros.evaluation.training_sets import (
+    FINETUNE_PEOPLE_PER_EPOCH,
+    FINETUNE_RECIPES,
+    PEOPLE_PER_EPOCH,
+    TRAINING_SETS,
+)
 from smplerx_ros.models.registry import BACKBONES
 from smplerx_ros.training.settings import read_settings
 
@@ -89,6 +94,13 @@ def test_recipes_are_the_papers(name: str) -> None:
     assert (settings.epochs, settings.batch_size, settings.train, settings.seed) == (5, 16, "all", 2023)
     assert settings.backbone in BACKBONES
     assert settings.checkpoint
+
+
+def test_foundation_recipe_is_the_papers() -> None:
+    settings = read_settings(RECIPES / "foundation_h32.yaml")
+    assert {entry.name for entry in settings.data.sets} == set(TRAINING_SETS)
+    assert settings.data.samples_per_epoch == PEOPLE_PER_EPOCH[32]
+    assert (settings.epochs, settings.learning_rate, settings.min_learning_rate) == (10, 1e-5, 1e-6)
 
 
 def test_command_lists_recipes_and_refuses(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

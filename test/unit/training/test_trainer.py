@@ -144,12 +144,30 @@ def test_published_position_embedding_is_the_same_function() -> None:
     assert (state["encoder.pos_embed"][:, 1:] + state["encoder.pos_embed"][:, :1] == network.encoder.pos_embed).all()
 
 
+def test_an_encoder_can_start_as_vitpose(settings: Make, tmp_path: Path) -> None:
+    source = published_state(untrained(BACKBONES["smallest"]))
+    backbone = {name.replace("encoder.", "backbone."): value for name, value in source.items() if "task" not in name}
+    path = tmp_path / "vitpose.pth"
+    torch.save({"state_dict": {**backbone, "keypoint_head.x": torch.zeros(1)}}, path)
+    random = weights(Trainer(settings(out=settings().out + "r")))
+    found = published_state(Trainer(settings(encoder_checkpoint=str(path))).network)
+    encoder = [name for name in source if name.startswith("encoder.") and "task" not in name]
+    assert all((found[name] == source[name]).all() for name in encoder)
+    assert (found["encoder.task_tokens"] == random["encoder.reg_token"]).all()
+    torch.save({"backbone.pos_embed": torch.zeros(1, 193, 8)}, path)
+    with pytest.raises(ModelFileError, match="not the ViTPose backbone"):
+        Trainer(settings(encoder_checkpoint=str(path)))
+    torch.save({"other": torch.zeros(1)}, path)
+    with pytest.raises(ModelFileError, match="is it ViTPose's"):
+        Trainer(settings(encoder_checkpoint=str(path)))
+
+
 def test_precision_of_the_heavy_parts_can_be_reduced(settings: Make) -> None:
-    exact, _ = trained(settings(), until=3)
-    reduced, trainer = trained(settings(out=settings().out + "bf16", precision="bf16"), until=3)
+    exact, _ = trained(settings(), until=2)
+    reduced, trainer = trained(settings(out=settings().out + "bf16", precision="bf16"), until=2)
     assert all(value.dtype != torch.bfloat16 for value in weights(trainer).values())
     assert reduced != exact
-    np.testing.assert_allclose(reduced, exact, rtol=0.05)
+    np.testing.assert_allclose(reduced, exact, rtol=0.01)
 
 
 def test_loading_processes_change_nothing(settings: Make) -> None:
@@ -198,9 +216,10 @@ def test_two_processes_have_the_gradients_of_one_with_the_double_batch(settings:
         found[processes] = torch.load(result)
     assert found[1].keys() == found[2].keys()
     assert any("running_var" in name for name in found[1])
+    rounding = 1e-6 * max(float(value.abs().max()) for name, value in found[1].items() if "running" not in name)
     for name, expected in found[1].items():
-        largest = float(expected.abs().max())
-        assert float((found[2][name] - expected).abs().max()) <= 1e-4 * largest + 1e-9, name
+        allowed = 1e-4 * float(expected.abs().max()) + rounding
+        assert float((found[2][name] - expected).abs().max()) <= allowed, name
 
 
 def _plain(value: Any) -> Any:

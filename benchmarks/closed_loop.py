@@ -1,0 +1,193 @@
+"""The closed loop on a CPU: python benchmarks/closed_loop.py [--out out/closed_loop] [--pictures docs/images]
+
+Renders people, trains a tiny network of SMPLer-X's structure on them from nothing, measures it on others that it has
+never seen, and lets the trained bundle estimate a rendered clip. Each part is one of the package's commands; what is
+already in OUT is not made again, and a training that was stopped goes on. It shows that the pieces fit together; the
+network knows rendered people only, of one body, and nothing else.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from smplerx_ros.body import BodyModel, load_body
+from smplerx_ros.cli import main as smplerx
+from smplerx_ros.estimator import Estimator
+from smplerx_ros.evaluation.report import command_line, machine, write_report
+from smplerx_ros.synthetic.clip import ClipFrame, random_clip
+from smplerx_ros.synthetic.scene import SceneOptions
+from smplerx_ros.training.history import read_history
+from smplerx_ros.types import Box, Frame, Person
+from smplerx_ros.video import VideoWriter
+from smplerx_ros.viewer.overlay import draw_people
+
+Image = NDArray[np.uint8]
+
+CONFIG = Path(__file__).parent / "closed_loop.yaml"
+TURN_DEG = 75.0  # people more or less face the camera: from the back, minutes of training do not suffice
+PICTURE = 256  # pixels, width and height
+TRAIN_SEED, HELD_OUT_SEED, CLIP_SEED = 0, 1, 4
+HELD_OUT = 100  # people
+CLIP = SceneOptions(width=480, height=480, turn_deg=TURN_DEG)
+CLIP_FRAMES, CLIP_RATE = 90, 15.0
+SHOWN = 6  # frames in the picture
+
+
+def synthesize(out: Path, samples: int, seed: int, processes: int) -> None:
+    """A set, unless it is there."""
+    if (out / "humandata.npz").is_file():
+        return
+    options = {"samples": samples, "seed": seed, "processes": processes, "turn-deg": TURN_DEG}
+    options |= {"width": PICTURE, "height": PICTURE}
+    run("synthesize", "--out", str(out), *(f"--{name}={value}" for name, value in options.items()))
+
+
+def run(*arguments: str) -> None:
+    """One of the package's commands; ends this program where it fails."""
+    print(f"$ python -m smplerx_ros {' '.join(arguments)}", flush=True)
+    code = smplerx(arguments)
+    if code:
+        sys.exit(code)
+
+
+@dataclass(frozen=True)
+class Followed:
+    """A frame of the clip, what was estimated, and the overlay."""
+
+    truth: ClipFrame
+    person: Person | None
+    overlay: Image
+
+
+def follow(body: BodyModel, bundle: Path) -> list[Followed]:
+    """The bundle on a rendered clip; boxes are the true ones, as a user's own detector would give them."""
+    estimator = Estimator.from_config({"backbone": "tiny", "weights": str(bundle), "detector": "topic", "threads": 1})
+    followed = []
+    for shot in random_clip(body, CLIP, CLIP_SEED, CLIP_FRAMES, CLIP_RATE):
+        low, high = _extent(body, shot)
+        stamp = round(shot.seconds * 1e9)
+        frame = Frame(shot.image, shot.camera, stamp, detections=(Box(*low, *high),))
+        people = estimator.process([frame])[0]
+        overlay = draw_people(shot.image, people.people, body, people.camera)
+        followed.append(Followed(shot, people.people[0] if people.people else None, overlay))
+    return followed
+
+
+def _extent(body: BodyModel, shot: ClipFrame) -> tuple[NDArray[Any], NDArray[Any]]:
+    pixels = shot.camera.project(body.vertices(shot.params)[0])
+    border = [shot.camera.width - 1, shot.camera.height - 1]
+    return pixels.min(axis=0).clip(0, border), pixels.max(axis=0).clip(0, border)
+
+
+def clip_errors(body: BodyModel, followed: list[Followed]) -> dict[str, float]:
+    """Over the frames with a person: millimetres from the pelvis, and pixels in relation to the person's height."""
+    seen = [shot for shot in followed if shot.person is not None]
+    metres, shares = [], []
+    for shot in seen:
+        assert shot.person
+        joints, truth = shot.person.joints[:22], body.joints(shot.truth.params)[0, :22]
+        metres.append(np.linalg.norm((joints - joints[0]) - (truth - truth[0]), axis=1).mean())
+        low, high = _extent(body, shot.truth)
+        pixels = shot.truth.camera.project(truth) - shot.person.joints_image[:22]
+        shares.append(np.linalg.norm(pixels, axis=1).mean() / (high - low)[1])
+    return {
+        "frames": len(followed),
+        "frames with the person": len(seen),
+        "body joints from the pelvis, mm": round(1e3 * float(np.mean(metres))),
+        "body joints in the image, percent of the person's height": round(100 * float(np.mean(shares)), 1),
+    }
+
+
+def contact_sheet(followed: list[Followed]) -> Image:
+    """Some frames over their overlays, half as large."""
+    chosen = [followed[k] for k in np.linspace(0, len(followed) - 1, SHOWN).round().astype(int)]
+    rows = [np.concatenate([getter(shot) for shot in chosen], axis=1) for getter in (_picture, _overlay)]
+    return np.asarray(cv2.resize(np.concatenate(rows), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def _picture(shot: Followed) -> Image:
+    return shot.truth.image
+
+
+def _overlay(shot: Followed) -> Image:
+    return shot.overlay
+
+
+def curve(steps: list[int], errors: list[float]) -> Image:
+    """PVE on people that were not trained on, against steps; the dashed line is half of the untrained network's."""
+    width, height, left, right, top, bottom = 720, 400, 70, 20, 40, 50
+    image = np.full((height, width, 3), 255, np.uint8)
+    highest = 100 * np.ceil(max(errors) / 100)
+
+    def at(step: float, error: float) -> tuple[int, int]:
+        x = left + (width - left - right) * step / max(steps)
+        return round(x), round(height - bottom - (height - top - bottom) * error / highest)
+
+    def write(text: str, x: int, y: int) -> None:
+        cv2.putText(image, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, 0.45, (60, 60, 60), 1, cv2.LINE_AA)
+
+    for error in np.arange(0, highest + 1, 100):
+        cv2.line(image, at(0, error), at(max(steps), error), (225, 225, 225), 1)
+        write(f"{error:.0f}", 30, at(0, error)[1] + 5)
+    for step in np.linspace(0, max(steps), 6):
+        write(f"{step:.0f}", at(step, 0)[0] - 12, height - 28)
+    for start in np.arange(0, max(steps), max(steps) / 60):
+        cv2.line(image, at(start, errors[0] / 2), at(start + max(steps) / 120, errors[0] / 2), (200, 120, 60), 1)
+    points = np.array([at(step, error) for step, error in zip(steps, errors, strict=True)], np.int32)
+    cv2.polylines(image, [points], False, (30, 90, 180), 2, cv2.LINE_AA)
+    write("PVE, mm, people not trained on (dashed: half of the untrained network's)", left, 24)
+    write("steps", width // 2, height - 8)
+    return image
+
+
+def main() -> int:
+    """All of it; exit code 1 where the error did not fall to less than half."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("out/closed_loop"), help="[%(default)s]")
+    parser.add_argument("--samples", type=int, default=2000, help="rendered people to train on [%(default)s]")
+    parser.add_argument("--processes", type=int, default=2, help="that render [%(default)s]")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of closed_loop.yaml")
+    parser.add_argument("--pictures", type=Path, help="folder for training_curve.png and trained_overlay.png [OUT]")
+    arguments = parser.parse_args()
+    out: Path = arguments.out
+    synthesize(out / "train", arguments.samples, TRAIN_SEED, arguments.processes)
+    synthesize(out / "held_out", HELD_OUT, HELD_OUT_SEED, arguments.processes)
+    bundle = out / "run" / "bundle"
+    if not bundle.is_dir():
+        changes = [f"data.root={out}", f"out={out / 'run'}", *arguments.set]
+        run("finetune", str(CONFIG), "--resume", *(f"--set={change}" for change in changes))
+    evaluated = ("--dataset=synthetic", f"--data={out / 'held_out'}", f"--out={out / 'evaluation'}")
+    run("evaluate", *evaluated, "--backbone=tiny", f"--weights={bundle}")
+    measured = [record for record in read_history(out / "run") if record["group"] == "validation"]
+    steps, errors = [record["step"] for record in measured], [record["pve"] for record in measured]
+    body = load_body()
+    followed = follow(body, bundle)
+    with VideoWriter(out / "clip.mp4", CLIP_RATE) as clip, VideoWriter(out / "overlay.mp4", CLIP_RATE) as overlay:
+        for shot in followed:
+            clip.write(shot.truth.image, shot.truth.seconds)
+            overlay.write(shot.overlay, shot.truth.seconds)
+    pictures = arguments.pictures or out
+    pictures.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(pictures / "training_curve.png"), curve(steps, errors)[:, :, ::-1])
+    cv2.imwrite(str(pictures / "trained_overlay.jpg"), contact_sheet(followed)[:, :, ::-1])
+    found = clip_errors(body, followed)
+    text = (
+        f"PVE on {HELD_OUT} people not trained on: {errors[0]:.0f} mm untrained, {errors[-1]:.0f} mm after "
+        f"{steps[-1]} steps.\n\nThe clip: " + ", ".join(f"{name} {value}" for name, value in found.items()) + "."
+    )
+    print(text)
+    content = {"validation": measured, "clip": found}
+    write_report(out, "closed_loop", content, text, command_line(), machine())
+    return 0 if errors[-1] < errors[0] / 2 else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
