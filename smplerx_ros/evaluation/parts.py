@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from pathlib import Path
@@ -44,10 +44,16 @@ class Part:
     params: Mapping[str, FloatArray]  # (n, ...) predicted, NaN where not measured
 
     @classmethod
-    def empty(cls, images: NDArray[np.int64], detections: NDArray[np.int64], rows: NDArray[np.int64]) -> Part:
-        """Nobody measured."""
+    def empty(
+        cls,
+        images: NDArray[np.int64],
+        detections: NDArray[np.int64],
+        rows: NDArray[np.int64],
+        status: Sequence[Status],
+    ) -> Part:
+        """Nobody measured; `status`: why not."""
         unknown = {name: np.full((len(rows), size), np.nan, np.float32) for name, size in PARAM_SIZES.items()}
-        return cls(images, detections, rows, np.full(len(rows), int(Status.NO_IMAGE)), {}, unknown)
+        return cls(images, detections, rows, np.array(status, np.int64), {}, unknown)
 
     def measured(self, index: NDArray[np.int64], params: SmplxParams, errors: Mapping[str, FloatArray]) -> Part:
         """With the results of the people at `index`."""

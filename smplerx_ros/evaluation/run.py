@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -37,7 +37,7 @@ class Detector(Protocol):
 class Evaluation:
     """One evaluation. With a `detector` people are found first, then matched to the truth by their joints."""
 
-    people: LoadedSet
+    dataset: LoadedSet
     predictor: Predictor
     judge: Judge
     body: BodyModel  # neutral
@@ -62,7 +62,7 @@ class Evaluation:
 
     def _batches(self, done: set[int], size: int) -> Iterator[list[_Scene]]:
         batch: list[_Scene] = []
-        for number, rows in enumerate(_rows_by_image(self.people)):
+        for number, rows in enumerate(_rows_by_image(self.dataset)):
             if number in done:
                 continue
             batch.append(_Scene(number, rows))
@@ -74,7 +74,7 @@ class Evaluation:
 
     def _measured(self, scenes: list[_Scene]) -> Part:
         for scene in scenes:
-            scene.image = read_image(self.people.image_path(scene.rows[0]))
+            scene.image = read_image(self.dataset.image_path(scene.rows[0]))
         seen = [scene for scene in scenes if scene.image is not None]
         self._set_boxes(seen)
         queries = [query for scene in seen for query in self._queries(scene)]
@@ -87,46 +87,44 @@ class Evaluation:
     def _set_boxes(self, scenes: list[_Scene]) -> None:
         if self.detector is None:
             for scene in scenes:
-                scene.boxes = [_box(self.people.people.boxes[row]) for row in scene.rows]
+                scene.boxes = [_box(self.dataset.people.boxes[row]) for row in scene.rows]
             return
-        for scene, found in zip(scenes, self.detector.detect([_pixels(s) for s in scenes]), strict=True):
+        images = [_pixels(scene) for scene in scenes]
+        for scene, found in zip(scenes, self.detector.detect(images) if images else [], strict=True):
             scene.boxes = list(found)
 
     def _queries(self, scene: _Scene) -> list[Query]:
-        ratio = self.people.spec.box_ratio if self.detector is None else self.predictor.detection_ratio
+        ratio = self.dataset.spec.box_ratio if self.detector is None else self.predictor.detection_ratio
         image = _pixels(scene)
         camera = self._camera(scene.rows[0], image)
         return [Query(image, box, ratio, camera) for box in scene.boxes if box is not None]
 
     def _camera(self, row: int, image: Image) -> Camera | None:
-        known = self.people.people.intrinsics
-        if known is None:
+        known = self.dataset.people.intrinsics
+        if known is None or not np.isfinite(known[row]).all() or (known[row, :2] <= 0).any():
             return None
         fx, fy, cx, cy = (float(value) for value in known[row])
         return Camera(image.shape[1], image.shape[0], np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]))
 
     def _judged(self, scenes: list[_Scene]) -> Part:
-        rows = np.array([row for scene in scenes for row in scene.rows], np.int64)
-        images = np.array([scene.number for scene in scenes], np.int64)
-        part = Part.empty(images, np.array([scene.found for scene in scenes], np.int64), rows)
-        status, chosen, first = part.status.copy(), [], 0
-        for scene in scenes:
-            if scene.image is not None:
-                own = self._own_answers(scene)
-                lost = Status.NO_BODY if self.detector is None else Status.NOT_DETECTED
-                status[first : first + len(scene.rows)] = lost
-                chosen += [(first + i, answer) for i, answer in enumerate(own) if answer is not None]
-            first += len(scene.rows)
-        part = replace(part, status=status)
-        if not chosen:
+        lost = Status.NO_BODY if self.detector is None else Status.NOT_DETECTED
+        answers = [answer for scene in scenes for answer in self._own_answers(scene)]
+        part = Part.empty(
+            images=np.array([scene.number for scene in scenes], np.int64),
+            detections=np.array([scene.found for scene in scenes], np.int64),
+            rows=np.array([row for scene in scenes for row in scene.rows], np.int64),
+            status=[Status.NO_IMAGE if scene.image is None else lost for scene in scenes for _ in scene.rows],
+        )
+        known = [(i, answer) for i, answer in enumerate(answers) if answer is not None]
+        if not known:
             return part
-        index = np.array([i for i, _ in chosen], np.int64)
-        params = SmplxParams.stack([answer.params for _, answer in chosen])
-        return part.measured(index, params, self.judge.errors(rows[index], params))
+        index = np.array([i for i, _ in known], np.int64)
+        params = SmplxParams.stack([answer.params for _, answer in known])
+        return part.measured(index, params, self.judge.errors(part.rows[index], params))
 
     def _own_answers(self, scene: _Scene) -> list[Answer | None]:
         """The answer for each of the scene's people of the truth."""
-        if self.detector is None:
+        if self.detector is None and scene.image is not None:
             return scene.answers
         answers = [answer for answer in scene.answers if answer is not None]
         own: list[Answer | None] = [None] * len(scene.rows)
@@ -135,11 +133,10 @@ class Evaluation:
         return own
 
     def _matches(self, answers: list[Answer], rows: list[int]) -> list[tuple[int, int]]:
-        keypoints = self.people.people.keypoints2d
-        assert keypoints is not None  # the command checks it
-        truth = keypoints[rows].joints_137()
-        if not answers:
+        keypoints = self.dataset.people.keypoints2d
+        if not answers or keypoints is None:  # the command refuses to detect without key points
             return []
+        truth = keypoints[rows].joints_137()
         points = self.body.landmarks137(SmplxParams.stack([answer.params for answer in answers]))[:, BODY_137]
         pixels = np.stack([answer.pixels(own) for answer, own in zip(answers, points, strict=True)])
         return match_people(pixels, truth.points[:, BODY_137], truth.valid[:, BODY_137])
@@ -149,7 +146,7 @@ class Evaluation:
             return
         height, width = _pixels(scene).shape[:2]
         people = [person_entry(a, self.body, (height, width)) for a in scene.answers if a is not None]
-        write_submission(self.submission, self.people.people.image_paths[scene.rows[0]], people)
+        write_submission(self.submission, self.dataset.people.image_paths[scene.rows[0]], people)
 
 
 @dataclass
@@ -177,14 +174,9 @@ def read_image(path: Path) -> Image | None:
     return None if image is None else np.asarray(image[..., ::-1], np.uint8)
 
 
-def count_images(people: LoadedSet) -> int:
-    """Different images of a set."""
-    return len(set(people.people.image_paths))
-
-
-def _rows_by_image(people: LoadedSet) -> list[list[int]]:
+def _rows_by_image(dataset: LoadedSet) -> list[list[int]]:
     rows: dict[str, list[int]] = {}
-    for row, path in enumerate(people.people.image_paths):
+    for row, path in enumerate(dataset.people.image_paths):
         rows.setdefault(path, []).append(row)
     return list(rows.values())
 

@@ -96,7 +96,7 @@ def test_perfect_predictions_have_no_error_in_any_measure(
     data, oracle = written(tmp_path, body, name)
     write_scans(tmp_path, body, data)
     evaluation, results = evaluated(name, tmp_path, oracle, models=folder)
-    found = figures(evaluation.people, results)
+    found = figures(evaluation.dataset, results)
     assert set(DATASETS[name].measures) <= set(found.errors)
     for measure, error in found.errors.items():
         assert found.counted[measure] == COUNT
@@ -109,7 +109,7 @@ def test_perfect_predictions_of_what_is_visible(tmp_path: Path, body: BodyModel)
     """UBody: every hundredth person, and of that one what lies in the image."""
     _, oracle = written(tmp_path, body, "ubody", count=2)
     evaluation, results = evaluated("ubody", tmp_path, oracle)
-    found = figures(evaluation.people, results)
+    found = figures(evaluation.dataset, results)
     assert found.people == 2
     for measure, error in found.errors.items():
         assert error == pytest.approx(0, abs=1e-4), measure
@@ -188,10 +188,10 @@ def test_images_that_cannot_be_read_and_empty_boxes_are_noted(tmp_path: Path, bo
     expected = [Status.MEASURED, Status.NO_IMAGE, Status.NO_BODY, Status.MEASURED]
     assert results.status.tolist() == expected
     assert np.isnan(results.errors["pve"]).tolist() == [False, True, True, False]
-    found = figures(evaluation.people, results)
+    found = figures(evaluation.dataset, results)
     assert found.counted["pve"] == 2
     about = {"body_model": "standin_anny", **evaluation.judge.about}
-    assert any("1 no image, 1 no body" in line for line in notes(evaluation.people, found, about))
+    assert any("1 no image, 1 no body" in line for line in notes(evaluation.dataset, found, about))
 
 
 class Boxes:
@@ -216,12 +216,13 @@ def test_detected_people_are_matched_and_counted(tmp_path: Path, body: BodyModel
     oracle = Oracle(data, SmplxParams(**data.params), detection_ratio=ratio)
     evaluation, results = evaluated("agora", tmp_path, oracle, detector=Boxes(data))
     assert results.status.tolist() == [Status.MEASURED] * 5 + [Status.NOT_DETECTED]
-    found = figures(evaluation.people, results)
+    assert results.detections.tolist() == [3, 3, 1]
+    found = figures(evaluation.dataset, results)
     assert found.f1 == pytest.approx(2 * 5 / (7 + 6))  # 3 + 3 + 1 detections, 6 people
     assert found.errors["pve"] == pytest.approx(0, abs=1e-4)
     bent = replace(oracle.params, body_pose=oracle.params.body_pose + np.float32(0.05))
     _, wrong = evaluated("agora", tmp_path, replace(oracle, params=bent), out="bent", detector=Boxes(data))
-    raised = figures(evaluation.people, wrong)
+    raised = figures(evaluation.dataset, wrong)
     assert raised.errors["nmve"] == pytest.approx(raised.errors["pve"] / raised.f1)
     assert raised.errors["nmje"] == pytest.approx(raised.errors["mpjpe"] / raised.f1)
 
@@ -259,14 +260,14 @@ def test_truth_of_genders_is_posed_with_their_bodies(tmp_path: Path, models: Pat
 def test_tables_hold_the_papers_figures(tmp_path: Path, body: BodyModel) -> None:
     data, oracle = written(tmp_path, body, "ubody", count=1)
     evaluation, results = evaluated("ubody", tmp_path, oracle)
-    text = table(evaluation.people, figures(evaluation.people, results))
+    text = table(evaluation.dataset, figures(evaluation.dataset, results))
     assert "| PVE (MVE) | 0.0 | 57.5 | 1 |" in text
     assert "| PA-PVE hands | 0.0 | 10.3 | 1 |" in text
     assert "| PA-MPJPE, 14 joints | 0.0 |  | 1 |" in text
-    remarks = " ".join(notes(evaluation.people, figures(evaluation.people, results), evaluation.judge.about))
+    remarks = " ".join(notes(evaluation.dataset, figures(evaluation.dataset, results), evaluation.judge.about))
     assert "not comparable" in remarks
     assert "stand-in, not SMPL-X" in remarks
-    write_samples(tmp_path / "samples.csv", evaluation.people, results)
+    write_samples(tmp_path / "samples.csv", evaluation.dataset, results)
     rows = list(csv.DictReader((tmp_path / "samples.csv").open()))
     assert [row["image"] for row in rows] == [data.image_paths[0]]
     assert float(rows[0]["pve"]) == pytest.approx(0, abs=1e-3)
