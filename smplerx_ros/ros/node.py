@@ -14,13 +14,13 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from std_srvs.srv import SetBool, Trigger
 
 from .diagnostics import SUPERSEDED, CameraHealth, NodeHealth, diagnostics
-from .input import ImageMessage, InputOptions
+from .input import InputOptions
 from .lifecycle import answer_invalid_transitions
 from .memory import memory_in_use
 from .output import Output, OutputOptions
 from .parameters import NodeParameters
 from .pipeline import EstimatorLike, Orders, Pipeline
-from .stream import CameraStream
+from .stream import Arrival, CameraStream
 from .watch import Repeater, Watch
 from .worker import LatestWorker
 
@@ -78,7 +78,7 @@ class _Running:
     """What exists from activate to deactivate."""
 
     pipeline: Pipeline
-    worker: LatestWorker[ImageMessage]
+    worker: LatestWorker[Arrival]
 
 
 class SmplerxNode(LifecycleNode):
@@ -181,10 +181,10 @@ class SmplerxNode(LifecycleNode):
         self._reporter.stop()
         super().destroy_node()
 
-    def _watched(self, pipeline: Pipeline) -> Callable[[dict[str, ImageMessage]], None]:
-        def handle(messages: dict[str, ImageMessage]) -> None:
+    def _watched(self, pipeline: Pipeline) -> Callable[[dict[str, Arrival]], None]:
+        def handle(arrivals: dict[str, Arrival]) -> None:
             with self._watch.over("the estimation of an image", ESTIMATION_LIMIT_S):
-                pipeline.handle(messages)
+                pipeline.handle(arrivals)
 
         return handle
 
@@ -213,9 +213,9 @@ class SmplerxNode(LifecycleNode):
         if self._state() == "unconfigured" and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
             self.trigger_activate()
 
-    def _put(self, camera: str, message: ImageMessage) -> None:
+    def _put(self, camera: str, arrival: Arrival) -> None:
         if self._running is not None:
-            self._running.worker.put(camera, message)
+            self._running.worker.put(camera, arrival)
 
     def _on_live_change(self, values: dict[str, Any]) -> None:
         if self._loaded is not None:

@@ -14,10 +14,9 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 from ..body import BodyModel
 from ..errors import InputError
 from ..types import PARAM_SIZES, Frame, Person
-from .input import ImageMessage
 from .output import Output, OutputOptions
 from .statistics import Statistics
-from .stream import CameraStream
+from .stream import Arrival, CameraStream
 
 if TYPE_CHECKING:
     from ..estimator import People
@@ -96,17 +95,17 @@ class Pipeline:
         self.degraded = ""  # as the last people said
         self.wanted: Callable[[], bool] = lambda: True
 
-    def handle(self, messages: Mapping[str, ImageMessage]) -> None:
+    def handle(self, arrivals: Mapping[str, Arrival]) -> None:
         """Estimate the newest image of each camera in one batch, and publish; never raises."""
-        began = perf_counter()
+        taken = perf_counter()
         frames: dict[str, Frame] = {}
-        for name, message in messages.items():
-            frame = self._streams[name].frame(message)
+        for name, arrival in arrivals.items():
+            frame = self._streams[name].frame(arrival.message)
             if frame is not None:
                 frames[name] = frame
         if not frames:
             return
-        converted = perf_counter()
+        converted = perf_counter() - taken
         try:
             self._orders.carry_out(self._estimator)
             results = dict(zip(frames, self._estimator.process(list(frames.values())), strict=True))
@@ -114,31 +113,24 @@ class Pipeline:
             self._drop(frames, error)
             return
         for name, people in results.items():
-            stages = {"convert": converted - began, **people.stage_seconds}
+            stages = {"wait": taken - arrivals[name].at, "convert": converted, **people.stage_seconds}
             try:
-                self._publish(self._streams[name], people, messages[name], stages, began)
+                self._publish(self._streams[name], replace(people, stage_seconds=stages), arrivals[name])
             except InputError as error:
                 self._streams[name].statistics.drop("bad_input", str(error))
             except Exception as error:
                 self._drop([name], error)
 
-    def _publish(
-        self,
-        stream: CameraStream,
-        people: People,
-        message: ImageMessage,
-        stages: dict[str, float],
-        began: float,
-    ) -> None:
+    def _publish(self, stream: CameraStream, people: People, arrival: Arrival) -> None:
         people = self._without_broken(people, stream.statistics)
         if not self.wanted():
             return
         start = perf_counter()
-        self._output.publish(people, message.header, self._options())
+        self._output.publish(people, arrival.message.header, self._options())
         end = perf_counter()
         self._tell_of_degradation(people.degraded)
         self.last = people
-        stages |= {"publish": end - start, "total": end - began}
+        stages = {**people.stage_seconds, "publish": end - start, "total": end - arrival.at}
         stamp = people.frame.stamp_ns
         age_ms = stream.age_ns(stamp) * 1e-6 if stamp else None
         stream.statistics.published(age_ms, len(people.people), people.left_out, stages)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from time import perf_counter
 
 from rclpy.node import Node
 
@@ -15,6 +17,14 @@ from .statistics import Statistics
 TIME_JUMP_NS = 1_000_000_000  # stamps this far back are a looped bag or a reset clock; smaller steps are late images
 
 
+@dataclass(frozen=True)
+class Arrival:
+    """An image, and when it came."""
+
+    message: ImageMessage
+    at: float  # seconds of time.perf_counter
+
+
 class CameraStream:
     """Takes images of one camera; `name` is empty where it is the only one. `seconds()` is a steady clock.
 
@@ -25,7 +35,7 @@ class CameraStream:
         self,
         node: Node,
         name: str,
-        put: Callable[[str, ImageMessage], None],
+        put: Callable[[str, Arrival], None],
         seconds: Callable[[], float],
         options: InputOptions,
         image_max_age: float,
@@ -82,7 +92,7 @@ class CameraStream:
     def _on_image(self, message: ImageMessage) -> None:
         self.statistics.received()
         self._last_image_s = self._seconds()
-        self._put(self.name, message)
+        self._put(self.name, Arrival(message, perf_counter()))
 
     def _in_time(self, message: ImageMessage) -> bool:
         """Whether the image is newer than the last and not too old; 0 is no stamp and always taken.
