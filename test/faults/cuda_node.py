@@ -1,0 +1,78 @@
+"""The node with a network on an accelerator that fails as CUDA does, as a script; what it does stands in a file.
+
+The file named by DEVICE_STATE: `ok`; `room <n>`, batches above n fail for want of memory; `lost`, all of them fail.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from smplerx_ros.body import load_body
+from smplerx_ros.estimator import Estimator, Options
+from smplerx_ros.models.estimation import NetworkBackbone
+from smplerx_ros.models.model import Model
+from smplerx_ros.models.registry import BACKBONES
+from smplerx_ros.runtime.onnx import OnnxNetwork
+from smplerx_ros.types import Box
+
+PEOPLE = 3
+# What ONNX Runtime says.
+NO_ROOM = (
+    "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while running MatMul node. "
+    "Status Message: bfc_arena.cc Failed to allocate memory for requested buffer of size 150994944"
+)
+LOST = "CUDA failure 719: unspecified launch failure ; GPU=0 ; hostname=robot"
+
+
+class FakeDevice:
+    """In place of ONNX Runtime's session: answers somebody upright, or fails."""
+
+    def get_providers(self) -> list[str]:
+        return ["CUDAExecutionProvider"]
+
+    def run(self, names: Sequence[str], feed: Mapping[str, Any]) -> list[Any]:
+        what, _, number = Path(os.environ["DEVICE_STATE"]).read_text().partition(" ")
+        count = len(feed["image"])
+        if what == "lost":
+            raise RuntimeError(LOST)
+        if what == "room" and count > int(number):
+            raise RuntimeError(NO_ROOM)
+        upright = np.tile(np.array([1, 0, 0, 1, 0, 0], np.float32), (count, 53, 1))
+        answers = {"pose_6d": upright} | {name: np.zeros((count, 10), np.float32) for name in ("betas", "expression")}
+        answers["camera"] = np.tile(np.array([0, 0, 3], np.float32), (count, 1))
+        return [answers[name] for name in names]
+
+
+class Boxes:
+    """Finds PEOPLE side by side in every image."""
+
+    threshold = 0.0
+
+    def detect(self, images: Sequence[Any]) -> list[list[Box]]:
+        return [[Box(10 + 50 * i, 20, 40 + 50 * i, 100, 0.9) for i in range(PEOPLE)] for _ in images]
+
+
+def estimator(_: Mapping[str, object]) -> Estimator:
+    """The package's own, down to the session."""
+    network = OnnxNetwork((resources.files("smplerx_ros") / "assets" / "hand_recrop.onnx").read_bytes())
+    network._session = FakeDevice()
+    network._outputs = ["pose_6d", "betas", "expression", "camera"]
+    body = load_body()
+    backbone = NetworkBackbone(Model(BACKBONES["s32"], network, "onnx", "fp32"), body)
+    return Estimator(backbone, Boxes(), body, Options())
+
+
+if __name__ == "__main__":
+    from faulty_node import prepare
+
+    from smplerx_ros.ros.estimator_main import main
+
+    prepare()
+    sys.exit(main(estimator_factory=estimator))

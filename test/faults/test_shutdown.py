@@ -1,0 +1,147 @@
+"""Fault 24 of docs/faults.md: signals at any moment, restarts, two nodes of one name; nothing is left behind."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from faulty_node import HANG_S, Command, command
+from node_process import NodeProcess
+from scene import FAULTY_NODE, Scene
+
+LIMIT_S = 3.0  # 2 s, and a busy machine's own delays
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
+ESTIMATOR = (sys.executable, "-m", "smplerx_ros.ros.estimator_main")
+
+
+def segments(node: NodeProcess) -> set[Path]:
+    """The shared memory that Fast DDS made for the node: its lock is open there. Ports are everybody's."""
+    files = [str(link.readlink()) for link in Path(f"/proc/{node.pid}/fd").iterdir()]
+    return {Path(name.removesuffix("_el")) for name in files if re.fullmatch(r"/dev/shm/fastrtps_\w{16}_el", name)}
+
+
+def ends(node: NodeProcess, number: signal.Signals) -> None:
+    code, seconds = node.stop(number)
+    assert code == 0, node.log
+    assert seconds < LIMIT_S
+    assert "Traceback" not in node.log
+
+
+def begin(scene: Scene, moment: str) -> None:
+    """Wait until the node is at it."""
+    graph, log = scene.graph, lambda: scene.node.log
+    if moment == "importing":
+        graph.spin_until(lambda: scene.node.handles(signal.SIGTERM))
+    elif moment == "loading":
+        graph.spin_until(lambda: graph.node.count_publishers("/diagnostics"))
+    elif moment in ("configuring", "activating"):
+        graph.spin_until(lambda: f"on_{moment[:-3]}" in log() and "has not returned" in log())
+    elif moment == "idle":
+        scene.node.wait_for_log("active:")
+    else:
+        what = {"estimating": Command.SLOW, "hanging": Command.HANG, "publishing": Command.SLOW}[moment]
+        graph.connect()
+        if moment != "publishing":
+            scene.good()
+        before = scene.drops("superseded")
+
+        def busy() -> bool:
+            for _ in range(5):
+                scene.publish(graph.image(command(what)), graph.info())
+            return scene.drops("superseded") > before
+
+        graph.spin_until(busy)
+
+
+MOMENTS = {
+    "importing": ((), ESTIMATOR),
+    "loading": ((), ESTIMATOR),
+    "idle": ((), None),
+    "configuring": (("weights:=on_configure:hang",), None),
+    "activating": (("weights:=on_activate:hang",), None),
+    "estimating": ((), None),
+    "hanging": ((), None),
+    "publishing": (("weights:=publish:hang",), None),
+}
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_24_a_signal_ends_it_within_two_seconds(tmp_path: Path, moment: str, number: signal.Signals) -> None:
+    assert HANG_S > 5  # else a hang would end by itself
+    parameters, node_command = MOMENTS[moment]
+    scene = Scene(tmp_path, *parameters, command=node_command)
+    try:
+        begin(scene, moment)
+        shared = segments(scene.node)
+        assert shared or moment == "importing"
+        ends(scene.node, number)
+        assert not [path for path in shared if path.exists()]
+    finally:
+        scene.close()
+
+
+def test_24_it_can_be_killed_and_started_again(tmp_path: Path) -> None:
+    for attempt in range(3):
+        scene = Scene(tmp_path / str(attempt))
+        try:
+            scene.graph.connect()
+            scene.good()
+            scene.node.kill()
+        finally:
+            scene.close()
+
+
+def test_24_two_nodes_of_one_name_do_not_harm_each_other(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    twin = NodeProcess(tmp_path / "twin.log", command=(sys.executable, str(FAULTY_NODE)))
+    try:
+        scene.graph.connect()
+        twin.wait_for_log("active:")
+        scene.good()
+        assert twin.stop()[0] == 0
+        scene.good()
+    finally:
+        twin.kill()
+        scene.close()
+
+
+def of_session(leader: int) -> set[int]:
+    """Processes that are alive in a session (proc(5): the sixth field of stat)."""
+    found = set()
+    for directory in Path("/proc").glob("[0-9]*"):
+        try:
+            state, _, _, session = re.sub(r"^.*\) ", "", (directory / "stat").read_text()).split()[:4]
+        except OSError:
+            continue
+        if int(session) == leader and state != "Z":
+            found.add(int(directory.name))
+    return found
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_24_a_conversion_ends_and_leaves_nothing(s32_checkpoint: Path, tmp_path: Path, number: signal.Signals) -> None:
+    arguments = [sys.executable, "-m", "smplerx_ros", "convert", str(s32_checkpoint), "--out", str(tmp_path / "out")]
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        process = subprocess.Popen(arguments, stderr=file, stdout=file, start_new_session=True, env={**os.environ})
+    end = time.monotonic() + 60
+    while len(of_session(process.pid)) < 2:  # a step of the conversion runs
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    time.sleep(1)
+    began = time.monotonic()
+    process.send_signal(number)
+    code = process.wait(20)
+    assert time.monotonic() - began < LIMIT_S
+    assert code == 128 + number
+    assert "Traceback" not in log.read_text()
+    assert not of_session(process.pid)
+    assert [path.name for path in tmp_path.iterdir()] == ["log"]
