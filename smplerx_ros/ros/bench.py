@@ -45,10 +45,12 @@ class _Answers:
     ages: list[float] = field(default_factory=list)
     people: list[int] = field(default_factory=list)
     stages: dict[str, list[float]] = field(default_factory=dict)
+    inside: list[float] = field(default_factory=list)  # from the image's arrival in the node, waiting included
+    service: list[float] = field(default_factory=list)  # of that, the work
     echoes: list[float] = field(default_factory=list)
 
     def clear(self) -> None:
-        for values in (self.ages, self.people, self.stages, self.echoes):
+        for values in (self.ages, self.people, self.stages, self.inside, self.service, self.echoes):
             values.clear()
 
 
@@ -69,9 +71,11 @@ def measure(load: Load, parameters: Sequence[str]) -> dict[str, Any]:
     def estimated(message: PersonArray) -> None:
         answers.ages.append(age(message.header))
         answers.people.append(len(message.people))
-        for stage in message.stages:
-            milliseconds = stage.duration.sec * 1e3 + stage.duration.nanosec * 1e-6
-            answers.stages.setdefault(stage.name, []).append(milliseconds)
+        stages = {stage.name: stage.duration.sec * 1e3 + stage.duration.nanosec * 1e-6 for stage in message.stages}
+        for name, milliseconds in stages.items():
+            answers.stages.setdefault(name, []).append(milliseconds)
+        answers.inside.append(sum(stages.values()))
+        answers.service.append(answers.inside[-1] - stages.get("wait", 0.0))
 
     listener.create_subscription(PersonArray, "/smplerx/people", estimated, QoSProfile(depth=50))
     listener.create_subscription(
@@ -102,17 +106,20 @@ def measure(load: Load, parameters: Sequence[str]) -> dict[str, Any]:
             cold_start = time.monotonic() - begun
             spin(load.warm_up)
             answers.clear()
-            busy = _cpu_seconds(children.pid("node"))
+            busy, before = _cpu_seconds(children.pid("node")), _memory(children.pid("node"))
             spin(load.seconds)
             busy = _cpu_seconds(children.pid("node")) - busy
             return {
                 "rate": len(answers.ages) / load.seconds,
                 "people": float(np.mean(answers.people)) if answers.people else 0.0,
                 "age_ms": _percentiles(answers.ages),
+                "inside_ms": _percentiles(answers.inside),
+                "service_ms": _percentiles(answers.service),
                 "bare_subscriber_ms": _percentiles(answers.echoes),
                 "stages_ms": {name: float(np.median(times)) for name, times in answers.stages.items()},
                 "cpu": busy / load.seconds,
                 "cold_start_s": cold_start,
+                "rss_before_mb": before["rss_mb"],
                 **_memory(children.pid("node")),
             }
     finally:

@@ -1,0 +1,66 @@
+#!/usr/bin/env python3
+"""How fresh results stay where images come twice as fast as the node can take them.
+
+python benchmarks/overload.py [--seconds 60] [--out benchmarks/results] [parameter:=value ...]
+
+A first run finds the rate that this machine can take, a second one sends twice as many. Each answer says how long its
+image waited in the node and how long the work took: "inside" is both, without the transport, which stands beside it as
+the age of the same images in a bare subscriber. Needs ROS 2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from smplerx_ros.evaluation.report import command_line, machine, write_report
+from smplerx_ros.ros.bench import Load, measure
+
+PROBE_S, PROBE_RATE = 10.0, 60.0  # far above what a CPU can take
+OVERLOAD = 2.0  # times the rate that can be taken
+MOST_WAIT = 2.0  # times the median of the work: what p95 of "inside" may be
+MOST_GROWTH_MB = 20.0  # of the node's memory while it is measured
+
+
+def main() -> int:
+    """Print the figures; 1 where they miss the limits."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--size", default="1280x720")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("parameters", nargs="*", help="of the node, name:=value")
+    arguments = parser.parse_args()
+    probe = measure(Load(arguments.size, rate=PROBE_RATE, seconds=PROBE_S), arguments.parameters)
+    rate = OVERLOAD * probe["rate"]
+    result = measure(Load(arguments.size, rate=rate, seconds=arguments.seconds, warm_up=5.0), arguments.parameters)
+    result |= {"sent_rate": rate, "can_take": probe["rate"]}
+    text, passed = verdict(result)
+    print(text)
+    if arguments.out:
+        write_report(arguments.out, "overload", result, text, command_line(), machine())
+    return 0 if passed else 1
+
+
+def verdict(result: dict[str, Any]) -> tuple[str, bool]:
+    """Markdown, and whether the limits are kept."""
+    inside, work, bare, age = (result[f"{name}_ms"] for name in ("inside", "service", "bare_subscriber", "age"))
+    ratio, growth = inside["p95"] / work["p50"], result["rss_mb"] - result["rss_before_mb"]
+    rows = {
+        "images sent, and taken, per second": f"{result['sent_rate']:.1f}, {result['rate']:.1f}",
+        "work, median (ms)": f"{work['p50']:.1f}",
+        "inside the node: p50, p95 (ms)": f"{inside['p50']:.1f}, {inside['p95']:.1f}",
+        f"p95 inside / median work (at most {MOST_WAIT:g})": f"{ratio:.2f}",
+        "transport, bare subscriber: p50, p95 (ms)": f"{bare['p50']:.1f}, {bare['p95']:.1f}",
+        "age on arrival, transport included: p50, p95 (ms)": f"{age['p50']:.1f}, {age['p95']:.1f}",
+        f"memory before and after (MB; at most {MOST_GROWTH_MB:g} more)": (
+            f"{result['rss_before_mb']:.0f}, {result['rss_mb']:.0f}"
+        ),
+    }
+    table = "\n".join(["| figure | value |", "|---|--:|", *(f"| {name} | {value} |" for name, value in rows.items())])
+    return table, ratio <= MOST_WAIT and growth <= MOST_GROWTH_MB
+
+
+if __name__ == "__main__":
+    sys.exit(main())
