@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
 from ..errors import InputError
+from .bridge import cv_bridge_converter
 
 RgbImage = NDArray[np.uint8]
 Convert = Callable[[NDArray[Any]], NDArray[Any]]
@@ -26,7 +27,14 @@ class Encoding:
     channels: int
     convert: Convert
     bits: int = 8
-    even: bool = False  # pixels come in pairs: the width (and, for bayer, the height) must be even
+    even_width: bool = False  # pixels come in pairs,
+    even_height: bool = False  # or in squares of four
+    chroma: bool = False  # half as many rows of chroma follow the image's
+    bridged: bool = False  # cv_bridge is used for it where it is there
+
+    def rows(self, height: int) -> int:
+        """Rows of bytes of an image."""
+        return height * 3 // 2 if self.chroma else height
 
 
 def _cvt(code: int) -> Convert:
@@ -37,7 +45,7 @@ def _same(pixels: NDArray[Any]) -> NDArray[Any]:
     return pixels
 
 
-_GREY = _cvt(cv2.COLOR_GRAY2RGB)
+_GREY, _BGR, _BGRA = _cvt(cv2.COLOR_GRAY2RGB), _cvt(cv2.COLOR_BGR2RGB), _cvt(cv2.COLOR_BGRA2RGB)
 # OpenCV names a Bayer pattern by the second row's second and third pixel, ROS by the first four: rggb is OpenCV's BG.
 _BAYER = {
     "rggb": _cvt(cv2.COLOR_BayerBG2RGB),
@@ -45,40 +53,47 @@ _BAYER = {
     "gbrg": _cvt(cv2.COLOR_BayerGR2RGB),
     "grbg": _cvt(cv2.COLOR_BayerGB2RGB),
 }
-_UYVY, _YUYV = (
-    Encoding(2, _cvt(cv2.COLOR_YUV2RGB_UYVY), even=True),
-    Encoding(2, _cvt(cv2.COLOR_YUV2RGB_YUYV), even=True),
-)
+_UYVY, _YUYV = _cvt(cv2.COLOR_YUV2RGB_UYVY), _cvt(cv2.COLOR_YUV2RGB_YUYV)
 
-# sensor_msgs/image_encodings.hpp; the types without colour names (8UC3 ...) are read as OpenCV's users mean them: BGR.
+# sensor_msgs/image_encodings.hpp, and nv12 as drivers write it. The types without colour names (8UC3 ...) are read as
+# OpenCV's users mean them, BGR; cv_bridge refuses them, and older ones know one yuv422 only.
 ENCODINGS: dict[str, Encoding] = {
     "rgb8": Encoding(3, _same),
-    "bgr8": Encoding(3, _cvt(cv2.COLOR_BGR2RGB)),
-    "8UC3": Encoding(3, _cvt(cv2.COLOR_BGR2RGB)),
-    "rgba8": Encoding(4, _cvt(cv2.COLOR_RGBA2RGB)),
-    "bgra8": Encoding(4, _cvt(cv2.COLOR_BGRA2RGB)),
-    "8UC4": Encoding(4, _cvt(cv2.COLOR_BGRA2RGB)),
-    "mono8": Encoding(1, _GREY),
+    "bgr8": Encoding(3, _BGR, bridged=True),
+    "8UC3": Encoding(3, _BGR),
+    "rgba8": Encoding(4, _cvt(cv2.COLOR_RGBA2RGB), bridged=True),
+    "bgra8": Encoding(4, _BGRA, bridged=True),
+    "8UC4": Encoding(4, _BGRA),
+    "mono8": Encoding(1, _GREY, bridged=True),
     "8UC1": Encoding(1, _GREY),
-    "mono16": Encoding(1, _GREY, bits=16),
+    "mono16": Encoding(1, _GREY, bits=16, bridged=True),
     "16UC1": Encoding(1, _GREY, bits=16),
-    "rgb16": Encoding(3, _same, bits=16),
-    "bgr16": Encoding(3, _cvt(cv2.COLOR_BGR2RGB), bits=16),
-    "yuv422": _UYVY,
-    "uyvy": _UYVY,
-    "yuv422_yuy2": _YUYV,
-    "yuyv": _YUYV,
-    **{f"bayer_{name}8": Encoding(1, convert, even=True) for name, convert in _BAYER.items()},
-    **{f"bayer_{name}16": Encoding(1, convert, bits=16, even=True) for name, convert in _BAYER.items()},
+    "rgb16": Encoding(3, _same, bits=16, bridged=True),
+    "bgr16": Encoding(3, _BGR, bits=16, bridged=True),
+    "yuv422": Encoding(2, _UYVY, even_width=True, bridged=True),
+    "uyvy": Encoding(2, _UYVY, even_width=True),
+    "yuv422_yuy2": Encoding(2, _YUYV, even_width=True),
+    "yuyv": Encoding(2, _YUYV, even_width=True),
+    "nv12": Encoding(1, _cvt(cv2.COLOR_YUV2RGB_NV12), even_width=True, even_height=True, chroma=True),
+    "nv21": Encoding(1, _cvt(cv2.COLOR_YUV2RGB_NV21), even_width=True, even_height=True, chroma=True),
+    **{
+        f"bayer_{pattern}{bits}": Encoding(1, convert, bits, even_width=True, even_height=True, bridged=True)
+        for pattern, convert in _BAYER.items()
+        for bits in (8, 16)
+    },
 }
 
 
 def image_from_message(message: Image, topic: str) -> RgbImage:
     """`(H, W, 3) uint8` RGB, without a copy where the message already is that (then keep the message unchanged).
 
-    16-bit images are scaled to 8 bits by their full range. Raises InputError naming the topic and the field.
+    16-bit images are scaled to 8 bits by their full range. cv_bridge converts what it can where it is installed.
+    Raises InputError naming the topic and the field.
     """
     encoding = checked(message, topic, ENCODINGS)
+    bridge = cv_bridge_converter() if encoding.bridged and _plain(message, encoding) else None
+    if bridge is not None:
+        return _bridged(bridge, message, topic)
     pixels = pixels_of(message, encoding, "u")
     if encoding.channels == 1:
         pixels = pixels[..., 0]
@@ -90,12 +105,36 @@ def image_from_message(message: Image, topic: str) -> RgbImage:
     return rgb
 
 
+def _plain(message: Image, encoding: Encoding) -> bool:
+    """Whether rows follow each other without padding, least byte first: cv_bridge reads other images wrongly."""
+    return not message.is_bigendian and message.step == _row_bytes(message, encoding)
+
+
+def _row_bytes(message: Image, encoding: Encoding) -> int:
+    """Of the pixels of a row, without padding."""
+    return int(message.width) * encoding.channels * encoding.bits // 8
+
+
+def _bridged(convert: Callable[[Image], Any], message: Image, topic: str) -> RgbImage:
+    try:
+        image = convert(message)
+    except Exception as error:  # it raises its own errors, OpenCV's and Python's
+        raise InputError(f"{topic}: cv_bridge cannot convert {message.encoding}: {error}") from error
+    expected = (message.height, message.width, 3)
+    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape != expected:
+        got = f"{getattr(image, 'dtype', type(image).__name__)} {np.shape(image)}"
+        raise InputError(f"{topic}: cv_bridge made {got} of {message.encoding}, expected uint8 {expected}")
+    return image
+
+
 def pixels_of(message: Image, encoding: Encoding, kind: str) -> NDArray[Any]:
-    """`(H, W, C)` in the message's byte order, of a `checked` message; `kind` is NumPy's: `u` unsigned, `f` float."""
+    """`(rows, W, C)` in the message's byte order, of a `checked` message; `kind` is NumPy's: `u` unsigned, `f` float.
+
+    As many rows as the image is high, and those of its chroma.
+    """
     dtype = np.dtype(f"{'>' if message.is_bigendian else '<'}{kind}{encoding.bits // 8}")
-    row_bytes = message.width * encoding.channels * dtype.itemsize
-    rows = np.frombuffer(message.data, np.uint8).reshape(message.height, message.step)[:, :row_bytes]
-    return np.ascontiguousarray(rows).view(dtype).reshape(message.height, message.width, encoding.channels)
+    rows = np.frombuffer(message.data, np.uint8).reshape(-1, message.step)[:, : _row_bytes(message, encoding)]
+    return np.ascontiguousarray(rows).view(dtype).reshape(len(rows), message.width, encoding.channels)
 
 
 def checked(message: Image, topic: str, encodings: Mapping[str, Encoding]) -> Encoding:
@@ -112,18 +151,16 @@ def checked(message: Image, topic: str, encodings: Mapping[str, Encoding]) -> En
         raise InputError(
             f"{topic}: encoding {message.encoding[:40]!r} is not supported; use one of {', '.join(encodings)}"
         )
-    least = width * encoding.channels * encoding.bits // 8
+    if (encoding.even_width and width % 2) or (encoding.even_height and height % 2):
+        raise InputError(f"{topic}: {message.encoding} needs an even size, got {width}x{height}")
+    least = _row_bytes(message, encoding)
     if step < least:
         raise InputError(
             f"{topic}: step {step} is too small: {width} pixels of {message.encoding} need {least} bytes a row"
         )
-    if len(message.data) != step * height:
-        raise InputError(
-            f"{topic}: data has {len(message.data)} bytes, step {step} x height {height} = {step * height}"
-        )
-    bayer = message.encoding.startswith("bayer")
-    if encoding.even and (width % 2 or (bayer and height % 2)):
-        raise InputError(f"{topic}: {message.encoding} needs an even size, got {width}x{height}")
+    rows = encoding.rows(height)
+    if len(message.data) != step * rows:
+        raise InputError(f"{topic}: data has {len(message.data)} bytes, step {step} x {rows} rows = {step * rows}")
     return encoding
 
 

@@ -100,12 +100,14 @@ def spoiled(**fields: object) -> Image:
         (spoiled(height=HEIGHT + 1), "data"),
         (spoiled(height=HEIGHT - 1), "data"),
         (spoiled(data=array.array("B", bytes(10))), "data"),
-        (spoiled(encoding="nv12"), "encoding"),
+        (spoiled(encoding="nv24"), "encoding"),
         (spoiled(encoding=""), "encoding"),
         (spoiled(encoding="x" * 10_000), "encoding"),
         (spoiled(height=65_536, width=65_536), str(MAX_PIXELS)),
         (message(np.zeros((4, 3, 2), np.uint8), "yuv422"), "even"),
         (message(np.zeros((3, 4), np.uint8), "bayer_rggb8"), "even"),
+        (Image(height=3, width=4, step=4, encoding="nv12", data=array.array("B", bytes(16))), "even"),
+        (Image(height=4, width=4, step=4, encoding="nv21", data=array.array("B", bytes(16))), "step 4 x 6 rows = 24"),
     ],
 )
 def test_bad_fields_are_named(bad: Image, fragment: str) -> None:
@@ -120,14 +122,14 @@ SIZES = st.integers(0, 40) | st.sampled_from([2**31, 2**32 - 1])
 
 
 @given(
-    SIZES, SIZES, SIZES, st.sampled_from([*ENCODINGS, "nv12", "", "😀"]), st.integers(0, 255), st.binary(max_size=4000)
+    SIZES, SIZES, SIZES, st.sampled_from([*ENCODINGS, "nv24", "", "😀"]), st.integers(0, 255), st.binary(max_size=4000)
 )
 def test_any_message_is_an_image_or_an_input_error(
     height: int, width: int, step: int, encoding: str, bigendian: int, data: bytes
 ) -> None:
     made = Image(height=height, width=width, step=step, encoding=encoding, is_bigendian=bigendian)
     made.data = array.array("B", data)
-    with_right_length = len(data) == step * height
+    with_right_length = len(data) in (step * height, step * height * 3 // 2)
     try:
         image = image_from_message(made, "/image")
     except InputError:
@@ -141,13 +143,26 @@ def test_any_well_formed_message_is_an_image(
     encoding: str, height: int, width: int, padding: int, random: object
 ) -> None:
     kind = ENCODINGS[encoding]
-    if kind.even:
-        height, width = 2 * height, 2 * width
+    width *= 2 if kind.even_width else 1
+    height *= 2 if kind.even_height else 1
     step = width * kind.channels * kind.bits // 8 + padding
     made = Image(height=height, width=width, step=step, encoding=encoding)
-    made.data = array.array("B", random.randbytes(step * height))  # type: ignore[attr-defined]
+    made.data = array.array("B", random.randbytes(step * kind.rows(height)))  # type: ignore[attr-defined]
     image = image_from_message(made, "/image")
     assert (image.shape, image.dtype) == ((height, width, 3), np.uint8)
+
+
+@pytest.mark.parametrize("padding", [0, 6])
+@pytest.mark.parametrize("encoding", ["nv12", "nv21"])
+def test_chroma_in_rows_of_its_own(encoding: str, padding: int) -> None:
+    """A saturated red by BT.601: Y 81, U 90, V 240; nv12 has U first, nv21 V."""
+    u, v = 90, 240
+    rows = np.full((HEIGHT * 3 // 2, WIDTH), 81, np.uint8)
+    rows[HEIGHT:] = np.tile([u, v] if encoding == "nv12" else [v, u], WIDTH // 2)
+    made = message(rows, encoding, padding)
+    made.height = HEIGHT
+    image = image_from_message(made, "/image")
+    np.testing.assert_allclose(image.reshape(-1, 3), np.tile([255, 0, 0], (HEIGHT * WIDTH, 1)), atol=3)
 
 
 def test_rgb8_is_not_copied() -> None:
