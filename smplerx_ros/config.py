@@ -136,8 +136,8 @@ PARAMETERS: tuple[Parameter, ...] = (
             "yolox",
             "yolov5",
             "yolov8",
-            "yolov10",
             "detr_rows",
+            "yolov10",
         ),
     ),
     Parameter(

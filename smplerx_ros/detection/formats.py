@@ -182,13 +182,24 @@ def _read_rfdetr(outputs: Outputs, size: Size, index: int) -> FloatArray:
 
 
 def _is_query_rows(outputs: Outputs, _: Size) -> bool:
+    """Every query has a box, in shares of the input; rows that suppression left empty have none."""
     rows = _rows(outputs)
-    return rows is not None and rows.shape[2] > 6 and rows.shape[1] <= MOST_QUERIES and float(rows[..., :4].max()) <= 2
+    if rows is None or rows.shape[2] < 6 or rows.shape[1] > MOST_QUERIES:
+        return False
+    return bool((rows[..., 2:4] > 0).all() and (rows[..., :4] <= 2).all())
 
 
 def _read_query_rows(outputs: Outputs, size: Size, index: int) -> FloatArray:
+    """The scores of all classes, or the best one and its class."""
     rows = _need_rows(outputs)
-    return _from_queries(rows[..., :4], rows[..., 4 + index], size)
+    if rows.shape[2] > 6:
+        return _from_queries(rows[..., :4], rows[..., 4 + index], size)
+    return _from_queries(rows[..., :4], np.where(np.round(rows[..., 5]) == index, rows[..., 4], 0), size)
+
+
+def _query_classes(outputs: Outputs) -> int | None:
+    columns = _need_rows(outputs).shape[2]
+    return columns - 4 if columns > 6 else None
 
 
 def _from_queries(boxes: FloatArray, scores: FloatArray, size: Size) -> FloatArray:
@@ -225,8 +236,8 @@ FORMATS: dict[str, Format] = {
     "yolov5": Format(Fit.CENTRE, _is_yolov5, _read_yolov5, _columns(5), overlapping=True),
     # YOLOv8, v9, 11, 12
     "yolov8": Format(Fit.CENTRE, _is_yolov8, _read_yolov8, _yolov8_classes, overlapping=True),
-    # YOLOv10, YOLO26, and other YOLOs exported with non-maximum suppression
-    "yolov10": Format(Fit.CENTRE, _is_yolov10, _read_yolov10, lambda _: None),
     # RT-DETR as Ultralytics exports it
-    "detr_rows": Format(Fit.STRETCH, _is_query_rows, _read_query_rows, _columns(4)),
+    "detr_rows": Format(Fit.STRETCH, _is_query_rows, _read_query_rows, _query_classes),
+    # YOLOv10, YOLO26, and other YOLOs exported with their choice of boxes in the graph
+    "yolov10": Format(Fit.CENTRE, _is_yolov10, _read_yolov10, lambda _: None),
 }

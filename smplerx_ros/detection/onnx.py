@@ -26,6 +26,7 @@ AUTO = "auto"
 PERSON = "person"
 COCO_CATEGORIES = 91  # where a network has as many classes, they are COCO's category numbers: a person is 1, else 0
 FREE_SIDE = 640  # pixels of an input whose size is free, as these networks were trained
+_CLASSES_LISTED = 10  # in an error
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
 _SIZE_TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(float)": np.float32}
 
@@ -49,6 +50,7 @@ class OnnxDetector:
         format: str = AUTO,
     ) -> None:
         self.threshold = threshold
+        self._path = path
         self._label = f"parameter 'detector_model': {path}"
         try:
             self._network = OnnxNetwork(path, device=device, threads=threads)
@@ -147,7 +149,7 @@ class OnnxDetector:
             raise ConfigError(f"parameter 'detector_format': {name!r} is unknown; use {AUTO}, {', '.join(FORMATS)}")
         if not FORMATS[name].fits(outputs, self._size):
             raise ConfigError(
-                f"parameter 'detector_format': {name!r} does not fit the file of {self._label}: it answers {shapes}"
+                f"parameter 'detector_format': {name!r} does not fit {self._path}, which answers {shapes}"
             )
         return name
 
@@ -161,9 +163,10 @@ class OnnxDetector:
             return int(count == COCO_CATEGORIES)
         index = int(person) if person.isdecimal() else -1
         if index < 0 or (count is not None and index >= count):
-            there = f"the classes {names}" if names else f"{count or 'an unknown number of'} classes without names"
+            listed = ", ".join(f"{key} {name}" for key, name in list(names.items())[:_CLASSES_LISTED])
+            there = f"{count} classes ({listed}, ...)" if names else f"{count or 'unknown'} classes without names"
             raise ConfigError(
-                f"parameter 'detector_class': {person!r} is not a class of {self._label}: it has {there}; "
+                f"parameter 'detector_class': {person!r} is not a class of {self._path}, which has {there}; "
                 "use a name or an index from 0 on"
             )
         return index

@@ -120,7 +120,15 @@ def rfdetr(index: int) -> Outputs:
 
 def detr_rows(index: int) -> Outputs:
     rows = np.zeros((300, 4 + 3))
+    rows[:, :4] = 0.1
     rows[9] = [*xywh(stretch(PERSON)) / SIDE, *one_hot(index, 3, SCORE)]
+    return {"output0": rows}
+
+
+def detr_best_rows(index: int) -> Outputs:
+    rows = np.full((300, 6), 0.1)
+    rows[9] = [*xywh(stretch(PERSON)) / SIDE, SCORE, index]
+    rows[8] = [0.5, 0.5, 0.5, 0.5, 0.95, 2 - index]
     return {"output0": rows}
 
 
@@ -136,6 +144,7 @@ FAMILIES: dict[str, tuple[Callable[[int], Outputs], str]] = {
     "detr_logits": (detr_logits, "detr_logits"),
     "rfdetr": (rfdetr, "rfdetr"),
     "detr_rows": (detr_rows, "detr_rows"),
+    "detr_best_rows": (detr_best_rows, "detr_rows"),
 }
 
 
