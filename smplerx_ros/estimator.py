@@ -175,7 +175,7 @@ class Estimator:
             people = [self._concluded(task, {o.id: next(found) for o in task.people}) for task in tasks]
         if self._budget is not None:
             self._budget.spent(perf_counter() - began, max((len(task.people) for task in tasks), default=0))
-        degraded = self._described(effort)
+        degraded = effort.described(backbone.name)
         return [
             People(
                 frame=frame,
@@ -300,17 +300,6 @@ class Estimator:
         if not options.latency_budget_ms:
             return None
         return LatencyBudget(options.latency_budget_ms * 1e-3, len(self._backbones) - 1)
-
-    def _described(self, effort: Effort) -> str:
-        """What is done less."""
-        parts = []
-        if effort.spared > 1:
-            parts.append(f"detection {effort.spared} times as seldom")
-        if effort.people is not None:
-            parts.append(f"at most {effort.people} people")
-        if effort.backbone:
-            parts.append(f"backbone {self._backbones[effort.backbone].name}")
-        return ", ".join(parts)
 
 
 def _camera(frame: Frame) -> Camera:

@@ -21,6 +21,15 @@ class Effort:
     people: int | None = None  # at most so many in each image, the nearest; None: as configured
     backbone: int = 0  # 0: the configured one; then the fallbacks in their order
 
+    def described(self, backbone: str) -> str:
+        """What is done less, with this backbone; empty: nothing."""
+        parts = [f"detection {self.spared} times as seldom"] if self.spared > 1 else []
+        if self.people is not None:
+            parts.append(f"at most {self.people} {'person' if self.people == 1 else 'people'}")
+        if self.backbone:
+            parts.append(f"backbone {backbone}")
+        return ", ".join(parts)
+
 
 FULL = Effort()
 

@@ -318,8 +318,8 @@ def test_less_is_done_in_order_when_the_budget_is_exceeded(clock):
         ("", 4),
         (seldom, 4),
         (f"{seldom}, at most 2 people", 2),
-        (f"{seldom}, at most 1 people", 1),
-        (f"{seldom}, at most 1 people, backbone small", 1),
+        (f"{seldom}, at most 1 person", 1),
+        (f"{seldom}, at most 1 person, backbone small", 1),
     ]
 
 

@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Cost per person on the CPU: python benchmarks/people.py [--backbone lite s32] [--out benchmarks/results]
+
+Bodies, joints and places of so many people in one call, as of so many cameras that each see the demo clip at another
+moment; detection, tracking and smoothing are not part of it. The weights of networks are synthetic: they cost what real
+ones cost. They are converted once, into the cache; that needs torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from backbones_in_node import synthetic_bundle
+from tqdm import tqdm
+
+from smplerx_ros.backbones import Backbone, load_backbones
+from smplerx_ros.body import BodyModel, load_body
+from smplerx_ros.config import validate
+from smplerx_ros.detection.builtin import BuiltinDetector
+from smplerx_ros.evaluation.report import command_line, machine, write_report
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.persons import persons
+from smplerx_ros.types import Box, Frame, Observation
+from smplerx_ros.video import VideoReader
+
+PEOPLE = (1, 2, 4, 8, 16)
+CLIP = "demo_walk.mp4"
+APART = 3  # frames of the clip between two people
+WARM_UP = 3  # calls
+
+View = tuple[Frame, Box]
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--backbone", nargs="+", default=["lite", "s32"])
+    parser.add_argument("--people", nargs="+", type=int, default=list(PEOPLE))
+    parser.add_argument("--calls", type=int, default=20, help="of which the median is taken [%(default)s]")
+    parser.add_argument("--threads", type=int, default=0, help="0: the runtime's choice")
+    parser.add_argument("--out", type=Path)
+    arguments = parser.parse_args()
+    views, body, rows = clip_views(), load_body(), []
+    for name in arguments.backbone:
+        weights = "" if name == "lite" else str(synthetic_bundle(name))
+        config = validate({"backbone": name, "weights": weights, "device": "cpu", "threads": arguments.threads})
+        (backbone,) = load_backbones(config, body, arguments.threads or None, bundles_only=True)
+        for count in tqdm(arguments.people, desc=name, disable=not sys.stderr.isatty()):
+            rows.append({"backbone": name, "people": count, "ms": cost(backbone, body, views, count, arguments.calls)})
+    text = table(rows)
+    print(text)
+    if arguments.out:
+        write_report(arguments.out, "people", {"rows": rows}, text, command_line(), machine())
+
+
+def clip_views() -> list[View]:
+    """Every frame of the clip in which the detector finds somebody, and where."""
+    detector, views = BuiltinDetector(), []
+    with as_file(files("smplerx_ros") / "assets" / CLIP) as path, VideoReader(path) as reader:
+        for seen in reader:
+            height, width = seen.image.shape[:2]
+            (boxes,) = detector.detect([seen.image])
+            if boxes:
+                frame = Frame(seen.image, Camera.from_fov(width, height), 1 + round(seen.seconds * 1e9))
+                views.append((frame, boxes[0]))
+    return views
+
+
+def cost(backbone: Backbone, body: BodyModel, views: Sequence[View], people: int, calls: int) -> float:
+    """Median milliseconds of one call with so many people."""
+    backbone.reset()
+    times = []
+    for call in range(WARM_UP + calls):
+        chosen = [(f"p{k}", views[(call + APART * k) % len(views)]) for k in range(people)]
+        observations = [Observation(frame, name, box) for name, (frame, box) in chosen]
+        start = perf_counter()
+        persons(body, observations, backbone.estimate(observations), None)
+        times.append(1e3 * (perf_counter() - start))
+    return median(times[WARM_UP:])
+
+
+def table(rows: Sequence[dict[str, Any]]) -> str:
+    """Markdown: a row for each number of people."""
+    head = "| backbone | people | ms a call | ms a person |\n|---|--:|--:|--:|\n"
+    return head + "\n".join(
+        f"| {row['backbone']} | {row['people']} | {row['ms']:.1f} | {row['ms'] / row['people']:.1f} |" for row in rows
+    )
+
+
+if __name__ == "__main__":
+    main()
