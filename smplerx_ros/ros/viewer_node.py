@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..geometry.camera import Camera
 from ..msg import PersonArray
 from ..viewer.options import VIEWER_PARAMETERS
-from ..viewer.page import Page, View
+from ..viewer.page import OPTICAL, UPRIGHT, Page, View
 from .camera_info import camera_from_info
 from .compressed import image_from_compressed
 from .from_messages import people_from_message, stamp_ns
@@ -48,7 +48,9 @@ class ViewerNode(Node):
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._forget()
         body = load_body(values["body_model"] or None)
-        self._page = Page(body, host=values["host"], port=values["port"], title=self._people_topic)
+        self._target_frame = str(values["target_frame"]).lstrip("/")
+        space = UPRIGHT if self._target_frame else OPTICAL
+        self._page = Page(body, host=values["host"], port=values["port"], title=self._people_topic, space=space)
         self.create_timer(WATCH_PERIOD_S, self._watch, clock=self._steady)
         self.get_logger().info(f"open {self._page.url} in a browser")
 
@@ -104,7 +106,7 @@ class ViewerNode(Node):
 
     def _keep_people(self, message: PersonArray) -> None:
         image = self._image
-        if image is not None and image.header.frame_id != message.header.frame_id:
+        if image is not None and not self._target_frame and image.header.frame_id != message.header.frame_id:
             return  # another camera's
         self._people = message
         self._last_people_s = self._seconds()
@@ -151,7 +153,7 @@ class ViewerNode(Node):
 
     def _newest_image(self) -> tuple[RgbImage | None, Camera | None]:
         """The newest image with its camera, one with the usual field of view where none is known."""
-        if self._image is None:
+        if self._image is None or self._target_frame:
             return None, None
         convert = image_from_compressed if self._compressed else image_from_message
         image = convert(self._image, self._image_topic)

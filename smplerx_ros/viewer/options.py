@@ -21,5 +21,11 @@ VIEWER_PARAMETERS: tuple[Parameter, ...] = (
         "`raw` subscribes sensor_msgs/Image on `image`, `compressed` CompressedImage on `image/compressed`.",
         choices=("raw", "compressed"),
     ),
+    Parameter(
+        "target_frame",
+        str,
+        "",
+        "The node's `target_frame`: people are shown in it, z up, without the camera. Empty: in the camera's frame.",
+    ),
     Parameter("rate", float, 15.0, "Most frames to show per second.", range=(0.1, 60.0)),
 )

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -31,14 +31,29 @@ IMAGE_WIDTH = 640  # pixels: larger images are sent smaller
 FRUSTUM_DEPTH = 0.6  # metres from the camera to the image
 PLOT_HEIGHT = 110  # pixels
 GROUND_FOLLOWS = 0.1  # share of the way to the lowest foot that the ground goes at each frame
-# Where a browser looks from before somebody is seen, and then relative to the people: behind the camera, from above.
-FIRST_VIEW, FIRST_TARGET = np.array([1.5, -1.2, -1.5]), np.array([0.0, 0.0, 3.0])
-VIEW_PER_DISTANCE = np.array([0.35, -0.2, 0.0])  # further aside and above the further away the people are
+
+
+@dataclass(frozen=True)
+class Space:
+    """The frame that people are in: where up is, and where a browser looks from. Metres."""
+
+    up: tuple[float, float, float]
+    ground: Literal["xz", "xy"]
+    view: tuple[float, float, float]  # from where, before somebody is seen,
+    target: tuple[float, float, float]  # and where to
+    view_follows: float  # how far the view goes with the first people
+    view_per_distance: tuple[float, float, float]  # further away for people further away
+
+
+# Behind the camera, to the right and above, so that the camera is in view, too.
+OPTICAL = Space((0, -1, 0), "xz", (1.5, -1.2, -1.5), (0, 0, 3), 0.0, (0.35, -0.2, 0))
+# REP-103's frames of bodies and maps: beside the people and above.
+UPRIGHT = Space((0, 0, 1), "xy", (-3, -2, 2), (0, 0, 1), 1.0, (0, 0, 0))
 
 
 @dataclass(frozen=True)
 class View:
-    """What there is to show: the newest frame's people and what is known of them. All metres, optical frame."""
+    """What there is to show: the newest frame's people and what is known of them. Metres, in the page's space."""
 
     people: tuple[Person, ...] = ()
     backbone: str = ""
@@ -63,14 +78,16 @@ class Page:
     Raises ConfigError for a host that is not an address of this machine.
     """
 
-    def __init__(self, body: BodyModel, *, host: str, port: int, title: str = "") -> None:
+    def __init__(self, body: BodyModel, *, host: str, port: int, title: str = "", space: Space = OPTICAL) -> None:
         _check_host(host)
         with redirect_stdout(io.StringIO()):  # viser prints a table
             self._server = _Server(host=host, port=port, label=title or "people", verbose=False)
         self._host = host
         self._body = body
         self._timeline = Timeline()
-        self._people = PeopleScene(self._server.scene, body)
+        self._space = space
+        self._up = np.array(space.up, np.float64)
+        self._people = PeopleScene(self._server.scene, body, self._up)
         self._ground: float | None = None
         self._looked_at: set[int] = set()
         self._set_up_scene()
@@ -118,11 +135,17 @@ class Page:
 
     def _set_up_scene(self) -> None:
         scene, camera = self._server.scene, self._server.initial_camera
-        scene.set_up_direction("-y")  # the optical frame's
-        camera.position, camera.look_at, camera.fov = FIRST_VIEW, FIRST_TARGET, np.radians(50)
+        scene.set_up_direction(self._space.up)
+        camera.position, camera.look_at, camera.fov = self._space.view, self._space.target, np.radians(50)
         self._frustum = scene.add_camera_frustum("/camera", 1.0, 4 / 3, thickness=0.006, jpeg_quality=80, visible=False)
         self._grid = scene.add_grid(
-            "/ground", plane="xz", infinite_grid=True, cell_size=1.0, section_size=5.0, fade_distance=25, visible=False
+            "/ground",
+            plane=self._space.ground,
+            infinite_grid=True,
+            cell_size=1.0,
+            section_size=5.0,
+            fade_distance=25,
+            visible=False,
         )
 
     def _set_up_panel(self) -> None:
@@ -159,10 +182,10 @@ class Page:
 
     def _show_ground(self, people: Sequence[Person]) -> None:
         if people:
-            lowest = max(float(np.max(person.joints[:, 1])) for person in people)
+            lowest = min(float(np.min(person.joints @ self._up)) for person in people)
             before = lowest if self._ground is None else self._ground
             self._ground = before + GROUND_FOLLOWS * (lowest - before)
-            self._grid.position = (0.0, self._ground, 0.0)
+            self._grid.position = self._ground * self._up
         self._grid.visible = self._ground is not None
 
     def _look_at(self, people: Sequence[Person]) -> None:
@@ -170,7 +193,9 @@ class Page:
         if not people:
             return
         target = np.mean([person.joints[0] for person in people], axis=0).astype(np.float64)
-        place = FIRST_VIEW + VIEW_PER_DISTANCE * np.linalg.norm(target)
+        space = self._space
+        place = space.view_follows * target + space.view
+        place += np.array(space.view_per_distance) * np.linalg.norm(target)
         for number, client in self._server.get_clients().items():
             if number not in self._looked_at:
                 self._looked_at.add(number)

@@ -1,4 +1,4 @@
-"""People as nodes of a viser scene: skinned meshes, skeletons and labels. The scene's world is the optical frame."""
+"""People as nodes of a viser scene: skinned meshes, skeletons and labels. The scene's world is the people's frame."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ FloatArray = NDArray[np.floating[Any]]
 BONE_WIDTH = 0.02  # metres
 LABEL_ABOVE_HEAD = 0.3  # metres above the joint `head`, which is where the skull begins
 MESH_OPACITY_WITH_BONES = 0.45
-UP_OPTICAL = np.array([0.0, -1.0, 0.0])
 
 _BONE_ENDS = np.array(BONES)  # (54, 2)
 _BONE_COLORS = np.array([[joint_color(child)] * 2 for _, child in BONES], np.uint8)  # (54, 2, 3)
@@ -38,11 +37,12 @@ class Parts:
 
 
 class PeopleScene:
-    """Keeps the nodes of everybody on show: `/people/<id>/mesh`, `/bones` and `/label`."""
+    """Keeps the nodes of everybody on show: `/people/<id>/mesh`, `/bones` and `/label`; labels are `up (3,)`."""
 
-    def __init__(self, scene: SceneApi, body: BodyModel) -> None:
+    def __init__(self, scene: SceneApi, body: BodyModel, up: FloatArray) -> None:
         self._scene = scene
         self._body = body
+        self._label_offset = LABEL_ABOVE_HEAD * up
         self._people: dict[str, FrameHandle] = {}  # whose children are the parts
         self._nodes: dict[tuple[str, str], Any] = {}  # the parts, by person and name
 
@@ -89,7 +89,7 @@ class PeopleScene:
     def _show_label(self, person: Person, wanted: bool) -> None:
         if not wanted:
             return self._remove(person, "label")
-        place = np.asarray(person.joints[JOINT_INDEX["head"]], np.float64) + LABEL_ABOVE_HEAD * UP_OPTICAL
+        place = np.asarray(person.joints[JOINT_INDEX["head"]], np.float64) + self._label_offset
         text = f"{person.id}  {np.linalg.norm(person.joints[0]):.1f} m"
         node = self._nodes.get((person.id, "label"))
         if node is None:

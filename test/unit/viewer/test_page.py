@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -18,7 +19,7 @@ from smplerx_ros.body.skeleton import JOINT_INDEX  # noqa: E402
 from smplerx_ros.errors import ConfigError  # noqa: E402
 from smplerx_ros.geometry.camera import Camera  # noqa: E402
 from smplerx_ros.types import Person  # noqa: E402
-from smplerx_ros.viewer.page import IMAGE_WIDTH, Page, View  # noqa: E402
+from smplerx_ros.viewer.page import IMAGE_WIDTH, UPRIGHT, Page, View  # noqa: E402
 from smplerx_ros.viewer.palette import BONES, person_color  # noqa: E402
 from support.viser_client import ViserClient  # noqa: E402
 
@@ -60,6 +61,25 @@ def test_the_scene_is_upright_in_the_optical_frame(page: Page) -> None:
         orientation = client.wait(lambda: client.world)
     up = viser.transforms.SO3(np.array(orientation)) @ np.array([0.0, -1.0, 0.0])
     np.testing.assert_allclose(up, [0, 1, 0], atol=1e-6)
+
+
+def test_people_in_an_upright_frame(body: BodyModel, stand: Stand) -> None:
+    """Of maps and robots, where z is up and the camera's place is not known."""
+    page = Page(body, host="127.0.0.1", port=0, space=UPRIGHT)
+    person = stand("p1", 0.0, 4.0)
+    upright_from_optical = np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]])
+    person = replace(person, joints=person.joints @ upright_from_optical.T)
+    try:
+        with ViserClient(page.url) as client:
+            orientation = client.wait(lambda: page.watched and client.world)
+            up = viser.transforms.SO3(np.array(orientation)) @ np.array([0.0, 0.0, 1.0])
+            np.testing.assert_allclose(up, [0, 1, 0], atol=1e-6)
+            page.show(view(person))
+            label = client.wait(lambda: client.nodes.get("/people/p1/label"))
+            assert label["position"][2] > person.joints[:, 2].max()
+            assert client.nodes["/ground"]["position"][2] == pytest.approx(person.joints[:, 2].min(), abs=1e-6)
+    finally:
+        page.close()
 
 
 def test_people_move_and_leave(page: Page, client: ViserClient, body: BodyModel, stand: Stand) -> None:
