@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
@@ -19,8 +20,9 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 
-_KINDS = "biufcSU"  # of dtypes that are bytes and no addresses; "O" is handled apart
-_OBJECT = "O"
+_OBJECT = "O"  # kind of a dtype whose arrays hold addresses: they are filled here, item by item
+_DTYPE = re.compile(r"[<>=|]?[biufcSUO?]\d*")  # numbers, texts, objects; nothing structured
+_LARGEST_SPARSE = 1 << 27  # entries; body models have some hundred thousand
 # What damaged or forged pickles raise.
 _ERRORS = (
     *(pickle.UnpicklingError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OverflowError),
@@ -116,9 +118,9 @@ class _DType:
     """Stands for a NumPy dtype while it is unpickled."""
 
     def __init__(self, text: str, *_: object) -> None:
-        self.dtype = np.dtype(text)
-        if self.dtype.kind not in _KINDS + _OBJECT:
+        if not isinstance(text, str) or not _DTYPE.fullmatch(text):
             raise pickle.UnpicklingError(f"dtype {text!r}")
+        self.dtype = np.dtype(text)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, order, subarray, names, fields = state[:5]
@@ -164,7 +166,10 @@ class _Sparse:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         data, rows, starts = (_plain(state[name]) for name in ("data", "indices", "indptr"))
-        self.value = np.zeros(state["_shape"], data.dtype)
+        height, width = state["_shape"]
+        if width != len(starts) - 1 or height * width > _LARGEST_SPARSE:
+            raise pickle.UnpicklingError(f"a sparse matrix of {height}x{width}")
+        self.value = np.zeros((height, width), data.dtype)
         np.add.at(self.value, (rows, np.repeat(np.arange(self.value.shape[1]), np.diff(starts))), data)
 
 

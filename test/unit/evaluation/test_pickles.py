@@ -114,6 +114,20 @@ def test_a_pickle_cannot_change_the_functions_it_may_call(tmp_path: Path) -> Non
     assert pickles._encode.__defaults__ is None
 
 
+@pytest.mark.parametrize(
+    "text", ["V8", "O,O", "f4,08", "M8[s]", "(2,3)f4", {"names": ["a"], "formats": ["O"]}], ids=str
+)
+def test_dtypes_that_are_no_plain_numbers_are_refused(tmp_path: Path, text: Any) -> None:
+    with pytest.raises(InputError, match="dtype"):
+        read_pickle(pickled(tmp_path / "a.pkl", Calls(np.dtype, text)))
+
+
+def test_a_sparse_matrix_that_is_too_large_is_refused(tmp_path: Path) -> None:
+    """A few bytes must not fill the memory."""
+    with pytest.raises(InputError, match="a sparse matrix of 1000000x100000"):
+        read_pickle(pickled(tmp_path / "a.pkl", csc_matrix((1_000_000, 100_000))))
+
+
 @pytest.mark.parametrize("content", [b"", b"\x80\x04", b"garbage", b"\x80\x04]\x94h\x00."])
 def test_damaged_files_are_errors(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.pkl").write_bytes(content)
