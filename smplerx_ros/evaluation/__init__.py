@@ -1,1 +1,1 @@
-"""How good the estimates are: error measures, and ground truth from several calibrated cameras."""
+"""How good the estimates are: error measures, data sets with ground truth, and ground truth from several cameras."""
