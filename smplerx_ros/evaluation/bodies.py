@@ -25,7 +25,7 @@ class Bodies:
         return self._load(NEUTRAL)
 
     def of_gender(self, gender: str) -> BodyModel:
-        """ "male", "female", "neutral" or their first letters. Raises ModelFileError that names the missing file."""
+        """Of "male", "female", "neutral" or their first letters. Raises ModelFileError that names the missing file."""
         name = _LETTERS.get(gender.strip().lower()[:1])
         if name is None:
             raise ModelFileError(f"body model: gender {gender!r} is none of {', '.join(_LETTERS.values())}")
