@@ -56,13 +56,9 @@ def load_backbones(
 
 
 def _lite(config: Mapping[str, Any], body: BodyModel, threads: int | None) -> Backbone:
-    allowed = (
-        ("runtime", ("auto", "onnx")),
-        ("precision", ("auto", "fp32")),
-        ("weights", ("",)),
-        ("fallback_weights", ((),)),
-    )
-    for name, choices in allowed:
+    if config["fallback_weights"]:
+        raise ConfigError("parameter 'fallback_weights': backbone 'lite' has nothing to fall back on; leave it empty")
+    for name, choices in (("runtime", ("auto", "onnx")), ("precision", ("auto", "fp32")), ("weights", ("",))):
         if config[name] not in choices:
             raise ConfigError(f"parameter {name!r}: backbone 'lite' takes {' or '.join(map(repr, choices))} only")
     from .lite.backbone import LiteBackbone
