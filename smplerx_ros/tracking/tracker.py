@@ -1,4 +1,4 @@
-"""Identities of the people of one camera: matched by the overlap of boxes."""
+"""Identities of the people of one camera: matched by where and how large everybody is expected to be."""
 
 from __future__ import annotations
 
@@ -11,81 +11,135 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from ..types import Box
+from .motion import BoxMotion
 
 FloatArray = NDArray[np.floating[Any]]
 
-MIN_OVERLAP = 0.3  # intersection over union below which a box is somebody else's
-SAME_PERSON_OVERLAP = 0.7  # two tracks that overlap more follow one person
-MAX_MISSED = 2
-MAX_AGE_NS = 1_000_000_000  # how long a person who is not found keeps the identity
+MAX_AGE = 1.0  # seconds for which a person who is not found keeps the identity
+MAX_MISSED = 2  # detections in a row without a person who is then lost
+
+_UNEXPECTED = 0.0  # surprise from which a box is rather somebody new
+_LONGEST_WAIT_NS = 1_000_000_000  # between two detections that may confirm somebody
+_MIN_OVERLAP = 0.3  # intersection over union with a person in view from which a box may be that person's all the same
+_COVERED = 0.5  # a box that overlaps somebody's more is a second one of the same person
+_SAME_PERSON = 0.7  # two tracks that overlap more follow one person
 
 
 @dataclass(frozen=True)
 class TrackedBox:
-    """A person's identity and where the person was last found, at `seen_ns`; `lost` since then or not.
-
-    `missed` counts the detections in a row that did not show the person.
-    """
+    """A person's identity, and where the person was last found or detected, at `seen_ns`."""
 
     id: str
     box: Box
     seen_ns: int
+
+
+@dataclass
+class _Track:
+    """`known_ns` is when the backbone last found the person: 0 for somebody new; `missed` counts detections."""
+
+    now: TrackedBox
+    motion: BoxMotion
+    known_ns: int
+    confirmed: bool = False
     lost: bool = False
     missed: int = 0
+    detection: Box | None = None  # of the present frame
+
+    def found(self, box: Box, stamp_ns: int) -> None:
+        """Somebody in view keeps the box of their joints, which is steadier, unless it has gone astray."""
+        astray = self.lost or overlaps([self.now.box], [box])[0, 0] < _COVERED
+        self.now = replace(self.now, box=box if astray else self.now.box, seen_ns=stamp_ns)
+        self.detection, self.lost, self.missed = box, False, 0
+
+    def apart_from(self, other: Box) -> Box | None:
+        """The detection of the present frame, unless it is rather somebody else's."""
+        box = self.detection
+        return None if box is None or overlaps([box], [other])[0, 0] > _COVERED else box
 
 
 class Tracker:
     """People of one camera. `new_ids` yields identities that were never used before."""
 
-    def __init__(self, new_ids: Iterator[str]) -> None:
+    def __init__(self, new_ids: Iterator[str], max_age: float = MAX_AGE) -> None:
+        self.max_age = max_age
         self._new_ids = new_ids
-        self._tracks: dict[str, TrackedBox] = {}
+        self._tracks: dict[str, _Track] = {}
+        self._waiting: list[Box] = []  # seen by the last detection, nobody known
+        self._detected_ns: int | None = None
 
     @property
     def following(self) -> list[TrackedBox]:
         """The people in view, oldest identity first."""
-        return [track for track in self._tracks.values() if not track.lost]
+        return [track.now for track in self._tracks.values() if not track.lost]
 
     @property
     def searching(self) -> bool:
-        """Whether somebody is lost or was missed by the last detection: a reason to detect soon."""
-        return any(track.lost or track.missed for track in self._tracks.values())
+        """Whether somebody is lost, was missed by the last detection or is new: a reason to detect soon."""
+        return bool(self._waiting) or any(track.lost or track.missed for track in self._tracks.values())
 
     def detected(self, boxes: Sequence[Box], stamp_ns: int, *, confirm: bool = False) -> None:
         """Take detections in: lost people are found again, boxes of nobody known become new people.
 
-        With `confirm`, people whom detections miss `MAX_MISSED` times in a row are lost.
+        With `confirm` detections have the last word, not the backbone: people whom they miss `MAX_MISSED` times in a
+        row are lost, and somebody new is followed from the second detection on, unless there was none before.
         """
         tracks = list(self._tracks.values())
-        free, missed = set(range(len(boxes))), set(self._tracks)
-        if tracks and boxes:
-            overlap = overlaps([track.box for track in tracks], boxes)
-            for row, column in zip(*linear_sum_assignment(-overlap), strict=True):
-                if overlap[row, column] >= MIN_OVERLAP:
-                    free.discard(int(column))
-                    track = tracks[row]
-                    missed.discard(track.id)
-                    self._tracks[track.id] = TrackedBox(track.id, boxes[column], stamp_ns)
-            seen = [row for row, track in enumerate(tracks) if not track.lost]
-            covered = overlap[seen].max(axis=0, initial=0) >= MIN_OVERLAP
-            free -= set(np.flatnonzero(covered).tolist())
-        for track in (self._tracks[identity] for identity in missed if confirm):
-            count = track.missed + 1
-            self._tracks[track.id] = replace(track, missed=count, lost=track.lost or count >= MAX_MISSED)
-        for column in sorted(free):
-            identity = next(self._new_ids)
-            self._tracks[identity] = TrackedBox(identity, boxes[column], stamp_ns)
+        for track in tracks:
+            track.motion.advance(stamp_ns)
+            track.detection = None
+        pairs = _pairs(tracks, boxes)
+        for row, column in pairs.items():
+            tracks[row].found(boxes[column], stamp_ns)
+        for row, track in enumerate(tracks):
+            if confirm and row not in pairs:
+                track.missed += 1
+                track.lost |= track.missed >= MAX_MISSED
+        free = sorted(set(range(len(boxes))) - set(pairs.values()))
+        new = [
+            boxes[i] for i in free if overlaps([boxes[i]], [t.box for t in self.following]).max(initial=0) < _COVERED
+        ]
+        wait = confirm and self._detected_ns is not None and stamp_ns - self._detected_ns <= _LONGEST_WAIT_NS
+        seen_before = overlaps(new, self._waiting).max(axis=1, initial=0) >= _MIN_OVERLAP
+        self._waiting = []
+        for box, again in zip(new, seen_before, strict=True):
+            if wait and not again:
+                self._waiting.append(box)
+            else:
+                self._begin(box, stamp_ns)
+        self._detected_ns = stamp_ns
 
     def estimated(self, boxes: Mapping[str, Box | None], stamp_ns: int) -> set[str]:
-        """Where people were found (None: not). Answers who is gone for good: too old, or a double of somebody else."""
-        for identity, box in boxes.items():
-            track = self._tracks[identity]
-            found = track if box is None else replace(track, box=box, seen_ns=stamp_ns)
-            self._tracks[identity] = replace(found, lost=box is None)
-        gone = {track.id for track in self._tracks.values() if track.lost and stamp_ns - track.seen_ns > MAX_AGE_NS}
-        gone |= self._doubles()
+        """Where people were found (None: not). Answers whose memory is worth nothing now.
+
+        Those are gone for good: too old, or a double of somebody else; or they are lost behind somebody for whom they
+        were taken.
+        """
+        for track in self._tracks.values():
+            track.motion.advance(stamp_ns)
+        found = {identity: box for identity, box in boxes.items() if box is not None}
+        mistaken = self._mistaken(found)
+        for identity, track in self._tracks.items():
+            box = found.get(identity)
+            if identity in mistaken:
+                box = track.apart_from(found[mistaken[identity]])
+            elif identity not in boxes and not track.lost:
+                box = track.detection
+            if box is not None:
+                track.now = replace(track.now, box=box, seen_ns=stamp_ns)
+                track.motion.update(box)
+                track.known_ns = stamp_ns
+            if identity in boxes:
+                track.lost = identity not in found or identity in mistaken
+                track.confirmed |= not track.lost
+            track.detection = None
+        gone = {
+            identity
+            for identity, track in self._tracks.items()
+            if track.lost and (not track.confirmed or stamp_ns - track.known_ns > self.max_age * 1e9)
+        }
         self.drop(gone)
-        return gone
+        return gone | set(mistaken)
 
     def drop(self, identities: Collection[str]) -> None:
         """Forget these people."""
@@ -96,12 +150,40 @@ class Tracker:
         """Forget everybody; answers who was known."""
         identities = list(self._tracks)
         self._tracks.clear()
+        self._waiting, self._detected_ns = [], None
         return identities
 
-    def _doubles(self) -> set[str]:
-        following = self.following
-        overlap = np.triu(overlaps([track.box for track in following], [track.box for track in following]), 1)
-        return {following[j].id for j in np.flatnonzero((overlap > SAME_PERSON_OVERLAP).any(axis=0))}
+    def _begin(self, box: Box, stamp_ns: int) -> None:
+        identity = next(self._new_ids)
+        self._tracks[identity] = _Track(TrackedBox(identity, box, stamp_ns), BoxMotion(box, stamp_ns), stamp_ns)
+
+    def _mistaken(self, found: Mapping[str, Box]) -> dict[str, str]:
+        """Of two people found at one place, the one who was less expected there, and for whom they were taken."""
+        names, places = list(found), list(found.values())
+        cost = {}
+        for name, box in found.items():
+            track = self._tracks[name]
+            cost[name] = not track.confirmed, float(track.motion.surprise(box.xyxy[None])[0])
+        mistaken: dict[str, str] = {}
+        for pair in np.argwhere(np.triu(overlaps(places, places), 1) > _SAME_PERSON):
+            right, wrong = sorted((names[i] for i in pair), key=lambda name: cost[name])
+            if right not in mistaken:
+                mistaken.setdefault(wrong, right)
+        return mistaken
+
+
+def _pairs(tracks: Sequence[_Track], boxes: Sequence[Box]) -> dict[int, int]:
+    """Index of the box of each track that has one."""
+    if not tracks or not boxes:
+        return {}
+    corners = np.array([box.xyxy for box in boxes])
+    cost = np.stack([track.motion.surprise(corners) for track in tracks])
+    seen = np.array([not track.lost for track in tracks])
+    overlap = overlaps([track.now.box for track in tracks], boxes)
+    near = seen[:, None] & (overlap >= _MIN_OVERLAP)
+    cost = np.minimum(cost, np.where(near, _UNEXPECTED - overlap, _UNEXPECTED))
+    rows = zip(*linear_sum_assignment(cost), strict=True)
+    return {int(row): int(column) for row, column in rows if cost[row, column] < _UNEXPECTED}
 
 
 def overlaps(a: Sequence[Box], b: Sequence[Box]) -> FloatArray:

@@ -7,14 +7,16 @@ from itertools import count
 import numpy as np
 import pytest
 
-from smplerx_ros.tracking.tracker import MAX_AGE_NS, Tracker, overlaps
+from smplerx_ros.tracking.motion import BoxMotion
+from smplerx_ros.tracking.tracker import MAX_AGE, Tracker, overlaps
 from smplerx_ros.types import Box
 
 FRAME_NS = 33_000_000
+MAX_AGE_NS = round(MAX_AGE * 1e9)
 
 
-def box(x: float, width: float = 100.0) -> Box:
-    return Box(x, 0, x + width, 200)
+def box(x: float, width: float = 100.0, height: float = 200.0) -> Box:
+    return Box(x, 200 - height, x + width, 200)
 
 
 @pytest.fixture
@@ -26,8 +28,22 @@ def ids(tracker: Tracker) -> list[str]:
     return [track.id for track in tracker.following]
 
 
+def place(tracker: Tracker, identity: str) -> float:
+    return next(track.box.x0 for track in tracker.following if track.id == identity)
+
+
+def follow(tracker: Tracker, places: dict[str, list[Box | None]], start: int = 1) -> int:
+    """Estimated boxes frame by frame; answers the next frame's number."""
+    frames = max(map(len, places.values()))
+    for k in range(frames):
+        known = {identity: row[k] for identity, row in places.items() if identity in ids(tracker)}
+        tracker.estimated(known, (start + k) * FRAME_NS)
+    return start + frames
+
+
 def test_overlap_of_boxes():
     np.testing.assert_allclose(overlaps([box(0)], [box(0), box(50), box(200)]), [[1, 1 / 3, 0]])
+    assert overlaps([], [box(0)]).shape == (0, 1)
 
 
 def test_new_people_get_new_ids_and_known_ones_keep_theirs(tracker):
@@ -37,21 +53,60 @@ def test_new_people_get_new_ids_and_known_ones_keep_theirs(tracker):
     assert ids(tracker) == ["p1", "p2", "p3"]
 
 
-def test_people_move_to_their_detection(tracker):
+def test_people_keep_the_box_of_their_joints_until_it_has_gone_astray(tracker):
     tracker.detected([box(0)], 0)
     tracker.estimated({"p1": box(20)}, FRAME_NS)
     tracker.detected([box(30)], 2 * FRAME_NS)
-    assert tracker.following[0].box == box(30)
+    assert place(tracker, "p1") == 20
+    tracker.detected([box(70)], 3 * FRAME_NS)
+    assert place(tracker, "p1") == 70
+
+
+def test_a_second_box_of_a_person_makes_no_second_person(tracker):
+    tracker.detected([box(0)], 0)
+    tracker.estimated({"p1": box(0)}, 0)
+    tracker.detected([box(0), box(15)], FRAME_NS)
+    assert ids(tracker) == ["p1"]
+
+
+def test_a_new_double_that_the_backbone_finds_on_somebody_known_is_dropped_at_once(tracker):
+    tracker.detected([box(0)], 0)
+    tracker.estimated({"p1": box(0)}, 0)
+    tracker.detected([box(0), box(60)], FRAME_NS)
+    assert ids(tracker) == ["p1", "p2"]
+    assert tracker.estimated({"p1": box(0), "p2": box(2)}, FRAME_NS) == {"p2"}
+    assert not tracker.searching
+
+
+def test_a_box_where_the_backbone_finds_nobody_leaves_nothing(tracker):
+    tracker.detected([box(0)], 0)
+    assert tracker.estimated({"p1": None}, 0) == {"p1"}
+    assert not tracker.searching
 
 
 def test_people_whom_detections_do_not_confirm_are_lost(tracker):
     tracker.detected([box(0), box(500)], 0, confirm=True)
+    tracker.estimated({"p1": box(0), "p2": box(500)}, 0)
     tracker.detected([box(0)], FRAME_NS, confirm=True)
     assert ids(tracker) == ["p1", "p2"]
     assert tracker.searching
     tracker.estimated({"p1": box(0), "p2": box(500)}, FRAME_NS)  # a network that answers anything
     tracker.detected([box(0)], 2 * FRAME_NS, confirm=True)
     assert ids(tracker) == ["p1"]
+
+
+def test_a_box_that_detections_have_to_confirm_waits_for_the_next_one(tracker):
+    tracker.detected([box(0)], 0, confirm=True)
+    assert ids(tracker) == ["p1"]  # the first image is not made to wait
+    tracker.estimated({"p1": box(0)}, 0)
+    tracker.detected([box(0), box(400), box(800)], FRAME_NS, confirm=True)
+    assert ids(tracker) == ["p1"]
+    assert tracker.searching
+    tracker.detected([box(0), box(405)], 2 * FRAME_NS, confirm=True)
+    assert ids(tracker) == ["p1", "p2"]
+    tracker.estimated({"p1": box(0), "p2": box(405)}, 2 * FRAME_NS)
+    tracker.detected([box(0), box(405), box(800)], 3 * FRAME_NS, confirm=True)
+    assert ids(tracker) == ["p1", "p2"]  # the one at 800 was gone in between
 
 
 def test_people_whom_the_backbone_confirms_need_no_detection(tracker):
@@ -64,7 +119,8 @@ def test_people_whom_the_backbone_confirms_need_no_detection(tracker):
 
 def test_lost_person_is_found_again_under_the_same_id(tracker):
     tracker.detected([box(0)], 0)
-    assert tracker.estimated({"p1": None}, FRAME_NS) == set()
+    follow(tracker, {"p1": [box(0)]})
+    assert tracker.estimated({"p1": None}, 2 * FRAME_NS) == set()
     assert ids(tracker) == []
     assert tracker.searching
     tracker.detected([box(30)], 5 * FRAME_NS)
@@ -74,13 +130,80 @@ def test_lost_person_is_found_again_under_the_same_id(tracker):
 
 def test_id_is_not_used_again_after_a_long_absence(tracker):
     tracker.detected([box(0)], 0)
-    tracker.estimated({"p1": None}, FRAME_NS)
-    assert tracker.estimated({}, FRAME_NS + MAX_AGE_NS) == {"p1"}
-    tracker.detected([box(0)], 2 * MAX_AGE_NS)
+    tracker.estimated({"p1": box(0)}, 0)
+    assert tracker.estimated({"p1": None}, MAX_AGE_NS) == set()
+    assert tracker.estimated({}, MAX_AGE_NS + 1) == {"p1"}
+    tracker.detected([box(0)], MAX_AGE_NS + 2)
     assert ids(tracker) == ["p2"]
 
 
-def test_of_two_tracks_on_one_person_the_older_stays(tracker):
-    tracker.detected([box(0), box(300)], 0)
-    assert tracker.estimated({"p1": box(100), "p2": box(105)}, FRAME_NS) == {"p2"}
-    assert ids(tracker) == ["p1"]
+def test_how_long_is_an_option():
+    tracker = Tracker((f"p{n}" for n in count(1)), max_age=0.1)
+    tracker.detected([box(0)], 0)
+    tracker.estimated({"p1": box(0)}, 0)
+    tracker.estimated({"p1": None}, FRAME_NS)
+    assert tracker.estimated({}, 100_000_001) == {"p1"}
+
+
+def test_a_walker_who_was_hidden_is_expected_further_on_and_at_the_same_size(tracker):
+    tracker.detected([box(0)], 0)
+    k = follow(tracker, {"p1": [box(5 * k) for k in range(30)]})
+    tracker.estimated({"p1": None}, k * FRAME_NS)
+    tracker.detected([box(300, 30, 60), box(240)], (k + 15) * FRAME_NS)
+    assert place(tracker, "p1") == 240
+    assert ids(tracker) == ["p1", "p2"]  # a child
+
+
+def test_who_is_taken_for_the_one_in_front_is_lost_and_comes_back(tracker):
+    """p1 walks behind p2, who stands nearer; the backbone finds p2 in both boxes."""
+    tracker.detected([box(0), box(150, 120, 260)], 0)
+    k = follow(tracker, {"p1": [box(6 * k) for k in range(20)], "p2": [box(150, 120, 260)] * 20})
+    front = box(150, 120, 260)
+    assert tracker.estimated({"p1": front, "p2": front}, k * FRAME_NS) == {"p1"}
+    assert ids(tracker) == ["p2"]
+    tracker.detected([front, box(260)], (k + 22) * FRAME_NS)
+    assert ids(tracker) == ["p1", "p2"]
+    assert place(tracker, "p1") == 260
+
+
+def test_people_who_cross_keep_their_ids_where_only_detections_tell(tracker):
+    """Every third frame is detected, in any order; nobody is estimated in between."""
+    rng = np.random.default_rng(0)
+    for k in range(0, 60, 3):
+        boxes = [box(8 * k), box(400 - 8 * k, 80, 160)]
+        tracker.detected([boxes[i] for i in rng.permutation(2)], k * FRAME_NS)
+        tracker.estimated({}, k * FRAME_NS)
+    assert ids(tracker) == ["p1", "p2"]
+    assert {track.id: round(track.box.height) for track in tracker.following} == {"p1": 200, "p2": 160}
+
+
+def test_people_forgotten_leave_nothing(tracker):
+    tracker.detected([box(0), box(400)], 0)
+    tracker.drop(["p1"])
+    assert ids(tracker) == ["p2"]
+    assert tracker.clear() == ["p2"]
+    tracker.detected([box(0)], 0)
+    assert ids(tracker) == ["p3"]
+
+
+def test_motion_goes_on_at_the_speed_that_was_seen_and_grows_unsure():
+    motion = BoxMotion(box(0), 0)
+    for k in range(1, 40):
+        motion.advance(k * FRAME_NS)
+        motion.update(box(4 * k))
+    at = 39 + 10
+    motion.advance(at * FRAME_NS)
+    assert motion.box.x0 == pytest.approx(4 * at, abs=4)
+    boxes = [box(4 * at), box(4 * at + 150), box(4 * at, 150, 300)]
+    expected, aside, larger = motion.surprise(np.array([b.xyxy for b in boxes]))
+    assert expected < aside < larger
+    motion.advance((at + 30) * FRAME_NS)
+    assert motion.surprise(box(4 * (at + 30)).xyxy[None])[0] > expected
+
+
+def test_time_that_stands_still_or_goes_back_changes_nothing():
+    motion = BoxMotion(box(0), 10)
+    before = motion.box
+    motion.advance(10)
+    motion.advance(0)
+    assert motion.box == before

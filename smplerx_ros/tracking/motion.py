@@ -1,0 +1,83 @@
+"""Where a person's box will be: a Kalman filter of its centre and height, at constant velocity."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..types import Box
+
+FloatArray = NDArray[np.floating[Any]]
+
+# Standard deviations of a measured box, in heights of it (the last: of the height's logarithm). Arms and legs that
+# swing move the centre, above all sideways.
+_MEASURED = np.array([0.05, 0.03, 0.03])
+# How fast velocities change: spectral density of the acceleration, heights^2/s^3. Walkers stop and turn in a second.
+_AGILITY = np.array([0.4, 0.005, 0.002])
+_FIRST_SPEED = np.array([0.8, 0.1, 0.08])  # heights/s, of somebody just seen
+
+
+class BoxMotion:
+    """Filtered centre `x`, `y` (pixels) and logarithm of the height of one person's box, and their velocities."""
+
+    def __init__(self, box: Box, stamp_ns: int) -> None:
+        self.stamp_ns = stamp_ns
+        self._width = box.width / box.height
+        self._filter = cv2.KalmanFilter(6, 3, 0, cv2.CV_64F)
+        self._filter.measurementMatrix = np.eye(3, 6)
+        self._filter.statePost = np.append(_measured(box), np.zeros(3))[:, None]
+        unit = _units(box.height)
+        self._filter.errorCovPost = np.diag(np.append(unit * _MEASURED, unit * _FIRST_SPEED) ** 2)
+
+    def advance(self, stamp_ns: int) -> None:
+        """Go on to a later time."""
+        seconds = (stamp_ns - self.stamp_ns) * 1e-9
+        if seconds <= 0:
+            return
+        step = np.eye(6)
+        step[:3, 3:] = seconds * np.eye(3)
+        agility = np.diag(_AGILITY * _units(self.box.height) ** 2)
+        cubic, square = agility * seconds**3 / 3, agility * seconds**2 / 2
+        self._filter.transitionMatrix = step
+        self._filter.processNoiseCov = np.block([[cubic, square], [square, agility * seconds]])
+        self._filter.predict()
+        self.stamp_ns = stamp_ns
+
+    def update(self, box: Box) -> None:
+        """Take in the person's box at the present time."""
+        self._width = box.width / box.height
+        self._filter.statePre, self._filter.errorCovPre = self._filter.statePost, self._filter.errorCovPost
+        self._filter.measurementNoiseCov = np.diag((_units(box.height) * _MEASURED) ** 2)
+        self._filter.correct(_measured(box)[:, None])
+
+    @property
+    def box(self) -> Box:
+        """At the present time; as wide for its height as the last one."""
+        x, y, log_height = self._filter.statePost[:3, 0].tolist()
+        height = np.exp(log_height)
+        half = 0.5 * height * np.array([self._width, 1.0])
+        return Box(x - half[0], y - half[1], x + half[0], y + half[1])
+
+    def surprise(self, boxes: FloatArray) -> FloatArray:
+        """`(B,)` how little boxes `(B, 4)` x0, y0, x1, y1 are expected now: -2 log likelihood up to a constant.
+
+        Lengths count in heights of the box, so that near and far people compare.
+        """
+        heights = boxes[:, 3] - boxes[:, 1]
+        measured = np.column_stack([(boxes[:, :2] + boxes[:, 2:]) / 2, np.log(heights)])
+        unit = _units(np.exp(self._filter.statePost[2, 0]))
+        spread = self._filter.errorCovPost[:3, :3] / np.outer(unit, unit) + np.diag(_MEASURED**2)
+        offset = (measured - self._filter.statePost[:3, 0]) / unit
+        distance = (offset * np.linalg.solve(spread, offset.T).T).sum(axis=1)
+        return np.asarray(distance + np.linalg.slogdet(spread)[1])
+
+
+def _measured(box: Box) -> FloatArray:
+    return np.array([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, np.log(box.height)])
+
+
+def _units(height: float) -> FloatArray:
+    return np.array([height, height, 1.0])
