@@ -86,12 +86,15 @@ def _end_now() -> None:
 def _spin(executor: Executor, stop: threading.Event) -> None:
     """Spin until told to stop; an exception in a callback is reported and does not end the node."""
     from rclpy.executors import ExternalShutdownException
+    from rclpy.impl.implementation_singleton import rclpy_implementation
 
     while not stop.is_set():
         try:
             executor.spin_once(timeout_sec=SPIN_S)
         except ExternalShutdownException:
             stop.set()
+        except rclpy_implementation.InvalidHandle:
+            continue  # rclpy was about to wait for something that the worker destroys: a publisher of one who left
         except Exception:
             traceback.print_exc()
 
