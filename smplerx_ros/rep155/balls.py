@@ -15,7 +15,7 @@ FloatArray = NDArray[np.floating[Any]]
 # Sine of the angle to the singular direction below which the first hinge stays rather than turning with every tremor;
 # it costs at most this many radians of direction.
 _SINGULAR = 0.003
-_VIOLATION = 100.0  # weight of radians outside the limits against radians of motion
+_VIOLATION = 1e6  # weight of radians outside the limits against radians of motion
 
 
 @dataclass(frozen=True)

@@ -117,8 +117,8 @@ def test_a_broken_provider_fails_and_hears_which_requirement_it_broke(
 ) -> None:
     BROKEN[requirement](monkeypatch)
     provider = Provider(graph)
-    with provider.running((2.2, (P1,)), (0.0, ())):
-        recording = watch(6.0, graph.context)
+    with provider.running((3.0, (P1,)), (0.0, ())):
+        recording = watch(7.0, graph.context)
     findings = judge(recording)
     text = report(findings, recording)
     assert exit_code(findings, recording) == BREAKS, text

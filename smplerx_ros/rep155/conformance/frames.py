@@ -7,7 +7,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .graph import SETTLED_S
 from .recording import LISTS, FloatArray, Recording, Transform
 
 _MIXED = 0.25  # share of frames in which an estimate may be wrong before the axes are
@@ -117,14 +116,18 @@ def stale(seen: Recording) -> Iterator[str | None]:
             times = [transform.time for transform in seen.frames(f"{prefix}{identity}")]
             if times:
                 over = max(times) - last
-                yield None if over < SETTLED_S else f"{prefix}<id> goes on for {over:.1f} s after the id left the list"
+                yield (
+                    None
+                    if over < seen.patience
+                    else f"{prefix}<id> goes on for {over:.1f} s after the id left the list"
+                )
 
 
 def _sensor_frame(seen: Recording, kind: str, prefix: str) -> Iterator[str | None]:
     for identity, (first, last) in seen.stays(kind).items():
         frames = seen.frames(f"{prefix}_{identity}")
         if not frames:
-            if last - first >= SETTLED_S:
+            if last - first >= seen.patience:
                 yield f"TF has no {prefix}_<id>"
             continue
         sensors = {message.frame_id.lstrip("/") for message in seen.of(f"/humans/{kind}/{identity}/roi")} - {""}

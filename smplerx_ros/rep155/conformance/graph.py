@@ -10,7 +10,7 @@ from .recording import LISTS, Endpoint, Recording
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 _TYPES = {"roi": "hri_msgs/msg/NormalizedRegionOfInterest2D", "cropped": "sensor_msgs/msg/Image"}
 _AGAIN_S = 2.0  # a list that is not latched has to come at least this often
-SETTLED_S = 1.5  # seconds within which discovery and a provider's patience with misses are over
+_FRAMES = 5  # with fewer a topic may not have been discovered before the last
 _TAKEN_DOWN_S = 2.0
 
 
@@ -60,7 +60,9 @@ def required(seen: Recording) -> Iterator[str | None]:
     endpoints = seen.endpoints
     for kind in LISTS:
         for identity, (first, last) in seen.stays(kind).items():
-            if last - first < SETTLED_S:
+            mentions = sum(identity in message.value for message in seen.of(LISTS[kind]))
+            frames = max(mentions, len(seen.of(f"/humans/{kind}/{identity}/roi")))
+            if last - first < seen.patience or frames < _FRAMES:
                 continue
             for name, type_name in _TYPES.items():
                 topic = f"/humans/{kind}/{identity}/{name}"
@@ -80,7 +82,7 @@ def leaving(seen: Recording) -> Iterator[str | None]:
             times = [message.time for message in seen.of(f"/humans/{kind}/{identity}/roi")]
             if times:
                 silent = last - max(times)
-                good = silent < SETTLED_S
+                good = silent < seen.patience
                 yield None if good else f"{LISTS[kind]} lists an id for {silent:.1f} s after its last region"
 
 

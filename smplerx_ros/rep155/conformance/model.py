@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from xml.etree import ElementTree
 
 from ..description import JOINTS
-from .graph import SETTLED_S
 from .recording import Recording
 
 _TOUCHED = 1e-3  # radians that rounding in a URDF may cost
@@ -35,7 +34,7 @@ def urdf(seen: Recording) -> Iterator[str | None]:
         topic = f"/humans/bodies/{identity}/urdf"
         publishers = [endpoint for endpoint in endpoints if endpoint.topic == topic]
         if not publishers or not seen.of(topic):
-            if last - first >= SETTLED_S:
+            if last - first >= seen.patience:
                 yield "/humans/bodies/<id>/urdf: no URDF came"
             continue
         if not all(endpoint.latched and endpoint.type == "std_msgs/msg/String" for endpoint in publishers):

@@ -15,6 +15,7 @@ FloatArray = NDArray[np.floating[Any]]
 
 LISTS = {"bodies": "/humans/bodies/tracked", "faces": "/humans/faces/tracked"}
 MATCHES = "/humans/candidate_matches"
+_SETTLED_S = 1.5
 # Images so long before or after those that were seen may have been on their way.
 _EARLIER_NS, _LATER_NS = 5_000_000_000, 500_000_000
 
@@ -104,6 +105,13 @@ class Recording:
             for identity in message.value:
                 spans[identity] = (spans.get(identity, (message.time, 0.0))[0], until)
         return spans
+
+    @cached_property
+    def patience(self) -> float:
+        """Seconds within which discovery and a provider's grace for misses are over, two slow frames included."""
+        times = {message.stamp_ns: message.time for message in self.messages if message.stamp_ns}
+        gaps = np.diff(sorted(times.values()))
+        return _SETTLED_S + 2 * float(np.percentile(gaps, 90)) if len(gaps) else _SETTLED_S
 
     def frames(self, child: str) -> list[Transform]:
         """The transforms of one frame."""
