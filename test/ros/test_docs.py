@@ -1,0 +1,59 @@
+"""The pages about topics and about the viewer name what the processes have."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graph import Graph
+
+from smplerx_ros.ros.image import ENCODINGS
+from smplerx_ros.viewer.options import VIEWER_PARAMETERS
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGES = ("topics.md", "frames.md", "messages.md", "cameras.md", "viewer.md", "jetson_gpu.md")
+OF_ANY_NODE = ("/parameter_events", "/rosout", "/clock")
+OF_THE_LIFECYCLE = "~/transition_event"
+
+
+def test_topics_and_services_of_the_node(start_node: Callable[..., Any], graph: Graph) -> None:
+    text = (DOCS / "topics.md").read_text()
+    node = start_node("use_depth:=true", "detector:=topic")
+    node.wait_for_log("active:")
+    graph.connect()
+    named = {
+        **dict(graph.node.get_publisher_names_and_types_by_node("smplerx", "/")),
+        **dict(graph.node.get_subscriber_names_and_types_by_node("smplerx", "/")),
+    }
+    for topic, (kind, *_) in named.items():
+        name = topic.replace("/smplerx/", "~/")
+        if name in (*OF_ANY_NODE, OF_THE_LIFECYCLE):
+            continue
+        if name.startswith("/humans/"):
+            name, kind = "/humans/...", "hri_msgs/msg/"
+        name = name.removeprefix("/") if name.count("/") == 1 and name not in ("/tf", "/diagnostics") else name
+        assert re.search(rf"^\| `{re.escape(name)}` \| {kind.replace('/msg/', '(/| )')}", text, re.MULTILINE), topic
+    for name, kind in (("~/reset", "std_srvs/Trigger"), ("~/enable", "std_srvs/SetBool")):
+        assert f"| `{name}` | {kind} |" in text
+
+
+def test_encodings() -> None:
+    text = (DOCS / "topics.md").read_text()
+    for name in ENCODINGS:
+        pattern = re.fullmatch(r"bayer_(\w{4})(\d+)", name)
+        assert (pattern.group(1) if pattern else name) in text, name
+
+
+def test_parameters_of_the_viewer() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| `(.*)` \| (.*) \|$", (DOCS / "viewer.md").read_text(), re.MULTILINE)
+    expected = [(p.name, str(p.default) or '""', p.description) for p in VIEWER_PARAMETERS]
+    assert rows == expected
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)\)", (DOCS / page).read_text()):
+        assert (DOCS / target).exists(), target
