@@ -164,6 +164,13 @@ PARAMETERS: tuple[Parameter, ...] = (
         live=True,
     ),
     Parameter(
+        "tracker.max_age",
+        float,
+        1.0,
+        "Seconds for which a person who is hidden or out of view keeps the id.",
+        range=(0.0, 60.0),
+    ),
+    Parameter(
         "latency_budget_ms",
         float,
         0.0,
@@ -178,6 +185,14 @@ PARAMETERS: tuple[Parameter, ...] = (
         tuple,
         (),
         "Folders of the bundles of smaller backbones that `latency_budget_ms` may turn to, in this order.",
+    ),
+    Parameter(
+        "tracker.max_age",
+        float,
+        1.0,
+        "Seconds for which a person who is hidden keeps the identity.",
+        range=(0.0, 60.0),
+        live=True,
     ),
     Parameter(
         "image_is_rectified",

@@ -24,7 +24,7 @@ from .scheduling.crowd import largest
 from .scheduling.detection import SEARCH_EVERY, ConfidenceWatch, DetectionSchedule
 from .smoothing.motion import Motion, smoothing_options
 from .smoothing.people import SmoothingOptions
-from .tracking.tracker import TrackedBox, Tracker
+from .tracking.tracker import MAX_AGE, TrackedBox, Tracker
 from .types import BodyEstimate, Box, Frame, Observation, Person
 
 _WARM_UP_WIDTH, _WARM_UP_HEIGHT = 640, 480
@@ -55,16 +55,20 @@ class Options:
     max_people: int = 10
     default_fov: float = 60.0  # degrees, horizontal
     person_height: float | None = None  # metres, as the backbone was told: how sure distances are
+    max_age: float = MAX_AGE  # seconds for which somebody who is not found keeps the id
     smoothing: SmoothingOptions | None = None  # None: raw estimates
     detection_threshold: float = 0.0  # of the boxes that come with frames; the detector has its own
     latency_budget_ms: float = 0.0  # 0: none, and nothing depends on how long anything takes
+    max_age: float = MAX_AGE  # seconds for which a hidden person keeps the identity
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Options:
         """From all of `config.PARAMETERS`."""
         return cls(
             **{name: config[name] for name in (*_LIVE, "default_fov")},
+            max_age=config["tracker.max_age"],
             person_height=known_height(config),
+            max_age=config["tracker.max_age"],
             smoothing=smoothing_options(config),
         )
 
@@ -146,6 +150,10 @@ class Estimator:
         changes = check_live(values)
         self._config |= changes
         self._options = replace(self._options, **{name: changes[name] for name in _LIVE if name in changes})
+        if "tracker.max_age" in changes:
+            self._options = replace(self._options, max_age=changes["tracker.max_age"])
+            for state in self._cameras.values():
+                state.tracker.max_age = self._options.max_age
         if any(name.startswith("smoothing") for name in changes):
             self._motion.update(smoothing_options(self._config))
         if "detection_threshold" in changes and self._detector is not None:
@@ -217,7 +225,7 @@ class Estimator:
             self._forget(state.tracker.clear())
             state = None
         if state is None:
-            state = self._cameras[key] = _CameraState(Tracker(self._ids))
+            state = self._cameras[key] = _CameraState(Tracker(self._ids, self._options.max_age))
         state.stamp_ns = frame.stamp_ns
         return state
 
