@@ -23,11 +23,15 @@ def test_topics_and_services_of_the_node(start_node: Callable[..., Any], graph: 
     text = (DOCS / "topics.md").read_text()
     node = start_node("use_depth:=true", "detector:=topic")
     node.wait_for_log("active:")
-    graph.connect()
-    named = {
-        **dict(graph.node.get_publisher_names_and_types_by_node("smplerx", "/")),
-        **dict(graph.node.get_subscriber_names_and_types_by_node("smplerx", "/")),
-    }
+
+    def announced() -> dict[str, list[str]]:
+        if "smplerx" not in graph.node.get_node_names():
+            return {}
+        lists = graph.node.get_publisher_names_and_types_by_node, graph.node.get_subscriber_names_and_types_by_node
+        found = {topic: kinds for of_node in lists for topic, kinds in of_node("smplerx", "/")}
+        return found if {"/smplerx/overlay", "/image", "/detections"} <= set(found) else {}
+
+    named = graph.spin_until(announced)
     for topic, (kind, *_) in named.items():
         name = topic.replace("/smplerx/", "~/")
         if name in (*OF_ANY_NODE, OF_THE_LIFECYCLE):
