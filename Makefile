@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 ENV := source scripts/env.sh &&
 
-.PHONY: help setup setup-torch demo test test-all lint clean
+.PHONY: help setup setup-torch demo test test-all lint fuzz soak clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,6 +24,12 @@ test: setup-torch lint ## every test but the slow ones
 
 test-all: setup-torch lint ## every test
 	@$(ENV) python -m pytest
+
+fuzz: setup ## any message and file, 3000 examples of each kind
+	@$(ENV) SMPLERX_FUZZ_EXAMPLES=3000 python -m pytest test/fuzz
+
+soak: setup ## people come and go, cameras drop out, time jumps: an hour, and everything stays level
+	@$(ENV) python test/soak/soak.py --seconds 3600
 
 clean: ## remove what setup, demo and tests made
 	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build install log dist out *.egg-info

@@ -10,6 +10,7 @@ from ..geometry.camera import Camera
 
 # Names in the wild for what OpenCV's fisheye module models, and for no distortion at all.
 _MODEL_ALIASES = {"fisheye": "equidistant", "kannala_brandt4": "equidistant", "none": "", "None": ""}
+_LONGEST_MODEL = 40  # characters of a name that may be anything, and that errors repeat
 
 
 def camera_from_info(info: CameraInfo, topic: str, *, rectified: bool = False) -> Camera:
@@ -34,7 +35,7 @@ def camera_from_info(info: CameraInfo, topic: str, *, rectified: bool = False) -
     k[:2, 2] -= offset  # REP-104: K is of the full-resolution image
     k[:2] /= binning[:, None]
     width, height = (size // binning).tolist()
-    model = _MODEL_ALIASES.get(info.distortion_model, info.distortion_model)
+    model = _MODEL_ALIASES.get(info.distortion_model, info.distortion_model)[:_LONGEST_MODEL]
     coefficients = np.array(info.d, dtype=np.float64)
     fisheye = model == "equidistant" and len(coefficients) > 0  # bends rays even with zeros
     if rectified or not (fisheye or np.any(coefficients)):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+LONGEST_MESSAGE = 600  # characters: what a message says of itself must not fill the disk
 LOG_PERIOD_S = 5.0  # one reason is logged at most this often
 AGE_WINDOW = 300  # newest ages kept for the percentiles: 10 s of a 30 Hz camera
 
@@ -63,6 +64,7 @@ class Statistics:
 
     def drop(self, reason: str, message: str = "") -> None:
         """Count something that could not be used, and log `message` unless the same reason was logged just now."""
+        message = message[:LONGEST_MESSAGE]
         with self._lock:
             self._drops[reason] += 1
             self._new_drops[reason] += 1

@@ -130,8 +130,8 @@ def shorten(module: Any, **constants: float) -> None:
         setattr(module, name, value)
 
 
-def prepare() -> None:
-    """Shorter periods, and the failures that the parameter asks for."""
+def prepare() -> list[Any]:
+    """Shorter periods, and the failures that the parameter asks for. Answers where the node will be, once it is."""
     from smplerx_ros.ros import diagnostics, node, output, statistics
 
     shorten(statistics, LOG_PERIOD_S=LOG_PERIOD_S)
@@ -165,6 +165,7 @@ def prepare() -> None:
         (output.Output, "destroy", "destroy"),
     ):
         inject(owner, method, where, wanted)
+    return nodes
 
 
 if __name__ == "__main__":

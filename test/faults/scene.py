@@ -15,20 +15,12 @@ from faulty_node import LOG_PERIOD_S
 from graph import Graph
 from lifecycle_msgs.msg import Transition
 from node_process import NodeProcess
-from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue
-from rcl_interfaces.srv import SetParameters
 from sensor_msgs.msg import CameraInfo, Image
 from smplerx_ros.msg import PersonArray
 
 FAULTY_NODE = Path(__file__).with_name("faulty_node.py")
 CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP
 ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
-_KINDS = {
-    bool: (ParameterType.PARAMETER_BOOL, "bool_value"),
-    int: (ParameterType.PARAMETER_INTEGER, "integer_value"),
-    float: (ParameterType.PARAMETER_DOUBLE, "double_value"),
-    str: (ParameterType.PARAMETER_STRING, "string_value"),
-}
 
 
 @dataclass(frozen=True)
@@ -122,10 +114,7 @@ class Scene:
             self.graph.node.destroy_subscription(subscription)
 
     def set_parameter(self, name: str, value: object) -> Any:
-        kind, field = _KINDS[type(value)]
-        parameter = Parameter(name=name, value=ParameterValue(type=kind, **{field: value}))
-        request = SetParameters.Request(parameters=[parameter])
-        return self.graph.call(SetParameters, "/smplerx/set_parameters", request).results[0]
+        return self.graph.set_parameter(name, value)
 
     def transitions(self, *numbers: int) -> None:
         for number in numbers:

@@ -1,0 +1,153 @@
+"""A long life in a short time: people come and go, cameras drop out, parameters change, time jumps; all stays level.
+
+    python test/soak/soak.py --seconds 3600          the quick estimator
+    python test/soak/soak.py --seconds 3600 --lite   the package's own, on its demo clip
+
+Prints what the node held at the start (after the warm-up), at the end and at most. Exit code 1 where it grew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import time
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("soak", "faults", "ros")]
+    os.environ["PYTHONPATH"] = os.pathsep.join([*sys.path[:3], os.environ.get("PYTHONPATH", "")])
+
+from faulty_node import Command, command
+from graph import BLACK, GREY
+from scene import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Scene
+from std_srvs.srv import SetBool, Trigger
+
+WARM_UP = 0.25  # of the time
+MAX_RSS_GROWTH = 0.01
+RECONFIGURE_EVERY = 20  # rounds
+PAUSE_S = 1.2  # of a camera that drops out: taken for silent in the node of the fault suite
+
+
+class Soak:
+    """One node, watched."""
+
+    def __init__(self, directory: Path, *, lite: bool) -> None:
+        self._counts = directory / "counts.json"
+        os.environ["SOAK_COUNTS"] = str(self._counts)
+        os.environ["SOAK_BACKEND"] = "lite" if lite else ""
+        self._images = cycle(clip() if lite else [GREY])
+        self.scene = Scene(directory, command=(sys.executable, str(Path(__file__).with_name("soak_node.py"))))
+        self.scene.graph.connect()
+        self.ids: set[str] = set()
+        self.rounds = 0
+
+    def held(self) -> dict[str, int]:
+        """What the node holds now."""
+        self._counts.unlink(missing_ok=True)
+        self.scene.graph.spin_until(self._counts.exists)
+        process = Path(f"/proc/{self.scene.node.pid}")
+        status = dict(line.split(":", 1) for line in (process / "status").read_text().splitlines())
+        return {
+            "RSS (KiB)": int(status["VmRSS"].split()[0]),
+            "file descriptors": len(list((process / "fd").iterdir())),
+            "threads": int(status["Threads"]),
+            **json.loads(self._counts.read_text()),
+        }
+
+    def round(self) -> None:
+        """Everything that may happen, once; at its end nobody is there, and everything is as it was."""
+        scene, graph = self.scene, self.scene.graph
+        self.rounds += 1
+        for _ in range(5):
+            self._see(next(self._images))
+            self._see(command(Command.STRANGERS))
+        scene.publish(graph.image(command(Command.RAISE)), graph.info())
+        scene.publish(graph.image(GREY[:60]), graph.info())
+        for value in (False, True):
+            assert graph.set_parameter("publish_tf", value).successful
+            assert graph.set_parameter("max_people", 20 + value).successful
+            assert graph.call(SetBool, "/smplerx/enable", SetBool.Request(data=value)).success
+        graph.connect()
+        assert graph.call(Trigger, "/smplerx/reset", Trigger.Request()).success
+        graph.jump(-30)
+        self._see(next(self._images))
+        time.sleep(PAUSE_S if self.rounds % 5 == 0 else 0)
+        if self.rounds % RECONFIGURE_EVERY == 0:
+            scene.transitions(DEACTIVATE, CLEANUP, CONFIGURE, ACTIVATE)
+            graph.connect()
+        assert self._see(BLACK) == []
+        graph.jump(60)  # people who are not seen for so long are gone
+        assert self._see(BLACK) == []
+        graph.people.clear()
+        graph.diagnostics.clear()
+
+    def _see(self, pixels: Any) -> list[Any]:
+        people = self.scene.answer(lambda: self.scene.graph.image(pixels)).people
+        self.ids |= {person.id for person in people}
+        return list(people)
+
+
+def clip() -> list[Any]:
+    """Frames of the demo clip in the size of the graph's camera, brought to it by cropping."""
+    import cv2
+    from graph import HEIGHT, WIDTH
+
+    import smplerx_ros
+    from smplerx_ros.ros.demo import CLIP
+    from smplerx_ros.video import VideoReader
+
+    with VideoReader(Path(smplerx_ros.__file__).parent / "assets" / CLIP) as reader:
+        return [cv2.resize(frame.image, (WIDTH, HEIGHT)) for frame in reader]
+
+
+def soak(seconds: float, directory: Path, *, lite: bool = False) -> dict[str, tuple[int, int, int]]:
+    """Start, end and maximum of everything held, each at the end of a round, after the warm-up."""
+    made = Soak(directory, lite=lite)
+    try:
+        end = time.monotonic() + seconds
+        begin = end - (1 - WARM_UP) * seconds
+        history: list[dict[str, int]] = []
+        while time.monotonic() < end:
+            made.round()
+            if time.monotonic() > begin:
+                history.append(made.held())
+        code, _ = made.scene.node.stop()
+        assert code == 0
+        assert "Traceback" not in made.scene.node.log, made.scene.node.log
+    finally:
+        made.scene.close()
+    print(f"{made.rounds} rounds, {len(made.ids)} people, {seconds:.0f} s", flush=True)  # noqa: T201
+    return {name: (history[0][name], history[-1][name], max(held[name] for held in history)) for name in history[0]}
+
+
+def grown(table: dict[str, tuple[int, int, int]]) -> list[str]:
+    """What is not level: memory by more than MAX_RSS_GROWTH, everything else by one or more."""
+    return [
+        name
+        for name, (start, end, _) in table.items()
+        if end > start * (1 + (MAX_RSS_GROWTH if name.startswith("RSS") else 0))
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=float, default=3600)
+    parser.add_argument("--lite", action="store_true")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as directory:
+        table = soak(arguments.seconds, Path(directory), lite=arguments.lite)
+    print(f"{'':20}{'start':>10}{'end':>10}{'maximum':>10}")  # noqa: T201
+    for name, values in table.items():
+        print(f"{name:20}" + "".join(f"{value:>10}" for value in values))  # noqa: T201
+    if growth := grown(table):
+        print(f"grown: {', '.join(growth)}")  # noqa: T201
+    return int(bool(growth))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

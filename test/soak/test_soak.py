@@ -1,0 +1,23 @@
+"""The soak test in a minute; `make soak` takes an hour."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from soak import grown, soak
+
+SECONDS = 75
+
+
+@pytest.mark.slow
+def test_nothing_grows(tmp_path: Path) -> None:
+    table = soak(SECONDS, tmp_path)
+    assert not grown(table), table
+
+
+def test_growth_is_noticed() -> None:
+    level = {"RSS (KiB)": (1000, 1009, 1020), "threads": (7, 7, 9)}
+    assert grown(level) == []
+    assert grown({"RSS (KiB)": (1000, 1011, 1011), "threads": (7, 8, 8)}) == ["RSS (KiB)", "threads"]
