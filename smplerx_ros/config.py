@@ -169,6 +169,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         1.0,
         "Seconds for which a person who is hidden or out of view keeps the id.",
         range=(0.0, 60.0),
+        live=True,
     ),
     Parameter(
         "latency_budget_ms",
@@ -185,14 +186,6 @@ PARAMETERS: tuple[Parameter, ...] = (
         tuple,
         (),
         "Folders of the bundles of smaller backbones that `latency_budget_ms` may turn to, in this order.",
-    ),
-    Parameter(
-        "tracker.max_age",
-        float,
-        1.0,
-        "Seconds for which a person who is hidden keeps the identity.",
-        range=(0.0, 60.0),
-        live=True,
     ),
     Parameter(
         "image_is_rectified",
