@@ -59,7 +59,6 @@ class Options:
     smoothing: SmoothingOptions | None = None  # None: raw estimates
     detection_threshold: float = 0.0  # of the boxes that come with frames; the detector has its own
     latency_budget_ms: float = 0.0  # 0: none, and nothing depends on how long anything takes
-    max_age: float = MAX_AGE  # seconds for which a hidden person keeps the identity
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Options:
