@@ -65,9 +65,7 @@ class Options:
         """From all of `config.PARAMETERS`."""
         return cls(
             **{name: config[name] for name in (*_LIVE, "default_fov")},
-            max_age=config["tracker.max_age"],
             person_height=known_height(config),
-            max_age=config["tracker.max_age"],
             smoothing=smoothing_options(config),
         )
 
