@@ -26,6 +26,7 @@ NARROW_EXPRESSION_START = 10
 POSE_FEATURES = 9 * (len(JOINT_NAMES) - 1)  # entries of the rotation matrices of all joints but the root
 HAND_SIZE = 45
 CONTOUR_ROWS = 79  # face contours for head yaws of 0..39 and -1..-39 degrees
+LARGEST_ARRAY = 1 << 28  # bytes; SMPL-X's largest, `posedirs` in double precision, has 122 million
 NAME_KEY = "body_name"  # not in official files; says what a file is that only has SMPL-X's format
 EXPRESSION_NAMES_KEY = "expr_names"  # not in official files either
 ADVICE = "download the .npz model of SMPL-X v1.1 from https://smpl-x.is.tue.mpg.de"
@@ -148,6 +149,11 @@ class _Archive:
         """The array under `key`; None in `shape` stands for any size, `kinds` are NumPy's dtype kinds."""
         if not self.has(key):
             raise self.error(key, "is missing")
+        unpacked = max(
+            (i.file_size for i in self._archive.zip.infolist() if i.filename in (key, f"{key}.npy")), default=0
+        )
+        if unpacked > LARGEST_ARRAY:
+            raise self.error(key, f"unpacks to {unpacked} bytes, more than the limit of {LARGEST_ARRAY}")
         try:
             value = np.asarray(self._archive[key])
         except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:

@@ -15,6 +15,7 @@ MANIFEST = "bundle.json"
 FORMAT = 1
 MODEL_FILES = {"onnx": "model.onnx", "torch": "model.safetensors"}
 BUNDLE_PRECISIONS = ("fp32", "fp16")
+LARGEST_MANIFEST = 1 << 20  # bytes
 _BLOCK = 1 << 22
 
 
@@ -75,6 +76,8 @@ class Bundle:
     def _parse(cls, directory: Path) -> Bundle:
         path = directory / MANIFEST
         try:
+            if path.stat().st_size > LARGEST_MANIFEST:
+                raise ValueError(f"more than {LARGEST_MANIFEST} bytes")
             content = json.loads(path.read_text(encoding="utf-8"))
             if content.pop("format") != FORMAT:
                 raise ValueError(f"format is not {FORMAT}")
@@ -84,7 +87,7 @@ class Bundle:
             bundle._check_fields()
         except FileNotFoundError as error:
             raise ModelFileError(f"bundle {directory}: no {MANIFEST} in it; {convert_hint()}") from error
-        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise ModelFileError(
                 f"bundle file {path}: damaged or of another version ({error}); {convert_hint()}"
             ) from error
