@@ -7,13 +7,11 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import pytest
-
-pytest.importorskip("viser", reason="the page for browsers needs the extra `viewer`")
-
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from graph import GREY, HEIGHT, WIDTH, Graph
 from node_process import NodeProcess
@@ -26,7 +24,8 @@ from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.from_messages import people_from_message
 from smplerx_ros.ros.messages import person_array
 from smplerx_ros.types import Box, Frame, Person, SmplxParams
-from support.viser_client import ViserClient
+
+pytestmark = pytest.mark.skipif(find_spec("viser") is None, reason="the page for browsers needs the extra `viewer`")
 
 VIEWER = (sys.executable, "-m", "smplerx_ros.ros.viewer_main")
 TOPICS = ("/smplerx/people", "/image", "/camera_info", "/diagnostics")
@@ -55,6 +54,12 @@ def viewer(start_node: Callable[..., NodeProcess]) -> tuple[NodeProcess, str]:
     return process, address.group()
 
 
+def browser(url: str) -> Any:
+    from support.viser_client import ViserClient
+
+    return ViserClient(url)
+
+
 def subscribers(graph: Graph) -> list[int]:
     return [graph.node.count_subscribers(topic) for topic in TOPICS]
 
@@ -64,7 +69,7 @@ def test_it_listens_only_while_somebody_looks(graph: Graph, viewer: tuple[NodePr
     graph.spin_until(lambda: "viewer" in graph.node.get_node_names())
     own = [1, 0, 0, 1]  # the test's own
     assert subscribers(graph) == own
-    with ViserClient(url) as client:
+    with browser(url) as client:
         client.wait(lambda: graph.spin_once() or subscribers(graph) == [n + 1 for n in own])
     graph.spin_until(lambda: subscribers(graph) == own)
     assert process.stop()[0] == 0, process.log
@@ -81,7 +86,7 @@ def test_people_and_camera_arrive_in_the_browser(graph: Graph, viewer: tuple[Nod
         publisher.publish(message)
         graph.spin_once()
 
-    with ViserClient(viewer[1]) as client:
+    with browser(viewer[1]) as client:
         client.wait(lambda: publish() or {"/people/p1/label", "/people/p1/mesh"} <= set(client.nodes))
         mesh = np.reshape(client.nodes["/people/p1/mesh"]["vertices"], (-1, 3))
         params = people_from_message(message)[0].params
@@ -103,7 +108,7 @@ def test_it_says_what_troubles_the_node(graph: Graph, viewer: tuple[NodeProcess,
     status = DiagnosticStatus(name="/smplerx: estimation", message="on_configure failed: no bundle")
     status.level = DiagnosticStatus.ERROR
     other = DiagnosticStatus(name="/smplerx_other: estimation", message="not shown", level=DiagnosticStatus.ERROR)
-    with ViserClient(viewer[1]) as client:
+    with browser(viewer[1]) as client:
         client.wait(
             lambda: (
                 publisher.publish(DiagnosticArray(status=[status, other]))
