@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 ENV := source scripts/env.sh &&
 
-.PHONY: help setup setup-torch demo test test-all lint fuzz soak clean
+.PHONY: help setup setup-torch demo closed-loop test test-all lint fuzz soak clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -15,6 +15,9 @@ setup-torch: ## setup, and torch
 
 demo: setup ## a person in a video, through a ROS graph: see out/demo; with VIEW=1: in a browser
 	@$(ENV) python -m smplerx_ros.ros.demo $(if $(VIEW),--view,--out out/demo)
+
+closed-loop: setup-torch ## render people, train a tiny network on them, measure it, let it estimate a clip: see out/closed_loop
+	@$(ENV) python benchmarks/closed_loop.py
 
 lint: setup ## ruff and mypy
 	@$(ENV) ruff check . && ruff format --check . && mypy

@@ -80,11 +80,11 @@ _TINY = Backbone(
     SMPLER_X,
     "Apache-2.0 (the code; weights are those of whoever trains them)",
     "docs/training.md",
-    embed_dim=128,
+    embed_dim=96,
     depth=4,
-    heads=4,
+    heads=3,
     tokens=_SMPLER_X_TOKENS,
-    box_channels=32,
+    box_channels=16,
 )
 _ENTRIES = (
     Backbone("lite", LITE, "Apache-2.0", "docs/lite.md"),

@@ -12,7 +12,7 @@ from ..errors import ConfigError
 from ..models import heads
 from ..models.network import build_network
 from ..models.prediction import CAMERA_DEPTH_M
-from ..models.registry import SMPLER_X, Backbone
+from ..models.registry import GRID_HEIGHT, GRID_WIDTH, SMPLER_X, Backbone
 from ..models.smpler_x import SmplerX
 from .body import TorchBody
 from .rotations import matrix_from_6d, rotvec_from_matrix
@@ -26,6 +26,7 @@ TRAINABLE = {
     "neck_and_head": (*_NECK, *_HEAD),
 }
 _CONVOLUTION_SPREAD, _LINEAR_SPREAD = 1e-3, 1e-2  # SMPLer-X's initialisation of the heads
+_PATCH_GAIN, _PLACE_SIZE, _LONGEST_WAVE = 3.0, 0.5, 100.0  # of a random encoder
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -94,10 +95,19 @@ class TrainingNetwork(nn.Module):
 
 
 def untrained(backbone: Backbone) -> SmplerX:
-    """A network initialised at random: the encoder as timm does, the heads as SMPLer-X does."""
+    """A network initialised at random: the heads as SMPLer-X does, the encoder as timm does but that it sees places.
+
+    SMPLer-X never began with a random encoder. With timm's tiny position embeddings it takes long to learn where in
+    the picture anything is: they are sines and cosines here, and filters of patches do not see the mean brightness.
+    """
     check_trainable(backbone)
     network = build_network(backbone)
     assert isinstance(network, SmplerX)
+    with torch.no_grad():
+        filters = network.encoder.patch_embed.proj.weight
+        filters.copy_(_PATCH_GAIN * (filters - filters.mean(dim=(1, 2, 3), keepdim=True)))
+        network.encoder.pos_embed.copy_(_places(backbone.embed_dim))
+        nn.init.normal_(network.encoder.reg_token, std=_PLACE_SIZE)
     for name, module in network.named_children():
         if name != "encoder":
             module.apply(_initialise)
@@ -108,6 +118,14 @@ def check_trainable(backbone: Backbone) -> None:
     """Raises ConfigError for a backbone that cannot be trained here."""
     if backbone.family != SMPLER_X:
         raise ConfigError(f"backbone {backbone.name!r}: only SMPLer-X networks can be trained here")
+
+
+def _places(dim: int) -> Tensor:
+    """Sines and cosines of column and row `(1, 192, dim)` (Vaswani et al. 2017, in two dimensions)."""
+    rows, columns = torch.meshgrid(torch.arange(GRID_HEIGHT), torch.arange(GRID_WIDTH), indexing="ij")
+    frequencies = _LONGEST_WAVE ** -(torch.arange(dim // 4) / (dim // 4))
+    waves = [at.reshape(-1, 1) * frequencies for at in (columns, rows)]
+    return _PLACE_SIZE * torch.cat([f(wave) for wave in waves for f in (torch.sin, torch.cos)], dim=1)[None]
 
 
 def _initialise(module: Any) -> None:

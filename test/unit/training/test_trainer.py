@@ -140,7 +140,7 @@ def test_published_position_embedding_is_the_same_function() -> None:
     torch.manual_seed(0)
     network = untrained(replace(BACKBONES["tiny"], depth=1))
     state = published_state(network)
-    assert state["encoder.pos_embed"].shape == (1, 193, 128)
+    assert state["encoder.pos_embed"].shape == (1, 193, 96)
     assert (state["encoder.pos_embed"][:, 1:] + state["encoder.pos_embed"][:, :1] == network.encoder.pos_embed).all()
 
 
