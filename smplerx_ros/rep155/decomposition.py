@@ -97,6 +97,7 @@ def joint_angles(
     values = np.clip(free, LOWER, UPPER)
     values[:, _BALLS] = limited
     clamped = np.abs(values - free) > _TOUCHED
+    clamped[:, _BENDS] |= reach.folded
     ends = _limb_ends(measures, roots, parents, values)
     return Angles(values, clamped, np.linalg.norm(ends - places[:, _ENDS], axis=-1))
 
@@ -128,6 +129,7 @@ class _Reach:
 
     upper: FloatArray
     lower: FloatArray
+    folded: NDArray[np.bool_]  # (P, 4) the end is nearer than the middle joint can bend
 
     @classmethod
     def of(cls, measures: _Measures, roots: FloatArray, places: FloatArray) -> _Reach:
@@ -135,14 +137,15 @@ class _Reach:
         a, b = measures.upper, measures.lower
         to_end = places[:, _ENDS] - roots
         shortest = np.sqrt(a**2 + b**2 + 2 * a * b * np.cos(_LARGEST_BEND))
-        distance = np.clip(np.linalg.norm(to_end, axis=-1), shortest, a + b)
+        length = np.linalg.norm(to_end, axis=-1)
+        distance = np.clip(length, shortest, a + b)
         line = normalized(to_end)
         along = (a**2 + distance**2 - b**2) / (2 * distance)
         aside = np.sqrt(np.maximum(a**2 - along**2, 0.0))
         to_middle = places[:, _MIDDLES] - roots
         off = normalized(to_middle - np.sum(to_middle * line, axis=-1, keepdims=True) * line)
         middle = along[..., None] * line + aside[..., None] * off
-        return cls(normalized(middle), normalized(distance[..., None] * line - middle))
+        return cls(normalized(middle), normalized(distance[..., None] * line - middle), length < shortest)
 
 
 def _waist(measures: _Measures, places: FloatArray) -> FloatArray:

@@ -46,12 +46,30 @@ class _Memory:
     angles: FloatArray  # (20,)
 
 
+@dataclass(frozen=True)
+class AngleCounts:
+    """How well the kinematic model could follow, over all people so far."""
+
+    angles: int = 0
+    limited: int = 0
+    largest_residual: float = 0.0  # metres, of wrists and ankles, in the last frame
+
+    def plus(self, angles: Angles) -> AngleCounts:
+        """With one more frame's."""
+        return AngleCounts(
+            self.angles + angles.values.size,
+            self.limited + int(angles.clamped.sum()),
+            float(angles.residuals.max(initial=0.0)),
+        )
+
+
 class BodyTracker:
     """Follows people from frame to frame, so that URDFs last and angles go on without jumps."""
 
     def __init__(self, body: BodyModel) -> None:
         self._body = body
         self._memory: dict[str, _Memory] = {}
+        self.counts = AngleCounts()
 
     def update(self, people: Sequence[Person], optical_from_joint: FloatArray, camera: Camera) -> Bodies:
         """The people, at least one, that `camera` sees, with their joints' rotations `(P, 55, 3, 3)`."""
@@ -61,6 +79,7 @@ class BodyTracker:
         known = [self._memory.get(person.id) for person in people]
         before = np.array([memory.angles if memory else np.zeros(len(MOVING)) for memory in known])
         angles = joint_angles(descriptions, optical_from_joint, joints, before)
+        self.counts = self.counts.plus(angles)
         for person, description, values in zip(people, descriptions, angles.values, strict=True):
             self._memory[person.id] = _Memory(description, values)
         both_eyes = Estimated.LEYE_POSE | Estimated.REYE_POSE

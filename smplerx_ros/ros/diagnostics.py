@@ -25,6 +25,7 @@ class NodeHealth:
     backend: Mapping[str, str] = field(default_factory=dict)  # backbone, body model, runtime of the last frame
     degraded: str = ""  # what is done less because of latency_budget_ms
     memory: Mapping[str, int] = field(default_factory=dict)  # bytes
+    figures: Mapping[str, str] = field(default_factory=dict)  # of the output
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def _status(node_name: str, node: NodeHealth, camera: CameraHealth, period_s: fl
     if counts.ages_ms is not None:
         values |= {f"age {name} (ms)": f"{age:.1f}" for name, age in zip(PERCENTILES, counts.ages_ms, strict=True)}
     values |= {f"stage {name} (ms)": f"{ms:.1f}" for name, ms in counts.stages_ms.items()}
+    values |= node.figures
     values |= {f"{name} (MiB)": f"{size / 2**20:.0f}" for name, size in node.memory.items()}
     values |= {f"dropped: {reason}": str(number) for reason, number in sorted(counts.drops.items())}
     status = DiagnosticStatus(

@@ -255,6 +255,7 @@ class SmplerxNode(LifecycleNode):
             enabled=self._taking_images,
             failure=self._failure or self._watch.overdue(),
             backend={"backbone": last.backbone, "body model": last.body_model, "runtime": last.runtime} if last else {},
+            figures=loaded.output.figures() if loaded else {},
             degraded=running.pipeline.degraded if running else "",
             memory=memory_in_use(),
         )

@@ -122,6 +122,10 @@ class Output:
         if unknown is not None:
             raise unknown
 
+    def figures(self) -> dict[str, str]:
+        """What diagnostics tell of the output."""
+        return {} if self._rep155 is None else self._rep155.figures()
+
     def clear(self) -> None:
         """Nobody is seen any more: take down the markers, and bodies and faces."""
         for view in self._views.values():

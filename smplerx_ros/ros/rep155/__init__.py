@@ -42,6 +42,14 @@ class Rep155:
         self._tracker.forget(self._provider.publish(people, bodies, header, cropped=cropped))
         return bodies
 
+    def figures(self) -> dict[str, str]:
+        """For diagnostics: angles that had to be limited, and how far wrists and ankles are off."""
+        counts = self._tracker.counts
+        return {
+            "rep155 angles limited": f"{counts.limited} of {counts.angles}",
+            "rep155 largest residual (mm)": f"{1e3 * counts.largest_residual:.1f}",
+        }
+
     def clear(self) -> None:
         """Nobody is seen any more."""
         self._provider.clear()

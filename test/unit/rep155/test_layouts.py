@@ -216,6 +216,18 @@ def test_measures_last_and_angles_go_on() -> None:
     assert update(person(grown)).remeasured == (True,)
 
 
+def test_limited_angles_are_counted() -> None:
+    tracker = BodyTracker(BODY)
+    tracker.update([person()], BODY.transforms(STANDING)[0], CAMERA)
+    assert (tracker.counts.angles, tracker.counts.limited) == (20, 0)
+    pose = np.zeros((21, 3))
+    pose[JOINT_INDEX["left_elbow"] - 1] = (0.0, -2.9, 0.0)  # further than an elbow bends
+    folded = replace(STANDING, body_pose=pose.ravel())
+    tracker.update([person(folded)], BODY.transforms(folded)[0], CAMERA)
+    assert (tracker.counts.angles, tracker.counts.limited) == (40, 1)
+    assert tracker.counts.largest_residual > 0.01
+
+
 def test_an_old_description_still_reaches_wrists_and_ankles() -> None:
     tracker = BodyTracker(BODY)
     params = human_poses(3, 1, turned=False)[0]
