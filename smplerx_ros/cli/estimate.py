@@ -30,13 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Returns the exit code; raises SmplerxError where nothing can be done."""
     from ..body import load_body
-    from ..errors import InputError
+    from ..errors import ConfigError, InputError
     from ..estimator import Estimator
     from .estimation import estimate_source
     from .options import given_parameters
     from .sources import open_source
 
     values = given_parameters(arguments)
+    if values.get("detector") == "topic":
+        raise ConfigError("parameter 'detector': 'topic' is for the ROS node; here choose builtin, onnx or full_frame")
     source = open_source(arguments.input, sequence=arguments.sequence)
     estimator = Estimator.from_config(values)
     body = None if arguments.no_video else load_body(str(values.get("body_model", "")) or None)

@@ -154,7 +154,14 @@ def test_unusable_input_ends_with_code_2_and_one_line(estimator, tmp_path, capsy
 
 
 @pytest.mark.parametrize(
-    "options", [["--detect-every", "no"], ["--detect-every", "0"], ["--backbone", "lit"], ["--image-is-rectified", "1"]]
+    "options",
+    [
+        ["--detect-every", "no"],
+        ["--detect-every", "0"],
+        ["--backbone", "lit"],
+        ["--image-is-rectified", "1"],
+        ["--detector", "topic"],
+    ],
 )
 def test_unusable_parameters_end_with_code_2_and_their_name(tmp_path, capsys, options):
     picture(tmp_path / "a.png")
