@@ -36,7 +36,7 @@ class TrackedBox:
 
 @dataclass
 class _Track:
-    """`known_ns` is when the backbone last found the person: 0 for somebody new; `missed` counts detections."""
+    """`known_ns`: last sight; `confirmed`: the backbone has found somebody; `missed` counts detections in a row."""
 
     now: TrackedBox
     motion: BoxMotion
@@ -55,7 +55,7 @@ class _Track:
     def apart_from(self, other: Box) -> Box | None:
         """The detection of the present frame, unless it is rather somebody else's."""
         box = self.detection
-        return None if box is None or overlaps([box], [other])[0, 0] > _COVERED else box
+        return None if box is None or overlaps([box], [other])[0, 0] > _SAME_PERSON else box
 
 
 class Tracker:
@@ -133,11 +133,7 @@ class Tracker:
                 track.lost = identity not in found or identity in mistaken
                 track.confirmed |= not track.lost
             track.detection = None
-        gone = {
-            identity
-            for identity, track in self._tracks.items()
-            if track.lost and (not track.confirmed or stamp_ns - track.known_ns > self.max_age * 1e9)
-        }
+        gone = {identity for identity, track in self._tracks.items() if track.lost and self._over(track)}
         self.drop(gone)
         return gone | set(mistaken)
 
@@ -156,6 +152,11 @@ class Tracker:
     def _begin(self, box: Box, stamp_ns: int) -> None:
         identity = next(self._new_ids)
         self._tracks[identity] = _Track(TrackedBox(identity, box, stamp_ns), BoxMotion(box, stamp_ns), stamp_ns)
+
+    def _over(self, track: _Track) -> bool:
+        """Whether a detection after `max_age` did not show the lost person, or nobody ever confirmed this one."""
+        unseen_ns = (self._detected_ns or 0) - track.known_ns
+        return not track.confirmed or unseen_ns > self.max_age * 1e9
 
     def _mistaken(self, found: Mapping[str, Box]) -> dict[str, str]:
         """Of two people found at one place, the one who was less expected there, and for whom they were taken."""

@@ -132,6 +132,9 @@ def test_id_is_not_used_again_after_a_long_absence(tracker):
     tracker.detected([box(0)], 0)
     tracker.estimated({"p1": box(0)}, 0)
     assert tracker.estimated({"p1": None}, MAX_AGE_NS) == set()
+    tracker.detected([], MAX_AGE_NS)
+    assert tracker.estimated({}, MAX_AGE_NS) == set()
+    tracker.detected([], MAX_AGE_NS + 1)
     assert tracker.estimated({}, MAX_AGE_NS + 1) == {"p1"}
     tracker.detected([box(0)], MAX_AGE_NS + 2)
     assert ids(tracker) == ["p2"]
@@ -142,6 +145,7 @@ def test_how_long_is_an_option():
     tracker.detected([box(0)], 0)
     tracker.estimated({"p1": box(0)}, 0)
     tracker.estimated({"p1": None}, FRAME_NS)
+    tracker.detected([], 100_000_001)
     assert tracker.estimated({}, 100_000_001) == {"p1"}
 
 
