@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hri_msgs.msg import FacialLandmarks, NormalizedRegionOfInterest2D, Skeleton2D
+from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image, JointState
@@ -17,6 +18,8 @@ from ..image import message_from_image
 
 # Reliable and volatile, as pyhri and libhri subscribe (system defaults); late readers of a list or URDF get the last.
 RESULTS = QoSProfile(depth=5)
+# rclpy keeps two objects for ever for each publisher with event callbacks, and looks through all of them.
+NO_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
@@ -26,7 +29,9 @@ class Topics:
     def __init__(self, node: Node, namespace: str, kinds: dict[str, type[Any]]) -> None:
         self._node = node
         self._publishers = {
-            name: node.create_publisher(kind, f"{namespace}/{name}", LATCHED if name == "urdf" else RESULTS)
+            name: node.create_publisher(
+                kind, f"{namespace}/{name}", LATCHED if name == "urdf" else RESULTS, event_callbacks=NO_EVENTS
+            )
             for name, kind in kinds.items()
         }
 
