@@ -27,7 +27,7 @@ class TargetFrame:
                 f"imported: {error}; leave it empty for the camera's own frame"
             ) from error
         self.name = name.lstrip("/")
-        self._buffer = Buffer(node=node)
+        self._buffer = Buffer()
         self._listener = TransformListener(self._buffer, node)
 
     def placement(self, header: Header) -> Placement:

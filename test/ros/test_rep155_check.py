@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -12,14 +14,14 @@ from typing import Any
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
-from graph import Graph
+from graph import BLACK, GREY, Graph
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rep155_people import Provider, somebody
 from std_msgs.msg import Header
 
 from smplerx_ros.rep155 import people as people_module
 from smplerx_ros.rep155.conformance.report import BREAKS, CONFORMS, NOTHING, exit_code, report
-from smplerx_ros.rep155.conformance.requirements import FAIL, NOT_SEEN, judge
+from smplerx_ros.rep155.conformance.requirements import FAIL, NOT_SEEN, PASS, judge
 from smplerx_ros.rep155.presence import Presence
 from smplerx_ros.ros.rep155 import topics as topics_module
 from smplerx_ros.ros.rep155.provider import Provider as OurProvider
@@ -44,6 +46,32 @@ def test_our_provider_passes_while_people_come_and_go(graph: Graph, provider: Pr
     assert exit_code(findings, recording) == CONFORMS, text
     assert not [f.requirement.name for f in findings if f.verdict in (FAIL, NOT_SEEN)], text
     assert "2 bodies, 2 faces; 0 requirements broken" in text
+
+
+def test_the_node_passes_while_somebody_comes_and_goes(graph: Graph, start_node: Any) -> None:
+    start_node()
+    graph.connect()
+    stop, begin = threading.Event(), time.monotonic()
+
+    def camera() -> None:
+        while not stop.wait(0.1):
+            scene = int((time.monotonic() - begin) / 3.0)  # there, gone, back, gone for good
+            image = graph.image(GREY if scene in (0, 2) else BLACK)
+            info = graph.info()
+            info.header = image.header
+            graph.infos.publish(info)
+            graph.images.publish(image)
+
+    thread = threading.Thread(target=camera)
+    thread.start()
+    try:
+        recording = watch(13.0, graph.context)
+    finally:
+        stop.set()
+        thread.join()
+    findings = judge(recording)
+    assert exit_code(findings, recording) == CONFORMS, report(findings, recording)
+    assert {"stale-topics", "empty-list", "joint-limits"} <= {f.requirement.name for f in findings if f.verdict == PASS}
 
 
 def now_stamps(monkeypatch: pytest.MonkeyPatch) -> None:

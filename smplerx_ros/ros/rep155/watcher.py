@@ -139,7 +139,8 @@ class Watcher(Node):
             )
 
     def _on_info(self, message: CameraInfo) -> None:
-        self._stamps.add(stamp_ns(message))
+        if stamp_ns(message):
+            self._stamps.add(stamp_ns(message))
         self._cameras[message.header.frame_id] = CameraSeen(
             np.array(message.k).reshape(3, 3), message.width, message.height
         )
