@@ -8,7 +8,7 @@ from dataclasses import dataclass
 # A person or face that one frame does not show is often back in the next; topics that come and go with every miss
 # would reach nobody, since discovery takes longer. Ids that the tracker gives up are not used again.
 GRACE_NS = 500_000_000
-_OTHER_CAMERAS_NS = 2_000_000_000  # a camera this far behind has stopped
+_STOPPED_S = 5.0  # a camera from which nothing has come for so long, while others go on
 
 
 @dataclass(frozen=True)
@@ -23,10 +23,11 @@ class Change:
 class _Seen:
     camera: str
     stamp_ns: int
+    seconds: float
 
 
 class Presence:
-    """The ids in view of all cameras; stamps are the images'."""
+    """The ids in view of all cameras; stamps are the images', which cameras may take from different clocks."""
 
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
@@ -36,11 +37,12 @@ class Presence:
         """In the order in which they came."""
         return tuple(self._seen)
 
-    def update(self, camera: str, stamp_ns: int, ids: Collection[str]) -> Change:
-        """A frame of `camera` shows `ids`."""
+    def update(self, camera: str, stamp_ns: int, ids: Collection[str], seconds: float) -> Change:
+        """A frame of `camera` shows `ids`, at `seconds` on a steady clock."""
+        now = _Seen(camera, stamp_ns, seconds)
         appeared = tuple(identity for identity in ids if identity not in self._seen)
-        self._seen |= {identity: _Seen(camera, stamp_ns) for identity in ids}
-        gone = tuple(i for i, seen in self._seen.items() if i not in ids and self._over(seen, camera, stamp_ns))
+        self._seen |= dict.fromkeys(ids, now)
+        gone = tuple(i for i, seen in self._seen.items() if i not in ids and self._over(seen, now))
         for identity in gone:
             del self._seen[identity]
         return Change(appeared, gone)
@@ -51,9 +53,9 @@ class Presence:
         self._seen.clear()
         return gone
 
-    def _over(self, seen: _Seen, camera: str, stamp_ns: int) -> bool:
+    @staticmethod
+    def _over(seen: _Seen, now: _Seen) -> bool:
         """Whether somebody was missed for too long; images without stamps, and clocks that jump, give no grace."""
-        elapsed = stamp_ns - seen.stamp_ns
-        if seen.camera != camera:
-            return elapsed > _OTHER_CAMERAS_NS
-        return not 0 < elapsed <= GRACE_NS
+        if seen.camera != now.camera:
+            return now.seconds - seen.seconds > _STOPPED_S
+        return not 0 < now.stamp_ns - seen.stamp_ns <= GRACE_NS

@@ -45,13 +45,13 @@ class Provider:
         self._face_list = node.create_publisher(IdsList, "/humans/faces/tracked", LATCHED)
         self._matches = node.create_publisher(IdsMatch, "/humans/candidate_matches", RESULTS)
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self._updated = self._clock.now()
+        self._updated_s = self._seconds
         self._timer = node.create_timer(1.0, self._clear_after_silence, clock=self._clock)
 
     def publish(self, people: People, bodies: Bodies | None, header: Header, *, cropped: bool) -> tuple[str, ...]:
         """One frame's people, `bodies` made of them (None: nobody); answers the ids of those who have left."""
         with self._lock:
-            self._updated = self._clock.now()
+            self._updated_s = self._seconds
             self._header = header
             gone = self._publish_bodies(people, bodies, header, cropped)
             self._publish_faces(people, bodies, header, cropped)
@@ -78,7 +78,7 @@ class Provider:
 
     def _publish_bodies(self, people: People, bodies: Bodies | None, header: Header, cropped: bool) -> tuple[str, ...]:
         ids = [person.id for person in people.people]
-        change = self._body_presence.update(people.frame.source, people.frame.stamp_ns, ids)
+        change = self._body_presence.update(people.frame.source, people.frame.stamp_ns, ids, self._seconds)
         self._drop(self._bodies, change.gone)
         for identity in change.appeared:
             self._bodies[identity] = BodyTopics(self._node, identity)
@@ -117,7 +117,7 @@ class Provider:
     def _publish_faces(self, people: People, bodies: Bodies | None, header: Header, cropped: bool) -> None:
         boxes = zip(bodies.people, bodies.face_boxes, strict=True) if bodies else ()
         seen = {face_id(person.id): (person, box) for person, box in boxes if box is not None}
-        change = self._face_presence.update(people.frame.source, people.frame.stamp_ns, seen)
+        change = self._face_presence.update(people.frame.source, people.frame.stamp_ns, seen, self._seconds)
         self._revoke(change.gone)
         for identity in change.appeared:
             landmarks = seen[identity][0].face_landmarks is not None
@@ -152,9 +152,12 @@ class Provider:
         for identity in gone:
             topics.pop(identity).destroy()
 
+    @property
+    def _seconds(self) -> float:
+        return float(self._clock.now().nanoseconds * 1e-9)
+
     def _clear_after_silence(self) -> None:
-        silent = (self._clock.now() - self._updated).nanoseconds * 1e-9
-        if silent > SILENCE_S and (self._bodies or self._faces):
+        if self._seconds - self._updated_s > SILENCE_S and (self._bodies or self._faces):
             self.clear()
 
 

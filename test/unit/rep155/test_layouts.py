@@ -174,29 +174,31 @@ def test_regions_stay_in_the_image() -> None:
 
 def test_who_is_missed_for_a_moment_stays_and_then_goes() -> None:
     presence = Presence()
-    assert presence.update("", 10**12, ["a", "b"]).appeared == ("a", "b")
-    assert presence.update("", 10**12 + GRACE_NS, ["b"]).gone == ()
+    assert presence.update("", 10**12, ["a", "b"], 0.0).appeared == ("a", "b")
+    assert presence.update("", 10**12 + GRACE_NS, ["b"], 0.5).gone == ()
     assert presence.tracked == ("a", "b")
-    change = presence.update("", 10**12 + GRACE_NS + 1, [])
+    change = presence.update("", 10**12 + GRACE_NS + 1, [], 0.5)
     assert change.gone == ("a",)
     assert presence.tracked == ("b",)
 
 
-def test_cameras_add_up_and_do_not_drop_each_other_s_people() -> None:
+@pytest.mark.parametrize("behind", [0, 10**10, -(10**10)])
+def test_cameras_add_up_and_do_not_drop_each_other_s_people(behind: int) -> None:
+    """Neither do cameras whose clocks differ by seconds."""
     presence, start = Presence(), 10**12
-    presence.update("left", start, ["a"])
-    presence.update("right", start + 10**8, ["b"])
+    for step in range(20):
+        gone = presence.update("left", start + step * 10**8 - behind, ["a"], step * 0.1).gone
+        assert gone + presence.update("right", start + step * 10**8, ["b"], step * 0.1).gone == ()
     assert presence.tracked == ("a", "b")
-    for step in range(1, 19):
-        assert presence.update("right", start + step * 10**8, ["b"]).gone == ()
-    assert presence.update("right", start + 3 * 10**9, ["b"]).gone == ("a",)  # the left camera has stopped
+    assert presence.update("right", start + 4 * 10**9, ["b"], 4.0).gone == ()
+    assert presence.update("right", start + 8 * 10**9, ["b"], 8.0).gone == ("a",)  # the left camera has stopped
 
 
 @pytest.mark.parametrize("later", [0, -(10**9)])
 def test_images_without_time_and_clocks_that_jump_give_no_grace(later: int) -> None:
     presence = Presence()
-    presence.update("", 10**12, ["a"])
-    assert presence.update("", 10**12 + later, []).gone == ("a",)
+    presence.update("", 10**12, ["a"], 0.0)
+    assert presence.update("", 10**12 + later, [], 0.1).gone == ("a",)
 
 
 def test_measures_last_and_angles_go_on() -> None:
