@@ -117,8 +117,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "detector",
         str,
         "builtin",
-        "Where people come from: `builtin` finds them, `onnx` is your own network (`detector_model`), `topic` takes the "
-        "boxes of your own detector, `full_frame` the whole image as one person.",
+        "Where people come from: `builtin` finds them, `onnx` is your own network (`detector_model`), `topic` takes "
+        "the boxes of your own detector, `full_frame` the whole image as one person.",
         choices=("builtin", "onnx", "topic", "full_frame"),
     ),
     Parameter("detector_model", str, "", "ONNX file of `detector: onnx`: YOLOX, YOLOv5 to 26, RT-DETR, D-FINE, ..."),
@@ -314,8 +314,8 @@ ROS_PARAMETERS: tuple[Parameter, ...] = (
         "tf.rep155_links",
         bool,
         True,
-        "Frames of the links below `body_<id>`, as robot_state_publisher would make them from the URDF; false where one "
-        "runs.",
+        "Frames of the links below `body_<id>`, as robot_state_publisher would make them from the URDF; false where "
+        "one runs.",
         live=True,
     ),
     Parameter(

@@ -10,9 +10,9 @@ Item = TypeVar("Item")
 
 
 class LatestWorker(Generic[Item]):
-    """Calls `handle(items)` in its own thread with the newest item of every source that has one; `on_drop(source)`
-    counts the others.
+    """Calls `handle(items)` in its own thread with the newest item of every source that has one.
 
+    `on_drop(source)` counts the others.
     `handle` must not raise. `stop` waits a stated time and no longer: a call that hangs is abandoned (the thread is a
     daemon), and `handle` asks `stopping` before it lets a late result out.
     """
