@@ -15,10 +15,10 @@ DIM, CHANNELS, BATCH = 24, 16, 3
 
 
 @pytest.fixture
-def trained():  # type: ignore[no-untyped-def]
+def trained():
     """A head as after training: its norms do something."""
 
-    def make(head):  # type: ignore[no-untyped-def]
+    def make(head):
         torch.manual_seed(0)
         for norm in (module for module in head.modules() if isinstance(module, torch.nn.BatchNorm2d)):
             torch.nn.init.uniform_(norm.weight, 0.5, 2.0)
@@ -32,7 +32,7 @@ def trained():  # type: ignore[no-untyped-def]
 
 
 @torch.inference_mode()
-def test_boxes_are_those_of_the_box_net(trained) -> None:  # type: ignore[no-untyped-def]
+def test_boxes_are_those_of_the_box_net(trained) -> None:
     plain = trained(heads.BoxNet(DIM, CHANNELS))
     plain.bbox_center[0].weight *= 30  # sharp maps: their centres are all over the crop
     fast = FastBoxNet(plain)
@@ -44,7 +44,7 @@ def test_boxes_are_those_of_the_box_net(trained) -> None:  # type: ignore[no-unt
 
 
 @torch.inference_mode()
-def test_hands_get_the_same_maps(trained) -> None:  # type: ignore[no-untyped-def]
+def test_hands_get_the_same_maps(trained) -> None:
     deconv = trained(heads.HandRoiNet(DIM)).deconv
     feature = torch.randn(BATCH, DIM, 16, 12)
     torch.testing.assert_close(FastUpsampling(deconv)(feature), deconv(feature), rtol=1e-4, atol=1e-5)
@@ -52,7 +52,7 @@ def test_hands_get_the_same_maps(trained) -> None:  # type: ignore[no-untyped-de
 
 @pytest.mark.parametrize("point", [(0.0, 0.0), (95.0, 127.0), (3.25, 100.75)])
 @torch.inference_mode()
-def test_samples_are_those_of_the_ordered_map(trained, point: tuple[float, float]) -> None:  # type: ignore[no-untyped-def]
+def test_samples_are_those_of_the_ordered_map(trained, point) -> None:
     *others, last = FastBoxNet(trained(heads.BoxNet(DIM, CHANNELS))).doublings
     maps = torch.randn(BATCH, DIM + 400, 16, 12)
     for doubling in others:

@@ -11,14 +11,14 @@ import pytest
 
 pytest.importorskip("torch")
 
-from smplerx_ros.body import BodyModel, load_body
-from smplerx_ros.body.skeleton import JOINT_NAMES, JOINTS_137
-from smplerx_ros.geometry.crops import crop
-from smplerx_ros.models.prediction import ROTATIONS
-from smplerx_ros.training.augmentation import MIRRORED_137, MIRRORED_ROTATIONS, Augmentation
-from smplerx_ros.training.dataset import PeopleSet, Samples
-from smplerx_ros.training.targets import DEPTH_EXTENT_M, PARTS, Annotation, targets
-from smplerx_ros.types import SmplxParams
+from smplerx_ros.body import BodyModel, load_body  # noqa: E402
+from smplerx_ros.body.skeleton import JOINT_NAMES, JOINTS_137  # noqa: E402
+from smplerx_ros.geometry.crops import crop  # noqa: E402
+from smplerx_ros.models.prediction import ROTATIONS  # noqa: E402
+from smplerx_ros.training.augmentation import MIRRORED_137, MIRRORED_ROTATIONS, Augmentation  # noqa: E402
+from smplerx_ros.training.dataset import PeopleSet, Samples  # noqa: E402
+from smplerx_ros.training.targets import DEPTH_EXTENT_M, PARTS, Annotation, targets  # noqa: E402
+from smplerx_ros.types import SmplxParams  # noqa: E402
 
 TURNED = Augmentation(scale=1.1, rotation=0.4)
 MIRRORED = Augmentation(flip=True)
