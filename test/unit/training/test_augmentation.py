@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
+torch = pytest.importorskip("torch")
 
 from smplerx_ros.body import BodyModel, load_body  # noqa: E402
 from smplerx_ros.body.skeleton import JOINT_NAMES, JOINTS_137  # noqa: E402
