@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import wraps
@@ -207,6 +208,8 @@ class SmplerxNode(LifecycleNode):
             for stream in loaded.streams.values():
                 stream.input.stop()
             loaded.output.destroy()
+        del loaded
+        gc.collect()  # networks lie in cycles: their memory, the device's too, would stay until some later day
 
     def _autostart(self) -> None:
         self.destroy_timer(self._autostart_timer)

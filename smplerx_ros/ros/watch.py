@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -58,7 +61,7 @@ class Watch:
 
 
 class Repeater:
-    """Calls `action()` every `period_s` seconds in a thread of its own until stopped; `action` must not raise."""
+    """Calls `action()` every `period_s` seconds in a thread of its own until stopped; what it raises is logged."""
 
     def __init__(self, period_s: float, action: Callable[[], None], name: str) -> None:
         self._period_s = period_s
@@ -75,4 +78,7 @@ class Repeater:
 
     def _run(self) -> None:
         while not self._stopped.wait(self._period_s):
-            self._action()
+            try:
+                self._action()
+            except Exception:  # the next call may be fine
+                log.exception("%s", self._thread.name)

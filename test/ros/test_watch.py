@@ -47,3 +47,17 @@ def test_nothing_is_called_after_stop() -> None:
     repeater.stop()
     called.clear()
     assert not called.wait(0.05)
+
+
+def test_an_exception_does_not_end_the_calls() -> None:
+    calls, thrice = [0], threading.Event()
+
+    def fail() -> None:
+        calls[0] += 1
+        if calls[0] == 3:
+            thrice.set()
+        raise ValueError("no")
+
+    repeater = Repeater(0.001, fail, "test")
+    assert thrice.wait(10)
+    repeater.stop()
