@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import TransformStamped
 from numpy.typing import NDArray
+from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
 from ..body.skeleton import JOINT_INDEX, JOINT_NAMES, LEFT_HAND, PARENTS, RIGHT_HAND
@@ -88,29 +90,37 @@ def rep155_transforms(bodies: Bodies, camera_frame: str, *, links: bool) -> Tran
 
 
 class TransformWriter:
-    """Makes the TFMessage of each frame; its transforms are used again for the next, since making them costs most."""
+    """Makes the TFMessage of each frame; its transforms are used again for the next, since making them costs most.
+
+    They share one stamp, and their names are set only where they change.
+    """
 
     def __init__(self) -> None:
+        self._stamp = Time()
         self._pool: list[TransformStamped] = []
+        self._names: list[tuple[str, str]] = []  # parent and child of each
 
     def message(self, parts: Sequence[Transforms], stamp: Time) -> TFMessage:
         """All parts with the image's stamp. The message is valid until the next call."""
-        total = sum(len(part.frames) for part in parts)
-        while len(self._pool) < total:
-            self._pool.append(TransformStamped())
-        used = self._pool[:total]
-        messages = iter(used)
-        for part in parts:
-            for (parent, child), xyz, xyzw in zip(
-                part.frames, part.translations.tolist(), part.quaternions.tolist(), strict=True
-            ):
-                message = next(messages)
-                message.header.stamp = stamp
-                message.header.frame_id, message.child_frame_id = parent, child
-                translation, rotation = message.transform.translation, message.transform.rotation
-                translation.x, translation.y, translation.z = xyz
-                rotation.x, rotation.y, rotation.z, rotation.w = xyzw
+        frames = [names for part in parts for names in part.frames]
+        self._stamp.sec, self._stamp.nanosec = stamp.sec, stamp.nanosec
+        self._name(frames)
+        used = self._pool[: len(frames)]
+        numbers = (zip(part.translations.tolist(), part.quaternions.tolist(), strict=True) for part in parts)
+        for message, (xyz, xyzw) in zip(used, chain.from_iterable(numbers), strict=True):
+            translation, rotation = message.transform.translation, message.transform.rotation
+            translation.x, translation.y, translation.z = xyz
+            rotation.x, rotation.y, rotation.z, rotation.w = xyzw
         return TFMessage(transforms=used)
+
+    def _name(self, frames: list[tuple[str, str]]) -> None:
+        while len(self._pool) < len(frames):
+            self._pool.append(TransformStamped(header=Header(stamp=self._stamp)))
+            self._names.append(("", ""))
+        for i, names in enumerate(frames):
+            if self._names[i] != names:
+                self._names[i] = names
+                self._pool[i].header.frame_id, self._pool[i].child_frame_id = names
 
 
 @lru_cache(maxsize=8)

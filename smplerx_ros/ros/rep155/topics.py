@@ -49,7 +49,9 @@ class Topics:
             self._node.destroy_publisher(publisher)
 
     def publish_region(self, header: Header, box: Box, score: float, width: int, height: int) -> None:
-        """The box as `roi`."""
+        """The box as `roi`, if anybody listens."""
+        if not self.wanted("roi"):
+            return
         xmin, ymin, xmax, ymax = normalized_box(box, width, height)
         message = NormalizedRegionOfInterest2D(header=header, xmin=xmin, ymin=ymin, xmax=xmax, ymax=ymax, c=score)
         self.publish("roi", message)
@@ -79,7 +81,9 @@ class BodyTopics(Topics):
         self.publish("urdf", String(data=description.urdf(self._identity)))
 
     def publish_joint_states(self, header: Header, angles: list[float]) -> None:
-        """Angles in the order of MOVING, radians."""
+        """Angles in the order of MOVING, radians, if anybody listens."""
+        if not self.wanted("joint_states"):
+            return
         self.publish("joint_states", JointState(header=header, name=self._joints, position=angles))
 
     def publish_skeleton(self, header: Header, points: list[list[float]]) -> None:

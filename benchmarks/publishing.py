@@ -1,0 +1,124 @@
+#!/usr/bin/env python3
+"""CPU time of publishing people: 5 of them at 30 Hz, every topic subscribed by another process (--idle: none is).
+
+    python benchmarks/publishing.py [--people 5] [--rate 30] [--seconds 10] [--idle]
+
+Prints the share of one core that the publishing process takes. Overlay and mesh are pictures for people, and left out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import time
+from importlib import import_module
+
+import numpy as np
+import rclpy
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from std_msgs.msg import Header
+
+from smplerx_ros.body import load_body
+from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, validate
+from smplerx_ros.estimator import People
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.ros.output import Output, OutputOptions
+from smplerx_ros.types import Box, Estimated, Frame, Person, SmplxParams
+
+TOPICS = ("/humans/", "/tf", "/publishing/people", "/publishing/markers", "/publishing/detections")
+CAMERA = Camera(1280, 720, np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]]))
+DISCOVERY_S = 3.0
+
+
+def main() -> None:
+    """Publish, and tell what it took."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=5)
+    parser.add_argument("--rate", type=float, default=30.0)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--idle", action="store_true", help="nobody subscribes")
+    arguments = parser.parse_args()
+    listener = multiprocessing.get_context("spawn").Process(target=listen, daemon=True)
+    if not arguments.idle:
+        listener.start()
+    rclpy.init()
+    node = LifecycleNode("publishing")
+    body, config = load_body(), validate({}, (*PARAMETERS, *ROS_PARAMETERS))
+    output = Output(node, body, ("",), config)  # type: ignore[arg-type]
+    node.trigger_configure()
+    node.trigger_activate()
+    options = OutputOptions.from_config(config)  # type: ignore[arg-type]
+    image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
+
+    def publish(seconds: float) -> tuple[float, int]:
+        frames, begin = 0, time.monotonic()
+        used = time.process_time()
+        while time.monotonic() < begin + seconds:
+            stamp = time.time_ns()
+            header = Header(frame_id="camera")
+            header.stamp.sec, header.stamp.nanosec = divmod(stamp, 1_000_000_000)
+            people = tuple(person(body, i, frames) for i in range(arguments.people))
+            made = People(Frame(image, CAMERA, stamp, "camera"), people, CAMERA, "none", body.name, "none")
+            spent.append(-time.process_time())
+            output.publish(made, header, options)
+            spent[-1] += time.process_time()
+            frames += 1
+            time.sleep(max(0.0, begin + frames / arguments.rate - time.monotonic()))
+        return time.process_time() - used, frames
+
+    spent: list[float] = []
+    publish(DISCOVERY_S)
+    spent.clear()
+    _, frames = publish(arguments.seconds)
+    share = sum(spent) / arguments.seconds
+    listening = "nobody subscribed" if arguments.idle else "all topics subscribed"
+    print(f"{arguments.people} people, {frames / arguments.seconds:.1f} Hz, {listening}:")
+    print(f"{100 * share:.1f} % of one core, {1e3 * np.median(spent):.1f} ms a frame (median)")
+    output.destroy()
+    if listener.is_alive():
+        listener.kill()
+    rclpy.shutdown()
+
+
+def person(body, number: int, frame: int) -> Person:  # type: ignore[no-untyped-def]
+    """Somebody who faces the camera and moves a little in every frame."""
+    rng = np.random.default_rng(number)
+    params = SmplxParams.rest()
+    pose = rng.normal(0, 0.2, 63) + 0.05 * np.sin(frame / 10)
+    params = SmplxParams(
+        **{
+            **{name: getattr(params, name) for name in ("leye_pose", "reye_pose", "expression", "jaw_pose")},
+            "global_orient": np.array([np.pi, 0, 0]),
+            "body_pose": pose,
+            "left_hand_pose": np.zeros(45),
+            "right_hand_pose": np.zeros(45),
+            "betas": rng.normal(0, 0.5, 10),
+            "transl": np.array([number - 2.0, 0.2, 4.0]),
+        },
+        estimated=Estimated.JAW_POSE,
+    )
+    joints = body.joints(params)[0]
+    pixels = CAMERA.project(joints)
+    box = Box(*pixels.min(axis=0).tolist(), *pixels.max(axis=0).tolist(), 0.9)
+    return Person(f"p{number}", 0.9, box, params, joints, pixels, np.ones(55))
+
+
+def listen() -> None:
+    """Subscribe to everything that comes up, in a process of its own."""
+    rclpy.init()
+    node, known = rclpy.create_node("listener"), set()
+    while rclpy.ok():
+        for topic, kinds in node.get_topic_names_and_types():
+            if topic.startswith(TOPICS) and topic not in known:
+                known.add(topic)
+                qos = QoSProfile(depth=5, reliability=ReliabilityPolicy.RELIABLE)
+                package, _, kind = kinds[0].split("/")
+                node.create_subscription(getattr(import_module(f"{package}.msg"), kind), topic, lambda _: None, qos)
+        end = time.monotonic() + 0.3
+        while time.monotonic() < end:
+            rclpy.spin_once(node, timeout_sec=0.05)
+
+
+if __name__ == "__main__":
+    main()
