@@ -12,8 +12,6 @@ from graph import HEIGHT, WIDTH, Graph
 from sensor_msgs.msg import Image
 from smplerx_ros.msg import PersonArray, SmplxParams
 
-ALONE = 3.0  # metres: where the quick estimator sees its person without depth
-
 
 def depth_image(graph: Graph, metres: float, **fields: object) -> Image:
     """A wall at `metres`, stamped as the graph's last header; `fields` are changed."""
@@ -62,32 +60,6 @@ def test_distances_follow_the_depth(graph: Graph, node: Any, metres: float) -> N
         )
 
     graph.spin_until(followed)
-
-
-@pytest.mark.parametrize(
-    ("fields", "reason", "words"),
-    [
-        ({"encoding": "rgb8"}, "bad_depth", "/depth: encoding 'rgb8' is not supported"),
-        ({"data": array.array("B", bytes(9))}, "bad_depth", "/depth: data has 9 bytes"),
-        ({"data": array.array("B", bytes(2 * WIDTH * HEIGHT))}, "bad_depth", "/depth: no pixel holds a measurement"),
-        ({"height": HEIGHT // 2}, "bad_depth", "/depth has 160x60 pixels, the image 160x120"),
-        (None, "no_depth", "/depth: nothing near the image's time"),
-    ],
-)
-def test_bad_depth_is_told_and_people_come(
-    graph: Graph, node: Any, fields: dict[str, object] | None, reason: str, words: str
-) -> None:
-    def told() -> bool:
-        made = people_with(graph, lambda: None if fields is None else depth_image(graph, 2.0, **fields))
-        (person,) = made.people
-        assert not person.params.estimated & SmplxParams.ESTIMATED_DEPTH
-        assert person.joints[0].z == pytest.approx(ALONE, abs=0.2)
-        return words in node.log
-
-    graph.spin_until(told)
-    graph.diagnostic(lambda level, message, values: f"dropped: {reason}" in values)
-    assert node.log.count(words) == 1
-    assert node.alive()
 
 
 def test_depth_is_not_subscribed_unless_asked_for(graph: Graph, start_node: Any) -> None:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-from pathlib import Path
 from typing import Any
 
-import cv2
 import pytest
-from builtin_interfaces.msg import Time
-from fake_estimator import HANG_S
-from graph import BLACK, GREY, Graph
+from graph import BLACK, Graph
 from lifecycle_msgs.msg import Transition
 from rcl_interfaces.srv import DescribeParameters
-from rosgraph_msgs.msg import Clock
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import Image
 from std_srvs.srv import SetBool, Trigger
 from tf2_msgs.msg import TFMessage
 from tf_chain import chain
@@ -23,17 +16,8 @@ from visualization_msgs.msg import Marker, MarkerArray
 
 from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS
 
-ESTIMATOR = str(Path(__file__).parents[2] / "scripts" / "estimator")
 CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP
 ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE
-
-
-def send_until_received(graph: Graph) -> None:
-    def received() -> bool:
-        graph.images.publish(graph.image())
-        return graph.next_diagnostic()[1]["image rate (Hz)"] != "0.0"
-
-    graph.spin_until(received)
 
 
 def test_the_whole_walk_twice_and_a_clean_end(graph: Graph, start_node: Any) -> None:
@@ -61,14 +45,6 @@ def test_the_whole_walk_twice_and_a_clean_end(graph: Graph, start_node: Any) -> 
     assert "Traceback" not in node.log
 
 
-@pytest.mark.parametrize("number", [ACTIVATE, DEACTIVATE, CLEANUP, 250])
-def test_impossible_transitions_are_refused(graph: Graph, start_node: Any, number: int) -> None:
-    node = start_node("autostart:=false")
-    assert not graph.transition(number)
-    assert graph.state() == "unconfigured"
-    assert node.alive()
-
-
 def test_a_configure_that_fails_says_why_and_can_be_repeated(graph: Graph, start_node: Any) -> None:
     node = start_node("weights:=fail_to_load")
     node.wait_for_log("on_configure failed: ModelFileError: parameter weights: 'fail_to_load' is no file")
@@ -89,39 +65,6 @@ def test_an_activation_that_fails_ends_unconfigured(graph: Graph, start_node: An
     assert graph.state() == "unconfigured"
     assert not graph.transition(ACTIVATE)
     assert node.alive()
-
-
-def test_an_estimation_that_hangs_is_abandoned(graph: Graph, start_node: Any) -> None:
-    node = start_node("weights:=hang", "camera_info_timeout:=0.0")
-    graph.connect()
-    send_until_received(graph)
-    assert not graph.transition(DEACTIVATE)
-    assert "abandoned" in node.log
-    assert graph.state() == "unconfigured"
-    assert graph.set_parameter("weights", "").successful
-    assert graph.transition(CONFIGURE)
-    assert graph.transition(ACTIVATE)
-    graph.connect()
-    assert graph.estimate().people
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("moment", ["starting", "loading", "estimating", "hanging"])
-def test_signals_end_it_within_two_seconds(graph: Graph, start_node: Any, number: signal.Signals, moment: str) -> None:
-    assert HANG_S > 5  # else a hang would end by itself
-    parameters = ["camera_info_timeout:=0.0", *(["weights:=hang"] if moment == "hanging" else [])]
-    options = {"command": (sys.executable, ESTIMATOR)} if moment in ("starting", "loading") else {}
-    node = start_node(*parameters, **options)
-    if moment == "starting":
-        graph.spin_until(lambda: node.handles(signal.SIGTERM))
-    elif moment == "loading":
-        graph.spin_until(lambda: graph.node.count_publishers("/diagnostics"))
-    else:
-        graph.connect()
-        send_until_received(graph)
-    code, seconds = node.stop(number)
-    assert (code, node.log.count("Traceback")) == (0, 0), node.log
-    assert seconds < 2.5  # 2 s, and the machine's own delays
 
 
 @pytest.mark.parametrize(
@@ -221,44 +164,3 @@ def test_reset_and_enable(graph: Graph, start_node: Any) -> None:
 def test_reset_of_an_inactive_node_says_so(graph: Graph, start_node: Any) -> None:
     start_node("autostart:=false")
     assert not graph.call(Trigger, "/smplerx/reset", Trigger.Request()).success
-
-
-def test_a_jump_back_in_time_starts_anew(graph: Graph, start_node: Any) -> None:
-    node = start_node()
-    graph.connect()
-    first = graph.estimate().people[0].id
-    graph.jump(-60.0)
-    assert graph.estimate().people[0].id != first
-    assert "stamps went back by" in node.log
-
-
-def test_simulated_time_that_jumps_back_starts_anew(graph: Graph, start_node: Any) -> None:
-    start_node("use_sim_time:=true")
-    clock = graph.node.create_publisher(Clock, "/clock", 10)
-    graph.connect()
-
-    def reports_time(seconds: int) -> bool:
-        clock.publish(Clock(clock=Time(sec=seconds)))
-        return graph.next_diagnostic()[0] == seconds * 1_000_000_000
-
-    graph.spin_until(lambda: reports_time(2000))
-    first = graph.estimate().people[0].id
-    assert graph.estimate().people[0].id == first
-    graph.spin_until(lambda: reports_time(1000))
-    assert graph.estimate().people[0].id != first  # the images' own stamps went on
-
-
-def test_compressed_images(graph: Graph, start_node: Any) -> None:
-    node = start_node("transport:=compressed", "camera_info_timeout:=0.0")
-    images = graph.node.create_publisher(CompressedImage, "image/compressed", 5)
-    graph.spin_until(images.get_subscription_count)
-    jpeg = cv2.imencode(".jpg", GREY)[1].tobytes()
-
-    def answered() -> bool:
-        images.publish(CompressedImage(header=graph.header(), format="jpeg", data=jpeg[:-9]))
-        images.publish(CompressedImage(header=graph.header(), format="jpeg", data=jpeg))
-        return bool(graph.people) and "/image/compressed: data is truncated" in node.log
-
-    graph.spin_until(answered)
-    assert graph.people[-1].people
-    assert not graph.images.get_subscription_count()
