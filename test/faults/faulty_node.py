@@ -2,7 +2,7 @@
 
 An image commands one failure by its first pixel (`command`), the parameter `weights` one that lasts: `<where>:<how>`,
 where a lifecycle callback of rclpy (`on_configure`), or a stage (`load`, `warm_up`, `reset`, `publish`, `clear`,
-`destroy`) does `failure`, `error`, `raise` or `hang`.
+`destroy`) does `failure`, `error`, `raise`, `hang` for a while, or `freeze`.
 """
 
 from __future__ import annotations
@@ -107,6 +107,8 @@ def fail(how: str) -> Any:
         raise RuntimeError("injected")
     if how == "hang":
         time.sleep(1.5 * TRANSITION_LIMIT_S)
+    if how == "freeze":
+        time.sleep(HANG_S)
     return TransitionCallbackReturn.FAILURE if how == "failure" else TransitionCallbackReturn.ERROR
 
 
@@ -117,7 +119,7 @@ def inject(owner: type, method: str, where: str, wanted: Callable[[], str]) -> N
     def injected(*arguments: Any, **options: Any) -> Any:
         place, _, how = wanted().partition(":")
         answer = fail(how) if place == where else None
-        if answer is not None and how != "hang" and where.startswith("on_"):
+        if answer is not None and how not in ("hang", "freeze") and where.startswith("on_"):
             return answer
         return original(*arguments, **options)
 

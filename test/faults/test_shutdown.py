@@ -63,11 +63,11 @@ MOMENTS = {
     "importing": ((), ESTIMATOR),
     "loading": ((), ESTIMATOR),
     "idle": ((), None),
-    "configuring": (("weights:=on_configure:hang",), None),
-    "activating": (("weights:=on_activate:hang",), None),
+    "configuring": (("weights:=on_configure:freeze",), None),
+    "activating": (("weights:=on_activate:freeze",), None),
     "estimating": ((), None),
     "hanging": ((), None),
-    "publishing": (("weights:=publish:hang",), None),
+    "publishing": (("weights:=publish:freeze",), None),
 }
 
 
