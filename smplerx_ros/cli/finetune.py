@@ -33,6 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.config is None:
         raise ConfigError("CONFIG is missing: a YAML file, or a recipe that --list names")
     try:
+        from ..runtime.torch import select_device
         from ..training.distributed import process_group
         from ..training.run import finetune
     except ImportError as error:
@@ -41,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     recipe = RECIPES / f"{arguments.config}.yaml"
     settings = read_settings(recipe if recipe.is_file() else arguments.config, arguments.set)
-    with process_group(settings.device) as process:
+    with process_group(select_device(settings.device).type) as process:
         bundle = finetune(settings, process, resume=arguments.resume)
     if bundle and process.first:
         print(f"use it with backbone:={settings.backbone} weights:={bundle.absolute()}")
