@@ -1,0 +1,17 @@
+"""The public API is what docs/public_api.txt says; a change that is meant is made by scripts/list_public_api.py."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+SCRIPT = Path(__file__).parents[3] / "scripts" / "list_public_api.py"
+
+
+def test_nothing_has_changed_unnoticed() -> None:
+    spec = importlib.util.spec_from_file_location("list_public_api", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.listing().splitlines() == script.FILE.read_text(encoding="utf-8").splitlines()
