@@ -9,6 +9,7 @@ import pytest
 from soak import grown, soak
 
 SECONDS = 75
+PEOPLE = {"people so far": (500, 1500, 1500)}
 
 
 @pytest.mark.slow
@@ -18,6 +19,6 @@ def test_nothing_grows(tmp_path: Path) -> None:
 
 
 def test_growth_is_noticed() -> None:
-    level = {"RSS (KiB)": (1000, 1009, 1020), "threads": (7, 7, 9)}
+    level = {"RSS (KiB)": (1000, 1009, 1020), "threads": (7, 7, 9)} | PEOPLE
     assert grown(level) == []
-    assert grown({"RSS (KiB)": (1000, 1011, 1011), "threads": (7, 8, 8)}) == ["RSS (KiB)", "threads"]
+    assert grown({"RSS (KiB)": (1000, 1011, 1011), "threads": (7, 8, 8)} | PEOPLE) == ["RSS (KiB)", "threads"]
