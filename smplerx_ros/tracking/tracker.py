@@ -1,9 +1,9 @@
-"""Identities of the people of one camera: matched by where and how large everybody is expected to be."""
+"""Identities of the people of one camera: matched by where and how large everybody is expected to be, then by looks."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from ..types import Box
+from .look import NO_LOOK, strangeness
 from .motion import BoxMotion
 
 FloatArray = NDArray[np.floating[Any]]
@@ -18,11 +19,17 @@ FloatArray = NDArray[np.floating[Any]]
 MAX_AGE = 1.0  # seconds for which a person who is not found keeps the identity
 MAX_MISSED = 2  # detections in a row without a person who is then lost
 
+_LAST_CHOICE = 0.1  # how much better than nobody the person is whose place fits and whose look does not
 _UNEXPECTED = 0.0  # surprise from which a box is rather somebody new
 _LONGEST_WAIT_NS = 1_000_000_000  # between two detections that may confirm somebody
 _MIN_OVERLAP = 0.3  # intersection over union with a person in view from which a box may be that person's all the same
 _COVERED = 0.5  # a box that overlaps somebody's more is a second one of the same person
 _SAME_PERSON = 0.7  # two tracks that overlap more follow one person
+_APART = 0.02  # boxes that overlap less show one person each
+_ASTRAY = 0.4  # a body that overlaps its person's detection less is not theirs
+_IN_VIEW = 2.0  # surprise by which a detection is rather of somebody in view, where they were, than of somebody lost
+_RATHER = 6.0  # surprise by which a body is somebody else's rather than of the one for whom it was found
+_NEW_LOOK = 0.2  # share of the latest look in what somebody is known to look like
 
 
 @dataclass(frozen=True)
@@ -45,12 +52,21 @@ class _Track:
     lost: bool = False
     missed: int = 0
     detection: Box | None = None  # of the present frame
+    look: FloatArray = field(default_factory=NO_LOOK.copy)  # slow average
 
     def found(self, box: Box, stamp_ns: int) -> None:
         """Somebody in view keeps the box of their joints, which is steadier, unless it has gone astray."""
         astray = self.lost or overlaps([self.now.box], [box])[0, 0] < _COVERED
         self.now = replace(self.now, box=box if astray else self.now.box, seen_ns=stamp_ns)
         self.detection, self.lost, self.missed = box, False, 0
+
+    def seen_as(self, look: FloatArray) -> None:
+        """Learn what the person looks like."""
+        self.look = np.where(np.isnan(self.look + look), look, self.look + _NEW_LOOK * (look - self.look))
+
+    def left_by(self, body: Box) -> bool:
+        """Whether a body is not where the person was detected in the present frame."""
+        return self.detection is not None and overlaps([self.detection], [body])[0, 0] < _ASTRAY
 
     def apart_from(self, other: Box) -> Box | None:
         """The detection of the present frame, unless it is rather somebody else's."""
@@ -78,19 +94,26 @@ class Tracker:
         """Whether somebody is lost, was missed by the last detection or is new: a reason to detect soon."""
         return bool(self._waiting) or any(track.lost or track.missed for track in self._tracks.values())
 
-    def detected(self, boxes: Sequence[Box], stamp_ns: int, *, confirm: bool = False) -> None:
+    def detected(
+        self, boxes: Sequence[Box], stamp_ns: int, *, confirm: bool = False, looks: FloatArray | None = None
+    ) -> None:
         """Take detections in: lost people are found again, boxes of nobody known become new people.
 
         With `confirm` detections have the last word, not the backbone: people whom they miss `MAX_MISSED` times in a
         row are lost, and somebody new is followed from the second detection on, unless there was none before.
+        `looks` `(B, 6)` of the boxes decide between people of whom a box may be by its place and size.
         """
         tracks = list(self._tracks.values())
         for track in tracks:
             track.motion.advance(stamp_ns)
             track.detection = None
-        pairs = _pairs(tracks, boxes)
+        looks = np.tile(NO_LOOK, (len(boxes), 1)) if looks is None else looks
+        pairs = _pairs(tracks, boxes, looks)
+        neighbours = (overlaps(boxes, boxes) > _APART).sum(axis=1) - 1
         for row, column in pairs.items():
             tracks[row].found(boxes[column], stamp_ns)
+            if not neighbours[column]:
+                tracks[row].seen_as(looks[column])
         for row, track in enumerate(tracks):
             if confirm and row not in pairs:
                 track.missed += 1
@@ -112,30 +135,31 @@ class Tracker:
     def estimated(self, boxes: Mapping[str, Box | None], stamp_ns: int) -> set[str]:
         """Where people were found (None: not). Answers whose memory is worth nothing now.
 
-        Those are gone for good: too old, or a double of somebody else; or they are lost behind somebody for whom they
-        were taken.
+        Those are gone for good: too old, or a double of somebody else; or their body was somebody else's, or not where
+        they were detected in this frame.
         """
         for track in self._tracks.values():
             track.motion.advance(stamp_ns)
         found = {identity: box for identity, box in boxes.items() if box is not None}
-        mistaken = self._mistaken(found)
+        astray = {name for name, box in found.items() if self._tracks[name].left_by(box)}
+        mistaken = self._mistaken({name: box for name, box in found.items() if name not in astray})
         for identity, track in self._tracks.items():
             box = found.get(identity)
             if identity in mistaken:
-                box = track.apart_from(found[mistaken[identity]])
-            elif identity not in boxes and not track.lost:
+                box = track.apart_from(mistaken[identity])
+            elif identity in astray or (identity not in found and (track.confirmed or identity not in boxes)):
                 box = track.detection
             if box is not None:
                 track.now = replace(track.now, box=box, seen_ns=stamp_ns)
                 track.motion.update(box)
                 track.known_ns = stamp_ns
             if identity in boxes:
-                track.lost = identity not in found or identity in mistaken
-                track.confirmed |= not track.lost
+                track.confirmed |= identity in found and identity not in mistaken
+                track.lost = identity not in found or (identity in mistaken and box is None)
             track.detection = None
         gone = {identity for identity, track in self._tracks.items() if track.lost and self._over(track)}
         self.drop(gone)
-        return gone | set(mistaken)
+        return gone | set(mistaken) | astray
 
     def drop(self, identities: Collection[str]) -> None:
         """Forget these people."""
@@ -158,22 +182,34 @@ class Tracker:
         unseen_ns = (self._detected_ns or 0) - track.known_ns
         return not track.confirmed or unseen_ns > self.max_age * 1e9
 
-    def _mistaken(self, found: Mapping[str, Box]) -> dict[str, str]:
-        """Of two people found at one place, the one who was less expected there, and for whom they were taken."""
-        names, places = list(found), list(found.values())
-        cost = {}
-        for name, box in found.items():
-            track = self._tracks[name]
-            cost[name] = not track.confirmed, float(track.motion.surprise(box.xyxy[None])[0])
-        mistaken: dict[str, str] = {}
-        for pair in np.argwhere(np.triu(overlaps(places, places), 1) > _SAME_PERSON):
-            right, wrong = sorted((names[i] for i in pair), key=lambda name: cost[name])
-            if right not in mistaken:
-                mistaken.setdefault(wrong, right)
+    def _mistaken(self, found: Mapping[str, Box]) -> dict[str, Box]:
+        """People whose body is rather somebody else's, in view or lost, and where that one is.
+
+        Of two bodies at one place it is the one less expected there.
+        """
+        if not found:
+            return {}
+        everybody = [*found, *(name for name, track in self._tracks.items() if track.lost and name not in found)]
+        places = [found.get(name) or self._tracks[name].motion.box for name in everybody]
+        bodies = np.array([box.xyxy for box in found.values()])
+        surprise = np.stack([self._tracks[name].motion.surprise(bodies) for name in everybody])
+        own = surprise.diagonal()
+        doubt = [(not self._tracks[name].confirmed, own[i], i) for i, name in enumerate(found)]
+        overlap = overlaps(list(found.values()), places)
+        mistaken: dict[str, Box] = {}
+        for i, j in np.argwhere(overlap >= _MIN_OVERLAP).tolist():
+            if i == j or everybody[j] in mistaken:
+                continue
+            if j < len(found) and overlap[i, j] > _SAME_PERSON:
+                taken = doubt[i] > doubt[j]
+            else:
+                taken = surprise[j, i] + _RATHER < own[i]
+            if taken:
+                mistaken.setdefault(everybody[i], places[j])
         return mistaken
 
 
-def _pairs(tracks: Sequence[_Track], boxes: Sequence[Box]) -> dict[int, int]:
+def _pairs(tracks: Sequence[_Track], boxes: Sequence[Box], looks: FloatArray) -> dict[int, int]:
     """Index of the box of each track that has one."""
     if not tracks or not boxes:
         return {}
@@ -182,7 +218,9 @@ def _pairs(tracks: Sequence[_Track], boxes: Sequence[Box]) -> dict[int, int]:
     seen = np.array([not track.lost for track in tracks])
     overlap = overlaps([track.now.box for track in tracks], boxes)
     near = seen[:, None] & (overlap >= _MIN_OVERLAP)
-    cost = np.minimum(cost, np.where(near, _UNEXPECTED - overlap, _UNEXPECTED))
+    cost = np.minimum(cost, np.where(near, _UNEXPECTED - overlap, _UNEXPECTED)) - _IN_VIEW * near
+    strange = strangeness(np.stack([track.look for track in tracks]), looks)
+    cost = np.where(cost < _UNEXPECTED, np.minimum(cost + strange, _UNEXPECTED - _LAST_CHOICE), cost)
     rows = zip(*linear_sum_assignment(cost), strict=True)
     return {int(row): int(column) for row, column in rows if cost[row, column] < _UNEXPECTED}
 

@@ -8,15 +8,22 @@ import pytest
 from smplerx_ros.body import load_body
 from smplerx_ros.tracking.tracker import MAX_AGE
 from support.crowd import VISIBLE, Crowd, make_crowd
-from support.crowd_tracking import NOISY, TRUE, follow, identity_scores
+from support.crowd_tracking import NOISY, TRUE, Noise, follow, identity_scores
 
 BODY = load_body()
-PEOPLE = (2, 6)
+PEOPLE = (2, 5)
+MARKS = pytest.mark.parametrize(("noise", "least"), [(TRUE, 0.95), (NOISY, 0.85)], ids=["true", "noisy"])
 
 
 @pytest.fixture(scope="module")
 def crowds() -> list[Crowd]:
-    return [make_crowd(BODY, people, 10.0, seed=1) for people in PEOPLE]
+    return [make_crowd(BODY, people, 8.0, seed=1) for people in PEOPLE]
+
+
+def idf1(crowd: Crowd, noise: Noise, every: int) -> float:
+    answers = follow(crowd, BODY, noise, seed=1, detect_every=every)
+    published = [[(person.id, person.box) for person in people] for people in answers]
+    return identity_scores(crowd, published, MAX_AGE)["idf1"]
 
 
 def test_people_of_the_crowd_hide_leave_and_come_back(crowds):
@@ -28,12 +35,17 @@ def test_people_of_the_crowd_hide_leave_and_come_back(crowds):
 
 
 @pytest.mark.parametrize("every", [1, 10])
-@pytest.mark.parametrize(("noise", "least"), [(TRUE, 0.95), (NOISY, 0.85)], ids=["true", "noisy"])
+@MARKS
 def test_identities_are_kept(crowds, noise, least, every):
     for crowd in crowds:
-        answers = follow(crowd, BODY, noise, seed=1, detect_every=every)
-        published = [[(person.id, person.box) for person in people] for people in answers]
-        assert identity_scores(crowd, published, MAX_AGE)["idf1"] >= least
+        assert idf1(crowd, noise, every) >= least
+
+
+@pytest.mark.slow
+@MARKS
+def test_identities_are_kept_on_average_in_larger_crowds(noise, least):
+    crowds = [make_crowd(BODY, people, 15.0, seed=101) for people in (4, 6, 8, 10)]
+    assert np.mean([idf1(crowd, noise, every) for crowd in crowds for every in (1, 10)]) >= least
 
 
 def test_the_same_crowd_gives_the_same_ids_and_numbers(crowds):

@@ -211,3 +211,65 @@ def test_time_that_stands_still_or_goes_back_changes_nothing():
     motion.advance(10)
     motion.advance(0)
     assert motion.box == before
+
+
+def test_a_body_that_is_not_where_its_person_was_detected_is_not_theirs(tracker):
+    """The body found for p2 is p1's; the detections say who is where."""
+    tracker.detected([box(0), box(60)], 0)
+    follow(tracker, {"p1": [box(0)] * 5, "p2": [box(60)] * 5}, 0)
+    tracker.detected([box(0), box(60)], 5 * FRAME_NS)
+    assert tracker.estimated({"p1": box(0), "p2": box(14)}, 5 * FRAME_NS) == {"p2"}
+    assert ids(tracker) == ["p1", "p2"]
+    assert place(tracker, "p2") == 60
+
+
+def test_a_body_that_slid_to_a_neighbour_is_not_followed(tracker):
+    """No detection in this frame: p2 is lost, and found again where p2 stood."""
+    tracker.detected([box(0), box(60)], 0)
+    k = follow(tracker, {"p1": [box(0)] * 10, "p2": [box(60)] * 10}, 0)
+    assert tracker.estimated({"p1": box(0), "p2": box(22)}, k * FRAME_NS) == {"p2"}
+    assert ids(tracker) == ["p1"]
+    tracker.detected([box(0), box(62)], (k + 1) * FRAME_NS)
+    assert place(tracker, "p2") == 62
+
+
+def test_a_body_that_slid_to_somebody_lost_is_not_followed(tracker):
+    tracker.detected([box(0), box(60)], 0)
+    k = follow(tracker, {"p1": [box(0)] * 10, "p2": [box(60)] * 10}, 0)
+    tracker.estimated({"p1": None, "p2": box(60)}, k * FRAME_NS)
+    assert tracker.estimated({"p2": box(8)}, (k + 1) * FRAME_NS) == {"p2"}
+    tracker.detected([box(62), box(2)], (k + 2) * FRAME_NS)
+    assert {track.id: track.box.x0 for track in tracker.following} == {"p1": 2, "p2": 62}
+
+
+def test_somebody_in_view_is_not_robbed_by_somebody_lost(tracker):
+    """p1 was hidden where p2 stands now; the one detection there is p2's."""
+    tracker.detected([box(0), box(200)], 0)
+    k = follow(tracker, {"p1": [box(10 * k) for k in range(15)], "p2": [box(200)] * 15}, 0)
+    tracker.estimated({"p1": None, "p2": box(200)}, k * FRAME_NS)
+    tracker.detected([box(190)], (k + 4) * FRAME_NS)
+    assert ids(tracker) == ["p2"]
+
+
+def test_detections_keep_somebody_whom_the_backbone_does_not_find(tracker):
+    """Half behind a sign: no body, but detected all the time; the id lasts."""
+    tracker.detected([box(0)], 0)
+    tracker.estimated({"p1": box(0)}, 0)
+    for k in range(1, 3 * MAX_AGE_NS // FRAME_NS):
+        tracker.detected([box(k)], k * FRAME_NS)
+        tracker.estimated({"p1": None}, k * FRAME_NS)
+    tracker.detected([box(k)], k * FRAME_NS)
+    assert ids(tracker) == ["p1"]
+
+
+@pytest.mark.parametrize(("clothes", "first"), [(False, 100), (True, 200)], ids=["unknown", "known"])
+def test_clothes_decide_where_places_do_not(tracker, clothes, first):
+    """Two people of one height change places while nobody sees them."""
+    looks = np.array([[50.0, 60, 40, 20, 0, 0], [40, 10, -50, 20, 0, 0]]) if clothes else None
+    tracker.detected([box(100), box(200)], 0, looks=looks)
+    k = follow(tracker, {"p1": [box(100)] * 10, "p2": [box(200)] * 10}, 0)
+    tracker.detected([box(100), box(200)], k * FRAME_NS, looks=looks)
+    tracker.estimated({"p1": None, "p2": None}, k * FRAME_NS)
+    tracker.detected([box(200), box(100)], (k + 20) * FRAME_NS, looks=looks)
+    assert place(tracker, "p1") == first
+    assert place(tracker, "p2") == 300 - first
