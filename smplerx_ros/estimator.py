@@ -24,7 +24,6 @@ from .scheduling.crowd import largest
 from .scheduling.detection import SEARCH_EVERY, ConfidenceWatch, DetectionSchedule
 from .smoothing.motion import Motion, smoothing_options
 from .smoothing.people import SmoothingOptions
-from .tracking.look import looks
 from .tracking.tracker import MAX_AGE, TrackedBox, Tracker
 from .types import BodyEstimate, Box, Frame, Observation, Person
 
@@ -244,8 +243,7 @@ class Estimator:
         confirm = not self._backbones[0].confirms_people
         for i, state in enumerate(states):
             if i in found:
-                colours = looks(frames[i].image, found[i])
-                state.tracker.detected(found[i], state.stamp_ns, confirm=confirm, looks=colours)
+                state.tracker.detected(found[i], state.stamp_ns, confirm=confirm)
                 state.schedule.detected(state.stamp_ns)
             elif confirm and state.stamp_ns - state.schedule.detected_ns > _LONGEST_UNCONFIRMED_NS:
                 state.tracker.detected([], state.stamp_ns, confirm=True)

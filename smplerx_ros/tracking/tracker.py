@@ -1,9 +1,9 @@
-"""Identities of the people of one camera: matched by where and how large everybody is expected to be, then by looks."""
+"""Identities of the people of one camera: matched by where and how large everybody is expected to be."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from ..types import Box
-from .look import NO_LOOK, strangeness
 from .motion import BoxMotion
 
 FloatArray = NDArray[np.floating[Any]]
@@ -19,17 +18,14 @@ FloatArray = NDArray[np.floating[Any]]
 MAX_AGE = 1.0  # seconds for which a person who is not found keeps the identity
 MAX_MISSED = 2  # detections in a row without a person who is then lost
 
-_LAST_CHOICE = 0.1  # how much better than nobody the person is whose place fits and whose look does not
 _UNEXPECTED = 0.0  # surprise from which a box is rather somebody new
 _LONGEST_WAIT_NS = 1_000_000_000  # between two detections that may confirm somebody
 _MIN_OVERLAP = 0.3  # intersection over union with a person in view from which a box may be that person's all the same
 _COVERED = 0.5  # a box that overlaps somebody's more is a second one of the same person
 _SAME_PERSON = 0.7  # two tracks that overlap more follow one person
-_APART = 0.02  # boxes that overlap less show one person each
 _ASTRAY = 0.4  # a body that overlaps its person's detection less is not theirs
 _IN_VIEW = 2.0  # surprise by which a detection is rather of somebody in view, where they were, than of somebody lost
 _RATHER = 6.0  # surprise by which a body is somebody else's rather than of the one for whom it was found
-_NEW_LOOK = 0.2  # share of the latest look in what somebody is known to look like
 
 
 @dataclass(frozen=True)
@@ -52,17 +48,12 @@ class _Track:
     lost: bool = False
     missed: int = 0
     detection: Box | None = None  # of the present frame
-    look: FloatArray = field(default_factory=NO_LOOK.copy)  # slow average
 
     def found(self, box: Box, stamp_ns: int) -> None:
         """Somebody in view keeps the box of their joints, which is steadier, unless it has gone astray."""
         astray = self.lost or overlaps([self.now.box], [box])[0, 0] < _COVERED
         self.now = replace(self.now, box=box if astray else self.now.box, seen_ns=stamp_ns)
         self.detection, self.lost, self.missed = box, False, 0
-
-    def seen_as(self, look: FloatArray) -> None:
-        """Learn what the person looks like."""
-        self.look = np.where(np.isnan(self.look + look), look, self.look + _NEW_LOOK * (look - self.look))
 
     def left_by(self, body: Box) -> bool:
         """Whether a body is not where the person was detected in the present frame."""
@@ -94,26 +85,19 @@ class Tracker:
         """Whether somebody is lost, was missed by the last detection or is new: a reason to detect soon."""
         return bool(self._waiting) or any(track.lost or track.missed for track in self._tracks.values())
 
-    def detected(
-        self, boxes: Sequence[Box], stamp_ns: int, *, confirm: bool = False, looks: FloatArray | None = None
-    ) -> None:
+    def detected(self, boxes: Sequence[Box], stamp_ns: int, *, confirm: bool = False) -> None:
         """Take detections in: lost people are found again, boxes of nobody known become new people.
 
         With `confirm` detections have the last word, not the backbone: people whom they miss `MAX_MISSED` times in a
         row are lost, and somebody new is followed from the second detection on, unless there was none before.
-        `looks` `(B, 6)` of the boxes decide between people of whom a box may be by its place and size.
         """
         tracks = list(self._tracks.values())
         for track in tracks:
             track.motion.advance(stamp_ns)
             track.detection = None
-        looks = np.tile(NO_LOOK, (len(boxes), 1)) if looks is None else looks
-        pairs = _pairs(tracks, boxes, looks)
-        neighbours = (overlaps(boxes, boxes) > _APART).sum(axis=1) - 1
+        pairs = _pairs(tracks, boxes)
         for row, column in pairs.items():
             tracks[row].found(boxes[column], stamp_ns)
-            if not neighbours[column]:
-                tracks[row].seen_as(looks[column])
         for row, track in enumerate(tracks):
             if confirm and row not in pairs:
                 track.missed += 1
@@ -209,7 +193,7 @@ class Tracker:
         return mistaken
 
 
-def _pairs(tracks: Sequence[_Track], boxes: Sequence[Box], looks: FloatArray) -> dict[int, int]:
+def _pairs(tracks: Sequence[_Track], boxes: Sequence[Box]) -> dict[int, int]:
     """Index of the box of each track that has one."""
     if not tracks or not boxes:
         return {}
@@ -219,8 +203,6 @@ def _pairs(tracks: Sequence[_Track], boxes: Sequence[Box], looks: FloatArray) ->
     overlap = overlaps([track.now.box for track in tracks], boxes)
     near = seen[:, None] & (overlap >= _MIN_OVERLAP)
     cost = np.minimum(cost, np.where(near, _UNEXPECTED - overlap, _UNEXPECTED)) - _IN_VIEW * near
-    strange = strangeness(np.stack([track.look for track in tracks]), looks)
-    cost = np.where(cost < _UNEXPECTED, np.minimum(cost + strange, _UNEXPECTED - _LAST_CHOICE), cost)
     rows = zip(*linear_sum_assignment(cost), strict=True)
     return {int(row): int(column) for row, column in rows if cost[row, column] < _UNEXPECTED}
 

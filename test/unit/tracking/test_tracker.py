@@ -260,16 +260,3 @@ def test_detections_keep_somebody_whom_the_backbone_does_not_find(tracker):
         tracker.estimated({"p1": None}, k * FRAME_NS)
     tracker.detected([box(k)], k * FRAME_NS)
     assert ids(tracker) == ["p1"]
-
-
-@pytest.mark.parametrize(("clothes", "first"), [(False, 100), (True, 200)], ids=["unknown", "known"])
-def test_clothes_decide_where_places_do_not(tracker, clothes, first):
-    """Two people of one height change places while nobody sees them."""
-    looks = np.array([[50.0, 60, 40, 20, 0, 0], [40, 10, -50, 20, 0, 0]]) if clothes else None
-    tracker.detected([box(100), box(200)], 0, looks=looks)
-    k = follow(tracker, {"p1": [box(100)] * 10, "p2": [box(200)] * 10}, 0)
-    tracker.detected([box(100), box(200)], k * FRAME_NS, looks=looks)
-    tracker.estimated({"p1": None, "p2": None}, k * FRAME_NS)
-    tracker.detected([box(200), box(100)], (k + 20) * FRAME_NS, looks=looks)
-    assert place(tracker, "p1") == first
-    assert place(tracker, "p2") == 300 - first
