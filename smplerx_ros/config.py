@@ -249,6 +249,14 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
 )
 
+TRANSPORT = Parameter(  # of the node and of the page for browsers
+    "transport",
+    str,
+    "raw",
+    "`raw` subscribes sensor_msgs/Image on `image`, `compressed` CompressedImage on `image/compressed`.",
+    choices=("raw", "compressed"),
+)
+
 ROS_PARAMETERS: tuple[Parameter, ...] = (
     Parameter("autostart", bool, True, "Configure and activate the node when it starts."),
     Parameter(
@@ -259,13 +267,7 @@ ROS_PARAMETERS: tuple[Parameter, ...] = (
         "`<name>/detections`. Empty: one camera, with topics without a name before them.",
         pattern="[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*",
     ),
-    Parameter(
-        "transport",
-        str,
-        "raw",
-        "`raw` subscribes sensor_msgs/Image on `image`, `compressed` CompressedImage on `image/compressed`.",
-        choices=("raw", "compressed"),
-    ),
+    TRANSPORT,
     Parameter(
         "camera_info_timeout",
         float,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
@@ -11,26 +12,28 @@ from rclpy.qos import qos_policy_name_from_kind
 
 def subscription_events(node: Node, topic: str) -> SubscriptionEventCallbacks:
     """Warn of publishers that offer less than is asked for."""
-
-    def incompatible(event: Any) -> None:
-        policy = qos_policy_name_from_kind(event.last_policy_kind)
-        node.get_logger().warning(
-            f"{topic}: a publisher offers an incompatible QoS ({policy}), so nothing comes from it; "
-            f"set qos_overrides.{topic}.subscription.{policy.lower()} to what it offers"
-        )
-
-    return SubscriptionEventCallbacks(incompatible_qos=incompatible)
+    text = (
+        f"{topic}: a publisher offers an incompatible QoS ({{policy}}), so nothing comes from it; "
+        f"set qos_overrides.{topic}.subscription.{{parameter}} to what it offers"
+    )
+    return SubscriptionEventCallbacks(incompatible_qos=_warning(node, text))
 
 
 def publisher_events(node: Node, topic: str) -> PublisherEventCallbacks:
     """Warn of subscribers that ask for more than is offered."""
     topic = node.resolve_topic_name(topic)
+    text = (
+        f"{topic}: a subscriber asks for an incompatible QoS ({{policy}}), so nothing reaches it; "
+        f"set qos_overrides.{topic}.publisher.{{parameter}} to what it asks for"
+    )
+    return PublisherEventCallbacks(incompatible_qos=_warning(node, text))
+
+
+def _warning(node: Node, text: str) -> Callable[[Any], None]:
+    """What logs `text` with the name of the policy that does not fit."""
 
     def incompatible(event: Any) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)
-        node.get_logger().warning(
-            f"{topic}: a subscriber asks for an incompatible QoS ({policy}), so nothing reaches it; "
-            f"set qos_overrides.{topic}.publisher.{policy.lower()} to what it asks for"
-        )
+        node.get_logger().warning(text.format(policy=policy, parameter=policy.lower()))
 
-    return PublisherEventCallbacks(incompatible_qos=incompatible)
+    return incompatible
