@@ -4,12 +4,14 @@
     python scripts/convert_landmark_models.py INPUT_DIR OUTPUT_DIR
 
 INPUT_DIR holds the sources of `NETWORKS` as ONNX; smplerx_ros/assets/NOTICE.md says where they come from and how
-tf2onnx converts them. Three things happen to each:
+tf2onnx converts them. Four things happen to each:
 
 * Its first dimension becomes free: one run then serves any number of people. MoveNet keeps its batch of one.
 * Outputs that nobody reads go, with the layers that only they need; the others get names and plain shapes.
+* PReLU becomes what ONNX Runtime computes in the layout of its convolutions, and a factor that repeats one number that
+  number: otherwise half of the face network's time goes into it.
 * Weights that float16 holds exactly are stored so, with a Cast that ONNX Runtime folds when it loads the file: half the
-  size, the same numbers. All weights of these networks are of that kind.
+  size, the same numbers. All weights that come with these networks are of that kind.
 
 Needs the package `onnx`. Deterministic.
 """
@@ -117,6 +119,8 @@ def convert(network: Network, source: Path, target: Path) -> None:
     else:
         for tensor in network.outputs:
             rename(graph, tensor.source, tensor.name)
+    prelu_as_convolutions(graph)
+    plain_factors(graph)
     prune(graph, {tensor.name for tensor in network.outputs})
     rename(graph, network.input.source, network.input.name)
     batch = "N" if network.batched else 1
@@ -202,6 +206,52 @@ def set_output_shape(graph: onnx.GraphProto, tensor: Tensor) -> None:
         source = made_by[source].input[0]
     shape = add_constant(graph, f"{tensor.name}_shape", [0, *tensor.shape])
     graph.node.append(helper.make_node("Reshape", [source, shape], [tensor.name]))
+
+
+def prelu_as_convolutions(graph: onnx.GraphProto) -> None:
+    """Write PReLU with slopes a as (1 - a) Relu(x) + a x, products with one factor a channel as convolutions.
+
+    ONNX Runtime's PReLU is slow and outside of the blocked layout that its convolutions share, so that tensors are put
+    in another order before and after it.
+    """
+    known = constants(graph)
+    nodes = []
+
+    def scaled(source: str, factors: np.ndarray, name: str) -> onnx.NodeProto:
+        weights = numpy_helper.from_array(factors.astype(np.float32).reshape(-1, 1, 1, 1), f"{name}_weights")
+        graph.initializer.append(weights)
+        return helper.make_node("Conv", [source, weights.name], [name], group=factors.size, kernel_shape=[1, 1])
+
+    for node in graph.node:
+        if node.op_type != "PRelu":
+            nodes.append(node)
+            continue
+        source, slopes, name = node.input[0], known[node.input[1]], node.output[0]
+        nodes += [
+            helper.make_node("Relu", [source], [f"{name}_positive"]),
+            scaled(f"{name}_positive", 1 - slopes, f"{name}_rest"),
+            scaled(source, slopes, f"{name}_sloped"),
+            helper.make_node("Add", [f"{name}_sloped", f"{name}_rest"], [name]),
+        ]
+    replace_nodes(graph, nodes)
+
+
+def plain_factors(graph: onnx.GraphProto) -> None:
+    """Let products of images with a constant that repeats one number take that number, and drop differences with zero."""
+    known = constants(graph)
+    nodes = []
+    for node in graph.node:
+        value = known.get(node.input[1]) if len(node.input) == 2 else None
+        if value is None or value.ndim != 4 or np.ptp(value) > 0:
+            nodes.append(node)
+        elif node.op_type == "Mul":
+            graph.initializer.append(numpy_helper.from_array(value.reshape(-1)[0], f"{node.output[0]}_factor"))
+            nodes.append(helper.make_node("Mul", [node.input[0], f"{node.output[0]}_factor"], list(node.output)))
+        elif node.op_type == "Sub" and not value.any():
+            nodes.append(helper.make_node("Identity", [node.input[0]], list(node.output)))
+        else:
+            nodes.append(node)
+    replace_nodes(graph, nodes)
 
 
 def prune(graph: onnx.GraphProto, outputs: set[str]) -> None:
