@@ -237,7 +237,7 @@ def prelu_as_convolutions(graph: onnx.GraphProto) -> None:
 
 
 def plain_factors(graph: onnx.GraphProto) -> None:
-    """Let products of images with a constant that repeats one number take that number, and drop differences with zero."""
+    """Let images be multiplied by one number, not by a constant that repeats it; drop differences with zero."""
     known = constants(graph)
     nodes = []
     for node in graph.node:
