@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -92,6 +93,18 @@ def test_tracking_takes_one_batch_of_each_network(
         seen = before.body.visibility > 0.5
         moved = np.linalg.norm(after.body.points[:33, :2] - before.body.points[:33, :2], axis=1)[seen]
         assert np.median(moved) < 0.02 * scale
+
+
+def test_a_person_who_moved_far_is_seen_as_well_as_one_who_stands(
+    estimator: LandmarkEstimator, query: Query, walker: PersonLandmarks
+) -> None:
+    """A quarter of the region between two images, as in a walk at three images a second: no landmark lags behind."""
+    one, step = query("walker"), round(0.25 * walker.body.roi[2])
+    moved = cv2.copyMakeBorder(one.image, 0, 0, step, 0, cv2.BORDER_REPLICATE)
+    person = estimator.estimate([LandmarkQuery(moved, one.box, walker)])[0]
+    assert person is not None
+    error = np.linalg.norm(person.body.points[:33, :2] - [step, 0] - walker.body.points[:33, :2], axis=1)
+    assert error[walker.body.visibility > 0.5].max() < 0.03 * walker.body.roi[2]
 
 
 def test_a_lost_person_is_looked_for_in_the_box(
