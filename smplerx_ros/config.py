@@ -159,7 +159,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "max_people",
         int,
         10,
-        "Most people estimated in one image: the nearest, which are the largest boxes.",
+        "Most people estimated in one image: the nearest.",
         range=(1, 100),
         live=True,
     ),

@@ -20,7 +20,7 @@ from .distance import measured_by_depth
 from .geometry.camera import Camera
 from .persons import persons
 from .scheduling.budget import FULL, Effort, LatencyBudget
-from .scheduling.crowd import largest
+from .scheduling.crowd import nearest, size
 from .scheduling.detection import SEARCH_EVERY, ConfidenceWatch, DetectionSchedule
 from .smoothing.motion import Motion, smoothing_options
 from .smoothing.people import SmoothingOptions
@@ -81,6 +81,7 @@ class _CameraState:
     schedule: DetectionSchedule = field(default_factory=DetectionSchedule)
     stamp_ns: int = 0
     estimated: frozenset[str] = frozenset()  # in the last frame
+    at_a_metre: dict[str, float] = field(default_factory=dict)  # pixels, as in `nearest`
 
     def due(self, detect_every: int, spared: int) -> bool:
         """Whether to detect now."""
@@ -260,7 +261,8 @@ class Estimator:
             frame = replace(frame, camera=Camera.from_fov(width, height, self._options.default_fov))
         following = state.tracker.following
         most = min(self._options.max_people, effort.people or self._options.max_people)
-        chosen = set(largest({track.id: track.box for track in following}, most, state.estimated))
+        boxes = {track.id: track.box for track in following}
+        chosen = set(nearest(boxes, most, state.at_a_metre, state.estimated))
         people = [Observation(frame, track.id, track.box) for track in following if track.id in chosen]
         return _Task(frame, state, people, [track for track in following if track.id not in chosen])
 
@@ -299,7 +301,11 @@ class Estimator:
         gone = state.tracker.estimated(boxes, task.frame.stamp_ns)
         self._forget(gone)
         state.estimated = frozenset(people)
-        return tuple(person for person in people.values() if person is not None and person.id not in gone)
+        stay = tuple(person for person in people.values() if person is not None and person.id not in gone)
+        state.at_a_metre |= {person.id: size(person.box) * float(np.linalg.norm(person.joints[0])) for person in stay}
+        for identity in gone:
+            state.at_a_metre.pop(identity, None)
+        return stay
 
     def _budget_of(self, options: Options) -> LatencyBudget | None:
         if not options.latency_budget_ms:

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from statistics import median
 
 from ..types import Box
 
-KEPT_BONUS = 1.25  # times as large counts who was chosen before: two people of one size must not take turns
+KEPT_BONUS = 1.25  # times as near counts who was chosen before: two people at one distance must not take turns
 
 
-def largest(boxes: Mapping[str, Box], most: int, before: Collection[str]) -> list[str]:
+def size(box: Box) -> float:
+    """Pixels of the longer side: spread arms make nobody nearer."""
+    return max(box.width, box.height)
+
+
+def nearest(boxes: Mapping[str, Box], most: int, at_a_metre: Mapping[str, float], before: Collection[str]) -> list[str]:
     """At most `most` people by id, in the order of `boxes`; `before` are those of the last frame.
 
-    The largest boxes win, which are the nearest people as long as distances are unknown: the longer side counts, since
-    spread arms make nobody nearer.
+    `at_a_metre` is the `size` in pixels that people would have at one metre, of those whose distance was estimated
+    before. The others are taken for people of the middle size of these: as long as no distance is known, the largest
+    boxes are the nearest people.
     """
     if len(boxes) <= most:
         return list(boxes)
+    usual = median(at_a_metre.values()) if at_a_metre else 1.0
 
-    def size(person: str) -> float:
-        box = boxes[person]
-        return max(box.width, box.height) * (KEPT_BONUS if person in before else 1.0)
+    def distance(person: str) -> float:
+        metres = at_a_metre.get(person, usual) / size(boxes[person])
+        return metres / KEPT_BONUS if person in before else metres
 
-    chosen = set(sorted(boxes, key=size, reverse=True)[:most])  # a stable sort: the older identity wins a tie
+    chosen = set(sorted(boxes, key=distance)[:most])  # a stable sort: the older identity wins a tie
     return [person for person in boxes if person in chosen]

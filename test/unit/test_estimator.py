@@ -454,6 +454,20 @@ def test_depth_puts_people_where_it_sees_them(estimator):
     np.testing.assert_allclose(person.box.xyxy, alone.box.xyxy, atol=12)
 
 
+def test_the_nearest_are_kept_once_distances_are_known_not_the_largest(estimator, detector):
+    """A child, who looks as large as a man much further away; depth tells."""
+    detector.boxes = [Box(20, 100, 208, 300, 0.9), Box(300, 70, 582, 370, 0.9)]
+    depth = np.full(IMAGE.shape[:2], 3.6, np.float32)
+    depth[:, :250] = 3.3
+    camera = Camera.from_fov(640, 480, 70.0)
+    child, man = estimator.estimate(replace(frame(0, camera=camera), depth=depth))
+    assert child.joints[0, 2] < man.joints[0, 2]
+    estimator.update({"max_people": 1})
+    for k in range(1, 12):
+        (kept,) = estimator.estimate(replace(frame(k, camera=camera), depth=depth))
+        assert kept.id == child.id
+
+
 def test_people_without_usable_depth_are_as_without(estimator):
     camera = Camera.from_fov(640, 480, 70.0)
     (alone,) = estimator.estimate(frame(0, camera=camera))
