@@ -234,11 +234,15 @@ class Estimator:
         self._confidence.forget(people)
 
     def _detect(self, frames: Sequence[Frame], states: Sequence[_CameraState], spared: int) -> None:
-        """Boxes that come with the frames, and the detector's where it is due."""
-        found = {i: self._given(frame) for i, frame in enumerate(frames) if frame.detections is not None}
+        """Boxes that come with the frames, and the detector's where it is due.
+
+        A frame that is given again, because its batch failed, is not detected twice.
+        """
+        new = [i for i, s in enumerate(states) if not s.stamp_ns or s.schedule.detected_ns != s.stamp_ns]
+        found = {i: self._given(frames[i]) for i in new if frames[i].detections is not None}
         if self._detector is not None:
             every = self._options.detect_every
-            due = [i for i, state in enumerate(states) if i not in found and state.due(every, spared)]
+            due = [i for i in new if i not in found and states[i].due(every, spared)]
             answers = self._detector.detect([frames[i].image for i in due]) if due else []
             found |= dict(zip(due, answers, strict=True))
         confirm = not self._backbones[0].confirms_people

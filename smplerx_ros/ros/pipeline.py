@@ -106,12 +106,7 @@ class Pipeline:
         if not frames:
             return
         converted = perf_counter() - taken
-        try:
-            self._orders.carry_out(self._estimator)
-            results = dict(zip(frames, self._estimator.process(list(frames.values())), strict=True))
-        except Exception as error:  # whatever a network throws, the next image may be fine
-            self._drop(frames, error)
-            return
+        results = self._estimated(frames)
         for name, people in results.items():
             stages = {"wait": taken - arrivals[name].at, "convert": converted, **people.stage_seconds}
             try:
@@ -120,6 +115,20 @@ class Pipeline:
                 self._streams[name].statistics.drop("bad_input", str(error))
             except Exception as error:
                 self._drop([name], error)
+
+    def _estimated(self, frames: Mapping[str, Frame]) -> dict[str, People]:
+        """All cameras in one batch. Where that fails, each by itself: what one cannot bear, the others may."""
+        try:
+            self._orders.carry_out(self._estimator)
+            return dict(zip(frames, self._estimator.process(list(frames.values())), strict=True))
+        except Exception as error:  # whatever a network throws, the next image may be fine
+            if len(frames) == 1:
+                self._drop(frames, error)
+                return {}
+        results: dict[str, People] = {}
+        for name, frame in frames.items():
+            results |= self._estimated({name: frame})
+        return results
 
     def _publish(self, stream: CameraStream, people: People, arrival: Arrival) -> None:
         people = self._without_broken(people, stream.statistics)

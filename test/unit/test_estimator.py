@@ -45,8 +45,11 @@ class FakeBackbone:
         self.seen: list[list[str]] = []
         self.forgotten: list[str] = []
         self.places: dict[str, np.ndarray] = {}
+        self.bad = ""  # the camera that it cannot bear
 
     def estimate(self, observations):
+        if self.bad and any(o.frame.frame_id == self.bad for o in observations):
+            raise RuntimeError(f"{self.bad} is bad")
         self.seen.append([o.id for o in observations])
         return [None if o.id in self.lost else self._body(o) for o in observations]
 
@@ -394,6 +397,20 @@ def test_cameras_have_their_own_people_and_share_a_batch(estimator, backbone):
     assert [p.id for p in left.people] == ["p1"]
     assert [p.id for p in right.people] == ["p2"]
     assert backbone.seen == [["p1", "p2"]]
+
+
+def test_a_frame_whose_batch_failed_can_be_given_again_and_its_boxes_count_once():
+    backbone = FakeBackbone()
+    backbone.confirms_people = False  # somebody new is followed from the second detection on
+    estimator = Estimator(backbone, None, BODY, Options())
+    first, second, third = row(3)
+    assert [p.id for p in estimator.estimate(with_boxes(frame(0, "front"), first))] == ["p1"]
+    front, left = with_boxes(frame(1, "front"), first, second), with_boxes(frame(1, "left"), third)
+    backbone.bad = "left"
+    with pytest.raises(RuntimeError, match="left"):
+        estimator.process([front, left])
+    assert [p.id for p in estimator.estimate(front)] == ["p1"]
+    assert len(estimator.estimate(with_boxes(frame(2, "front"), first, second))) == 2
 
 
 def test_time_going_back_starts_anew_without_using_ids_again(estimator, backbone):

@@ -1,0 +1,93 @@
+"""A batch that fails costs the image that made it fail, and nobody else's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_estimator import FakeEstimator
+from std_msgs.msg import Header
+
+from smplerx_ros.config import validate
+from smplerx_ros.estimator import People
+from smplerx_ros.ros.pipeline import Orders, Pipeline
+from smplerx_ros.types import Frame
+
+CAMERAS = ("front", "left", "right")
+GREY, WHITE = 90, 255
+
+
+class Delicate(FakeEstimator):
+    """Cannot bear white images; notes what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__(validate({}))
+        self.given: list[list[str]] = []
+
+    def process(self, frames: Sequence[Frame]) -> list[People]:
+        self.given.append([frame.source for frame in frames])
+        if any((frame.image == WHITE).all() for frame in frames):
+            raise ValueError("too white")
+        return super().process(frames)
+
+
+class Bench:
+    """A pipeline without a node: `handle` answers the cameras whose people were published, in their order."""
+
+    def __init__(self) -> None:
+        self.estimator = Delicate()
+        self.orders = Orders()
+        self.drops: list[tuple[str, str, str]] = []
+        self._published: list[str] = []
+        output: Any = SimpleNamespace(publish=lambda people, *_: self._published.append(people.frame.source))
+        streams: Any = {name: self._stream(name) for name in CAMERAS}
+        options: Any = lambda: None  # noqa: E731
+        logger: Any = None
+        self.pipeline = Pipeline(self.estimator, self.orders, streams, output, options, logger)
+
+    def _stream(self, name: str) -> SimpleNamespace:
+        statistics = SimpleNamespace(
+            drop=lambda reason, text: self.drops.append((name, reason, text)), published=lambda *_: None
+        )
+        return SimpleNamespace(frame=lambda message: message.frame, statistics=statistics, age_ns=lambda stamp: 0)
+
+    def handle(self, **values: int) -> list[str]:
+        """An image of each camera, all of one value."""
+        self._published.clear()
+        arrivals: dict[str, Any] = {}
+        for name, value in values.items():
+            frame = Frame(np.full((8, 8, 3), value, np.uint8), stamp_ns=1, frame_id=name, source=name)
+            arrivals[name] = SimpleNamespace(message=SimpleNamespace(frame=frame, header=Header()), at=0.0)
+        self.pipeline.handle(arrivals)
+        return list(self._published)
+
+
+@pytest.fixture
+def bench() -> Bench:
+    return Bench()
+
+
+def test_cameras_share_a_batch(bench: Bench) -> None:
+    assert bench.handle(front=GREY, left=GREY) == ["front", "left"]
+    assert bench.estimator.given == [["front", "left"]]
+    assert bench.drops == []
+
+
+def test_what_one_camera_cannot_bear_is_dropped_and_the_others_are_published(bench: Bench) -> None:
+    assert bench.handle(front=GREY, left=WHITE, right=GREY) == ["front", "right"]
+    assert bench.drops == [("left", "exception", "image dropped after ValueError: too white")]
+
+
+def test_one_camera_is_not_tried_twice(bench: Bench) -> None:
+    assert bench.handle(left=WHITE) == []
+    assert bench.estimator.given == [["left"]]
+    assert [(name, reason) for name, reason, _ in bench.drops] == [("left", "exception")]
+
+
+def test_orders_are_carried_out_once(bench: Bench) -> None:
+    bench.orders.reset()
+    bench.handle(front=GREY, left=WHITE)
+    assert bench.estimator.resets == 1
