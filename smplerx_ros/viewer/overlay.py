@@ -50,7 +50,7 @@ def draw_people(image: Image, people: Sequence[Person], body: BodyModel, camera:
 
 def draw_mesh(canvas: Image, vertices: FloatArray, faces: NDArray[np.int32], camera: Camera, color: Color) -> None:
     """Blend a shaded mesh `(V, 3)` metres, optical frame, into `canvas (H, W, 3)` in place."""
-    raster = rasterize(vertices, faces, camera)
+    raster = rasterize(vertices, faces, camera, closed=True)
     normals = normalized(raster.interpolate(vertex_normals(vertices, faces), faces))
     light = AMBIENT + DIFFUSE * np.clip(normals @ normalized(LIGHT_OPTICAL), 0, None)[:, None]
     pixels = canvas.reshape(-1, 3)
@@ -63,6 +63,9 @@ def draw_mesh(canvas: Image, vertices: FloatArray, faces: NDArray[np.int32], cam
 def draw_skeleton(canvas: Image, person: Person) -> None:
     """Draw bones and joints in place, coloured by side; those with low confidence faint."""
     sure = person.confidence >= SURE
+    if sure.all():
+        _draw_joints(canvas, person, sure)
+        return
     solid = canvas.copy()
     _draw_joints(solid, person, ~sure)
     cv2.addWeighted(solid, UNSURE_OPACITY, canvas, 1 - UNSURE_OPACITY, 0, dst=canvas)

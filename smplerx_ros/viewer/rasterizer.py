@@ -57,17 +57,19 @@ class Raster:
         return image.reshape(self.height, self.width)
 
 
-def rasterize(vertices: ArrayLike, faces: ArrayLike, camera: Camera) -> Raster:
+def rasterize(vertices: ArrayLike, faces: ArrayLike, camera: Camera, *, closed: bool = False) -> Raster:
     """Draw a mesh: `vertices (V, 3)` metres in the optical frame, `faces (F, 3)` integers, both sides visible.
 
     Triangles that are degenerate, outside the image, not finite or with a vertex behind the camera draw nothing.
+    `closed`: the mesh has an inside that cannot be seen (faces turn counter-clockwise seen from outside), so that half
+    of the work is left out.
     """
     points = np.asarray(vertices, np.float64).reshape(-1, 3)
     index = np.asarray(faces, np.intp).reshape(-1, 3)
     pixels = _project(points, camera)
     with np.errstate(divide="ignore", invalid="ignore"):
         corners = np.concatenate([pixels, 1 / points[:, 2:]], axis=1)  # x, y in pixels and inverse depth
-    kept = _on_screen(corners, index, camera)
+    kept = _on_screen(corners, index, camera, closed)
     triangles = corners[index[kept]]
     spans = _spans(triangles, camera)
     visible, winners = _resolve(spans, triangles, camera)
@@ -103,14 +105,27 @@ def _field_radius(camera: Camera) -> float:
     return float(np.linalg.norm(camera.normalize(np.concatenate(border)), axis=1).max())
 
 
-def _on_screen(corners: FloatArray, index: IntArray, camera: Camera) -> IntArray:
-    """Rows of `index` whose triangles are finite and can touch a pixel centre of the image."""
-    x, y = corners[:, 0][index], corners[:, 1][index]
-    low_x, high_x = x.min(1), x.max(1)
-    low_y, high_y = y.min(1), y.max(1)
-    touches = (np.ceil(low_x) < high_x) & (np.ceil(low_y) < high_y)  # False for NaN
-    inside = (high_x > 0) & (low_x <= camera.width - 1) & (high_y > 0) & (low_y <= camera.height - 1)
-    return np.flatnonzero(touches & inside & np.isfinite(corners[:, 2])[index].all(1))
+def _on_screen(corners: FloatArray, index: IntArray, camera: Camera, closed: bool) -> IntArray:
+    """Rows of `index` whose triangles are finite, can touch a pixel centre of the image and show the wanted side."""
+    order = np.ascontiguousarray(index.T)
+    x, y = corners[:, 0][order], corners[:, 1][order]
+    low_x, high_x, low_y, high_y = _least(x), _most(x), _least(y), _most(y)
+    kept = (np.ceil(low_x) < high_x) & (np.ceil(low_y) < high_y)  # False for NaN
+    kept &= (high_x > 0) & (low_x <= camera.width - 1) & (high_y > 0) & (low_y <= camera.height - 1)
+    kept &= np.isfinite(corners[:, 2])[order].all(axis=0)
+    if closed:  # y points down, so that what is counter-clockwise has a negative area
+        kept &= (x[1] - x[0]) * (y[2] - y[0]) < (x[2] - x[0]) * (y[1] - y[0])
+    return np.flatnonzero(kept)
+
+
+def _least(values: FloatArray) -> FloatArray:
+    """The least of each column of `(3, N)`."""
+    return np.asarray(np.minimum(np.minimum(values[0], values[1]), values[2]))
+
+
+def _most(values: FloatArray) -> FloatArray:
+    """The largest of each column of `(3, N)`."""
+    return np.asarray(np.maximum(np.maximum(values[0], values[1]), values[2]))
 
 
 def _spans(triangles: FloatArray, camera: Camera) -> _Spans:
@@ -148,17 +163,19 @@ def _resolve(spans: _Spans, triangles: FloatArray, camera: Camera) -> tuple[IntA
     """
     gradient, offset = _planes(triangles)
     span, step = _ranges(spans.length)
-    pixel = (spans.row * camera.width + spans.start)[span] + step
+    first_row, end_row = (int(spans.row.min()), int(spans.row.max()) + 1) if len(spans.row) else (0, 0)
+    pixel = ((spans.row - first_row) * camera.width + spans.start)[span] + step
     triangle = spans.triangle
     left = offset[triangle] + gradient[triangle, 0] * spans.start + gradient[triangle, 1] * spans.row
     inverse_depth = left[span] + gradient[triangle, 0][span] * step
-    inverse = triangles[..., 2]
-    low, high = inverse.min(1)[triangle], inverse.max(1)[triangle]  # keeps slivers' rounding inside the triangle
+    inverse = triangles[..., 2].T
+    low, high = _least(inverse)[triangle], _most(inverse)[triangle]  # keeps slivers' rounding inside the triangle
     bits = inverse_depth.clip(low[span], high[span]).astype(np.float32).view(np.uint32)
-    keys = np.zeros(camera.height * camera.width, np.uint64)
+    keys = np.zeros((end_row - first_row) * camera.width, np.uint64)
     np.maximum.at(keys, pixel, bits.astype(np.uint64) << np.uint64(32) | triangle[span].astype(np.uint64))
     visible = np.flatnonzero(keys)
-    return visible, (keys[visible] & np.uint64(0xFFFFFFFF)).astype(np.intp)
+    winners = (keys[visible] & np.uint64(0xFFFFFFFF)).astype(np.intp)
+    return visible + first_row * camera.width, winners
 
 
 def _planes(triangles: FloatArray) -> tuple[FloatArray, FloatArray]:

@@ -150,3 +150,17 @@ def test_distorted_lens_moves_vertices_and_does_not_fold_far_ones_back():
     assert (lens.project(far)[:, 0] > 0).all()
     assert (lens.project(far)[:, 0] < 64).all()
     assert not rasterize(far, [[0, 1, 2]], lens).mask().any()
+
+
+def test_closed_mesh_shows_its_outside_alone():
+    corners = np.array([[[x, y, z] for z in (2.0, 3.0)] for x in (-0.4, 0.4) for y in (-0.4, 0.4)]).reshape(-1, 3)
+    quads = [[0, 2, 6, 4], [1, 5, 7, 3], [0, 1, 3, 2], [4, 6, 7, 5], [0, 4, 5, 1], [2, 3, 7, 6]]
+    faces = np.array([triangle for a, b, c, d in quads for triangle in ((a, b, c), (a, c, d))])
+    normals = np.cross(corners[faces[:, 1]] - corners[faces[:, 0]], corners[faces[:, 2]] - corners[faces[:, 0]])
+    outward = np.sum(normals * (corners[faces].mean(axis=1) - [0, 0, 2.5]), axis=1) > 0
+    faces[~outward] = faces[~outward, ::-1]
+    whole, outside = rasterize(corners, faces, CAMERA), rasterize(corners, faces, CAMERA, closed=True)
+    assert len(whole.pixels) > 300
+    assert np.array_equal(outside.faces, whole.faces)
+    inside = rasterize(corners, faces[:, ::-1], CAMERA, closed=True)
+    assert (inside.depth_image() > whole.depth_image())[whole.mask()].all()
