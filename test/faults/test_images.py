@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import array
+import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
-from faulty_node import CROWD, Command, command
+from faulty_node import CROWD, SLOW_S, Command, command
 from graph import BLACK, GREY, HEIGHT, WIDTH
 from scene import Row, Scene
 from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
@@ -248,6 +249,29 @@ def test_14_more_images_than_can_be_handled(scene: Scene) -> None:
     assert max(lags) / 1e8 <= 3 * per_answer + 2, (lags, per_answer)  # images are 0.1 s apart by their stamps
     assert scene.drops("superseded") > superseded
     scene.good()
+
+
+def test_14_what_waits_is_replaced_by_what_is_newer(scene: Scene) -> None:
+    """Of four images that come while another is estimated the last is next; in half of the tries: machines are busy."""
+    graph = scene.graph
+
+    def newest_is_next() -> bool:
+        slow = graph.image(command(Command.SLOW))
+        graph.infos.publish(graph.info())
+        graph.images.publish(slow)
+        time.sleep(0.3 * SLOW_S)
+        burst = [graph.image() for _ in range(4)]
+        for image in burst:
+            graph.images.publish(image)
+            time.sleep(0.1 * SLOW_S)
+        answered = lambda: [people.header.stamp for people in graph.people]  # noqa: E731
+        end = time.monotonic() + 1.0
+        graph.spin_until(lambda: burst[-1].header.stamp in answered() or time.monotonic() > end)
+        after = answered()
+        return slow.header.stamp in after and not any(image.header.stamp in after for image in burst[:-1])
+
+    scene.good()
+    assert sum(newest_is_next() for _ in range(10)) >= 5
 
 
 def test_15_two_cameras_on_one_topic(scene: Scene) -> None:
