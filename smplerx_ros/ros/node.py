@@ -199,16 +199,15 @@ class SmplerxNode(LifecycleNode):
             loaded.output.clear()
 
     def _release(self) -> None:
-        loaded, running = self._loaded, self._running
-        self._loaded = self._running = None
+        running, self._running = self._running, None
         if running is not None:
             running.worker.stop(0.0)
         self._watch.clear()
-        if loaded is not None:
-            for stream in loaded.streams.values():
+        if self._loaded is not None:
+            for stream in self._loaded.streams.values():
                 stream.input.stop()
-            loaded.output.destroy()
-        del loaded
+            self._loaded.output.destroy()
+            self._loaded = None  # not before: what could not be freed is tried again by `on_error`
         gc.collect()  # networks lie in cycles: their memory, the device's too, would stay until some later day
 
     def _autostart(self) -> None:

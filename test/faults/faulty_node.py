@@ -2,7 +2,7 @@
 
 An image commands one failure by its first pixel (`command`), the parameter `weights` one that lasts: `<where>:<how>`,
 where a lifecycle callback of rclpy (`on_configure`), or a stage (`load`, `warm_up`, `reset`, `publish`, `clear`,
-`destroy`) does `failure`, `error`, `raise`, `hang` for a while, or `freeze`.
+`destroy`) does `failure`, `error`, `raise`, `once` (raises the first time), `hang` for a while, or `freeze`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ TRANSITION_LIMIT_S = 2.0
 HANG_S = 20.0
 SLOW_S = 0.15
 CROWD = 50
-MARK = 251  # red of the first pixel of an image that commands
+MARK = 251  # red of the first pixel of an image that commands; green says what, blue how many people
 
 
 class Command(IntEnum):
@@ -47,10 +47,10 @@ class Command(IntEnum):
     BOXES = 8
 
 
-def command(what: Command) -> np.ndarray:
-    """Pixels that make the estimator do it."""
+def command(what: Command, people: int = CROWD) -> np.ndarray:
+    """Pixels that make the estimator do it, with so many people where it is about several."""
     pixels = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
-    pixels[0, 0] = MARK, what, 0
+    pixels[0, 0] = MARK, what, people
     return pixels
 
 
@@ -63,7 +63,7 @@ class FaultyEstimator(FakeEstimator):
 
     def _process(self, frame: Frame) -> People:
         people = super()._process(frame)
-        red, green, _ = frame.image[0, 0].tolist()
+        red, green, number = frame.image[0, 0].tolist()
         if red != MARK or not people.people:
             return people
         self._seen += 1
@@ -84,10 +84,10 @@ class FaultyEstimator(FakeEstimator):
                 ]
                 return make_people(frame, self.body, [broken[0], good, broken[1]], camera)
             case Command.CROWD:
-                crowd = [make_person(self.body, camera, random_params(i), f"c{i}") for i in range(CROWD)]
+                crowd = [make_person(self.body, camera, random_params(i), f"c{i}") for i in range(number)]
                 return make_people(frame, self.body, crowd, camera)
             case Command.STRANGERS:
-                strangers = [replace(good, id=f"s{self._seen}x{i}") for i in range(CROWD)]
+                strangers = [replace(good, id=f"s{self._seen}x{i}") for i in range(number)]
                 return make_people(frame, self.body, strangers, camera)
             case Command.NEAR_PI:
                 # The same orientation but for a hair, seen as +pi and as -pi in turn.
@@ -103,7 +103,7 @@ class FaultyEstimator(FakeEstimator):
 
 def fail(how: str) -> Any:
     """What a lifecycle callback answers, if it does."""
-    if how == "raise":
+    if how in ("raise", "once"):
         raise RuntimeError("injected")
     if how == "hang":
         time.sleep(1.5 * TRANSITION_LIMIT_S)
@@ -115,10 +115,13 @@ def fail(how: str) -> Any:
 def inject(owner: type, method: str, where: str, wanted: Callable[[], str]) -> None:
     """Make `owner.method` fail while `wanted()` says `<where>:<how>`."""
     original = getattr(owner, method)
+    failed = False
 
     def injected(*arguments: Any, **options: Any) -> Any:
+        nonlocal failed
         place, _, how = wanted().partition(":")
-        answer = fail(how) if place == where else None
+        again, failed = failed, place == where
+        answer = fail(how) if failed and not (how == "once" and again) else None
         if answer is not None and how not in ("hang", "freeze") and where.startswith("on_"):
             return answer
         return original(*arguments, **options)

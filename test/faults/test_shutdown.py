@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from faulty_node import HANG_S, Command, command
 from node_process import NodeProcess
-from scene import FAULTY_NODE, Scene
+from scene import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, FAULTY_NODE, Scene
 
 LIMIT_S = 3.0  # 2 s, and a busy machine's own delays
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -83,6 +83,20 @@ def test_24_a_signal_ends_it_within_two_seconds(tmp_path: Path, moment: str, num
         assert shared or moment == "importing"
         ends(scene.node, number)
         assert not [path for path in shared if path.exists()]
+    finally:
+        scene.close()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_24_what_cannot_be_freed_is_finalized_and_ends(tmp_path: Path, number: signal.Signals) -> None:
+    scene = Scene(tmp_path, "autostart:=false")
+    try:
+        assert scene.set_parameter("weights", "destroy:raise").successful
+        scene.transitions(CONFIGURE, ACTIVATE, DEACTIVATE)
+        assert not scene.graph.transition(CLEANUP)
+        assert scene.graph.state() == "finalized"
+        assert "cannot free everything after an error, finalized" in scene.node.log
+        ends(scene.node, number)
     finally:
         scene.close()
 

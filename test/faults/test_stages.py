@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from faulty_node import Command, command
+from lifecycle_msgs.msg import Transition
 from scene import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Scene
 
 CALLBACKS = {"on_configure": CONFIGURE, "on_activate": ACTIVATE, "on_deactivate": DEACTIVATE, "on_cleanup": CLEANUP}
@@ -112,3 +113,23 @@ def test_the_same_walk_again_and_again(scene: Scene) -> None:
         scene.transitions(*WALK)
     recovers(scene)
     assert "Traceback" not in scene.node.log
+
+
+@pytest.mark.parametrize("how", ["failure", "error", "raise"])
+def test_a_shutdown_that_fails_frees_everything(scene: Scene, how: str) -> None:
+    assert scene.set_parameter("weights", f"on_shutdown:{how}").successful
+    mark = len(scene.node.log)
+    scene.transitions(CONFIGURE, ACTIVATE)
+    assert not scene.graph.transition(Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    assert scene.graph.state() == "unconfigured"
+    assert "on_shutdown failed: " in scene.node.log[mark:]
+    recovers(scene)
+
+
+def test_what_could_not_be_freed_is_freed_at_the_second_try(scene: Scene) -> None:
+    assert scene.set_parameter("weights", "destroy:once").successful
+    scene.transitions(CONFIGURE, ACTIVATE, DEACTIVATE)
+    assert not scene.graph.transition(CLEANUP)
+    assert scene.graph.state() == "unconfigured"
+    scene.graph.spin_until(lambda: not scene.graph.node.count_publishers("/smplerx/people"))
+    recovers(scene)
