@@ -3,6 +3,7 @@
     python test/soak/soak.py --seconds 3600          the quick estimator
     python test/soak/soak.py --seconds 3600 --lite   the package's own, on its demo clip
 
+After the warm-up a thousand people come and go, evenly over the time; of `lite` those whom it finds in the clip.
 Prints what the node held at the start (after the warm-up), at the end and at most. Exit code 1 where it grew.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import tempfile
@@ -22,15 +24,19 @@ if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parents[1] / name) for name in ("soak", "faults", "ros")]
     os.environ["PYTHONPATH"] = os.pathsep.join([*sys.path[:3], os.environ.get("PYTHONPATH", "")])
 
-from faulty_node import Command, command
+from faulty_node import CROWD, Command, command
 from graph import BLACK, GREY
 from scene import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Scene
 from std_srvs.srv import SetBool, Trigger
 
-WARM_UP = 0.25  # of the time
-MAX_RSS_GROWTH = 0.01  # for each thousand people: the middleware keeps some 200 bytes for each topic that ever was
+WARM_UP = 0.25  # of the time, and
+WARM_UP_ROUNDS = 12  # at least: in a minute on a busy machine a quarter is no more than two
+STRANGERS = 1000  # who come and go after the warm-up, and at the same rate in it
+MAX_RSS_GROWTH = 0.01  # in all
 PEOPLE = "people so far"
-RECONFIGURE_EVERY = 3  # rounds, in the warm-up
+STRANGER_IMAGES = 5  # of a round
+ROUNDS = 400  # at most: the hour is long enough without a core that is always busy
+RECONFIGURE_EVERY = 3  # rounds, in the first half of the warm-up
 PAUSE_S = 1.2  # of a camera that drops out: taken for silent in the node of the fault suite
 
 
@@ -38,6 +44,7 @@ class Soak:
     """One node, watched."""
 
     def __init__(self, directory: Path, *, lite: bool) -> None:
+        self._lite = lite
         self._counts = directory / "counts.json"
         os.environ["SOAK_COUNTS"] = str(self._counts)
         os.environ["SOAK_BACKEND"] = "lite" if lite else ""
@@ -61,13 +68,14 @@ class Soak:
             **json.loads(self._counts.read_text()),
         }
 
-    def round(self, *, reconfigure: bool) -> None:
+    def round(self, strangers: int, *, reconfigure: bool) -> None:
         """Everything that may happen, once; at its end nobody is there, and everything is as it was."""
         scene, graph = self.scene, self.scene.graph
         self.rounds += 1
-        for _ in range(5):
+        for i in range(STRANGER_IMAGES):
             self._see(next(self._images))
-            self._see(command(Command.STRANGERS))
+            if not self._lite and (some := strangers * (i + 1) // STRANGER_IMAGES - strangers * i // STRANGER_IMAGES):
+                self._see(command(Command.STRANGERS, some))
         scene.publish(graph.image(command(Command.RAISE)), graph.info())
         scene.publish(graph.image(GREY[:60]), graph.info())
         for value in (False, True):
@@ -87,6 +95,11 @@ class Soak:
         assert self._see(BLACK) == []
         graph.people.clear()
         graph.diagnostics.clear()
+
+    def rest(self, until: float) -> None:
+        """Until that time; what arrives is handled."""
+        while time.monotonic() < until:
+            self.scene.graph.spin_once()
 
     def _see(self, pixels: Any) -> list[Any]:
         people = self.scene.answer(lambda: self.scene.graph.image(pixels)).people
@@ -111,13 +124,20 @@ def soak(seconds: float, directory: Path, *, lite: bool = False) -> dict[str, tu
     """Start, end and maximum of everything held, each at the end of a round, after the warm-up."""
     made = Soak(directory, lite=lite)
     try:
-        end = time.monotonic() + seconds
-        begin = end - (1 - WARM_UP) * seconds
+        start = time.monotonic()
+        begin, end = start + WARM_UP * seconds, start + seconds
         history: list[dict[str, int]] = []
-        while time.monotonic() < end:
+        came = 0
+        while time.monotonic() < end or not enough(history, people=not lite):
+            began = time.monotonic()
+            due = math.ceil(STRANGERS * (began - start) / (end - begin)) - came
+            due = min(due, STRANGER_IMAGES * CROWD)
             # A body and networks loaded anew fall into other places of the heap: that is no steady state.
-            made.round(reconfigure=time.monotonic() < begin)
-            if time.monotonic() > begin:
+            early = began < (start + begin) / 2 or made.rounds < WARM_UP_ROUNDS / 2
+            made.round(due, reconfigure=early)
+            came += due
+            made.rest(began + seconds / ROUNDS)
+            if time.monotonic() > begin and made.rounds >= WARM_UP_ROUNDS:
                 history.append(made.held())
         code, _ = made.scene.node.stop()
         assert code == 0
@@ -128,14 +148,17 @@ def soak(seconds: float, directory: Path, *, lite: bool = False) -> dict[str, tu
     return {name: (history[0][name], history[-1][name], max(held[name] for held in history)) for name in history[0]}
 
 
+def enough(history: list[dict[str, int]], *, people: bool) -> bool:
+    """Whether it was long enough to tell."""
+    return len(history) > 1 and (not people or history[-1][PEOPLE] - history[0][PEOPLE] >= STRANGERS)
+
+
 def grown(table: dict[str, tuple[int, int, int]]) -> list[str]:
-    """What is not level: memory by more than MAX_RSS_GROWTH a thousand people, everything else by one or more."""
-    start, end, _ = table[PEOPLE]
-    factor = 1 + MAX_RSS_GROWTH * max(1, (end - start) / 1000)
+    """What is not level: memory by more than MAX_RSS_GROWTH, everything else by one or more."""
     return [
         name
         for name, (first, last, _) in table.items()
-        if name != PEOPLE and last > first * (factor if name.startswith("RSS") else 1)
+        if name != PEOPLE and last > first * (1 + MAX_RSS_GROWTH * name.startswith("RSS"))
     ]
 
 
