@@ -38,9 +38,10 @@ class OnnxNetwork:
 
     `model` is a file or the file's content; `device` one of `providers.PROVIDERS`; `threads` the CPU threads of one
     run, None for ONNX Runtime's choice (all cores). `bind`: keep the inputs' memory on the device from run to run; by
-    default wherever that is not the CPU. Where a wanted provider is missing or does not start, the next one runs and
-    a warning says why. Raises ModelFileError for a file that is missing, damaged or no ONNX network, ConfigError for
-    an unknown device or number of threads.
+    default wherever that is not the CPU. `arena`: keep what the largest batch took of the host's memory; large networks
+    are slower without. Where a wanted provider is missing or does not start, the next one runs and a warning says why.
+    Raises ModelFileError for a file that is missing, damaged or no ONNX network, ConfigError for an unknown device or
+    number of threads.
     """
 
     def __init__(
@@ -50,15 +51,17 @@ class OnnxNetwork:
         device: str = "cpu",
         threads: int | None = None,
         bind: bool | None = None,
+        arena: bool = True,
     ) -> None:
         label = f"{len(model)} bytes in memory" if isinstance(model, bytes) else str(model)
         if not isinstance(model, bytes) and not Path(model).is_file():
             raise ModelFileError(f"network {label}: no such file; check the path")
         wanted = select_providers(device, onnxruntime.get_available_providers())
         source = model if isinstance(model, bytes) else str(model)
+        options = session_options(threads, arena=arena)
         try:
             providers = [(name, provider_options(name)) for name in wanted]
-            self._session = onnxruntime.InferenceSession(source, session_options(threads), providers=providers)
+            self._session = onnxruntime.InferenceSession(source, options, providers=providers)
         except Exception as error:  # the binding's exceptions have no common base but Exception
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ModelFileError(
@@ -75,14 +78,14 @@ class OnnxNetwork:
 
     @classmethod
     def from_asset(cls, name: str, *, device: str = "cpu", threads: int | None = None) -> OnnxNetwork:
-        """Network `name` of the package's own `assets/`."""
+        """Network `name` of the package's own `assets/`: small and several, as quick without arenas that only grow."""
         try:
             content = (resources.files("smplerx_ros") / "assets" / name).read_bytes()
         except OSError as error:
             raise ModelFileError(
                 f"embedded network {name}: missing from the package's assets; install it again"
             ) from error
-        return cls(content, device=device, threads=threads)
+        return cls(content, device=device, threads=threads, arena=False)
 
     @property
     def provider(self) -> str:
@@ -146,7 +149,7 @@ class _BoundInputs:
         return answers
 
 
-def session_options(threads: int | None) -> onnxruntime.SessionOptions:
+def session_options(threads: int | None, *, arena: bool = True) -> onnxruntime.SessionOptions:
     """One network after the other, few threads, no busy waiting: a robot's cores are shared."""
     if threads is not None and threads < 1:
         raise ConfigError(f"threads must be 1 or more, got {threads}")
@@ -154,6 +157,7 @@ def session_options(threads: int | None) -> onnxruntime.SessionOptions:
     options.intra_op_num_threads = threads or 0  # 0: ONNX Runtime takes one per core
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    options.enable_cpu_mem_arena = arena
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors only: the rest is about the graph's insides
     return options

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from smplerx_ros.errors import ConfigError, ModelFileError
+from smplerx_ros.ros.memory import memory_in_use
 from smplerx_ros.runtime.onnx import OnnxNetwork, session_options
 from smplerx_ros.runtime.providers import CPU
 
@@ -49,6 +50,17 @@ def test_bound_inputs_give_the_same_answers_in_any_order_of_shapes(content: byte
         earlier.append((answer["points"], answer["points"].copy()))
     for kept, copied in earlier:  # a later run does not write into an earlier answer
         np.testing.assert_array_equal(kept, copied)
+
+
+def test_embedded_networks_give_back_the_memory_of_a_crowd() -> None:
+    network = OnnxNetwork.from_asset("hand_recrop.onnx", threads=1)
+
+    def after(batch: int) -> int:
+        network.run({"image": np.zeros((batch, 256, 256, 3), np.float32)})
+        return memory_in_use()["memory"]
+
+    before = after(1)
+    assert after(64) - before < 64 * 2**20  # ONNX Runtime's arena kept 200 MiB
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
