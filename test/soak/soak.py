@@ -34,6 +34,7 @@ WARM_UP_ROUNDS = 12  # at least: in a minute on a busy machine a quarter is no m
 STRANGERS = 1000  # who come and go after the warm-up, and at the same rate in it
 MAX_RSS_GROWTH = 0.01  # in all
 PEOPLE = "people so far"
+START_S = 120  # networks load slowly on a busy machine
 STRANGER_IMAGES = 5  # of a round
 ROUNDS = 400  # at most: the hour is long enough without a core that is always busy
 RECONFIGURE_EVERY = 3  # rounds, in the first half of the warm-up
@@ -50,9 +51,13 @@ class Soak:
         os.environ["SOAK_BACKEND"] = "lite" if lite else ""
         self._images = cycle(clip() if lite else [GREY])
         self.scene = Scene(directory, command=(sys.executable, str(Path(__file__).with_name("soak_node.py"))))
-        self.scene.graph.connect()
         self.ids: set[str] = set()
         self.rounds = 0
+
+    def connect(self) -> None:
+        """Wait until the node takes images."""
+        self.scene.node.wait_for_log("active:", START_S)
+        self.scene.graph.connect()
 
     def held(self) -> dict[str, int]:
         """What the node holds now."""
@@ -124,6 +129,7 @@ def soak(seconds: float, directory: Path, *, lite: bool = False) -> dict[str, tu
     """Start, end and maximum of everything held, each at the end of a round, after the warm-up."""
     made = Soak(directory, lite=lite)
     try:
+        made.connect()
         start = time.monotonic()
         begin, end = start + WARM_UP * seconds, start + seconds
         history: list[dict[str, int]] = []
