@@ -15,7 +15,7 @@ from ..backbones import Backbone, load_backbones
 from ..body import BodyModel
 from ..config import validate
 from ..geometry.camera import Camera
-from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH, crop, crop_box, virtual_camera
+from ..geometry.crops import crop_box, virtual_camera
 from ..models.bundle import MANIFEST, is_bundle, sha256
 from ..models.estimation import load_configured
 from ..models.model import Model
@@ -90,12 +90,10 @@ class NetworkPredictor:
         """None where the box hardly reaches into the image."""
         regions = [crop_box(q.box, q.image.shape[1], q.image.shape[0], q.ratio) for q in queries]
         kept = [(i, region) for i, region in enumerate(regions) if region is not None]
-        crops = np.empty((len(kept), CROP_HEIGHT, CROP_WIDTH, 3), np.float32)
-        for row, (i, region) in zip(crops, kept, strict=True):
-            row[:] = crop(queries[i].image, region)
         answers: list[Answer | None] = [None] * len(queries)
         if kept:
-            params = self._model.predict(crops).params
+            images = [queries[i].image for i, _ in kept]
+            params = self._model.predict_regions(images, [region for _, region in kept]).params
             for k, (i, region) in enumerate(kept):
                 answers[i] = Answer(params[k], virtual_camera(region))
         return answers

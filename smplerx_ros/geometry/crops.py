@@ -5,6 +5,7 @@ Boxes are `(x, y, width, height)` in pixels, x right, y down, pixel centres at i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -56,6 +57,23 @@ def crop(image: NDArray[Any], region: FloatArray) -> FloatArray:
     crop_from_image = warp_from_image(region).astype(np.float64)
     crop_from_image /= 2
     return _warp(image, crop_from_image, region, (CROP_WIDTH, CROP_HEIGHT))
+
+
+def crop_each(images: Sequence[NDArray[Any]], regions: Sequence[FloatArray]) -> FloatArray:
+    """`(N, 256, 192, 3) float32`: the `crop` of each image and region."""
+    cut = np.empty((len(images), CROP_HEIGHT, CROP_WIDTH, 3), np.float32)
+    for row, image, region in zip(cut, images, regions, strict=True):
+        row[:] = crop(image, region)
+    return cut
+
+
+def part_under(image: NDArray[Any], regions: FloatArray) -> tuple[NDArray[Any], int, int]:
+    """The part of `image (H, W, 3)` that crops of `regions (..., 4)` see, a view, and its first column and row."""
+    height, width = image.shape[:2]
+    x, y, w, h = np.moveaxis(np.asarray(regions, np.float64), -1, 0)
+    x0, y0 = (int(np.clip(np.floor(v.min()) - 2, 0, limit - 1)) for v, limit in ((x, width), (y, height)))
+    x1, y1 = (int(np.clip(np.ceil(v.max()) + 3, 1, limit)) for v, limit in ((x + w, width), (y + h, height)))
+    return image[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)], x0, y0
 
 
 def virtual_camera(region: FloatArray) -> FloatArray:
@@ -113,15 +131,12 @@ def _anchors(region: FloatArray) -> FloatArray:
 
 def _warp(image: NDArray[Any], out_from_image: FloatArray, region: FloatArray, size: tuple[int, int]) -> FloatArray:
     """Bilinear warp in float32; only the part of the image under the region is converted."""
-    height, width = image.shape[:2]
-    x, y, w, h = (float(value) for value in region)
-    x0, y0 = (int(np.clip(np.floor(v) - 2, 0, limit - 1)) for v, limit in ((x, width), (y, height)))
-    x1, y1 = (int(np.clip(np.ceil(v) + 3, 1, limit)) for v, limit in ((x + w, width), (y + h, height)))
-    part = image[y0 : max(y1, y0 + 1), x0 : max(x1, x0 + 1)].astype(np.float32)
+    part, x0, y0 = part_under(image, region)
     shifted = out_from_image.copy()
     shifted[:, 2] += out_from_image[:, :2] @ (x0, y0)
     return np.asarray(
-        cv2.warpAffine(part, shifted, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT), np.float32
+        cv2.warpAffine(part.astype(np.float32), shifted, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT),
+        np.float32,
     )
 
 

@@ -13,7 +13,7 @@ from ..body.model import BodyModel
 from ..body.stature import resized
 from ..errors import ConfigError, ModelFileError
 from ..geometry.camera import Camera
-from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH, crop, crop_box, optical_from_crop, place_in_camera
+from ..geometry.crops import crop_box, optical_from_crop, place_in_camera
 from ..geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
 from ..types import NUM_JOINTS, PARAM_SIZES, BodyEstimate, Observation, SmplxParams
 from .bundle import Bundle, convert_hint, is_bundle
@@ -86,10 +86,8 @@ class NetworkBackbone:
         answers: list[BodyEstimate | None] = [None] * len(observations)
         if not kept:
             return answers
-        crops = np.empty((len(kept), CROP_HEIGHT, CROP_WIDTH, 3), np.float32)
-        for row, (i, region) in zip(crops, kept, strict=True):
-            row[:] = crop(observations[i].frame.image, region)
-        params = self._model.predict(crops).params
+        images = [observations[i].frame.image for i, _ in kept]
+        params = self._model.predict_regions(images, [region for _, region in kept]).params
         pelvis = self._body.rest_joints(params.betas, params.expression)[:, 0]
         joints = self._body.joints(params)
         usable = _finite(params) & np.isfinite(joints).all(axis=(1, 2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, InputError, ModelFileError
-from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH
+from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH, crop_each
+from ..runtime.crops import Cropper, DeviceCrops
 from ..runtime.onnx import OnnxNetwork
 from ..runtime.providers import CPU
 from .bundle import Bundle, convert_hint, is_bundle
 from .prediction import Prediction
 from .registry import Backbone, get_backbone, same_network
+
+FloatArray = NDArray[np.floating[Any]]
+Crops = NDArray[np.float32] | DeviceCrops
 
 RUNTIMES = ("onnx", "torch")
 PRECISIONS = ("fp32", "fp16", "bf16")
@@ -32,7 +36,7 @@ class Network(Protocol):
     def provider(self) -> str:
         """What runs it."""
 
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    def run(self, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         """Outputs by name, of inputs by name."""
 
 
@@ -44,13 +48,25 @@ class Model:
     network: Network
     runtime: str
     precision: str
+    cropper: Cropper | None = None  # cuts on the network's own device; None: on the CPU
 
     def predict(self, crops: NDArray[Any]) -> Prediction:
         """Parameters of `crops (B, 256, 192, 3)` RGB, uint8 or float32 0..255, as `geometry.crops.crop` cuts them.
 
         Any B, zero too; more than 16 run in parts. Raises InputError for another shape or type.
         """
-        images = _checked(crops)
+        return self._predict(_checked(crops))
+
+    def predict_regions(self, images: Sequence[NDArray[np.uint8]], regions: Sequence[FloatArray]) -> Prediction:
+        """Parameters of what each `region (4,)` (x, y, width, height) shows of its image `(H, W, 3)` RGB.
+
+        One or more; an image with several regions is given several times, one behind the other.
+        """
+        if self.cropper is None:
+            return self.predict(crop_each(images, regions))
+        return self._predict(self.cropper.crops(images, regions))
+
+    def _predict(self, images: Crops) -> Prediction:
         parts = [self._run(images[first : first + BATCH_SIZES[-1]]) for first in range(0, len(images), BATCH_SIZES[-1])]
         if not parts:
             parts = [
@@ -58,10 +74,10 @@ class Model:
             ]
         return Prediction.from_outputs({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
 
-    def _run(self, images: NDArray[np.float32]) -> dict[str, NDArray[Any]]:
+    def _run(self, images: Crops) -> dict[str, NDArray[Any]]:
         count = len(images)
         if self.network.provider not in (CPU, "cpu"):  # a CPU needs no fixed shapes
-            images = np.concatenate([images, np.repeat(images[-1:], padded(count) - count, axis=0)])
+            images = images[np.minimum(np.arange(padded(count)), count - 1)]
         return {name: value[:count] for name, value in self.network.run({"image": images}).items()}
 
 
@@ -125,7 +141,9 @@ def load_bundle(
             raise ConfigError(
                 f"precision {precision!r}: bundle {path} holds {bundle.precision}; convert with --precision"
             )
-        return Model(backbone, OnnxNetwork(bundle.model_path, device=device, threads=threads), runtime, precision)
+        half = precision == "fp16"
+        onnx = OnnxNetwork(bundle.model_path, device=device, threads=threads, cuda_graphs=True, half=half)
+        return Model(backbone, onnx, runtime, precision, _cropper_beside(onnx))
     network = _torch_runtime().from_bundle(backbone, bundle, device=device, precision=precision, threads=threads)
     return Model(backbone, network, runtime, precision)
 
@@ -140,6 +158,14 @@ def _load_checkpoint(
 
     directory = convert_to_cache(path, backbone, precision=precision)
     return load_bundle(backbone, directory, runtime=runtime, device=device, threads=threads)
+
+
+def _cropper_beside(network: OnnxNetwork) -> Cropper | None:
+    """For a GPU; OpenCV is faster on a CPU (benchmarks/crops.py)."""
+    if network.memory == "cpu":
+        return None
+    cropper = Cropper(device="cuda")
+    return cropper if cropper.memory == network.memory else None
 
 
 def _torch_runtime() -> Any:

@@ -43,8 +43,8 @@ class BatchLimiter:
         """Most rows in one run, where memory has run out before; None: any."""
         return self._limit
 
-    def run(self, run: Callable[[Arrays], Arrays], inputs: Arrays) -> dict[str, NDArray[Any]]:
-        """`run(inputs)`; inputs and outputs have the batch as their first axis.
+    def run(self, run: Callable[[Any], Arrays], inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        """`run(inputs)`; inputs, arrays or what is sliced like them, and outputs have the batch as their first axis.
 
         Raises DeviceError where not even one row fits, or the device has failed.
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from os import PathLike
 from pathlib import Path
@@ -15,13 +16,11 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, ModelFileError
-from .batches import Arrays, BatchLimiter
-from .providers import CPU, provider_options, select_providers
+from .batches import BatchLimiter
+from .binding import Bindings, Feed, GraphError
+from .providers import CPU, CUDA, MEMORY, has_cuda_graphs, provider_options, select_providers
 
 log = logging.getLogger(__name__)
-
-# Where those providers keep their memory, in ONNX Runtime's words; the others compute in the host's.
-_DEVICES = {"CUDAExecutionProvider": "cuda", "TensorrtExecutionProvider": "cuda"}
 
 
 @dataclass(frozen=True)
@@ -39,9 +38,10 @@ class OnnxNetwork:
     `model` is a file or the file's content; `device` one of `providers.PROVIDERS`; `threads` the CPU threads of one
     run, None for ONNX Runtime's choice (all cores). `bind`: keep the inputs' memory on the device from run to run; by
     default wherever that is not the CPU. `arena`: keep what the largest batch took of the host's memory; large networks
-    are slower without. Where a wanted provider is missing or does not start, the next one runs and a warning says why.
-    Raises ModelFileError for a file that is missing, damaged or no ONNX network, ConfigError for an unknown device or
-    number of threads.
+    are slower without. `cuda_graphs`: where CUDA runs it, capture and replay one for each shape of the inputs; of use
+    where those are few. `half`: the network computes in half precision, so TensorRT may. Where a wanted provider is
+    missing or does not start, the next one runs and a warning says why; so for graphs. Raises ModelFileError for a file
+    that is missing, damaged or no ONNX network, ConfigError for an unknown device or number of threads.
     """
 
     def __init__(
@@ -52,25 +52,27 @@ class OnnxNetwork:
         threads: int | None = None,
         bind: bool | None = None,
         arena: bool = True,
+        cuda_graphs: bool = False,
+        half: bool = False,
     ) -> None:
         label = f"{len(model)} bytes in memory" if isinstance(model, bytes) else str(model)
         if not isinstance(model, bytes) and not Path(model).is_file():
             raise ModelFileError(f"network {label}: no such file; check the path")
         wanted = select_providers(device, onnxruntime.get_available_providers())
         source = model if isinstance(model, bytes) else str(model)
-        options = session_options(threads, arena=arena)
+        self._label = f"network {label}"
+        self._open = partial(_open_session, source, session_options(threads, arena=arena), wanted, half=half)
+        graphs = cuda_graphs and wanted[0] == CUDA and has_cuda_graphs()
         try:
-            providers = [(name, provider_options(name)) for name in wanted]
-            self._session = onnxruntime.InferenceSession(source, options, providers=providers)
+            self._session, graphs = self._opened_with_graphs() if graphs else (self._open(), False)
         except Exception as error:  # the binding's exceptions have no common base but Exception
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise ModelFileError(
-                f"network {label}: not a usable ONNX file ({reason}); convert or copy it again"
+                f"network {label}: not a usable ONNX file ({_reason(error)}); convert or copy it again"
             ) from error
         self._outputs = [output.name for output in self._session.get_outputs()]
         self._bind = self.provider != CPU if bind is None else bind
-        self._bound: dict[tuple[tuple[str, tuple[int, ...], str], ...], _BoundInputs] = {}
-        self._batches = BatchLimiter(f"network {label} on {self.provider}", self._bound.clear)
+        self._bindings = Bindings(self._session, self._outputs, self.memory, graphs=graphs)
+        self._batches = BatchLimiter(f"network {label} on {self.provider}", lambda: self._bindings.clear())
         if self.provider != wanted[0]:
             log.warning(
                 "network %s: %s did not start (driver or library missing?), using %s", label, wanted[0], self.provider
@@ -107,46 +109,83 @@ class OnnxNetwork:
         """What the exporter wrote into the file beside the graph."""
         return dict(self._session.get_modelmeta().custom_metadata_map)
 
-    def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    @property
+    def memory(self) -> str:
+        """Where it keeps its arrays, in ONNX Runtime's words: "cpu" or "cuda"."""
+        return MEMORY.get(self.provider, "cpu")
+
+    def run(self, inputs: Feed) -> dict[str, NDArray[Any]]:
         """All outputs by name, of inputs by name; in parts where the batch does not fit into the device's memory.
 
         Raises DeviceError where the device fails.
         """
         return self._batches.run(self._run, inputs)
 
-    def _run(self, inputs: Arrays) -> dict[str, NDArray[Any]]:
-        feed = {name: np.ascontiguousarray(value) for name, value in inputs.items()}
+    def run_into(
+        self, inputs: Mapping[str, NDArray[Any]], output: str, memory: onnxruntime.OrtValue, rows: slice
+    ) -> None:
+        """Runs it with its float32 `output` written into `rows` of an array that lies in its own kind of memory."""
+        _, *shape = memory.shape()
+        row_bytes = int(np.prod(shape)) * np.dtype(np.float32).itemsize
+        io = self._session.io_binding()
+        for name, value in inputs.items():
+            io.bind_cpu_input(name, np.ascontiguousarray(value))
+        place = memory.data_ptr() + rows.start * row_bytes
+        io.bind_output(output, self.memory, 0, np.float32, [rows.stop - rows.start, *shape], place)
+        self._session.run_with_iobinding(io)
+
+    def _run(self, inputs: Feed) -> dict[str, NDArray[Any]]:
+        feed = {
+            name: np.ascontiguousarray(value) if isinstance(value, np.ndarray) else value
+            for name, value in inputs.items()
+        }
         if not self._bind:
             return dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))
-        kinds = tuple((name, value.shape, value.dtype.str) for name, value in feed.items())
-        if kinds not in self._bound:
-            self._bound[kinds] = _BoundInputs(self._session, feed, self._outputs)
-        return dict(zip(self._outputs, self._bound[kinds].run(feed), strict=True))
+        try:
+            answers = self._bindings.run(feed)
+        except GraphError as error:
+            self._give_up_graphs(error)
+            answers = self._bindings.run(feed)
+        return dict(zip(self._outputs, answers, strict=True))
 
+    def _opened_with_graphs(self) -> tuple[onnxruntime.InferenceSession, bool]:
+        """A session with CUDA graphs, or without where ONNX Runtime refuses them, and which it is."""
+        refused = f"{CUDA} does not start with them"
+        try:
+            session = self._open(cuda_graphs=True)
+            if session.get_providers()[0] == CUDA:
+                return session, True
+        except Exception as error:  # the binding's exceptions have no common base but Exception
+            refused = _reason(error)
+        session = self._open()
+        if session.get_providers()[0] == CUDA:
+            log.warning("%s: runs without CUDA graphs (%s)", self._label, refused)
+        return session, False
 
-class _BoundInputs:
-    """Memory on the device for inputs of one shape and type, filled anew for each run."""
-
-    def __init__(
-        self, session: onnxruntime.InferenceSession, feed: Mapping[str, NDArray[Any]], outputs: Sequence[str]
-    ) -> None:
-        device = _DEVICES.get(session.get_providers()[0], "cpu")
+    def _give_up_graphs(self, error: GraphError) -> None:
+        """A new session: the stream of the old one may still be capturing."""
+        session = self._open()
+        if session.get_providers()[0] != self.provider:  # it was not the graph's fault
+            raise error.__cause__ or error
+        log.warning("%s: runs without CUDA graphs (%s)", self._label, error)
         self._session = session
-        self._binding = session.io_binding()
-        self._inputs = {
-            name: onnxruntime.OrtValue.ortvalue_from_numpy(value, device, 0) for name, value in feed.items()
-        }
-        for name, value in self._inputs.items():
-            self._binding.bind_ortvalue_input(name, value)
-        for name in outputs:
-            self._binding.bind_output(name)  # into the host's memory, allocated by each run
+        self._bindings = Bindings(session, self._outputs, self.memory)
 
-    def run(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
-        for name, value in feed.items():
-            self._inputs[name].update_inplace(value)
-        self._session.run_with_iobinding(self._binding)
-        answers: list[NDArray[Any]] = self._binding.copy_outputs_to_cpu()
-        return answers
+
+def _open_session(
+    model: bytes | str,
+    options: onnxruntime.SessionOptions,
+    providers: Sequence[str],
+    *,
+    half: bool,
+    cuda_graphs: bool = False,
+) -> onnxruntime.InferenceSession:
+    chosen = [(name, provider_options(name, cuda_graphs=cuda_graphs, half=half)) for name in providers]
+    return onnxruntime.InferenceSession(model, options, providers=chosen)
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
 def session_options(threads: int | None, *, arena: bool = True) -> onnxruntime.SessionOptions:

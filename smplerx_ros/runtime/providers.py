@@ -13,17 +13,20 @@ from ..errors import ConfigError
 
 log = logging.getLogger(__name__)
 
-CPU = "CPUExecutionProvider"
+CPU, CUDA, _TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 # Wanted providers per device, best first; ONNX Runtime's names. TensorRT builds an engine for every input shape,
 # minutes at the first run, so that it is never chosen unasked.
 PROVIDERS = {
-    "auto": ("CUDAExecutionProvider", CPU),
+    "auto": (CUDA, CPU),
     "cpu": (CPU,),
-    "cuda": ("CUDAExecutionProvider", CPU),
-    "tensorrt": ("TensorrtExecutionProvider", "CUDAExecutionProvider", CPU),
+    "cuda": (CUDA, CPU),
+    "tensorrt": (_TENSORRT, CUDA, CPU),
     "openvino": ("OpenVINOExecutionProvider", CPU),
 }
-_TENSORRT = "TensorrtExecutionProvider"
+# Where those providers keep their memory, in ONNX Runtime's words; the others compute in the host's.
+MEMORY = {CUDA: "cuda", _TENSORRT: "cuda"}
+# The first with several CUDA graphs in a session, and with the option `use_tf32`.
+_FIRST_WITH_CUDA_GRAPHS = (1, 18)
 # Where Linux tells which GPU there is: of NVIDIA's driver, and of a Jetson.
 _GPU_FILES = ("/proc/driver/nvidia/gpus/*/information", "/proc/device-tree/model")
 
@@ -45,26 +48,49 @@ def select_providers(device: str, available: list[str]) -> list[str]:
     return found
 
 
-def provider_options(provider: str) -> dict[str, str]:
-    """ONNX Runtime's options for one of its providers.
+def has_cuda_graphs() -> bool:
+    """Whether this ONNX Runtime can keep several CUDA graphs in a session; warns where not."""
+    if _runtime_version() >= _FIRST_WITH_CUDA_GRAPHS:
+        return True
+    log.warning("no CUDA graphs: ONNX Runtime %s is older than 1.18", onnxruntime.__version__)
+    return False
 
-    TensorRT keeps its engines and timings in the user's cache, in a folder for each kind of GPU and each version, so
-    that an engine built by another one is never loaded.
+
+def provider_options(provider: str, *, cuda_graphs: bool = False, half: bool = False) -> dict[str, str]:
+    """ONNX Runtime's options for one of its providers; `cuda_graphs` for CUDA alone, `half` for TensorRT alone."""
+    if provider == CUDA:
+        return _cuda_options(cuda_graphs)
+    return _tensorrt_options(half) if provider == _TENSORRT else {}
+
+
+def _cuda_options(cuda_graphs: bool) -> dict[str, str]:
+    """Float32 is float32: as TF32, the factors of matrix products and of the soft-argmax would have ten bits."""
+    options = {"use_tf32": "0"} if _runtime_version() >= _FIRST_WITH_CUDA_GRAPHS else {}
+    return options | ({"enable_cuda_graph": "1"} if cuda_graphs else {})
+
+
+def _tensorrt_options(half: bool) -> dict[str, str]:
+    """TensorRT keeps its engines and timings in the user's cache, in a folder for each kind of GPU and each version.
+
+    So an engine built by another one is never loaded. It refuses networks in half precision unless it is allowed.
     """
-    if provider != _TENSORRT:
-        return {}
+    options = {"trt_fp16_enable": "True"} if half else {}
     folder = cache_directory() / "tensorrt" / _engine_key()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         log.warning("TensorRT builds its engines at every start: %s cannot be made (%s)", folder, error.strerror)
-        return {}
-    return {
+        return options
+    return options | {
         "trt_engine_cache_enable": "True",
         "trt_engine_cache_path": str(folder),
         "trt_timing_cache_enable": "True",
         "trt_timing_cache_path": str(folder),
     }
+
+
+def _runtime_version() -> tuple[int, ...]:
+    return tuple(int(part) for part in onnxruntime.__version__.split(".")[:2])
 
 
 def _engine_key() -> str:

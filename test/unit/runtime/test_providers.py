@@ -10,7 +10,7 @@ import pytest
 
 from smplerx_ros.errors import ConfigError
 from smplerx_ros.runtime import providers
-from smplerx_ros.runtime.providers import CPU, provider_options, select_providers
+from smplerx_ros.runtime.providers import CPU, has_cuda_graphs, provider_options, select_providers
 
 CUDA, TENSORRT = "CUDAExecutionProvider", "TensorrtExecutionProvider"
 
@@ -44,9 +44,33 @@ def test_lesser_provider_is_told(caplog: pytest.LogCaptureFixture) -> None:
     assert CUDA in caplog.text
 
 
-@pytest.mark.parametrize("provider", [CPU, CUDA, "OpenVINOExecutionProvider"])
+@pytest.mark.parametrize("provider", [CPU, "OpenVINOExecutionProvider"])
 def test_other_providers_need_no_options(provider: str) -> None:
-    assert provider_options(provider) == {}
+    assert provider_options(provider, cuda_graphs=True, half=True) == {}
+
+
+def test_float32_is_not_rounded_and_graphs_only_where_asked_for() -> None:
+    assert provider_options(CUDA, half=True) == {"use_tf32": "0"}
+    assert provider_options(CUDA, cuda_graphs=True) == {"use_tf32": "0", "enable_cuda_graph": "1"}
+
+
+@pytest.mark.parametrize(("version", "has"), [("1.17.3", False), ("1.18.0", True), ("1.32.0", True), ("2.0.1", True)])
+def test_an_old_runtime_has_no_graphs(
+    version: str, has: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would replay the graph of one batch for another, and refuse an option that it does not know."""
+    monkeypatch.setattr(onnxruntime, "__version__", version)
+    assert has_cuda_graphs() == has
+    assert ("no CUDA graphs: ONNX Runtime 1.17.3 is older" in caplog.text) != has
+    assert bool(provider_options(CUDA)) == has
+
+
+@pytest.mark.parametrize("half", [True, False])
+def test_tensorrt_may_compute_in_half_only_what_was_converted_to_it(
+    half: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SMPLERX_CACHE", str(tmp_path))
+    assert (provider_options(TENSORRT, half=half).get("trt_fp16_enable") == "True") == half
 
 
 @pytest.mark.parametrize(
