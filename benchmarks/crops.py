@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Crops of people on this CPU: OpenCV, and the network that GPUs cut them with. Milliseconds of CPU time, one thread each.
+"""Crops of people on this CPU: by OpenCV, and by the network that GPUs cut them with. Milliseconds of CPU time.
 
 python benchmarks/crops.py [--people 4] [--runs 50]
 """
