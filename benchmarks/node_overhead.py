@@ -4,8 +4,9 @@
 python benchmarks/node_overhead.py [--backbone lite s32] [--size 640x480 1280x720 1920x1080] [--out benchmarks/results]
 
 The node runs in this process, slowly enough that no image waits; a camera plays the demo clip from another one. One
-person; people, TF, REP-155 and detections are published, markers and overlay are not asked for. Needs ROS 2, and torch
-for backbones with (synthetic) weights.
+person; people, TF, REP-155 and detections are published, markers and overlay are not asked for. The fit of `lite` is
+counted apart. The second table says where the rest goes, each part without those that it calls. Needs ROS 2, and
+torch for backbones with (synthetic) weights.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,68 +27,118 @@ import rclpy
 from backbones_in_node import synthetic_bundle
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
 
+from smplerx_ros import estimator
+from smplerx_ros.estimator import Estimator
 from smplerx_ros.evaluation.report import command_line, machine, write_report
+from smplerx_ros.lite.backbone import LiteBackbone
 from smplerx_ros.lite.fit import BodyFitter
+from smplerx_ros.models.estimation import NetworkBackbone
 from smplerx_ros.ros.children import Children
 from smplerx_ros.ros.demo import image_transport, private_graph
 from smplerx_ros.ros.node import SmplerxNode
 from smplerx_ros.ros.output import Output
+from smplerx_ros.ros.pipeline import Pipeline
+from smplerx_ros.ros.rep155 import Rep155
 from smplerx_ros.ros.stream import CameraStream
 from smplerx_ros.runtime.onnx import OnnxNetwork
+from smplerx_ros.smoothing.motion import Motion
+from smplerx_ros.tracking.tracker import Tracker
 
 WARM_UP = 10
 COLUMNS = ("backbone", "image", "total", "networks", "fit", "the node adds: median", "p95")
+NETWORKS, FIT = "networks", "fit"
+# In the order in which they run; "wait" is from the callback's entry until the worker has the image.
+PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
+    "convert": ((CameraStream, "frame"),),
+    "detection": ((Estimator, "_detect"),),
+    "crops, landmarks": ((LiteBackbone, "estimate"), (NetworkBackbone, "estimate")),
+    "body, persons": ((estimator, "persons"),),
+    "smoothing": ((Motion, "smoothed"), (Motion, "velocities")),
+    "tracking": ((Tracker, "estimated"),),
+    "people": ((Output, "_publish_people"),),
+    "TF": ((Output, "_publish_transforms"),),
+    "REP-155": ((Rep155, "publish"),),
+    "rclpy, DDS": ((Publisher, "publish"),),
+    NETWORKS: ((OnnxNetwork, "run"),),
+    FIT: ((BodyFitter, "fit"),),
+}
+ADDED = ("wait", *(name for name in PARTS if name not in (NETWORKS, FIT)), "others")
 
 
 @dataclass
 class Clock:
-    """Milliseconds of each image."""
+    """Seconds of each image by part: each without the parts that it calls."""
 
-    began: float = 0.0
+    began: float | None = None  # None: it waited for another one, and its figures would mean something else
     handling: bool = False
-    waited: bool = False  # an image came while another was handled: its figures mean something else
-    networks: float = 0.0
-    fit: float = 0.0
-    rows: list[tuple[float, float, float]] = field(default_factory=list)  # total, networks, fit
+    waited: bool = False  # an image came while another was handled
+    parts: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
+    called: list[float] = field(default_factory=list)  # what the calls that run have spent in parts below them
+    rows: list[dict[str, float]] = field(default_factory=list)
+
+    def begin(self) -> None:
+        """An image has come."""
+        self.waited = self.handling
+        if not self.handling:
+            self.began, self.handling = time.perf_counter(), True
+            self.parts.clear()
+
+    def taken(self) -> None:
+        """The worker has it."""
+        if self.began is not None:
+            self.parts["wait"] = time.perf_counter() - self.began
+
+    def end(self) -> None:
+        """Everything about it is published."""
+        if self.began is not None and not self.waited:
+            total = time.perf_counter() - self.began
+            self.rows.append({"total": total, **self.parts, "others": total - sum(self.parts.values())})
+        self.began, self.handling, self.waited = None, self.waited, False
+
+    def timed(self, function: Any, part: str) -> Any:
+        """`function`, whose time counts for `part`."""
+
+        def run(*arguments: Any, **options: Any) -> Any:
+            start = time.perf_counter()
+            self.called.append(0.0)
+            try:
+                return function(*arguments, **options)
+            finally:
+                spent = time.perf_counter() - start
+                self.parts[part] += spent - self.called.pop()
+                if self.called:
+                    self.called[-1] += spent
+
+        return run
 
 
 @contextmanager
 def observed(clock: Clock) -> Iterator[None]:
     """Times the methods that matter, wherever they are called."""
-    on_image, publish = CameraStream._on_image, Output.publish
+    on_image, handle, publish = CameraStream._on_image, Pipeline.handle, Output.publish
 
     def arrived(self: CameraStream, message: Any) -> None:
-        if clock.handling:
-            clock.waited = True
-        else:
-            clock.began, clock.networks, clock.fit = time.perf_counter(), 0.0, 0.0
-            clock.handling, clock.waited = True, False
+        clock.begin()
         on_image(self, message)
+
+    def taken(self: Pipeline, arrivals: Any) -> None:
+        clock.taken()
+        handle(self, arrivals)
 
     def published(self: Output, *arguments: Any) -> None:
         publish(self, *arguments)
-        total = time.perf_counter() - clock.began
-        clock.handling = clock.waited
-        if not clock.waited:
-            clock.rows.append((1e3 * total, 1e3 * clock.networks, 1e3 * clock.fit))
-        clock.waited = False
+        clock.end()
 
-    def timed(function: Any, name: str) -> Any:
-        def run(*arguments: Any, **options: Any) -> Any:
-            start = time.perf_counter()
-            answer = function(*arguments, **options)
-            setattr(clock, name, getattr(clock, name) + time.perf_counter() - start)
-            return answer
-
-        return run
-
-    with (
-        patch.object(CameraStream, "_on_image", arrived),
-        patch.object(Output, "publish", published),
-        patch.object(OnnxNetwork, "run", timed(OnnxNetwork.run, "networks")),
-        patch.object(BodyFitter, "fit", timed(BodyFitter.fit, "fit")),
-    ):
+    with ExitStack() as patches:
+        for owner, name, function in (
+            (CameraStream, "_on_image", arrived),
+            (Pipeline, "handle", taken),
+            (Output, "publish", published),
+            *((owner, name, clock.timed(getattr(owner, name), p)) for p in PARTS for owner, name in PARTS[p]),
+        ):
+            patches.enter_context(patch.object(owner, name, function))
         yield
 
 
@@ -112,21 +164,31 @@ def measure(backbone: str, size: str, rate: float, images: int) -> dict[str, Any
         executor.shutdown()
         node.destroy_node()
     rclpy.shutdown()
-    total, networks, fit = np.array(clock.rows[WARM_UP:]).T
-    added = total - networks - fit
+    milliseconds = {part: np.array([1e3 * row.get(part, 0.0) for row in clock.rows[WARM_UP:]]) for part in ALL}
+    added = milliseconds["total"] - milliseconds[NETWORKS] - milliseconds[FIT]
     return {
         **{"backbone": backbone, "size": size, "images": len(added)},
-        **{"total": float(np.median(total)), "networks": float(np.median(networks)), "fit": float(np.median(fit))},
+        **{name: float(np.median(milliseconds[name])) for name in ("total", NETWORKS, FIT)},
         **{"added": float(np.median(added)), "added_p95": float(np.percentile(added, 95))},
+        "parts": {part: float(np.median(milliseconds[part])) for part in ADDED},
     }
+
+
+ALL = ("total", NETWORKS, FIT, *ADDED)
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown; milliseconds."""
     lines = [f"| {' | '.join(COLUMNS)} |", "|---|---|" + "--:|" * (len(COLUMNS) - 2)]
     for row in rows:
-        figures = [f"{row[key]:.1f}" for key in ("total", "networks", "fit", "added", "added_p95")]
+        figures = [f"{row[key]:.1f}" for key in ("total", NETWORKS, FIT, "added", "added_p95")]
         lines.append(f"| {' | '.join([row['backbone'], row['size'], *figures])} |")
+    heads = [f"{row['backbone']} {row['size']}" for row in rows]
+    lines += ["", "Parts of what the node adds (medians):", ""]
+    lines += [f"| | {' | '.join(heads)} |", "|---|" + "--:|" * len(heads)]
+    for part in ADDED:
+        figures = [f"{row['parts'][part]:.2f}" for row in rows]
+        lines.append(f"| {part} | {' | '.join(figures)} |")
     return "\n".join(lines)
 
 

@@ -23,7 +23,9 @@ def measured_by_depth(
     stays the same.
     """
     return [
-        estimate if estimate is None else replace(estimate, params=_measured(body, observation, estimate.params))
+        estimate
+        if estimate is None or observation.frame.depth is None
+        else replace(estimate, params=_measured(body, observation, estimate.params))
         for observation, estimate in zip(observations, estimates, strict=True)
     ]
 
@@ -45,7 +47,7 @@ def place_covariance(
     """`(6, 6)` covariance of the pelvis `(3,)` of a person in `box`; see geometry/uncertainty.py."""
     camera = observation.frame.camera
     assert camera is not None
-    distance = float(np.linalg.norm(pelvis))
+    distance = float(np.sqrt(pelvis @ pelvis))
     if params.estimated & Estimated.DEPTH:
         along = sigma_along_measured(distance)
     elif person_height is None:

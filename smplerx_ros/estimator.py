@@ -275,17 +275,23 @@ class Estimator:
     ) -> list[Person | None]:
         """Placed by depth, smoothed, and with velocities."""
         bodies = measured_by_depth(self.body, observations, bodies)
-        bodies = [self._smoothed(o, body) for o, body in zip(observations, bodies, strict=True)]
+        bodies = self._smoothed(observations, bodies)
         people = persons(self.body, observations, bodies, self._options.person_height)
         return [
             person and self._with_velocities(person, o.frame.stamp_ns)
             for o, person in zip(observations, people, strict=True)
         ]
 
-    def _smoothed(self, seen: Observation, body: BodyEstimate | None) -> BodyEstimate | None:
-        if body is None:
-            return None
-        return replace(body, params=self._motion.smoothed(seen.id, body.params, seen.frame.stamp_ns))
+    def _smoothed(
+        self, observations: Sequence[Observation], bodies: Sequence[BodyEstimate | None]
+    ) -> list[BodyEstimate | None]:
+        found = [(o, body) for o, body in zip(observations, bodies, strict=True) if body is not None]
+        smooth = iter(
+            self._motion.smoothed(
+                [o.id for o, _ in found], [body.params for _, body in found], [o.frame.stamp_ns for o, _ in found]
+            )
+        )
+        return [None if body is None else replace(body, params=next(smooth)) for body in bodies]
 
     def _with_velocities(self, person: Person, stamp_ns: int) -> Person:
         root, left, right = self._motion.velocities(person.id, person.joints, stamp_ns)

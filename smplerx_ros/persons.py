@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .body import BodyModel
-from .body.skeleton import EXTRA_JOINT_NAMES, JOINT_NAMES
+from .body.skeleton import JOINT_NAMES
 from .distance import place_covariance
 from .types import BodyEstimate, Box, Observation, Person, SmplxParams
 
@@ -33,17 +33,23 @@ def persons(
     found = [(i, estimate) for i, estimate in enumerate(estimates) if estimate is not None]
     if not found:
         return people
-    points = body.landmarks144(SmplxParams.stack([estimate.params for _, estimate in found]))
-    points = points[:, : len(JOINT_NAMES) + len(EXTRA_JOINT_NAMES)]
-    for (i, estimate), places in zip(found, points, strict=True):
-        people[i] = _person(observations[i], estimate, places, person_height)
+    rotations, points = body.skeleton(SmplxParams.stack([estimate.params for _, estimate in found]))
+    for (i, estimate), turns, places in zip(found, rotations, points, strict=True):
+        people[i] = _person(observations[i], estimate, turns, places, person_height)
     return people
 
 
 def _person(
-    observation: Observation, estimate: BodyEstimate, places: FloatArray, person_height: float | None
+    observation: Observation,
+    estimate: BodyEstimate,
+    rotations: FloatArray,
+    places: FloatArray,
+    person_height: float | None,
 ) -> Person | None:
-    """A person from joints and extremities `places (76, 3)` metres; None if none of them is in front of the camera."""
+    """A person from the joints' rotations `(55, 3, 3)` and the places `(76, 3)` of joints and extremities, metres.
+
+    None if none of them is in front of the camera.
+    """
     camera = observation.frame.camera
     assert camera is not None
     pixels = camera.project(places)
@@ -62,12 +68,13 @@ def _person(
         confidence=estimate.confidence,
         pose_covariance=place_covariance(observation, estimate.params, places[0], box, person_height),
         face_landmarks=estimate.face_landmarks,
+        rotations=rotations,
     )
 
 
 def box_round(pixels: FloatArray, score: float) -> Box:
     """The box of a person whose joints and extremities are seen at `pixels (n, 2)`."""
-    low, high = pixels.min(axis=0), pixels.max(axis=0)
-    margin = np.maximum(_BOX_MARGIN * (high - low), 1.0)
-    top = _BOX_TOP_MARGIN * (high - low)[1]
-    return Box(low[0] - margin[0], low[1] - top - 1, high[0] + margin[0], high[1] + margin[1], score)
+    left, top = pixels.min(axis=0).tolist()
+    right, bottom = pixels.max(axis=0).tolist()
+    aside, below = max(_BOX_MARGIN * (right - left), 1.0), max(_BOX_MARGIN * (bottom - top), 1.0)
+    return Box(left - aside, top - _BOX_TOP_MARGIN * (bottom - top) - 1, right + aside, bottom + below, score)

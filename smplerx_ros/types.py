@@ -6,8 +6,10 @@ camera's optical frame of REP-103 (x right, y down, z forward), in metres.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from enum import IntFlag
+from itertools import accumulate
+from math import isfinite
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -52,6 +54,14 @@ PARAM_SIZES = {
 }
 
 
+def _slices() -> dict[str, slice]:
+    ends = accumulate(PARAM_SIZES.values())
+    return {name: slice(end - size, end) for (name, size), end in zip(PARAM_SIZES.items(), ends, strict=True)}
+
+
+PARAM_SLICES = _slices()  # of each parameter in `SmplxParams.flat`
+
+
 @dataclass(frozen=True)
 class SmplxParams:
     """Parameters of one body `(n,)` or of a batch `(B, n)`, float32, named as in smplx.
@@ -94,8 +104,17 @@ class SmplxParams:
         common = ~Estimated.NONE
         for item in items:
             common &= item.estimated
-        arrays: dict[str, Any] = {name: np.stack([getattr(item, name) for item in items]) for name in PARAM_SIZES}
-        return cls(**arrays, estimated=common)
+        return cls.from_flat(np.stack([item.flat for item in items]), common)
+
+    @classmethod
+    def from_flat(cls, flat: FloatArray, estimated: Estimated = Estimated.NONE) -> SmplxParams:
+        """From `(..., 188)`: all parameters in the order of their fields."""
+        return cls(**{name: flat[..., where] for name, where in PARAM_SLICES.items()}, estimated=estimated)
+
+    @property
+    def flat(self) -> FloatArray:
+        """`(..., 188) float32`: all parameters in the order of their fields (PARAM_SLICES)."""
+        return np.concatenate([getattr(self, name) for name in PARAM_SIZES], axis=-1)
 
     def __getitem__(self, index: int) -> SmplxParams:
         """One body of a batch."""
@@ -162,7 +181,7 @@ class Box:
     score: float = 1.0
 
     def __post_init__(self) -> None:
-        if not all(np.isfinite(getattr(self, f.name)) for f in fields(self)):
+        if not all(map(isfinite, (self.x0, self.y0, self.x1, self.y1, self.score))):
             raise InputError(f"Box holds a value that is not finite: {self.xyxy.tolist()}, score {self.score}")
         if self.x1 <= self.x0 or self.y1 <= self.y0:
             raise InputError(f"Box is empty or inverted: {self.xyxy.tolist()}")
@@ -220,3 +239,4 @@ class Person:
     left_wrist_velocity: FloatArray = field(default_factory=lambda: np.full((3,), np.nan))
     right_wrist_velocity: FloatArray = field(default_factory=lambda: np.full((3,), np.nan))
     face_landmarks: FloatArray | None = None  # (478, 2) pixels, MediaPipe's face mesh; None: not seen or not known
+    rotations: FloatArray | None = None  # (55, 3, 3) optical_from_joint, as the params turn them; None: not computed

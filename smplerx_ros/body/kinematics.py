@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,18 +11,23 @@ from numpy.typing import NDArray
 from .skeleton import PARENTS
 
 FloatArray = NDArray[np.floating[Any]]
-IntArray = NDArray[np.signedinteger[Any]]
-
-
-def _levels() -> tuple[IntArray, ...]:
-    depth = [0]
-    for parent in PARENTS[1:]:
-        depth.append(depth[parent] + 1)
-    return tuple(np.flatnonzero(np.equal(depth, level)) for level in range(1, max(depth) + 1))
-
 
 _PARENT_OF = np.array(PARENTS)
-LEVELS = _levels()
+
+
+def _depths() -> list[int]:
+    depths = [0]
+    for parent in PARENTS[1:]:
+        depths.append(depths[parent] + 1)
+    return depths
+
+
+_DEPTHS = _depths()
+_BY_LEVEL = np.argsort(_DEPTHS, kind="stable")  # joints in the order of their levels
+_PLACE = np.argsort(_BY_LEVEL)  # of each joint in that order
+_ENDS = np.searchsorted(np.sort(_DEPTHS), np.arange(max(_DEPTHS) + 1), side="right").tolist()
+_ROWS = [slice(begin, end) for begin, end in pairwise(_ENDS)]  # of each level but the root's, in that order
+LEVELS = tuple(_BY_LEVEL[rows] for rows in _ROWS)  # their joints
 
 
 def forward_kinematics(local: FloatArray, rest_joints: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -30,12 +36,13 @@ def forward_kinematics(local: FloatArray, rest_joints: FloatArray) -> tuple[Floa
     `local (B, 55, 3, 3)` turns each joint in its parent's frame (the root in the world's);
     `rest_joints (B, 55, 3)` are the joints at rest. The root stays where it rests.
     """
-    rotations = local.copy()
-    positions = rest_joints.copy()
-    bones = rest_joints - rest_joints[:, np.maximum(_PARENT_OF, 0)]
-    for level in LEVELS:
-        parents = _PARENT_OF[level]
-        parent_rotations = rotations[:, parents]
-        rotations[:, level] = parent_rotations @ local[:, level]
-        positions[:, level] = positions[:, parents] + (parent_rotations @ bones[:, level, :, None])[..., 0]
-    return rotations, positions
+    bones = rest_joints - rest_joints.take(np.maximum(_PARENT_OF, 0), axis=1)
+    bones[:, 0] = rest_joints[:, 0]
+    moves = np.zeros((len(PARENTS), len(local), 4, 4))  # rotation and bone of each joint, level after level
+    moves[..., :3, :3] = local.transpose(1, 0, 2, 3)[_BY_LEVEL]
+    moves[..., :3, 3] = bones.transpose(1, 0, 2)[_BY_LEVEL]
+    moves[..., 3, 3] = 1
+    for rows, joints in zip(_ROWS, LEVELS, strict=True):
+        moves[rows] = moves[_PLACE[_PARENT_OF[joints]]] @ moves[rows]
+    moved = moves[_PLACE].transpose(1, 0, 2, 3)
+    return moved[..., :3, :3], moved[..., :3, 3]

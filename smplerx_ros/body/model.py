@@ -12,11 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, ModelFileError
 from ..geometry.rotations import matrix_from_rotvec
-from ..types import PARAM_SIZES, HasParams, SmplxParams
+from ..types import PARAM_SLICES, HasParams, SmplxParams
 from .kinematics import forward_kinematics
 from .landmarks import FaceLandmarks
 from .model_file import ADVICE, NUM_BETAS, BodyData, read_body
-from .skeleton import EXTRA_JOINT_VERTICES, JOINT_NAMES, JOINTS_137
+from .skeleton import EXTRA_JOINT_VERTICES, JOINT_INDEX, JOINT_NAMES, JOINTS_137, LEFT_HAND, RIGHT_HAND
 from .skinning import Posed, Skin
 from .surface import Surface
 
@@ -102,6 +102,12 @@ class BodyModel:
         """Joints at rest `(B, 55, 3) float64`, metres, template frame; `betas` and `expression (B, 10)`."""
         joints = self.joint_template + _blend(self.joint_shapedirs, betas)
         return joints if expression is None else joints + _blend(self.joint_expression_dirs, expression)
+
+    def skeleton(self, params: SmplxParams | HasParams) -> tuple[FloatArray, FloatArray]:
+        """Rotations `(B, 55, 3, 3)` as `transforms` has them, and `(B, 76, 3)` joints and extra joints, float64."""
+        posed = self._pose(params)
+        joints = posed.positions + posed.transl[:, None]
+        return posed.rotations, np.concatenate([joints, self._extra_skin.vertices(posed)], axis=1)
 
     def joints(self, params: SmplxParams | HasParams) -> FloatArray:
         """Joint positions `(B, 55, 3) float64`; no vertex is computed."""
@@ -189,29 +195,28 @@ class BodyModel:
 
     def _rotvecs(self, values: dict[str, FloatArray]) -> FloatArray:
         """Axis-angle of all joints `(B, 55, 3)`, in the order of the joints."""
-        parts = [
-            values["global_orient"],
-            values["body_pose"],
-            values["jaw_pose"],
-            _rest_where_unknown(values["leye_pose"]),
-            _rest_where_unknown(values["reye_pose"]),
-            values["left_hand_pose"] + self.hands_mean[0],
-            values["right_hand_pose"] + self.hands_mean[1],
-        ]
-        return np.asarray(np.concatenate(parts, axis=1).reshape(-1, len(JOINT_NAMES), 3))
+        vectors = np.concatenate([values[name] for name in _IN_ORDER_OF_JOINTS], axis=1)
+        eyes = vectors[:, _EYES].reshape(-1, 2, 3)
+        eyes[np.isnan(eyes).any(axis=2)] = 0.0  # not estimated: at rest
+        vectors[:, _EYES] = eyes.reshape(-1, 6)
+        vectors[:, _HANDS] += self.hands_mean.ravel()
+        return vectors.reshape(-1, len(JOINT_NAMES), 3)
+
+
+_IN_ORDER_OF_JOINTS = (
+    *("global_orient", "body_pose", "jaw_pose", "leye_pose", "reye_pose"),
+    *("left_hand_pose", "right_hand_pose"),
+)
+_EYES, _HANDS = slice(3 * JOINT_INDEX["left_eye"], 3 * LEFT_HAND.start), slice(3 * LEFT_HAND.start, 3 * RIGHT_HAND.stop)
 
 
 def _batched(given: SmplxParams | HasParams) -> dict[str, FloatArray]:
     """Parameters by name as `(B, n)`, float64."""
-    params = given.params if isinstance(given, HasParams) else given
+    params = given if isinstance(given, SmplxParams) else given.params
     if params.global_orient.ndim > 2:
         raise InputError(f"SmplxParams.global_orient has shape {params.global_orient.shape}, expected (3,) or (B, 3)")
-    return {name: np.atleast_2d(getattr(params, name)).astype(np.float64) for name in PARAM_SIZES}
-
-
-def _rest_where_unknown(rotvecs: FloatArray) -> FloatArray:
-    """`rotvecs (B, 3)` with zeros in rows that hold NaN."""
-    return np.asarray(np.where(np.isnan(rotvecs).any(axis=1, keepdims=True), 0.0, rotvecs))
+    flat = np.atleast_2d(params.flat).astype(np.float64)
+    return {name: flat[:, where] for name, where in PARAM_SLICES.items()}
 
 
 def _blend(dirs: FloatArray, coefficients: ArrayLike) -> FloatArray:

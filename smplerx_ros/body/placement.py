@@ -43,6 +43,7 @@ class Placement:
             person,
             params=replace(person.params, global_orient=orient, transl=joints[0] - rest_pelvis),
             joints=joints.astype(np.float32),
+            rotations=None if person.rotations is None else turn @ person.rotations,
             pose_covariance=both @ person.pose_covariance @ both.T,
             **changes,
         )

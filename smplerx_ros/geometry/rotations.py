@@ -30,7 +30,6 @@ def _products() -> tuple[FloatArray, FloatArray]:
 _PRODUCTS_FROM_MATRIX, _PRODUCTS_OF_IDENTITY = _products()
 
 
-
 def matrix_from_rotvec(rotvec: ArrayLike) -> FloatArray:
     """`(..., 3, 3)` matrices of axis-angle vectors `(..., 3)`, radians."""
     vectors = np.asarray(rotvec, dtype=np.float64)
@@ -60,7 +59,7 @@ def quaternion_from_matrix(matrix: ArrayLike) -> FloatArray:
     largest = products[:, _FOUR, _FOUR].argmax(axis=1)
     quaternions = products[np.arange(len(products)), largest]
     quaternions /= np.copysign(_lengths(quaternions), quaternions[:, 3:])
-    return quaternions.reshape(*matrices.shape[:-2], 4)
+    return np.asarray(quaternions.reshape(*matrices.shape[:-2], 4))
 
 
 def rotation_between(a: ArrayLike, b: ArrayLike) -> FloatArray:

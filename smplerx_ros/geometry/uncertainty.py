@@ -22,6 +22,8 @@ IMAGE_SIGMA, PIXEL_SIGMA = 0.01, 1.0
 # Of an assumed focal length: cameras have horizontal fields of view of 45 to 80 degrees rather than the default of 60.
 ASSUMED_FOCAL_SIGMA = 0.3
 
+_UNIT = np.eye(3)
+
 
 def sigma_along(distance: float, camera: Camera, stature: float, stature_sigma: float) -> float:
     """Metres along the ray: a distance from the size in the image is as uncertain as `stature` (m), fit and lens."""
@@ -35,8 +37,8 @@ def sigma_along_measured(distance: float) -> float:
 
 def sigma_across(pelvis: ArrayLike, camera: Camera, person_pixels: float) -> float:
     """Metres across the ray to `pelvis (3,)`, of a person `person_pixels` high in the image."""
-    x, y, z = np.asarray(pelvis, np.float64)
-    focal = (camera.k[0, 0] * camera.k[1, 1]) ** 0.5
+    x, y, z = np.asarray(pelvis, np.float64).tolist()
+    focal = float(camera.k[0, 0] * camera.k[1, 1]) ** 0.5
     pixels = hypot(IMAGE_SIGMA * person_pixels, PIXEL_SIGMA)
     return hypot(pixels * z / focal, _focal_sigma(camera) * hypot(x, y))
 
@@ -47,10 +49,9 @@ def pelvis_covariance(pelvis: ArrayLike, along: float, across: float) -> FloatAr
     Standard deviations in metres: `along` the ray from the camera, `across` it.
     """
     point = np.asarray(pelvis, np.float64)
-    ray = point / np.linalg.norm(point)
-    toward = np.outer(ray, ray)
+    toward = point[:, None] * point / (point @ point)
     covariance = np.full((6, 6), np.nan)
-    covariance[:3, :3] = along**2 * toward + across**2 * (np.eye(3) - toward)
+    covariance[:3, :3] = across**2 * _UNIT + (along**2 - across**2) * toward
     return covariance
 
 

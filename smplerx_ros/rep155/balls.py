@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry.rotations import cross
+from ..geometry.rotations import cross, skew
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -16,6 +17,7 @@ FloatArray = NDArray[np.floating[Any]]
 # it costs at most this many radians of direction.
 _SINGULAR = 0.003
 _VIOLATION = 1e6  # weight of radians outside the limits against radians of motion
+_UNIT = np.eye(3)
 
 
 @dataclass(frozen=True)
@@ -32,82 +34,106 @@ class Hinges:
 
     def rotations(self, angles: FloatArray) -> FloatArray:
         """`(P, K, 3, 3)` of `angles (P, K, 3)`."""
-        first, second, third = (about(self.axes[:, i], angles[..., i]) for i in range(3))
-        return np.asarray(first @ second @ third)
+        turns = about(self.axes, angles)
+        return np.asarray(turns[:, :, 0] @ turns[:, :, 1] @ turns[:, :, 2])
 
-    def angles(self, rotations: FloatArray, before: FloatArray) -> FloatArray:
-        """`(P, K, 3)` radians, not limited, that give `rotations (P, K, 3, 3)`; the nearest way from `before`.
+    def angles(self, rotations: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """`(P, K, 3)` radians that give `rotations (P, K, 3, 3)`, and the same within the limits.
 
-        A direction has two solutions, half a turn of the first hinge apart; the one within the limits is taken, and the
-        nearer where both are. Once a first angle is chosen, the others fit best.
+        They go the nearest way from `before (P, K, 3)`. A direction has two solutions, half a turn of the first hinge
+        apart; the one within the limits is taken, and the nearer where both are. Once a first angle is chosen, the
+        others fit best. A hinge that has to stop at a limit is made up for by those after it.
         """
-        first, second, third = (self.axes[:, i] for i in range(3))
-        pointed = np.einsum("pkij,kj->pki", rotations, third)
-        along, aside = np.sum(pointed * second, axis=-1), np.sum(pointed * cross(first, second), axis=-1)
-        one = _near(np.arctan2(-along, aside), before[..., 0])
-        other = _near(one + np.pi, before[..., 0])
-        cost = [self._cost(turn, pointed, before) for turn in (one, other)]
-        turn = np.where(cost[0] <= cost[1], one, other)
-        sine2 = along**2 + aside**2
-        turn = before[..., 0] + (turn - before[..., 0]) * sine2 / (sine2 + _SINGULAR**2)
-        return self._following(turn, rotations, pointed, before)
+        seen = _Seen.of(np.swapaxes(self._frames, -1, -2) @ rotations @ self._frames, self._third)
+        one = _near(np.arctan2(-seen.pointed[1], seen.pointed[2]), before[..., 0])
+        turns = np.stack([one, _near(one + np.pi, before[..., 0])])
+        cost = self._cost(turns, seen.lift(turns, self._middle[:, 1]), before)
+        turn = np.where(cost[0] <= cost[1], turns[0], turns[1])
+        sine2 = seen.pointed[1] ** 2 + seen.pointed[2] ** 2
+        turn = before[..., 0] + (turn - before[..., 0]) * (sine2 / (sine2 + _SINGULAR**2))
+        free = self._following(turn, seen, before, stop=False)
+        if ((free >= self.lower) & (free <= self.upper)).all():
+            return free, free
+        turn = _within(turn, self.lower[:, 0], self.upper[:, 0])
+        return free, _within(self._following(turn, seen, before, stop=True), self.lower, self.upper)
 
-    def limited(self, angles: FloatArray, rotations: FloatArray, before: FloatArray) -> FloatArray:
-        """`(P, K, 3)` within the limits: each hinge that has to stop is made up for by those after it."""
-        pointed = np.einsum("pkij,kj->pki", rotations, self.axes[:, 2])
-        turn = np.clip(angles[..., 0], self.lower[:, 0], self.upper[:, 0])
-        limited = self._following(turn, rotations, pointed, before, stop=True)
-        return np.asarray(np.clip(limited, self.lower, self.upper))
-
-    def _cost(self, turn: FloatArray, pointed: FloatArray, before: FloatArray) -> FloatArray:
-        lift = self._lift(turn, pointed)
+    def _cost(self, turn: FloatArray, lift: FloatArray, before: FloatArray) -> FloatArray:
         outside = np.zeros_like(turn)
         for i, angle in ((0, turn), (1, lift)):
-            outside += np.maximum(self.lower[:, i] - angle, 0) + np.maximum(angle - self.upper[:, i], 0)
+            outside += np.abs(angle - _within(angle, self.lower[:, i], self.upper[:, i]))
         return np.asarray(_VIOLATION * outside + np.abs(turn - before[..., 0]))
 
-    def _lift(self, turn: FloatArray, pointed: FloatArray) -> FloatArray:
-        """The second angle once the first is `turn`, in the turn round the middle of its limits."""
-        second, third = self.axes[:, 1], self.axes[:, 2]
-        seen = np.einsum("pkji,pkj->pki", about(self.axes[:, 0], turn), pointed)
-        lift = np.arctan2(np.sum(seen * cross(second, third), axis=-1), np.sum(seen * third, axis=-1))
-        return _near(lift, self._middle[:, 1])
-
-    def _following(
-        self, turn: FloatArray, rotations: FloatArray, pointed: FloatArray, before: FloatArray, stop: bool = False
-    ) -> FloatArray:
-        lift = self._lift(turn, pointed)
+    def _following(self, turn: FloatArray, seen: _Seen, before: FloatArray, *, stop: bool) -> FloatArray:
+        lift = seen.lift(turn, self._middle[:, 1])
         if stop:
-            lift = np.clip(lift, self.lower[:, 1], self.upper[:, 1])
-        done = about(self.axes[:, 0], turn) @ about(self.axes[:, 1], lift)
-        roll = _near(_best_about(self.axes[:, 2], np.swapaxes(done, -1, -2) @ rotations), before[..., 2])
+            lift = _within(lift, self.lower[:, 1], self.upper[:, 1])
+        roll = _near(seen.roll(turn, lift), before[..., 2])
         inside = (roll >= self.lower[:, 2]) & (roll <= self.upper[:, 2])
         roll = np.where(inside, roll, _near(roll, self._middle[:, 2]))
         return np.stack([turn, lift, roll], axis=-1)
 
-    @property
+    @cached_property
     def _middle(self) -> FloatArray:
         return np.asarray((self.lower + self.upper) / 2)
+
+    @cached_property
+    def _frames(self) -> FloatArray:
+        """`(K, 3, 3)`: the first axis, the second, and that perpendicular to both, as columns."""
+        first, second = self.axes[:, 0], self.axes[:, 1]
+        return np.stack([first, second, cross(first, second)], axis=-1)
+
+    @cached_property
+    def _third(self) -> FloatArray:
+        """`(2, K)`: the third axis in those frames, where it has no part of the second."""
+        return np.asarray(np.einsum("kij,ki->jk", self._frames, self.axes[:, 2])[[0, 2]])
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """A chain's rotation in the frame of its first two axes: what it does to directions, each three `(P, K)`."""
+
+    third: FloatArray  # (2, K) first and last component of the third axis
+    pointed: FloatArray  # (3, P, K) where the third axis goes,
+    second: FloatArray  # the second,
+    aside: FloatArray  # and that perpendicular to both
+
+    @classmethod
+    def of(cls, rotations: FloatArray, third: FloatArray) -> _Seen:
+        x, y, z = rotations.transpose(3, 2, 0, 1)  # columns, each (3, P, K)
+        return cls(third, third[0] * x + third[1] * z, y, third[0] * z - third[1] * x)
+
+    def lift(self, turn: FloatArray, middle: FloatArray) -> FloatArray:
+        """The second angle once the first is `turn`, in the turn round `middle`."""
+        x, y, z = self.pointed
+        z = np.cos(turn) * z - np.sin(turn) * y
+        first, last = self.third
+        return _near(np.arctan2(x * last - z * first, x * first + z * last), middle)
+
+    def roll(self, turn: FloatArray, lift: FloatArray) -> FloatArray:
+        """The third angle that comes nearest to the rotation: it maximises the trace of their quotient."""
+        first, last = self.third
+        parts = []
+        cosine, sine, cosine_lift, sine_lift = np.cos(turn), np.sin(turn), np.cos(lift), np.sin(lift)
+        for x, y, z in (self.second, self.aside):
+            y, z = cosine * y + sine * z, cosine * z - sine * y
+            x, z = cosine_lift * x - sine_lift * z, sine_lift * x + cosine_lift * z
+            parts.append((y, first * z - last * x))
+        (second_kept, second_turned), (aside_turned, aside_kept) = parts
+        return np.asarray(np.arctan2(second_turned - aside_turned, second_kept + aside_kept))
 
 
 def about(axes: FloatArray, angles: FloatArray) -> FloatArray:
     """Rotations `(..., 3, 3)` about unit `axes (..., 3)` by `angles (...)`, radians (Rodrigues' formula)."""
     cosine, sine = np.cos(angles)[..., None, None], np.sin(angles)[..., None, None]
-    x, y, z = axes[..., 0], axes[..., 1], axes[..., 2]
-    zero = np.zeros_like(x)
-    turn = np.stack([zero, -z, y, z, zero, -x, -y, x, zero], axis=-1).reshape(*x.shape, 3, 3)
     outer = axes[..., :, None] * axes[..., None, :]
-    return np.asarray(cosine * np.eye(3) + sine * turn + (1 - cosine) * outer)
-
-
-def _best_about(axes: FloatArray, rotations: FloatArray) -> FloatArray:
-    """The angle about `axes` that comes nearest to `rotations`: it maximises the trace of their quotient."""
-    r = rotations
-    vee = np.stack([r[..., 2, 1] - r[..., 1, 2], r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] - r[..., 0, 1]], axis=-1)
-    across = np.trace(r, axis1=-2, axis2=-1) - np.einsum("...i,...ij,...j->...", axes, r, axes)
-    return np.asarray(np.arctan2(np.sum(vee * axes, axis=-1), across))
+    return np.asarray(outer + cosine * (_UNIT - outer) + sine * skew(axes))
 
 
 def _near(angles: FloatArray, reference: FloatArray) -> FloatArray:
     """The same angles in the turn round `reference`."""
     return np.asarray(reference + np.remainder(angles - reference + np.pi, 2 * np.pi) - np.pi)
+
+
+def _within(angles: FloatArray, lower: FloatArray, upper: FloatArray) -> FloatArray:
+    """As `np.clip`, which takes three times as long for so few."""
+    return np.asarray(np.minimum(np.maximum(angles, lower), upper))

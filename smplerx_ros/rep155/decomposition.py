@@ -18,7 +18,7 @@ from ..body.skeleton import JOINT_INDEX
 from ..geometry.rotations import cross, normalized
 from .axes import JOINT_FROM_REP, body_frames
 from .balls import Hinges, about
-from .description import ANGLE_INDEX, CHEST, LOWER, MOVING, UPPER, BodyDescription
+from .description import ANGLE_INDEX, CHEST, JOINT_ROW, LOWER, MOVING, UPPER, BodyDescription
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -29,9 +29,12 @@ _LIMBS = (("l", "shoulder", "elbow", "wrist"), ("r", "shoulder", "elbow", "wrist
 _SIDE = {"l": "left", "r": "right"}
 LIMB_ENDS: tuple[str, ...] = tuple(f"{_SIDE[side]}_{end}" for side, _, _, end in _LIMBS)
 _ROOTS, _MIDDLES, _ENDS = ([JOINT_INDEX[f"{_SIDE[limb[0]]}_{limb[i]}"] for limb in _LIMBS] for i in (1, 2, 3))
-_ROOT_JOINTS = [f"{side}_y_{root}" for side, root, _, _ in _LIMBS]
 _MIDDLE_JOINTS = [f"{side}_{middle}" for side, _, middle, _ in _LIMBS]
-_END_JOINTS = [f"{side}_{end}" for side, _, _, end in _LIMBS]
+# Rows of BodyDescription.origins.
+_WAIST_ROW, _TORSO_ROW = JOINT_ROW["waist"], JOINT_ROW["torso"]
+_ROOT_ROWS = [JOINT_ROW[f"{side}_y_{root}"] for side, root, _, _ in _LIMBS]
+_MIDDLE_ROWS = [JOINT_ROW[name] for name in _MIDDLE_JOINTS]
+_END_ROWS = [JOINT_ROW[f"{side}_{end}"] for side, _, _, end in _LIMBS]
 _BENDS = [ANGLE_INDEX[name] for name in _MIDDLE_JOINTS]
 _FORWARDS = np.array([1.0, 1.0, -1.0, -1.0])  # elbows bend to the front, knees to the back
 _LARGEST_BEND = np.array([UPPER[_BENDS[0]], UPPER[_BENDS[1]], -LOWER[_BENDS[2]], -LOWER[_BENDS[3]]])
@@ -48,6 +51,7 @@ _STRAIGHT = 0.004
 # Sines between which an elbow or knee that bends backwards turns from an overstretched into a turned limb.
 _OVERSTRETCHED, _TURNED = 0.17, 0.5
 _TOUCHED = 1e-6  # radians
+_SIDEWAYS, _UPRIGHT = np.array([0.0, 1.0, 0.0]), np.eye(3)
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,7 @@ def joint_angles(
     free = np.empty((people, len(MOVING)))
     free[:, _WAIST] = _waist(measures, places)
     waist = np.clip(free[:, _WAIST], LOWER[_WAIST], UPPER[_WAIST])
-    torso = about(np.array([0.0, 1.0, 0.0]), waist)
+    torso = about(_SIDEWAYS, waist)
     roots, parents = _roots(measures, torso)
 
     reach = _Reach.of(measures, roots, places)
@@ -90,16 +94,14 @@ def joint_angles(
     wanted = np.concatenate([head[:, None], limbs], axis=1)
     balls = np.swapaxes(np.concatenate([torso[:, None], parents], axis=1), -1, -2) @ wanted
     start = before[:, _BALLS]
-    angles = _HINGES.angles(balls, start)
-    limited = _HINGES.limited(angles, balls, start)
-    free[:, _BALLS] = angles
+    free[:, _BALLS], limited = _HINGES.angles(balls, start)
 
     values = np.clip(free, LOWER, UPPER)
     values[:, _BALLS] = limited
     clamped = np.abs(values - free) > _TOUCHED
     clamped[:, _BENDS] |= reach.folded
     ends = _limb_ends(measures, roots, parents, values)
-    return Angles(values, clamped, np.linalg.norm(ends - places[:, _ENDS], axis=-1))
+    return Angles(values, clamped, _lengths(ends - places[:, _ENDS]))
 
 
 @dataclass(frozen=True)
@@ -115,12 +117,10 @@ class _Measures:
 
     @classmethod
     def of(cls, descriptions: Sequence[BodyDescription]) -> _Measures:
-        def places(names: Sequence[str]) -> FloatArray:
-            return np.array([[description.origin(name) for name in names] for description in descriptions])
-
-        trunk, chest = places(["waist", "torso"]), np.array([description.chest for description in descriptions])
-        lengths = [-places(names)[..., 2] for names in (_MIDDLE_JOINTS, _END_JOINTS)]
-        return cls(trunk[:, 0], trunk[:, 1], chest, places(_ROOT_JOINTS), *lengths)
+        origins = np.stack([description.origins for description in descriptions])
+        chest = np.stack([description.chest for description in descriptions])
+        upper, lower = -origins[:, _MIDDLE_ROWS, 2], -origins[:, _END_ROWS, 2]
+        return cls(origins[:, _WAIST_ROW], origins[:, _TORSO_ROW], chest, origins[:, _ROOT_ROWS], upper, lower)
 
 
 @dataclass(frozen=True)
@@ -137,13 +137,13 @@ class _Reach:
         a, b = measures.upper, measures.lower
         to_end = places[:, _ENDS] - roots
         shortest = np.sqrt(a**2 + b**2 + 2 * a * b * np.cos(_LARGEST_BEND))
-        length = np.linalg.norm(to_end, axis=-1)
-        distance = np.clip(length, shortest, a + b)
+        length = _lengths(to_end)
+        distance = np.minimum(np.maximum(length, shortest), a + b)
         line = normalized(to_end)
         along = (a**2 + distance**2 - b**2) / (2 * distance)
         aside = np.sqrt(np.maximum(a**2 - along**2, 0.0))
         to_middle = places[:, _MIDDLES] - roots
-        off = normalized(to_middle - np.sum(to_middle * line, axis=-1, keepdims=True) * line)
+        off = normalized(to_middle - _dot(to_middle, line)[..., None] * line)
         middle = along[..., None] * line + aside[..., None] * off
         return cls(normalized(middle), normalized(distance[..., None] * line - middle), length < shortest)
 
@@ -158,8 +158,9 @@ def _waist(measures: _Measures, places: FloatArray) -> FloatArray:
 
 def _roots(measures: _Measures, torso: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Places `(P, 4, 3)` of shoulders and hips and the rotations `(P, 4, 3, 3)` of their parent links, body axes."""
-    parents = np.stack([torso, torso, *[np.broadcast_to(np.eye(3), torso.shape)] * 2], axis=1)
-    roots = np.array(measures.roots)
+    parents = np.empty((len(torso), len(_LIMBS), 3, 3))
+    parents[:, :2], parents[:, 2:] = torso[:, None], _UPRIGHT
+    roots = measures.roots.copy()
     roots[:, :2] = measures.waist[:, None] + (measures.torso[:, None] + roots[:, :2]) @ np.swapaxes(torso, -1, -2)
     return roots, parents
 
@@ -170,15 +171,15 @@ def _limb_frames(reach: _Reach, fronts: FloatArray) -> tuple[FloatArray, FloatAr
     `fronts (P, 4, 3)`: where the front of SMPL-X's upper arms and thighs points; it says how a straight limb is rolled.
     """
     down, lower = reach.upper, reach.lower
-    front = normalized(fronts - np.sum(fronts * down, axis=-1, keepdims=True) * down)
+    front = normalized(fronts - _dot(fronts, down)[..., None] * down)
     side = cross(down, front)
-    ahead = np.sum(lower * front, axis=-1) * _FORWARDS
-    aside = np.sum(lower * side, axis=-1)
+    ahead = _dot(lower, front) * _FORWARDS
+    aside = _dot(lower, side)
     bent = np.hypot(ahead, aside)
-    turned = np.clip((bent - _OVERSTRETCHED) / (_TURNED - _OVERSTRETCHED), 0.0, 1.0)
+    turned = np.minimum(np.maximum((bent - _OVERSTRETCHED) / (_TURNED - _OVERSTRETCHED), 0.0), 1.0)
     weight = np.where(ahead < 0, (2 * turned - 1) * ahead, ahead) + _STRAIGHT
     to = normalized((weight * _FORWARDS)[..., None] * front + aside[..., None] * side)
-    bends = np.arctan2(np.sum(lower * to, axis=-1), np.sum(lower * down, axis=-1))
+    bends = np.arctan2(_dot(lower, to), _dot(lower, down))
     x = to * _FORWARDS[:, None]
     return np.stack([x, cross(-down, x), -down], axis=-1), bends
 
@@ -189,3 +190,13 @@ def _limb_ends(measures: _Measures, roots: FloatArray, parents: FloatArray, valu
     bend = values[:, _BENDS] * _FORWARDS
     lower = upper @ np.stack([np.sin(bend) * _FORWARDS, np.zeros_like(bend), -np.cos(bend)], axis=-1)[..., None]
     return np.asarray(roots - measures.upper[..., None] * upper[..., 2] + measures.lower[..., None] * lower[..., 0])
+
+
+def _dot(a: FloatArray, b: FloatArray) -> FloatArray:
+    """Scalar products `(...)` of `(..., 3)`."""
+    return np.asarray(np.einsum("...i,...i->...", a, b))
+
+
+def _lengths(vectors: FloatArray) -> FloatArray:
+    """`(...)` of `(..., 3)`."""
+    return np.sqrt(_dot(vectors, vectors))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 from xml.etree import ElementTree
 
@@ -83,12 +84,19 @@ LOWER, UPPER = (np.array([getattr(joint, side) for joint in MOVING]) for side in
 
 _MOVING_ROWS = [i for i, joint in enumerate(JOINTS) if joint.axis is not None]
 _AXES = np.array([joint.axis for joint in MOVING])
-_JOINT_ROW = {joint.name: i for i, joint in enumerate(JOINTS)}
+JOINT_ROW: dict[str, int] = {joint.name: i for i, joint in enumerate(JOINTS)}  # in BodyDescription.origins
 _AT = {joint.name: JOINT_INDEX[joint.at] for joint in JOINTS if joint.at}
 _HIPS = [JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]]
 _SHOULDERS = [JOINT_INDEX["left_shoulder"], JOINT_INDEX["right_shoulder"]]
 CHEST = [JOINT_INDEX[name] for name in ("neck", "left_collar", "right_collar")]
-_SEGMENTS = (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
+_ARMS = [(f"{side}_y_shoulder", f"{side}_elbow", f"{side}_wrist") for side in ("l", "r")]
+_LEGS = [(f"{side}_y_hip", f"{side}_knee", f"{side}_ankle") for side in ("l", "r")]
+_ARM_ROWS, _LEG_ROWS = ([JOINT_ROW[limb[0]] for limb in limbs] for limbs in (_ARMS, _LEGS))
+_ARM_PLACES, _LEG_PLACES = ([_AT[limb[0]] for limb in limbs] for limbs in (_ARMS, _LEGS))
+# Upper and lower parts of limbs: from, to, and the row of the joint at the far end.
+_BONES = [bone for limb in (*_ARMS, *_LEGS) for bone in pairwise(limb)]
+_BONE_PLACES = np.array([[_AT[near], _AT[far]] for near, far in _BONES]).T
+_BONE_ROWS = [JOINT_ROW[far] for _, far in _BONES]
 # What viewers show of links: a cylinder along the link to a joint's place and its radius; "": a ball. Metres.
 _SHAPES = {
     "head": ("", 0.10),
@@ -109,30 +117,29 @@ class BodyDescription:
     chest: FloatArray  # (3, 3) neck and collars in the link `waist`: what moves with the chest alone
 
     @classmethod
-    def from_rest(cls, rest_joints: FloatArray) -> BodyDescription:
-        """From SMPL-X's joints at rest `(55, 3)`, metres, template axes (x left, y up, z front)."""
-        places = (rest_joints - rest_joints[_HIPS].mean(axis=0)) @ JOINT_FROM_REP
-        torso = places[_SHOULDERS].mean(axis=0)
-        origins = np.zeros((len(JOINTS), 3))
-        waist = places[_AT["waist"]]
-        origins[_JOINT_ROW["waist"]] = waist
-        origins[_JOINT_ROW["torso"]] = torso - waist
-        origins[_JOINT_ROW["r_head"]] = places[_AT["r_head"]] - torso
-        for side in ("l", "r"):
-            for (root, middle, end), parent in zip(_SEGMENTS, (torso, np.zeros(3)), strict=True):
-                first, second, third = (_AT[f"{side}_{name}"] for name in (f"y_{root}", middle, end))
-                origins[_JOINT_ROW[f"{side}_y_{root}"]] = places[first] - parent
-                origins[_JOINT_ROW[f"{side}_{middle}"], 2] = -np.linalg.norm(places[second] - places[first])
-                origins[_JOINT_ROW[f"{side}_{end}"], 2] = -np.linalg.norm(places[third] - places[second])
-        return cls(origins, places[CHEST] - waist)
+    def from_rest(cls, rest_joints: FloatArray) -> list[BodyDescription]:
+        """Of `P` people, from SMPL-X's joints at rest `(P, 55, 3)`, metres, template axes (x left, y up, z front)."""
+        places = (rest_joints - rest_joints[:, _HIPS].mean(axis=1, keepdims=True)) @ JOINT_FROM_REP
+        waist, torso = places[:, _AT["waist"]], places[:, _SHOULDERS].mean(axis=1)
+        origins = np.zeros((len(places), len(JOINTS), 3))
+        origins[:, JOINT_ROW["waist"]] = waist
+        origins[:, JOINT_ROW["torso"]] = torso - waist
+        origins[:, JOINT_ROW["r_head"]] = places[:, _AT["r_head"]] - torso
+        origins[:, _ARM_ROWS] = places[:, _ARM_PLACES] - torso[:, None]
+        origins[:, _LEG_ROWS] = places[:, _LEG_PLACES]
+        bones = places[:, _BONE_PLACES[1]] - places[:, _BONE_PLACES[0]]
+        origins[:, _BONE_ROWS, 2] = -np.sqrt(np.einsum("pji,pji->pj", bones, bones))
+        chests = places[:, CHEST] - waist[:, None]
+        return [cls(*both) for both in zip(origins, chests, strict=True)]
 
     def origin(self, joint: str) -> FloatArray:
         """`(3,)` metres in the parent link."""
-        return np.asarray(self.origins[_JOINT_ROW[joint]])
+        return np.asarray(self.origins[JOINT_ROW[joint]])
 
     def differs(self, other: BodyDescription, metres: float) -> bool:
         """Whether any joint sits elsewhere by more than `metres`."""
-        return bool(np.linalg.norm(self.origins - other.origins, axis=1).max() > metres)
+        offsets = self.origins - other.origins
+        return bool(np.einsum("ji,ji->j", offsets, offsets).max() > metres**2)
 
     def urdf(self, person_id: str) -> str:
         """The model as URDF; every link and joint carries the suffix `_<person_id>`."""
@@ -184,4 +191,4 @@ def link_transforms(descriptions: Sequence[BodyDescription], angles: FloatArray)
     quaternions[..., 3] = 1.0
     quaternions[:, _MOVING_ROWS, :3] = np.sin(angles / 2)[..., None] * _AXES
     quaternions[:, _MOVING_ROWS, 3] = np.cos(angles / 2)
-    return np.array([description.origins for description in descriptions]).reshape(-1, len(JOINTS), 3), quaternions
+    return np.stack([description.origins for description in descriptions]), quaternions

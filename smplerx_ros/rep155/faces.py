@@ -45,15 +45,17 @@ def face_box(person: Person, optical_from_face: FloatArray, origin: FloatArray, 
 
     A face is seen where the backbone found it, it does not look away, and its box reaches into the image.
     """
-    towards = -origin / max(float(np.linalg.norm(origin)), 1e-9)
-    away = origin[2] <= 0 or float(optical_from_face[:, 0] @ towards) < _LARGEST_TURN
-    if away or not person.params.estimated & Estimated.JAW_POSE:
+    if not person.params.estimated & Estimated.JAW_POSE:
+        return None
+    towards = -float(optical_from_face[:, 0] @ origin)
+    if origin[2] <= 0 or towards < _LARGEST_TURN * float(origin @ origin) ** 0.5:
         return None
     points = person.face_landmarks
     if points is None:
         points = camera.project(origin + _FACE_EXTENT @ optical_from_face.T)
-    low, high = points.min(axis=0), points.max(axis=0)
-    inside = (low < (camera.width, camera.height)).all() and (high > 0).all()  # false for NaN
-    if not inside or not (low < high).all():
+    left, top = points.min(axis=0).tolist()
+    right, bottom = points.max(axis=0).tolist()
+    inside = left < camera.width and top < camera.height and right > 0 and bottom > 0  # false for NaN
+    if not inside or not (left < right and top < bottom):
         return None
-    return Box(float(low[0]), float(low[1]), float(high[0]), float(high[1]), person.score)
+    return Box(left, top, right, bottom, person.score)

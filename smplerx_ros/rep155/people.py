@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..body import BodyModel
 from ..geometry.camera import Camera
-from ..types import Box, Estimated, Person, SmplxParams
+from ..types import Box, Estimated, Person
 from .axes import body_frames, face_frames, gaze_rotations
 from .decomposition import Angles, joint_angles
 from .description import MOVING, BodyDescription
@@ -74,7 +74,8 @@ class BodyTracker:
     def update(self, people: Sequence[Person], optical_from_joint: FloatArray, camera: Camera) -> Bodies:
         """The people, at least one, that `camera` sees, with their joints' rotations `(P, 55, 3, 3)`."""
         joints = np.stack([person.joints for person in people]).astype(np.float64)
-        measured = [self._described(person, rest) for person, rest in zip(people, self._rest(people), strict=True)]
+        described = BodyDescription.from_rest(self._rest(people))
+        measured = [self._described(person, new) for person, new in zip(people, described, strict=True)]
         descriptions = tuple(description for description, _ in measured)
         known = [self._memory.get(person.id) for person in people]
         before = np.array([memory.angles if memory else np.zeros(len(MOVING)) for memory in known])
@@ -102,11 +103,10 @@ class BodyTracker:
             self._memory.pop(identity, None)
 
     def _rest(self, people: Sequence[Person]) -> FloatArray:
-        params = SmplxParams.stack([person.params for person in people])
-        return self._body.rest_joints(params.betas, params.expression)
+        betas, expressions = (np.stack([getattr(p.params, name) for p in people]) for name in ("betas", "expression"))
+        return self._body.rest_joints(betas, expressions)
 
-    def _described(self, person: Person, rest: FloatArray) -> tuple[BodyDescription, bool]:
-        description = BodyDescription.from_rest(rest)
+    def _described(self, person: Person, description: BodyDescription) -> tuple[BodyDescription, bool]:
         known = self._memory.get(person.id)
         if known is not None and not description.differs(known.description, _NEW_MEASURES):
             return known.description, False

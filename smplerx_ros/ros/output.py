@@ -8,6 +8,8 @@ from importlib.util import find_spec
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -20,7 +22,7 @@ from ..body import BodyModel
 from ..body.placement import Placement
 from ..errors import InputError
 from ..msg import PersonArray
-from ..types import SmplxParams
+from ..types import Person, SmplxParams
 from ..viewer.overlay import draw_people
 from .image import message_from_image
 from .markers import MarkerWriter
@@ -181,7 +183,7 @@ class Output:
         parts: list[Transforms] = []
         rotations = None
         if people.people and ((tf and options.joints) or self._rep155):
-            rotations = self._body.transforms(SmplxParams.stack([person.params for person in people.people]))[0]
+            rotations = self._rotations(people.people)
         if rotations is not None and tf and options.joints:
             parts.append(joint_transforms(people.people, rotations, camera, options.joints))
         if self._rep155 is not None:
@@ -190,6 +192,13 @@ class Output:
                 parts.append(rep155_transforms(bodies, camera, links=options.rep155_links))
         if parts:
             self._tf_publisher.publish(self._transforms.message(parts, header.stamp))
+
+    def _rotations(self, people: Sequence[Person]) -> NDArray[Any]:
+        """`(P, 55, 3, 3)` optical_from_joint; estimators that tell none leave it to the body model."""
+        known = [person.rotations for person in people if person.rotations is not None]
+        if len(known) == len(people):
+            return np.stack(known)
+        return self._body.transforms(SmplxParams.stack([person.params for person in people]))[0]
 
     def _detections(self) -> Any:
         if find_spec("vision_msgs") is None:

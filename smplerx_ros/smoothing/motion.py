@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from .velocity import VelocityEstimator
 FloatArray = NDArray[np.floating[Any]]
 
 VELOCITY_JOINTS = tuple(JOINT_INDEX[name] for name in ("pelvis", "left_wrist", "right_wrist"))
+_VELOCITY_ROWS = np.array(VELOCITY_JOINTS)
 
 
 class Motion:
@@ -33,13 +34,15 @@ class Motion:
         else:
             self._smoother.update(smoothing)
 
-    def smoothed(self, person: str, params: SmplxParams, stamp_ns: int) -> SmplxParams:
-        """The person's parameters (unbatched), filtered."""
-        return params if self._smoother is None else self._smoother.smooth(person, params, stamp_ns)
+    def smoothed(
+        self, people: Sequence[str], params: Sequence[SmplxParams], stamps_ns: Sequence[int]
+    ) -> Sequence[SmplxParams]:
+        """The people's parameters (unbatched), filtered."""
+        return params if self._smoother is None else self._smoother.smooth(people, params, stamps_ns)
 
     def velocities(self, person: str, joints: FloatArray, stamp_ns: int) -> FloatArray:
         """`(3, 3)` m/s of the VELOCITY_JOINTS of `joints (>= 55, 3)` metres."""
-        return self._velocities.update(person, joints[list(VELOCITY_JOINTS)], stamp_ns)
+        return self._velocities.update(person, joints[_VELOCITY_ROWS], stamp_ns)
 
     def forget(self, people: Collection[str]) -> None:
         """Drop people who have left."""

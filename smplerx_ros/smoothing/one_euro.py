@@ -5,8 +5,9 @@ Casiez, Roussel, Vogel: 1 Euro filter, CHI 2012. A low pass whose cutoff frequen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,61 +31,69 @@ class Cutoff:
     per_speed: float
 
 
-class VectorFilter:
-    """Values `(..., n)`, each row filtered by the speed of the whole row."""
+class Vectors(NamedTuple):
+    """Values `(..., n)` in groups, each filtered by the speed of the whole group. What is NaN begins anew."""
 
-    def __init__(self, cutoff: Cutoff) -> None:
-        self.cutoff = cutoff
-        self._state: tuple[FloatArray, FloatArray, FloatArray] | None = None  # filtered, raw, velocity
+    filtered: FloatArray
+    raw: FloatArray
+    velocity: FloatArray  # 1/s
 
-    def __call__(self, value: FloatArray, seconds: float) -> FloatArray:
-        """The filtered value, `seconds` (> 0) after the one before; the first passes through."""
-        if self._state is None:
-            self._state = value, value, np.zeros_like(value)
-            return value
-        filtered, raw, velocity = self._state
+    @classmethod
+    def begin(cls, value: FloatArray) -> Vectors:
+        """The first value passes through."""
+        return cls(value, value, np.zeros_like(value))
+
+    def followed_by(
+        self, value: FloatArray, seconds: FloatArray | float, cutoffs: Sequence[Cutoff], sizes: Sequence[int]
+    ) -> Vectors:
+        """The state `seconds` (> 0; scalar or `(..., 1)`) later; `cutoffs` of groups of `sizes` neighbours."""
+        new = np.isnan(self.filtered)
+        filtered, raw = np.where(new, value, self.filtered), np.where(new, value, self.raw)
+        velocity = np.where(new, 0.0, self.velocity)
         velocity = velocity + smoothing_factor(_SPEED_CUTOFF, seconds) * ((value - raw) / seconds - velocity)
-        speed = np.linalg.norm(velocity, axis=-1, keepdims=True)
-        share = smoothing_factor(self.cutoff.least + self.cutoff.per_speed * speed, seconds)
-        filtered = np.asarray(filtered + share * (value - filtered))
-        self._state = filtered, value, velocity
-        return filtered
+        starts = np.cumsum([0, *sizes[:-1]])
+        speed = np.sqrt(np.add.reduceat(velocity * velocity, starts, axis=-1))
+        least, per_speed = (np.array([getattr(cutoff, name) for cutoff in cutoffs]) for name in ("least", "per_speed"))
+        share = np.repeat(smoothing_factor(least + per_speed * speed, seconds), sizes, axis=-1)
+        return Vectors(filtered + share * (value - filtered), value, velocity)
 
 
-class RotationFilter:
-    """Rotations `(n, 3, 3)`, each along its shortest way: no jump at half a turn.
+class Rotations(NamedTuple):
+    """Rotations `(..., 3, 3)`, each along its shortest way: no jump at half a turn.
 
     Beyond the paper: speeds below `_STILL_SPEED` are noise and raise no cutoff, so that rest is steadier; and what the
     output lags behind for more than `_STILL_LAG` raises it, so that slow turns are not held back for it.
     """
 
-    def __init__(self, cutoff: Cutoff) -> None:
-        self.cutoff = cutoff
-        # Filtered and raw rotations; velocity (n, 3) rad/s; low-passed lag (n, 3) rad.
-        self._state: tuple[FloatArray, FloatArray, FloatArray, FloatArray] | None = None
+    filtered: FloatArray
+    raw: FloatArray
+    velocity: FloatArray  # (..., 3) rad/s
+    lag: FloatArray  # (..., 3) rad, low-passed
 
-    def __call__(self, value: FloatArray, seconds: float) -> FloatArray:
-        """The filtered rotations, `seconds` (> 0) after those before; the first pass through."""
-        if self._state is None:
-            none = np.zeros(value.shape[:-1])
-            self._state = value, value, none, none
-            return value
-        filtered, raw, velocity, lag = self._state
-        turn, behind = rotvec_from_matrix(np.swapaxes(np.stack([raw, filtered]), -1, -2) @ value)
-        velocity = velocity + smoothing_factor(_SPEED_CUTOFF, seconds) * (turn / seconds - velocity)
-        lag = lag + smoothing_factor(_LAG_CUTOFF, seconds) * (behind - lag)
-        cutoff = self.cutoff.least + self.cutoff.per_speed * _beyond(velocity, _STILL_SPEED)
-        share = smoothing_factor(cutoff + _PER_LAG * _beyond(lag, _STILL_LAG), seconds)
-        filtered = np.asarray(filtered @ matrix_from_rotvec(share * behind))
-        self._state = filtered, value, velocity, lag
-        return filtered
+    @classmethod
+    def begin(cls, value: FloatArray) -> Rotations:
+        """The first value passes through."""
+        none = np.zeros(value.shape[:-1])
+        return cls(value, value, none, none)
+
+    def followed_by(self, value: FloatArray, seconds: FloatArray | float, cutoff: Cutoff) -> Rotations:
+        """The state `seconds` (> 0; scalar or `(..., 1)`) later."""
+        turn, behind = rotvec_from_matrix(np.stack([self.raw, self.filtered]).swapaxes(-1, -2) @ value)
+        velocity = self.velocity + smoothing_factor(_SPEED_CUTOFF, seconds) * (turn / seconds - self.velocity)
+        lag = self.lag + smoothing_factor(_LAG_CUTOFF, seconds) * (behind - self.lag)
+        cutoffs = (
+            cutoff.least + cutoff.per_speed * _beyond(velocity, _STILL_SPEED) + _PER_LAG * _beyond(lag, _STILL_LAG)
+        )
+        turned = matrix_from_rotvec(smoothing_factor(cutoffs, seconds) * behind)
+        return Rotations(self.filtered @ turned, value, velocity, lag)
 
 
 def _beyond(vectors: FloatArray, least: float) -> FloatArray:
     """`(..., 1)` by how much the length of `(..., n)` exceeds `least`."""
-    return np.asarray(np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True) - least, 0.0))
+    lengths = np.sqrt(np.einsum("...i,...i->...", vectors, vectors))[..., None]
+    return np.asarray(np.maximum(lengths - least, 0.0))
 
 
-def smoothing_factor(cutoff: FloatArray | float, seconds: float) -> Any:
+def smoothing_factor(cutoff: FloatArray | float, seconds: FloatArray | float) -> Any:
     """Share of a new value in the output of a first-order low pass of `cutoff` Hz sampled every `seconds`."""
     return 1 / (1 + 1 / (2 * np.pi * cutoff * seconds))

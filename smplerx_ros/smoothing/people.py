@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
-from ..types import SmplxParams
-from .one_euro import Cutoff, RotationFilter, VectorFilter
+from ..types import PARAM_SIZES, PARAM_SLICES, SmplxParams
+from .one_euro import Cutoff, Rotations, Vectors
 
 FloatArray = NDArray[np.floating[Any]]
+State = TypeVar("State", Rotations, Vectors)
 
 LONGEST_GAP_NS = 500_000_000  # after that the last pose says nothing of the next
-_ROTATIONS = ("global_orient", "body_pose", "left_hand_pose", "right_hand_pose", "jaw_pose", "leye_pose", "reye_pose")
+# In `SmplxParams.flat`: all axis-angle vectors, betas with expression, and the place.
+_ROTATIONS = slice(0, PARAM_SLICES["reye_pose"].stop)
+_SHAPES = slice(PARAM_SLICES["betas"].start, PARAM_SLICES["expression"].stop)
+_TRANSL = PARAM_SLICES["transl"]
+_SIZES = (2, 1, PARAM_SIZES["betas"], PARAM_SIZES["expression"])  # of what is filtered together, ray and distance first
 # Places are filtered as image ray (x/z, y/z) and logarithm of the distance: distance is what one camera knows least.
 _RAY = Cutoff(least=8.0, per_speed=100.0)
 _SHAPE = Cutoff(least=0.2, per_speed=0.0)
@@ -33,16 +38,13 @@ class SmoothingOptions:
     distance: Cutoff = _DISTANCE
 
 
-@dataclass
-class _Filters:
-    """One person's."""
+@dataclass(frozen=True)
+class _State:
+    """One person's filters at `stamp_ns`."""
 
-    rotation: RotationFilter
-    distance: VectorFilter
-    ray: VectorFilter = field(default_factory=lambda: VectorFilter(_RAY))
-    betas: VectorFilter = field(default_factory=lambda: VectorFilter(_SHAPE))
-    expression: VectorFilter = field(default_factory=lambda: VectorFilter(_EXPRESSION))
-    stamp_ns: int = 0
+    stamp_ns: int
+    rotations: Rotations  # (55, 3, 3)
+    values: Vectors  # (23,)
 
 
 class PeopleSmoother:
@@ -50,23 +52,41 @@ class PeopleSmoother:
 
     def __init__(self, options: SmoothingOptions) -> None:
         self._options = options
-        self._people: dict[str, _Filters] = {}
+        self._people: dict[str, _State] = {}
 
     def update(self, options: SmoothingOptions) -> None:
         """Other cutoffs from now on; filters keep their state."""
         self._options = options
-        for filters in self._people.values():
-            filters.rotation.cutoff, filters.distance.cutoff = options.rotation, options.distance
 
-    def smooth(self, person: str, params: SmplxParams, stamp_ns: int) -> SmplxParams:
-        """Smoothed parameters of one person (unbatched) at `stamp_ns`; what is NaN stays NaN."""
-        filters = self._people.get(person)
-        elapsed = 0 if filters is None else stamp_ns - filters.stamp_ns
-        if filters is None or not 0 < elapsed <= LONGEST_GAP_NS:
-            filters = _Filters(RotationFilter(self._options.rotation), VectorFilter(self._options.distance))
-            self._people[person], elapsed = filters, 1
-        filters.stamp_ns = stamp_ns
-        return _smoothed(filters, params, elapsed * 1e-9)
+    def smooth(
+        self, people: Sequence[str], params: Sequence[SmplxParams], stamps_ns: Sequence[int]
+    ) -> list[SmplxParams]:
+        """Smoothed parameters (unbatched) of people at their images' times; what is NaN stays NaN."""
+        if not people:
+            return []
+        flat = np.stack([one.flat for one in params]).astype(np.float64)
+        vectors = flat[:, _ROTATIONS].reshape(len(people), -1, 3)
+        known = np.isfinite(vectors).all(axis=-1, keepdims=True)
+        matrices = matrix_from_rotvec(np.where(known, vectors, 0.0))
+        places = _rays(flat[:, _TRANSL])
+        values = np.concatenate([places, flat[:, _SHAPES]], axis=1)
+        before = [
+            self._recent(person, stamp) or _State(stamp - 1, Rotations.begin(turns), Vectors.begin(numbers))
+            for person, stamp, turns, numbers in zip(people, stamps_ns, matrices, values, strict=True)
+        ]
+        seconds = 1e-9 * np.array([[stamp - state.stamp_ns] for stamp, state in zip(stamps_ns, before, strict=True)])
+        cutoffs = (_RAY, self._options.distance, _SHAPE, _EXPRESSION)
+        turned = _joined([state.rotations for state in before]).followed_by(
+            matrices, seconds[..., None], self._options.rotation
+        )
+        moved = _joined([state.values for state in before]).followed_by(values, seconds, cutoffs, _SIZES)
+        for i, person in enumerate(people):
+            self._people[person] = _State(stamps_ns[i], _row(turned, i), _row(moved, i))
+        flat[:, _ROTATIONS] = np.where(known, rotvec_from_matrix(turned.filtered), np.nan).reshape(len(people), -1)
+        flat[:, _SHAPES] = moved.filtered[:, 3:]
+        ahead = flat[:, _TRANSL.stop - 1] > 0
+        flat[ahead, _TRANSL] = _places(moved.filtered[ahead, :3])
+        return [SmplxParams.from_flat(row, one.estimated) for row, one in zip(flat, params, strict=True)]
 
     def forget(self, people: Collection[str]) -> None:
         """Drop the filters of people who have left."""
@@ -77,26 +97,29 @@ class PeopleSmoother:
         """Forget everybody."""
         self._people.clear()
 
-
-def _smoothed(filters: _Filters, params: SmplxParams, seconds: float) -> SmplxParams:
-    vectors = np.concatenate([getattr(params, name) for name in _ROTATIONS]).reshape(-1, 3)
-    known = np.isfinite(vectors).all(axis=-1, keepdims=True)
-    turned = filters.rotation(matrix_from_rotvec(np.where(known, vectors, 0.0)), seconds)
-    flat = np.where(known, rotvec_from_matrix(turned), np.nan).reshape(-1)
-    ends = np.cumsum([getattr(params, name).size for name in _ROTATIONS])[:-1]
-    rotations: dict[str, Any] = dict(zip(_ROTATIONS, np.split(flat, ends), strict=True))
-    return replace(
-        params,
-        **rotations,
-        transl=_place(filters, params.transl.astype(np.float64), seconds),
-        betas=filters.betas(params.betas.astype(np.float64), seconds),
-        expression=filters.expression(params.expression.astype(np.float64), seconds),
-    )
+    def _recent(self, person: str, stamp_ns: int) -> _State | None:
+        """The person's filters, unless too old or from the future."""
+        state = self._people.get(person)
+        return state if state is not None and 0 < stamp_ns - state.stamp_ns <= LONGEST_GAP_NS else None
 
 
-def _place(filters: _Filters, transl: FloatArray, seconds: float) -> FloatArray:
-    """Filtered translation; one behind the camera passes as it is."""
-    if not transl[2] > 0:
-        return transl
-    distance = np.exp(filters.distance(np.log(transl[2:]), seconds))
-    return np.asarray(np.append(filters.ray(transl[:2] / transl[2], seconds), 1.0) * distance)
+def _joined(states: Sequence[State]) -> State:
+    """One state of all people."""
+    return type(states[0])(*map(np.stack, zip(*states, strict=True)))
+
+
+def _row(state: State, index: int) -> State:
+    """The state of one of the people."""
+    return type(state)(*(part[index] for part in state))
+
+
+def _rays(transl: FloatArray) -> FloatArray:
+    """Places `(P, 3)` as ray and logarithm of the distance; NaN behind the camera: such a place passes as it is."""
+    depth = np.where(transl[:, 2:] > 0, transl[:, 2:], np.nan)
+    return np.concatenate([transl[:, :2] / depth, np.log(depth)], axis=1)
+
+
+def _places(rays: FloatArray) -> FloatArray:
+    """The inverse of `_rays`."""
+    depth = np.exp(rays[:, 2:])
+    return np.concatenate([rays[:, :2] * depth, depth], axis=1)

@@ -26,7 +26,7 @@ SKELETON[8], SKELETON[11] = (0.45, 0.5, 1.0), (0.55, 0.5, 1.0)  # right hip, lef
 LANDMARKS = np.full((70, 3), 0.5)
 LANDMARKS[8] = (0.5, 0.3, 1.0)  # chin
 LANDMARKS[27] = (0.5, 0.2, 1.0)  # sellion
-URDF = BodyDescription.from_rest(load_body().joint_template).urdf(BODY)
+URDF = BodyDescription.from_rest(load_body().joint_template[None])[0].urdf(BODY)
 _TYPES = {
     "roi": "hri_msgs/msg/NormalizedRegionOfInterest2D",
     "cropped": "sensor_msgs/msg/Image",

@@ -29,7 +29,7 @@ SAME = {  # links and the SMPL-X joints that they are
 
 def solved(params: SmplxParams, before: np.ndarray | None = None):  # type: ignore[no-untyped-def]
     rotations, joints = BODY.transforms(params)
-    descriptions = [BodyDescription.from_rest(rest) for rest in BODY.rest_joints(params.betas, params.expression)]
+    descriptions = BodyDescription.from_rest(BODY.rest_joints(params.betas, params.expression))
     return rotations, joints, descriptions, joint_angles(descriptions, rotations, joints, before)
 
 
@@ -170,7 +170,7 @@ def test_a_hanging_arm_does_not_turn_with_every_tremor() -> None:
     before, turns = np.zeros((1, 1, 3)), []
     for sideways, forwards in rng.normal(0, 0.0003, (50, 2)):
         rotation = Rotation.from_rotvec([sideways, forwards, 0.0]).as_matrix()[None, None]
-        before = hinges.angles(rotation, before)
+        before, _ = hinges.angles(rotation, before)
         turns.append(before[0, 0, 0])
         np.testing.assert_allclose(hinges.rotations(before), rotation, atol=0.003)
     assert np.ptp(turns) < 0.3
@@ -182,7 +182,7 @@ def test_hinges_give_rotations_back(given_angles: tuple[float, float, float]) ->
     axes = np.array([[[0.0, 0.0, -1.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]])
     hinges = Hinges(axes, np.array([[-1.7, -1.1, -4.2]]), np.array([[2.5, 3.9, 4.2]]))
     rotation = hinges.rotations(np.array([[given_angles]]))
-    angles = hinges.angles(rotation, np.zeros((1, 1, 3)))
+    angles, _ = hinges.angles(rotation, np.zeros((1, 1, 3)))
     np.testing.assert_allclose(hinges.rotations(angles), rotation, atol=0.004)
     assert (angles[..., :2] >= hinges.lower[:, :2] - 1e-5).all()
     assert (angles[..., :2] <= hinges.upper[:, :2] + 1e-5).all()
@@ -190,13 +190,13 @@ def test_hinges_give_rotations_back(given_angles: tuple[float, float, float]) ->
 
 def test_a_description_tells_when_measures_changed() -> None:
     rest = BODY.joint_template
-    one = BodyDescription.from_rest(rest)
-    assert not one.differs(BodyDescription.from_rest(rest * 1.001), 0.005)
-    assert one.differs(BodyDescription.from_rest(rest * 1.05), 0.005)
+    one, like, taller = BodyDescription.from_rest(np.stack([rest, rest * 1.001, rest * 1.05]))
+    assert not one.differs(like, 0.005)
+    assert one.differs(taller, 0.005)
 
 
 def test_people_do_not_share_angles() -> None:
     params = human_poses(4, 5, trunk=True)
     together = solved(params)[3].values
     alone = np.concatenate([solved(SmplxParams.stack([params[i]]))[3].values for i in range(5)])
-    np.testing.assert_allclose(together, alone, atol=1e-9)
+    np.testing.assert_allclose(together, alone, atol=1e-6)  # a stretched limb bends by the root of rounding errors

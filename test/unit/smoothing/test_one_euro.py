@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 import numpy as np
 import pytest
 
 from smplerx_ros.geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
-from smplerx_ros.smoothing.one_euro import Cutoff, RotationFilter, VectorFilter
+from smplerx_ros.smoothing.one_euro import Cutoff, Rotations, Vectors
 from smplerx_ros.smoothing.people import SmoothingOptions
 
 RATE = 30.0
@@ -17,8 +17,11 @@ ROTATION = SmoothingOptions().rotation
 
 def filtered(rotvecs: np.ndarray, rate: float = RATE) -> np.ndarray:
     """Axis-angle of one rotation over time `(T, 3)`, filtered with the defaults."""
-    one = RotationFilter(ROTATION)
-    return np.array([rotvec_from_matrix(one(matrix_from_rotvec(value[None]), 1 / rate))[0] for value in rotvecs])
+    values = matrix_from_rotvec(rotvecs)
+    states = accumulate(
+        values[1:], lambda s, v: s.followed_by(v, 1 / rate, ROTATION), initial=Rotations.begin(values[0])
+    )
+    return rotvec_from_matrix(np.array([state.filtered for state in states]))
 
 
 def jitter(rotvecs: np.ndarray) -> float:
@@ -59,12 +62,10 @@ def test_a_wave_keeps_its_amplitude_and_lags_little(rate, amplitude, noise):
 
 
 def test_other_cutoffs_take_effect_without_a_jump():
-    one, value = RotationFilter(ROTATION), matrix_from_rotvec(np.zeros((1, 3)))
-    one(value, 1 / RATE)
-    before = one(matrix_from_rotvec([[0, 0.02, 0]]), 1 / RATE)
-    one.cutoff = Cutoff(0.1, 0.0)
-    after = one(matrix_from_rotvec([[0, 0.02, 0]]), 1 / RATE)
-    assert 0 < np.linalg.norm(rotvec_from_matrix(before[0].T @ after[0])) < 0.001
+    state = Rotations.begin(matrix_from_rotvec(np.zeros(3)))
+    before = state.followed_by(matrix_from_rotvec([0, 0.02, 0]), 1 / RATE, ROTATION)
+    after = before.followed_by(matrix_from_rotvec([0, 0.02, 0]), 1 / RATE, Cutoff(0.1, 0.0))
+    assert 0 < np.linalg.norm(rotvec_from_matrix(before.filtered.T @ after.filtered)) < 0.001
 
 
 def test_half_a_turn_is_passed_without_a_jump():
@@ -78,15 +79,22 @@ def test_half_a_turn_is_passed_without_a_jump():
 
 
 def test_the_first_value_and_constants_pass_through():
-    one = VectorFilter(Cutoff(1.0, 0.0))
     value = np.array([1.0, -2.0])
+    state = Vectors.begin(value)
     for _ in range(5):
-        np.testing.assert_allclose(one(value, 0.1), value)
+        np.testing.assert_allclose(state.filtered, value)
+        state = state.followed_by(value, 0.1, [Cutoff(1.0, 0.0)], [2])
 
 
 def test_a_fixed_cutoff_is_a_first_order_low_pass():
-    one = VectorFilter(Cutoff(1.0, 0.0))
-    one(np.zeros(1), 0.001)
+    state = Vectors.begin(np.zeros(1))
     for _ in range(159):  # 0.159 s: the time constant of 1 Hz
-        out = one(np.ones(1), 0.001)
-    assert out[0] == pytest.approx(1 - np.exp(-1), abs=0.01)
+        state = state.followed_by(np.ones(1), 0.001, [Cutoff(1.0, 0.0)], [1])
+    assert state.filtered[0] == pytest.approx(1 - np.exp(-1), abs=0.01)
+
+
+def test_groups_are_filtered_by_their_own_speed():
+    state = Vectors.begin(np.zeros(3)).followed_by(
+        np.array([1.0, 0, 1]), 0.1, [Cutoff(1.0, 5.0), Cutoff(1.0, 0.0)], [2, 1]
+    )
+    assert state.filtered[0] > state.filtered[2] > 0 == state.filtered[1]

@@ -19,16 +19,20 @@ def params(x: float) -> SmplxParams:
     return replace(SmplxParams.rest(), **values | {"transl": np.array([x, 0.0, 4.0])})
 
 
+def smooth(smoother: PeopleSmoother, person: str, one: SmplxParams, stamp_ns: int) -> SmplxParams:
+    return smoother.smooth([person], [one], [stamp_ns])[0]
+
+
 @pytest.fixture
 def smoother() -> PeopleSmoother:
     return PeopleSmoother(SmoothingOptions())
 
 
 def test_a_step_is_followed_slowly_and_by_its_own_person_only(smoother):
-    smoother.smooth("p1", params(0), FRAME_NS)
-    smoother.smooth("p2", params(1), FRAME_NS)
-    first = smoother.smooth("p1", params(0.2), 2 * FRAME_NS)
-    second = smoother.smooth("p2", params(1), 2 * FRAME_NS)
+    smooth(smoother, "p1", params(0), FRAME_NS)
+    smooth(smoother, "p2", params(1), FRAME_NS)
+    first = smooth(smoother, "p1", params(0.2), 2 * FRAME_NS)
+    second = smooth(smoother, "p2", params(1), 2 * FRAME_NS)
     assert 0 < first.body_pose[0] < 0.02
     assert 0 < first.betas[0] < 0.001
     np.testing.assert_allclose(second.body_pose, params(1).body_pose, atol=1e-6)
@@ -36,25 +40,51 @@ def test_a_step_is_followed_slowly_and_by_its_own_person_only(smoother):
 
 @pytest.mark.parametrize("stamp", [FRAME_NS, 0, FRAME_NS + LONGEST_GAP_NS + 1], ids=["same stamp", "back", "gap"])
 def test_a_jump_in_time_starts_anew(smoother, stamp):
-    smoother.smooth("p1", params(0), FRAME_NS)
-    out = smoother.smooth("p1", params(1), stamp)
+    smooth(smoother, "p1", params(0), FRAME_NS)
+    out = smooth(smoother, "p1", params(1), stamp)
     np.testing.assert_allclose(out.body_pose, params(1).body_pose, atol=1e-6)
     np.testing.assert_allclose(out.transl, params(1).transl, atol=1e-6)
 
 
 def test_who_was_forgotten_starts_anew(smoother):
-    smoother.smooth("p1", params(0), FRAME_NS)
+    smooth(smoother, "p1", params(0), FRAME_NS)
     smoother.forget(["p1", "nobody"])
-    np.testing.assert_allclose(smoother.smooth("p1", params(1), 2 * FRAME_NS).jaw_pose, params(1).jaw_pose, atol=1e-6)
+    np.testing.assert_allclose(smooth(smoother, "p1", params(1), 2 * FRAME_NS).jaw_pose, params(1).jaw_pose, atol=1e-6)
 
 
 def test_eyes_that_are_not_known_stay_unknown_and_come_back(smoother):
     unknown = replace(params(0), leye_pose=np.full(3, np.nan))
-    assert np.isnan(smoother.smooth("p1", unknown, FRAME_NS).leye_pose).all()
-    out = smoother.smooth("p1", params(1), 2 * FRAME_NS)
+    assert np.isnan(smooth(smoother, "p1", unknown, FRAME_NS).leye_pose).all()
+    out = smooth(smoother, "p1", params(1), 2 * FRAME_NS)
     assert np.isfinite(out.leye_pose).all()
     assert np.isfinite(out.body_pose).all()
-    assert np.isnan(smoother.smooth("p1", unknown, 3 * FRAME_NS).leye_pose).all()
+    assert np.isnan(smooth(smoother, "p1", unknown, 3 * FRAME_NS).leye_pose).all()
+
+
+def test_together_is_as_each_alone():
+    """People of other ages in one call, somebody new among them: nobody sees the others."""
+    together, apart = PeopleSmoother(SmoothingOptions()), PeopleSmoother(SmoothingOptions())
+    frames = [
+        {"a": (params(0.1), 10), "b": (params(0.2), 10)},
+        {"a": (params(0.3), 20)},
+        {"b": (params(0.5), 31), "c": (params(0.4), 30), "a": (params(0.2), 30)},
+        {"c": (params(0.6), 40), "a": (replace(params(0.1), leye_pose=np.full(3, np.nan)), 40)},
+    ]
+    for frame in frames:
+        ids, given = list(frame), list(frame.values())
+        stamps = [stamp * 1_000_000 for _, stamp in given]
+        ours = together.smooth(ids, [one for one, _ in given], stamps)
+        theirs = [smooth(apart, *one) for one in zip(ids, [one for one, _ in given], stamps, strict=True)]
+        for a, b in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(a.flat, b.flat)
+
+
+def test_a_place_behind_the_camera_passes_and_is_forgotten(smoother):
+    smooth(smoother, "p1", params(0), FRAME_NS)
+    behind = replace(params(0), transl=np.array([1.0, 0.0, -1.0]))
+    np.testing.assert_array_equal(smooth(smoother, "p1", behind, 2 * FRAME_NS).transl, behind.transl)
+    np.testing.assert_allclose(smooth(smoother, "p1", params(1), 3 * FRAME_NS).transl, params(1).transl, atol=1e-6)
+    assert 0 < smooth(smoother, "p1", params(0), 4 * FRAME_NS).transl[0] < 1
 
 
 def test_distance_is_steadied_more_than_direction(smoother):
@@ -62,7 +92,7 @@ def test_distance_is_steadied_more_than_direction(smoother):
     places = np.array([0.5, 0.2, 4.0]) * (1 + rng.normal(0, 0.02, (300, 1)))
     out = np.array(
         [
-            smoother.smooth("p1", replace(params(0), transl=place), (k + 1) * FRAME_NS).transl
+            smooth(smoother, "p1", replace(params(0), transl=place), (k + 1) * FRAME_NS).transl
             for k, place in enumerate(places)
         ]
     )
@@ -102,7 +132,7 @@ def test_velocity_of_a_walking_root_with_smoothing(smoother):
     velocities, speed = VelocityEstimator(), np.array([1.2, 0.0, 0.3])
     for k in range(60):
         at = np.array([-1.0, 0.2, 4.0]) + speed * k * FRAME_NS * 1e-9
-        out = smoother.smooth("p1", replace(params(0), transl=at), (k + 1) * FRAME_NS)
+        out = smooth(smoother, "p1", replace(params(0), transl=at), (k + 1) * FRAME_NS)
         found = velocities.update("p1", out.transl[None].astype(float), (k + 1) * FRAME_NS)[0]
         if k > 30:
             assert np.linalg.norm(found - speed) < 0.1 * np.linalg.norm(speed)

@@ -32,7 +32,7 @@ def test_what_comes_out_is_finite(frames: list[tuple[float, int, int, float]]) -
             body_pose=np.tile(turn, 21),
             transl=np.array([0, 0, distance], np.float32),
         )
-        smooth = motion.smoothed("p1", params, stamp)
+        smooth = motion.smoothed(["p1"], [params], [stamp])[0]
         for name in PARAM_SIZES:
             assert np.isfinite(getattr(smooth, name)).all(), name
         velocities = motion.velocities("p1", np.full((55, 3), distance), stamp)
@@ -44,5 +44,6 @@ def test_a_half_turn_is_kept_on_its_side() -> None:
     motion = Motion(OPTIONS)
     for k in range(20):
         turn = np.array([0, np.pi - 1e-3, 0], np.float32) * (-1) ** k
-        smooth = motion.smoothed("p1", replace(SmplxParams.rest(), global_orient=turn), k * 33_000_000)
+        seen = replace(SmplxParams.rest(), global_orient=turn)
+        smooth = motion.smoothed(["p1"], [seen], [k * 33_000_000])[0]
         assert abs(np.linalg.norm(smooth.global_orient) - np.pi) < 0.01
