@@ -13,8 +13,8 @@ RgbImage = NDArray[np.uint8]
 
 def normalized_box(box: Box, width: int, height: int) -> tuple[float, float, float, float]:
     """x0, y0, x1, y1 of the box inside a `width` x `height` image, as shares of it in 0..1; empty outside."""
-    x0, x1 = (np.clip([box.x0, box.x1], 0, width) / width).tolist()
-    y0, y1 = (np.clip([box.y0, box.y1], 0, height) / height).tolist()
+    x0, x1 = (float(min(max(edge, 0.0), width) / width) for edge in (box.x0, box.x1))
+    y0, y1 = (float(min(max(edge, 0.0), height) / height) for edge in (box.y0, box.y1))
     return x0, y0, x1, y1
 
 

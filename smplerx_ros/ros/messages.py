@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import ceil, floor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +10,7 @@ from builtin_interfaces.msg import Duration
 from sensor_msgs.msg import RegionOfInterest
 from std_msgs.msg import Header
 
-from ..msg import Person, PersonArray, SmplxParams, StageTime
+from ..msg import Person, PersonArray, StageTime
 from ..types import PARAM_SIZES, Box
 from ..types import Person as PersonData
 
@@ -17,8 +18,14 @@ if TYPE_CHECKING:
     from ..estimator import People
 
 
-def person_array(people: People, header: Header) -> PersonArray:
-    """The message for one image; `header` is the image's."""
+def person_array(people: People, header: Header, pool: list[Person] | None = None) -> PersonArray:
+    """The message for one image; `header` is the image's.
+
+    `pool`: messages of people to be used again and added to, since making them costs most; then the message is valid
+    until the next call.
+    """
+    pool = [] if pool is None else pool
+    pool += [Person() for _ in range(len(people.people) - len(pool))]
     known, assumed = PersonArray.CAMERA_SOURCE_CAMERA_INFO, PersonArray.CAMERA_SOURCE_DEFAULT_FOV
     height, width = people.frame.image.shape[:2]
     return PersonArray(
@@ -28,7 +35,7 @@ def person_array(people: People, header: Header) -> PersonArray:
         runtime=people.runtime,
         camera_source=known if people.camera.calibrated else assumed,
         stages=[StageTime(name=name, duration=_duration(s)) for name, s in people.stage_seconds.items()],
-        people=[_person(person, width, height) for person in people.people],
+        people=[_filled(*both, width, height) for both in zip(pool, people.people, strict=False)],
         left_out=people.left_out,
         degraded=people.degraded,
     )
@@ -36,14 +43,17 @@ def person_array(people: People, header: Header) -> PersonArray:
 
 def region_of_interest(box: Box, width: int, height: int) -> RegionOfInterest:
     """Whole pixels that `box` touches inside a `width` x `height` image; 0x0 where it lies outside."""
-    x0, x1 = np.clip([np.floor(box.x0), np.ceil(box.x1)], 0, width).astype(int).tolist()
-    y0, y1 = np.clip([np.floor(box.y0), np.ceil(box.y1)], 0, height).astype(int).tolist()
+    x0, x1 = (min(max(edge, 0), width) for edge in (floor(box.x0), ceil(box.x1)))
+    y0, y1 = (min(max(edge, 0), height) for edge in (floor(box.y0), ceil(box.y1)))
     return RegionOfInterest(x_offset=x0, y_offset=y0, width=x1 - x0, height=y1 - y0)
 
 
-def _person(person: PersonData, width: int, height: int) -> Person:
-    message = Person(id=person.id, score=float(person.score), box=region_of_interest(person.box, width, height))
-    message.params = _params(person)
+def _filled(message: Person, person: PersonData, width: int, height: int) -> Person:
+    message.id, message.score = person.id, float(person.score)
+    message.box = region_of_interest(person.box, width, height)
+    message.params.estimated = int(person.params.estimated)
+    for name in PARAM_SIZES:
+        setattr(message.params, name, getattr(person.params, name))
     for point, (x, y, z) in zip(message.joints, person.joints.tolist(), strict=True):
         point.x, point.y, point.z = x, y, z
     message.joints_image = np.asarray(person.joints_image, np.float32).ravel()
@@ -52,13 +62,6 @@ def _person(person: PersonData, width: int, height: int) -> Person:
     for name in ("root_velocity", "left_wrist_velocity", "right_wrist_velocity"):
         vector = getattr(message, name)
         vector.x, vector.y, vector.z = getattr(person, name).tolist()
-    return message
-
-
-def _params(person: PersonData) -> SmplxParams:
-    message = SmplxParams(estimated=int(person.params.estimated))
-    for name in PARAM_SIZES:
-        setattr(message, name, getattr(person.params, name))
     return message
 
 

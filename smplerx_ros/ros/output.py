@@ -21,6 +21,7 @@ from visualization_msgs.msg import MarkerArray
 from ..body import BodyModel
 from ..body.placement import Placement
 from ..errors import InputError
+from ..msg import Person as PersonMessage
 from ..msg import PersonArray
 from ..types import Person, SmplxParams
 from ..viewer.overlay import draw_people
@@ -87,6 +88,7 @@ class Output:
         self._target = TargetFrame(node, target) if target else None
         self._rep155 = Rep155.create(node, body) if config["rep155"] else None
         self._transforms = TransformWriter()
+        self._person_messages: list[PersonMessage] = []
         self._people_publisher = self._publisher(PersonArray, "~/people", RESULTS_DEPTH)
         self._tf_publisher = self._publisher(TFMessage, "/tf", TF_DEPTH)
         self._marker_publisher = self._publisher(MarkerArray, "~/markers", RESULTS_DEPTH)
@@ -158,7 +160,8 @@ class Output:
             return None, error
 
     def _publish_people(self, people: People, header: Header, placement: Placement | None) -> None:
-        self._people_publisher.publish(person_array(*self._placed(people, header, placement)))
+        people, header = self._placed(people, header, placement)
+        self._people_publisher.publish(person_array(people, header, self._person_messages))
 
     def _publish_markers(
         self, people: People, header: Header, placement: Placement | None, options: OutputOptions
@@ -191,7 +194,7 @@ class Output:
             if bodies is not None and tf and options.rep155_tf:
                 parts.append(rep155_transforms(bodies, camera, links=options.rep155_links))
         if parts:
-            self._tf_publisher.publish(self._transforms.message(parts, header.stamp))
+            self._tf_publisher.publish(self._transforms.serialized(parts, header.stamp))
 
     def _rotations(self, people: Sequence[Person]) -> NDArray[Any]:
         """`(P, 55, 3, 3)` optical_from_joint; estimators that tell none leave it to the body model."""

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
 from fake_estimator import make_person, random_params
+from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rclpy.serialization import deserialize_message, serialize_message
 from scipy.spatial.transform import Rotation
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
@@ -33,7 +35,7 @@ def message_of(
 ) -> TFMessage:
     rotations = BODY.transforms(SmplxParams.stack([person.params for person in people]))[0]
     part = joint_transforms(people, rotations, header.frame_id, chosen)
-    return (writer or TransformWriter()).message([part], header.stamp)
+    return deserialize_message((writer or TransformWriter()).serialized([part], header.stamp), TFMessage)
 
 
 @settings(deadline=None, max_examples=30)
@@ -92,4 +94,27 @@ def test_the_next_frame_does_not_keep_the_last() -> None:
     fewer = message_of(people[2:], later, writer=writer)
     assert fewer == message_of(people[2:], later)
     assert len(fewer.transforms) == 55
-    assert writer.message([], HEADER.stamp).transforms == []
+    assert deserialize_message(writer.serialized([], HEADER.stamp), TFMessage).transforms == []
+
+
+@pytest.mark.parametrize("camera", ["", "c", "cam", "camera_optical", "kamera_grün"])
+@pytest.mark.parametrize("ids", [("p1",), ("p1", "p22", "p333", "p4444")])
+@pytest.mark.parametrize("sec", [0, 1_700_000_000, -5])
+def test_the_bytes_are_rclpys(camera: str, ids: tuple[str, ...], sec: int) -> None:
+    people = [make_person(BODY, CAMERA, random_params(n), name) for n, name in enumerate(ids)]
+    rotations = BODY.transforms(SmplxParams.stack([person.params for person in people]))[0]
+    part, stamp = joint_transforms(people, rotations, camera), Time(sec=sec, nanosec=999_999_999)
+    written = TransformWriter().serialized([part, part], stamp)
+    frames, values = part.frames * 2, np.tile(np.column_stack([part.translations, part.quaternions]), (2, 1)).tolist()
+    expected = TFMessage(
+        transforms=[
+            TransformStamped(
+                header=Header(stamp=stamp, frame_id=parent),
+                child_frame_id=child,
+                transform=Transform(translation=Vector3(x=x, y=y, z=z), rotation=Quaternion(x=qx, y=qy, z=qz, w=qw)),
+            )
+            for (parent, child), (x, y, z, qx, qy, qz, qw) in zip(frames, values, strict=True)
+        ]
+    )
+    assert deserialize_message(written, TFMessage) == expected
+    assert len(written) == len(serialize_message(expected))  # whose padding is whatever lay in memory
