@@ -171,9 +171,9 @@ class Tracker:
 
         Of two bodies at one place it is the one less expected there.
         """
-        if not found:
-            return {}
         everybody = [*found, *(name for name, track in self._tracks.items() if track.lost and name not in found)]
+        if not found or len(everybody) < 2:
+            return {}
         places = [found.get(name) or self._tracks[name].motion.box for name in everybody]
         bodies = np.array([box.xyxy for box in found.values()])
         surprise = np.stack([self._tracks[name].motion.surprise(bodies) for name in everybody])
