@@ -31,13 +31,13 @@ def body_frames(optical_from_joint: FloatArray, joints: FloatArray) -> tuple[Flo
 
     Takes rotations `(P, 55, 3, 3)` and positions `(P, 55, 3)` of SMPL-X's joints, optical frame.
     """
-    return optical_from_joint[:, _PELVIS] @ JOINT_FROM_REP, joints[:, _HIPS].mean(axis=1)
+    return optical_from_joint[:, _PELVIS] @ JOINT_FROM_REP, _middle(joints, _HIPS)
 
 
 def face_frames(optical_from_joint: FloatArray, joints: FloatArray) -> tuple[FloatArray, FloatArray]:
     """`face_<id>`: rotations `(P, 3, 3)` optical_from_face and origins `(P, 3)` at the sellion, metres."""
     rotations = optical_from_joint[:, _HEAD] @ JOINT_FROM_REP
-    return rotations, joints[:, _EYES].mean(axis=1) + _SELLION_BEFORE_EYES * rotations[:, :, 0]
+    return rotations, _middle(joints, _EYES) + _SELLION_BEFORE_EYES * rotations[:, :, 0]
 
 
 def gaze_rotations(optical_from_joint: FloatArray, eyes_known: NDArray[np.bool_]) -> FloatArray:
@@ -46,8 +46,13 @@ def gaze_rotations(optical_from_joint: FloatArray, eyes_known: NDArray[np.bool_]
     The gaze is the mean of both eyes' where `eyes_known (P,)`, else straight out of the face.
     """
     face_from_optical = np.swapaxes(optical_from_joint[:, _HEAD] @ JOINT_FROM_REP, -1, -2)
-    fronts = optical_from_joint[:, _EYES][..., 2].mean(axis=1)
+    fronts = _middle(optical_from_joint[..., 2], _EYES)
     looks = np.einsum("pij,pj->pi", face_from_optical, normalized(fronts))
     ahead = np.where(eyes_known[:, None], looks, [1.0, 0.0, 0.0])
     right = normalized(cross(ahead, [0.0, 0.0, 1.0]))
     return np.stack([right, cross(ahead, right), ahead], axis=-1)
+
+
+def _middle(values: FloatArray, pair: list[int]) -> FloatArray:
+    """`(P, 3)` midway between two of `values (P, n, 3)`; for so few `mean` takes three times as long."""
+    return np.asarray((values[:, pair[0]] + values[:, pair[1]]) / 2)

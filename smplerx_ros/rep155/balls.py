@@ -17,7 +17,6 @@ FloatArray = NDArray[np.floating[Any]]
 # it costs at most this many radians of direction.
 _SINGULAR = 0.003
 _VIOLATION = 1e6  # weight of radians outside the limits against radians of motion
-_UNIT = np.eye(3)
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class Hinges:
 
     def rotations(self, angles: FloatArray) -> FloatArray:
         """`(P, K, 3, 3)` of `angles (P, K, 3)`."""
-        turns = about(self.axes, angles)
+        turns = self._axes.turned(angles)
         return np.asarray(turns[:, :, 0] @ turns[:, :, 1] @ turns[:, :, 2])
 
     def angles(self, rotations: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -71,6 +70,10 @@ class Hinges:
         inside = (roll >= self.lower[:, 2]) & (roll <= self.upper[:, 2])
         roll = np.where(inside, roll, _near(roll, self._middle[:, 2]))
         return np.stack([turn, lift, roll], axis=-1)
+
+    @cached_property
+    def _axes(self) -> Axes:
+        return Axes.of(self.axes)
 
     @cached_property
     def _middle(self) -> FloatArray:
@@ -122,11 +125,24 @@ class _Seen:
         return np.asarray(np.arctan2(second_turned - aside_turned, second_kept + aside_kept))
 
 
-def about(axes: FloatArray, angles: FloatArray) -> FloatArray:
-    """Rotations `(..., 3, 3)` about unit `axes (..., 3)` by `angles (...)`, radians (Rodrigues' formula)."""
-    cosine, sine = np.cos(angles)[..., None, None], np.sin(angles)[..., None, None]
-    outer = axes[..., :, None] * axes[..., None, :]
-    return np.asarray(outer + cosine * (_UNIT - outer) + sine * skew(axes))
+@dataclass(frozen=True)
+class Axes:
+    """Unit axes `(...)` to turn about, and what Rodrigues' formula makes of them beforehand, each `(..., 3, 3)`."""
+
+    kept: FloatArray
+    swung: FloatArray
+    crossed: FloatArray
+
+    @classmethod
+    def of(cls, axes: FloatArray) -> Axes:
+        """Of `axes (..., 3)`."""
+        kept = axes[..., :, None] * axes[..., None, :]
+        return cls(kept, np.eye(3) - kept, skew(axes))
+
+    def turned(self, angles: FloatArray) -> FloatArray:
+        """Rotations `(..., 3, 3)` by `angles (...)`, radians."""
+        wide = angles[..., None, None]
+        return np.asarray(self.kept + np.cos(wide) * self.swung + np.sin(wide) * self.crossed)
 
 
 def _near(angles: FloatArray, reference: FloatArray) -> FloatArray:

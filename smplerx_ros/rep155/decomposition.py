@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ..body.skeleton import JOINT_INDEX
 from ..geometry.rotations import cross, normalized
 from .axes import JOINT_FROM_REP, body_frames
-from .balls import Hinges, about
+from .balls import Axes, Hinges
 from .description import ANGLE_INDEX, CHEST, JOINT_ROW, LOWER, MOVING, UPPER, BodyDescription
 
 FloatArray = NDArray[np.floating[Any]]
@@ -51,7 +51,7 @@ _STRAIGHT = 0.004
 # Sines between which an elbow or knee that bends backwards turns from an overstretched into a turned limb.
 _OVERSTRETCHED, _TURNED = 0.17, 0.5
 _TOUCHED = 1e-6  # radians
-_SIDEWAYS, _UPRIGHT = np.array([0.0, 1.0, 0.0]), np.eye(3)
+_SIDEWAYS, _UPRIGHT = Axes.of(np.array([0.0, 1.0, 0.0])), np.eye(3)
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def joint_angles(
     free = np.empty((people, len(MOVING)))
     free[:, _WAIST] = _waist(measures, places)
     waist = np.clip(free[:, _WAIST], LOWER[_WAIST], UPPER[_WAIST])
-    torso = about(_SIDEWAYS, waist)
+    torso = _SIDEWAYS.turned(waist)
     roots, parents = _roots(measures, torso)
 
     reach = _Reach.of(measures, roots, places)

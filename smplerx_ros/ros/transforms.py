@@ -38,6 +38,7 @@ class Transforms:
     quaternions: FloatArray
 
 
+@lru_cache(maxsize=8)
 def joints_of(*, body: bool, hands: bool, face: bool) -> frozenset[int]:
     """The SMPL-X joints of these groups: body 22, hands 30, face (jaw and eyes) 3."""
     groups = ((body, _ALL - _HANDS - _FACE), (hands, _HANDS), (face, _FACE))
