@@ -72,9 +72,12 @@ def rotation_between(a: ArrayLike, b: ArrayLike) -> FloatArray:
     cosine = np.sum(a_unit * b_unit, axis=-1)[..., None, None]
     turn = skew(axis)
     near = np.eye(3) + turn + turn @ turn / np.maximum(1 + cosine, 1e-9)
+    opposite = cosine < -1 + 1e-9
+    if not opposite.any():
+        return np.asarray(near)
     normal = normalized(cross(a_unit, np.eye(3)[np.argmin(np.abs(a_unit), axis=-1)]))
     half_turn = 2 * normal[..., :, None] * normal[..., None, :] - np.eye(3)
-    return np.where(cosine < -1 + 1e-9, half_turn, near)
+    return np.where(opposite, half_turn, near)
 
 
 def right_jacobian_inverse(rotvec: ArrayLike) -> FloatArray:
@@ -100,10 +103,10 @@ def cross(a: ArrayLike, b: ArrayLike) -> FloatArray:
 def skew(vectors: ArrayLike) -> FloatArray:
     """Matrices `(..., 3, 3)` with `skew(v) @ u == cross(v, u)`."""
     v = np.asarray(vectors, dtype=np.float64)
-    zero = np.zeros(v.shape[:-1])
-    x, y, z = v[..., 0], v[..., 1], v[..., 2]
-    rows = [zero, -z, y, z, zero, -x, -y, x, zero]
-    return np.stack(rows, axis=-1).reshape(*v.shape[:-1], 3, 3)
+    matrices = np.zeros((*v.shape, 3))
+    matrices[..., 2, 1], matrices[..., 0, 2], matrices[..., 1, 0] = v[..., 0], v[..., 1], v[..., 2]
+    matrices[..., 1, 2], matrices[..., 2, 0], matrices[..., 0, 1] = -v[..., 0], -v[..., 1], -v[..., 2]
+    return matrices
 
 
 def normalized(vectors: ArrayLike) -> FloatArray:

@@ -40,11 +40,14 @@ _SHOWN_BY: dict[str, tuple[int, ...]] = {
 }
 
 
+_MEANS = np.zeros((NUM_JOINTS, 33))  # confidences of the joints from visibilities
+for _joint, _landmarks in _SHOWN_BY.items():
+    _MEANS[JOINT_INDEX[_joint], list(_landmarks)] = 1 / len(_landmarks)
+
+
 def joint_confidence(person: PersonLandmarks) -> FloatArray:
     """`(55,)` 0..1 per joint."""
-    confidence = np.zeros(NUM_JOINTS)
-    for joint, landmarks in _SHOWN_BY.items():
-        confidence[JOINT_INDEX[joint]] = person.body.visibility[list(landmarks)].mean()
+    confidence = _MEANS @ person.body.visibility
     head = confidence[JOINT_INDEX["head"]]
     confidence[[JOINT_INDEX[n] for n in ("jaw", "left_eye", "right_eye")]] = (
         _UNSEEN * head if person.face is None else person.face.score

@@ -47,8 +47,10 @@ def face_pose(blendshapes: FloatArray, expression_names: tuple[str, ...]) -> Fac
     Axes of the head at rest: x left, y up, z front; so the mouth opens about +x and eyes turn left about +y.
     """
 
+    weights = blendshapes.tolist()  # plain numbers: for so few, NumPy takes longer
+
     def weight(*names: str) -> float:
-        return float(np.mean([blendshapes[BLENDSHAPE_INDEX[name]] for name in names]))
+        return float(sum(weights[BLENDSHAPE_INDEX[name]] for name in names) / len(names))
 
     jaw = np.array([_JAW_OPEN * weight("jawOpen"), _JAW_ASIDE * (weight("jawLeft") - weight("jawRight")), 0.0])
     left = _EYE_ASIDE * (weight("eyeLookOutLeft") - weight("eyeLookInLeft"))

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ..body.model import BodyModel
 from ..body.stature import KNOWN_STATURE_SIGMA, MEAN_STATURE, STATURE_SIGMA
 from ..geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
-from .inverse_kinematics import initial_rotations, placed
+from .inverse_kinematics import InitialPose, placed
 from .points import BodyPoints
 from .pose_prior import PosePrior
 from .refinement import Pose, Refiner, Targets
@@ -20,7 +20,7 @@ from .targets import Sightings, direction_matrix
 
 FloatArray = NDArray[np.floating[Any]]
 
-_FIRST_ITERATIONS, _NEXT_ITERATIONS = 12, 5
+_FIRST_ITERATIONS, _NEXT_ITERATIONS = 12, 8  # at most
 _TURN_ACCELERATION = 50.0  # rad/s^2: standard deviation from joints that go on turning as they did
 _SPEED_MEMORY, _SPEED_DECAY = 0.05, 0.06  # s: over which speeds are averaged, and after which they are not trusted
 _SHAPE_MEMORY = 30  # frames after which a shape is as good as known
@@ -56,6 +56,7 @@ class BodyFitter:
 
     def __init__(self, body: BodyModel, person_height: float | None = None) -> None:
         self.points = BodyPoints.of(body)
+        self._initial = InitialPose(self.points)
         self.refiner = Refiner(self.points, PosePrior.standard(), direction_matrix())
         self._stature = MEAN_STATURE if person_height is None else person_height
         self._stature_sigma = STATURE_SIGMA if person_height is None else KNOWN_STATURE_SIGMA
@@ -79,13 +80,11 @@ class BodyFitter:
             rotation_weight=np.where(known, 1 / (_TURN_ACCELERATION * interval**2), 0.0),
             betas_weight=np.sqrt(np.minimum(frames, _SHAPE_MEMORY)),
         )
-        nearer = self.refiner.costs(targets, expected) < self.refiner.costs(targets, first)
-        start = expected.where(nearer & known, first)
-        return self.refiner.refine(targets, start, _NEXT_ITERATIONS if known.all() else _FIRST_ITERATIONS)
+        return self.refiner.refine(targets, (first, expected), _NEXT_ITERATIONS if known.all() else _FIRST_ITERATIONS)
 
     def _first(self, seen: Sequence[Sightings]) -> Pose:
         """Closed-form poses of the mean shape."""
-        rotations = initial_rotations(self.points, np.stack([s.world for s in seen]))
+        rotations = self._initial.rotations(np.stack([s.world for s in seen]))
         betas = np.zeros((len(seen), 10))
         at_origin = Pose(rotations, np.zeros((len(seen), 3)), betas)
         rays, weights = np.stack([s.rays for s in seen]), np.stack([s.ray_weights for s in seen])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..body.skeleton import JOINT_INDEX, JOINT_NAMES, PARENTS
+from ..body.skeleton import JOINT_INDEX, PARENTS
 from ..geometry.rotations import cross, matrix_from_rotvec, normalized, rotation_between, rotvec_from_matrix
 from .points import NUM_BODY_JOINTS, POINT_INDEX, BodyPoints
 
@@ -20,17 +20,84 @@ FloatArray = NDArray[np.floating[Any]]
 _STRAIGHT = 0.15  # sine of the bend below which a limb's plane is noise
 _CLEARLY_BENT = 0.5
 
+_PARENT_OF = np.maximum(PARENTS[:NUM_BODY_JOINTS], 0)
+_SPINE = [JOINT_INDEX[f"spine{i}"] for i in (1, 2)]
+_CHEST = [JOINT_INDEX[name] for name in ("spine3", "left_collar", "right_collar")]
+_FEET = [JOINT_INDEX[f"{side}_foot"] for side in ("left", "right")]
+# The limbs, both arms and both legs: their joints; the axis about which the lower half bends at rest, forearms to the
+# front and shins to the back; the widest roll in radians; BlazePose's landmarks of shoulder to wrist or hip to ankle.
+_LIMBS = np.array(
+    [
+        [JOINT_INDEX[f"{side}_{part}"] for part in parts]
+        for parts in (("shoulder", "elbow", "wrist"), ("hip", "knee", "ankle"))
+        for side in ("left", "right")
+    ]
+)
+_HINGES = np.array([[0.0, -1.0, 0.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+_MOST_ROLL = np.array([1.9, 1.9, 0.8, 0.8])
+_LIMB_LANDMARKS = np.array([[11, 13, 15], [12, 14, 16], [23, 25, 27], [24, 26, 28]])
+_HEELS, _TOES = [29, 30], [31, 32]
 
-def initial_rotations(points: BodyPoints, world: FloatArray) -> FloatArray:
-    """`(N, 22, 3, 3)` parent_from_joint for landmarks `world (N, 33, 3)` of BlazePose, metres, optical axes."""
-    rest = points.points_rest[..., 0]
-    at = {name: rest[i] for name, i in POINT_INDEX.items()}
-    joint_at = points.joints_rest[..., 0]
-    frames = _trunk(at, world)
-    for side, odd in (("left", 0), ("right", 1)):
-        _arm(frames, joint_at, side, world[:, [11 + odd, 13 + odd, 15 + odd]])
-        _leg(frames, joint_at, at, side, world[:, [23 + odd, 25 + odd, 27 + odd, 29 + odd, 31 + odd]])
-    return _local(frames, len(world))
+
+class InitialPose:
+    """First rotations of the body whose `points` are given."""
+
+    def __init__(self, points: BodyPoints) -> None:
+        at = {name: points.points_rest[i, :, 0] for name, i in POINT_INDEX.items()}
+        ears = (at["left_ear"] + at["right_ear"]) / 2
+        up = (at["left_shoulder"] + at["right_shoulder"] - at["left_hip"] - at["right_hip"]) / 2
+        across = [at[f"left_{part}"] - at[f"right_{part}"] for part in ("hip", "shoulder", "ear")]
+        self._trunk = np.swapaxes(_frame(np.stack(across), np.stack([up, up, at["nose"] - ears])), -1, -2)
+        joints = points.joints_rest[_LIMBS, :, 0]
+        self._upper, self._lower = joints[:, 1] - joints[:, 0], joints[:, 2] - joints[:, 1]  # (4, 3) bones
+        self._soles = np.stack([at[f"{side}_big_toe"] - at[f"{side}_heel"] for side in ("left", "right")])
+
+    def rotations(self, world: FloatArray) -> FloatArray:
+        """`(N, 22, 3, 3)` parent_from_joint for landmarks `world (N, 33, 3)` of BlazePose, metres, optical axes."""
+        frames = np.empty((len(world), NUM_BODY_JOINTS, 3, 3))
+        self._orient_trunk(frames, world)
+        self._orient_limbs(frames, world)
+        rotations = np.swapaxes(frames[:, _PARENT_OF], -1, -2) @ frames
+        rotations[:, 0] = frames[:, 0]
+        rotations[:, _FEET] = np.eye(3)
+        return rotations
+
+    def _orient_trunk(self, frames: FloatArray, world: FloatArray) -> None:
+        """Pelvis, spine, collars, neck and head."""
+        hips, shoulders = (world[:, 23] + world[:, 24]) / 2, (world[:, 11] + world[:, 12]) / 2
+        up, front = shoulders - hips, world[:, 0] - (world[:, 7] + world[:, 8]) / 2
+        across = world[:, [23, 11, 7]] - world[:, [24, 12, 8]]
+        trunk = _frame(across, np.stack([up, up, front], axis=1)) @ self._trunk  # pelvis, chest, head
+        turns = rotvec_from_matrix(np.swapaxes(trunk[:, :2], -1, -2) @ trunk[:, 1:])
+        shares = matrix_from_rotvec(turns[:, [0, 0, 1]] * np.array([1 / 3, 2 / 3, 1 / 2])[:, None])
+        frames[:, JOINT_INDEX["pelvis"]] = trunk[:, 0]
+        frames[:, _SPINE] = trunk[:, :1] @ shares[:, :2]
+        frames[:, _CHEST] = trunk[:, 1:2]
+        frames[:, JOINT_INDEX["neck"]] = trunk[:, 1] @ shares[:, 2]
+        frames[:, JOINT_INDEX["head"]] = trunk[:, 2]
+
+    def _orient_limbs(self, frames: FloatArray, world: FloatArray) -> None:
+        """Shoulders, elbows, wrists, hips, knees and ankles; hands go with the forearms, feet with the ankles."""
+        first, second = self._limbs(frames[:, _PARENT_OF[_LIMBS[:, 0]]], world[:, _LIMB_LANDMARKS])
+        frames[:, _LIMBS[:, 0]], frames[:, _LIMBS[:, 1]] = first, second
+        frames[:, _LIMBS[:2, 2]] = second[:, :2]
+        shins = second[:, 2:]
+        ankles = rotation_between(_turned(shins, self._soles), world[:, _TOES] - world[:, _HEELS]) @ shins
+        frames[:, _LIMBS[2:, 2]] = frames[:, _FEET] = ankles
+
+    def _limbs(self, parents: FloatArray, chains: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Orientations (N, 4, 3, 3) of the upper and lower halves of the limbs with landmarks `chains (N, 4, 3, 3)`."""
+        upper, lower = np.moveaxis(normalized(np.diff(chains, axis=2)), 2, 0)
+        first = rotation_between(_turned(parents, self._upper), upper) @ parents
+        wanted = cross(upper, lower)
+        bend = np.sqrt(np.sum(wanted * wanted, axis=-1))
+        axis = _turned(first, _HINGES)
+        square = normalized(axis - upper * np.sum(axis * upper, axis=-1, keepdims=True))
+        roll = np.arctan2(np.sum(cross(square, wanted) * upper, axis=-1), np.sum(square * wanted, axis=-1))
+        trust = np.clip((bend - _STRAIGHT) / (_CLEARLY_BENT - _STRAIGHT), 0, 1)
+        roll = np.clip(roll, -_MOST_ROLL, _MOST_ROLL) * np.where(np.abs(roll) < 2 * _MOST_ROLL, trust, 0)
+        first = matrix_from_rotvec(upper * roll[..., None]) @ first
+        return first, rotation_between(_turned(first, self._lower), lower) @ first
 
 
 def placed(point_places: FloatArray, rays: FloatArray, weights: FloatArray) -> FloatArray:
@@ -49,70 +116,9 @@ def placed(point_places: FloatArray, rays: FloatArray, weights: FloatArray) -> F
     return np.asarray(np.linalg.solve(transposed @ matrix + 1e-9 * np.eye(3), transposed @ vector)[..., 0])
 
 
-def _trunk(at: dict[str, FloatArray], world: FloatArray) -> dict[str, FloatArray]:
-    """Orientations of pelvis, spine, neck, head and collars by name."""
-    hips, shoulders = (world[:, 23] + world[:, 24]) / 2, (world[:, 11] + world[:, 12]) / 2
-    rest_up = (at["left_shoulder"] + at["right_shoulder"] - at["left_hip"] - at["right_hip"]) / 2
-    up = shoulders - hips
-    pelvis = _turn(at["left_hip"] - at["right_hip"], rest_up, world[:, 23] - world[:, 24], up)
-    chest = _turn(at["left_shoulder"] - at["right_shoulder"], rest_up, world[:, 11] - world[:, 12], up)
-    rest_ears = at["left_ear"] - at["right_ear"]
-    rest_nose = at["nose"] - (at["left_ear"] + at["right_ear"]) / 2
-    head = _turn(rest_ears, rest_nose, world[:, 7] - world[:, 8], world[:, 0] - (world[:, 7] + world[:, 8]) / 2)
-    spine = {f"spine{i}": _between(pelvis, chest, i / 3) for i in (1, 2, 3)}
-    return {
-        "pelvis": pelvis,
-        **spine,
-        "neck": _between(chest, head, 0.5),
-        "head": head,
-        "left_collar": chest,
-        "right_collar": chest,
-    }
-
-
-def _arm(frames: dict[str, FloatArray], at: FloatArray, side: str, chain: FloatArray) -> None:
-    """Shoulder, elbow and wrist from landmarks shoulder, elbow, wrist `(N, 3, 3)`; the forearm bends to the front."""
-    names = [f"{side}_{part}" for part in ("shoulder", "elbow", "wrist")]
-    hinge = np.array([0.0, -1.0 if side == "left" else 1.0, 0.0])
-    frames[names[0]], frames[names[1]] = _limb(
-        frames[f"{side}_collar"], [at[JOINT_INDEX[n]] for n in names], chain, hinge, 1.9
-    )
-    frames[names[2]] = frames[names[1]]
-
-
-def _leg(
-    frames: dict[str, FloatArray], at: FloatArray, points: dict[str, FloatArray], side: str, chain: FloatArray
-) -> None:
-    """Hip, knee, ankle and foot from landmarks hip, knee, ankle, heel, toe `(N, 5, 3)`; the knee bends to the back."""
-    names = [f"{side}_{part}" for part in ("hip", "knee", "ankle")]
-    frames[names[0]], shin = _limb(
-        frames["pelvis"], [at[JOINT_INDEX[n]] for n in names], chain[:, :3], np.array([1.0, 0.0, 0.0]), 0.8
-    )
-    sole = points[f"{side}_big_toe"] - points[f"{side}_heel"]
-    frames[names[1]] = shin
-    frames[names[2]] = rotation_between(shin @ sole, chain[:, 4] - chain[:, 3]) @ shin
-
-
-def _limb(
-    parent: FloatArray, rest: list[FloatArray], chain: FloatArray, hinge: FloatArray, most: float
-) -> tuple[FloatArray, FloatArray]:
-    """Orientations (N, 3, 3) of the upper and lower half of a limb whose lower half turns about `hinge` at rest."""
-    upper, lower = normalized(chain[:, 1] - chain[:, 0]), normalized(chain[:, 2] - chain[:, 1])
-    first: FloatArray = rotation_between(parent @ (rest[1] - rest[0]), upper) @ parent
-    wanted = cross(upper, lower)
-    bend = np.linalg.norm(wanted, axis=-1)
-    axis = first @ hinge
-    square = normalized(axis - upper * np.sum(axis * upper, axis=-1, keepdims=True))
-    roll = np.arctan2(np.sum(cross(square, wanted) * upper, axis=-1), np.sum(square * wanted, axis=-1))
-    trust = np.clip((bend - _STRAIGHT) / (_CLEARLY_BENT - _STRAIGHT), 0, 1)
-    roll = np.clip(roll, -most, most) * np.where(np.abs(roll) < 2 * most, trust, 0)
-    first = matrix_from_rotvec(upper * roll[:, None]) @ first
-    return first, rotation_between(first @ (rest[2] - rest[1]), lower) @ first
-
-
-def _turn(rest_x: FloatArray, rest_y: FloatArray, x: FloatArray, y: FloatArray) -> FloatArray:
-    """Rotation taking the frame that spans `rest_x, rest_y` to the one of `x, y (N, 3)`."""
-    return _frame(x, y) @ _frame(rest_x, rest_y).T
+def _turned(rotations: FloatArray, vectors: FloatArray) -> FloatArray:
+    """`(N, n, 3)` of `rotations (N, n, 3, 3)` and `vectors (n, 3)`."""
+    return np.asarray((rotations @ vectors[..., None])[..., 0])
 
 
 def _frame(x: FloatArray, y: FloatArray) -> FloatArray:
@@ -120,19 +126,3 @@ def _frame(x: FloatArray, y: FloatArray) -> FloatArray:
     first = normalized(x)
     second = normalized(y - first * np.sum(first * y, axis=-1, keepdims=True))
     return np.stack([first, second, cross(first, second)], axis=-1)
-
-
-def _between(a: FloatArray, b: FloatArray, share: float) -> FloatArray:
-    """Rotation `share` of the way from `a` to `b (N, 3, 3)`."""
-    return a @ matrix_from_rotvec(share * rotvec_from_matrix(np.swapaxes(a, -1, -2) @ b))
-
-
-def _local(frames: dict[str, FloatArray], n: int) -> FloatArray:
-    """parent_from_joint of the oriented joints; the others keep their parent's orientation."""
-    rotations: FloatArray = np.broadcast_to(np.eye(3), (n, NUM_BODY_JOINTS, 3, 3)).copy()
-    for name, frame in frames.items():
-        joint = JOINT_INDEX[name]
-        rotations[:, joint] = frame
-        if joint:
-            rotations[:, joint] = np.swapaxes(frames[JOINT_NAMES[PARENTS[joint]]], -1, -2) @ frame
-    return rotations

@@ -10,14 +10,18 @@ G_i d x (X - P_i), with G_i the joint's orientation and P_i its place (Lynch and
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property, reduce
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
+from ..body.kinematics import LEVELS
 from ..body.skeleton import IS_ANCESTOR, PARENTS
-from ..geometry.rotations import matrix_from_rotvec, right_jacobian_inverse, rotvec_from_matrix, skew
+from ..geometry.rotations import cross, right_jacobian_inverse, skew
 from .points import NUM_BODY_JOINTS, BodyPoints
 from .pose_prior import PosePrior
 
@@ -27,7 +31,14 @@ _IMAGE_CAUCHY = 6.7  # standard deviations beyond which a landmark counts as an 
 _DIRECTION_CAUCHY = 2.0
 _LIMIT_PRECISION = 1 / 0.05**2  # 1/rad^2
 _FIRST_DAMPING = 1e-3
+_SETTLED = 0.1  # gain of a step, in squared standard deviations, after which further steps change nothing that matters
 _LARGEST_TURN = 0.6  # rad a step: beyond, the linearisation says nothing
+# The normal equations are summed in so many parts: OpenBLAS spreads larger products over threads, which wait for each
+# other in busy loops, and on a robot whose cores have other work to do that takes many times as long.
+_PARTS = 3
+_LEVELS = tuple(level[level < NUM_BODY_JOINTS] for level in LEVELS)
+_LEVELS = tuple(level for level in _LEVELS if len(level))
+_PARENT_OF = np.array(PARENTS[:NUM_BODY_JOINTS])
 
 
 @dataclass(frozen=True)
@@ -42,14 +53,6 @@ class Pose:
         """One person of the batch, as a batch of one."""
         one = slice(index, index + 1)
         return Pose(self.rotations[one], self.transl[one], self.betas[one])
-
-    def where(self, condition: NDArray[np.bool_], other: Pose) -> Pose:
-        """This pose where `condition (N,)`, else the other."""
-        return Pose(
-            np.where(condition[:, None, None, None], self.rotations, other.rotations),
-            np.where(condition[:, None], self.transl, other.transl),
-            np.where(condition[:, None], self.betas, other.betas),
-        )
 
 
 @dataclass(frozen=True)
@@ -66,41 +69,79 @@ class Targets:
     rotation_weight: FloatArray  # (N,) 1/rad
     betas_weight: FloatArray  # (N,)
 
+    @cached_property
+    def previous_inverse(self) -> Rotation:
+        """`N * 22` rotations joint_from_parent of the previous pose."""
+        return _rotations(self.previous.rotations).inv()
+
 
 @dataclass(frozen=True)
 class _State:
-    """A pose with its kinematics: orientations, places and points carry a column for each beta's slope."""
+    """A pose with all that its cost depends on."""
 
-    pose: Pose
+    quaternions: FloatArray  # (N, 22, 4) of the pose's rotations
+    rotations: FloatArray  # (N, 22, 3, 3)
+    transl: FloatArray  # (N, 3)
+    betas: FloatArray  # (N, 10)
     orientations: FloatArray  # (N, 22, 3, 3) optical_from_joint
     places: FloatArray  # (N, 22, 3)
     points: FloatArray  # (N, K, 3)
-    point_slopes: FloatArray  # (N, K, 3, 10)
     rotvecs: FloatArray  # (N, F, 3)
     turned: FloatArray  # (N, F, 3) since the previous frame
+    image_errors: FloatArray  # (N, K, 2), in standard deviations
+    units: FloatArray  # (N, D, 3) the body's unit vectors
+    lengths: FloatArray  # (N, D) before they were made unit vectors, metres
+    direction_errors: FloatArray  # (N, D, 3), in standard deviations
     cost: FloatArray  # (N,)
+
+    def where(self, condition: NDArray[np.bool_], other: _State) -> _State:
+        """This state where `condition (N,)`, else the other."""
+        if condition.all():
+            return self
+        pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
+        return _State(*(np.where(condition.reshape(-1, *[1] * (a.ndim - 1)), a, b) for a, b in pairs))
 
 
 class Refiner:
     """Fits poses to targets; `directions (D, K)` combines `POINTS` into the vectors of `Targets.directions`."""
 
     def __init__(self, points: BodyPoints, prior: PosePrior, directions: FloatArray) -> None:
-        self._points = points
+        self._stature = points.stature
         self._prior = prior
         self._directions = directions
-        self._carries = IS_ANCESTOR[np.ix_(points.owners, prior.joints)]  # (K, F)
+        # Bones to the joints and on to the points, each in the frame of the joint that carries it. Their sums over all
+        # joints on the way are the places; the root's own place turns with nothing.
+        rest, owners = points.joints_rest, points.owners
+        self._root = rest[0]  # (3, 11)
+        self._carriers = np.concatenate([np.maximum(_PARENT_OF, 0), owners])
+        self._bones = np.concatenate([rest - rest[np.maximum(_PARENT_OF, 0)], points.points_rest - rest[owners]])
+        on_the_way = IS_ANCESTOR[:NUM_BODY_JOINTS, :NUM_BODY_JOINTS]
+        self._sums = np.block(
+            [
+                [on_the_way, np.zeros((NUM_BODY_JOINTS, len(owners)))],
+                [on_the_way[owners], np.eye(len(owners))],
+            ]
+        ).astype(np.float64)
+        carries = IS_ANCESTOR[np.ix_(owners, prior.joints)]  # (K, F)
+        self._carried = np.repeat(carries, 3, axis=1)[:, None].astype(np.float64)  # (K, 1, 3 F)
+        size, turns = 3 * len(prior.joints) + 13, np.arange(3 * len(prior.joints)).reshape(-1, 3)
+        self._diagonal = np.arange(size) * (size + 1)  # in a flat matrix of the unknowns
+        self._blocks = (turns[:, :, None] * size + turns[:, None, :]).ravel()  # 3x3 of each joint
 
-    def refine(self, targets: Targets, start: Pose, iterations: int) -> Pose:
-        """The best pose found from `start` in at most `iterations` steps."""
-        state = self._evaluate(start, targets)
-        damping: FloatArray = np.full(len(start.transl), _FIRST_DAMPING)
+    def refine(self, targets: Targets, starts: Sequence[Pose], iterations: int) -> Pose:
+        """The best pose found from the best of the `starts` (the first of equals), in so many steps at most."""
+        state = reduce(_better, (self._evaluate(start, targets) for start in starts))
+        damping: FloatArray = np.full(len(state.cost), _FIRST_DAMPING)
+        settled = np.zeros(len(damping), bool)
         for _ in range(iterations):
-            step = self._step(state, targets, damping)
-            trial = self._evaluate(self._moved(state.pose, step), targets)
-            better = trial.cost < state.cost
-            damping = np.where(better, damping * 0.2, damping * 10)
-            state = self._evaluate(trial.pose.where(better, state.pose), targets) if not better.all() else trial
-        return state.pose
+            trial = self._moved(state, self._step(state, targets, damping), targets)
+            gain = state.cost - trial.cost
+            damping = np.where(gain > 0, damping * 0.2, damping * 10)
+            state = _better(state, trial)
+            settled |= (gain > 0) & (gain < _SETTLED)
+            if settled.all():
+                break
+        return Pose(state.rotations, state.transl, state.betas)
 
     def costs(self, targets: Targets, pose: Pose) -> FloatArray:
         """`(N,)` what `refine` minimises."""
@@ -108,129 +149,139 @@ class Refiner:
 
     def places(self, pose: Pose) -> FloatArray:
         """`(N, K, 3)` metres: `POINTS` of the posed body, optical frame."""
-        return self._kinematics(pose)[2][..., 0] + pose.transl[:, None]
+        return self._placed(self.orientations(pose), pose)[:, NUM_BODY_JOINTS:]
 
     def orientations(self, pose: Pose) -> FloatArray:
         """`(N, 22, 3, 3)` optical_from_joint."""
-        return self._kinematics(pose)[0]
+        orientations = pose.rotations.copy()
+        for level in _LEVELS:
+            orientations[:, level] = orientations[:, _PARENT_OF[level]] @ pose.rotations[:, level]
+        return orientations
 
     # ---- forward
-    def _kinematics(self, pose: Pose) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Orientations, places (N, 22, 3, 11), points (N, K, 3, 11) before translation: values, slopes in the betas."""
-        rest, n = self._points.joints_rest, len(pose.transl)
-        orientations = np.empty((n, NUM_BODY_JOINTS, 3, 3))
-        places = np.empty((n, NUM_BODY_JOINTS, 3, 11))
-        orientations[:, 0], places[:, 0] = pose.rotations[:, 0], rest[0]
-        for joint in range(1, NUM_BODY_JOINTS):
-            parent = PARENTS[joint]
-            orientations[:, joint] = orientations[:, parent] @ pose.rotations[:, joint]
-            places[:, joint] = places[:, parent] + orientations[:, parent] @ (rest[joint] - rest[parent])
-        owners = self._points.owners
-        points = places[:, owners] + orientations[:, owners] @ (self._points.points_rest - rest[owners])
-        for array in (places, points):
-            array[..., 0] += np.einsum("nkcb,nb->nkc", array[..., 1:], pose.betas)
-        return orientations, places, points
+    def _placed(self, orientations: FloatArray, pose: Pose) -> FloatArray:
+        """`(N, 22 + K, 3)` metres: joints and points."""
+        bones = self._bones[..., 0] + (self._bones[..., 1:] @ pose.betas.T).transpose(2, 0, 1)
+        turned = (orientations[:, self._carriers] @ bones[..., None])[..., 0]
+        root = self._root[:, 0] + pose.betas @ self._root[:, 1:].T + pose.transl
+        return np.asarray(self._sums @ turned + root[:, None])
+
+    def _point_slopes(self, state: _State) -> FloatArray:
+        """`(N, K, 3, 10)`: how the points move with each beta."""
+        turned = state.orientations[:, self._carriers] @ self._bones[..., 1:]
+        moved = self._sums[NUM_BODY_JOINTS:] @ turned.reshape(len(turned), len(self._sums), -1)
+        return np.asarray(moved.reshape(len(turned), -1, 3, 10) + self._root[:, 1:])
 
     def _evaluate(self, pose: Pose, targets: Targets) -> _State:
-        orientations, places, points = self._kinematics(pose)
-        moving = pose.rotations[:, self._prior.joints]
-        before = targets.previous.rotations[:, self._prior.joints]
-        rotvecs = rotvec_from_matrix(np.stack([moving, np.swapaxes(before, -1, -2) @ moving]))
-        state = _State(
-            pose,
-            orientations,
-            places[..., 0] + pose.transl[:, None],
-            points[..., 0] + pose.transl[:, None],
-            points[..., 1:],
-            rotvecs[0],
-            rotvecs[1],
-            cost=np.zeros(len(pose.transl)),
+        return self._state(_rotations(pose.rotations), pose.transl, pose.betas, targets)
+
+    def _state(self, rotations: Rotation, transl: FloatArray, betas: FloatArray, targets: Targets) -> _State:
+        n, joints = len(transl), self._prior.joints
+        pose = Pose(rotations.as_matrix().reshape(n, NUM_BODY_JOINTS, 3, 3), transl, betas)
+        orientations = self.orientations(pose)
+        placed = self._placed(orientations, pose)
+        points = placed[:, NUM_BODY_JOINTS:]
+        rotvecs = rotations.as_rotvec().reshape(n, NUM_BODY_JOINTS, 3)[:, joints]
+        turned = (targets.previous_inverse * rotations).as_rotvec().reshape(n, NUM_BODY_JOINTS, 3)[:, joints]
+        image = (points[..., :2] / points[..., 2:] - targets.rays) * targets.ray_weights[..., None]
+        vectors = self._directions @ points
+        lengths = np.maximum(np.sqrt(_squared(vectors)), 1e-6)
+        units = vectors / lengths[..., None]
+        direction = (units - targets.directions) * targets.direction_weights[..., None]
+        cost = _cauchy(_squared(image), _IMAGE_CAUCHY).sum(1) + _cauchy(_squared(direction), _DIRECTION_CAUCHY).sum(1)
+        cost += self._prior_cost(rotvecs) + _squared(turned).sum(1) * targets.rotation_weight**2
+        cost += _squared(betas) + _squared(betas - targets.previous.betas) * targets.betas_weight**2
+        cost += self._stature_error(betas, targets) ** 2
+        cost = np.where(points[..., 2].min(1) > 0, cost, np.inf)
+        return _State(
+            quaternions=rotations.as_quat().reshape(n, NUM_BODY_JOINTS, 4),
+            rotations=pose.rotations,
+            transl=transl,
+            betas=betas,
+            orientations=orientations,
+            places=placed[:, :NUM_BODY_JOINTS],
+            points=points,
+            rotvecs=rotvecs,
+            turned=turned,
+            image_errors=image,
+            units=units,
+            lengths=lengths,
+            direction_errors=direction,
+            cost=cost,
         )
-        return replace(state, cost=self._cost(state, targets))
 
-    def _cost(self, state: _State, targets: Targets) -> FloatArray:
-        image = np.sum(self._image_errors(state, targets) ** 2, axis=-1)
-        direction = np.sum(self._direction_errors(state, targets)[0] ** 2, axis=-1)
-        prior, outside = self._prior_errors(state)
-        cost = _cauchy(image, _IMAGE_CAUCHY).sum(1) + _cauchy(direction, _DIRECTION_CAUCHY).sum(1)
-        cost += (prior**2 * self._prior.precision).sum((1, 2)) + (outside**2).sum((1, 2)) * _LIMIT_PRECISION
-        cost += (state.turned**2).sum((1, 2)) * targets.rotation_weight**2
-        betas = state.pose.betas
-        cost += (betas**2).sum(1) + ((betas - targets.previous.betas) ** 2).sum(1) * targets.betas_weight**2
-        return np.where(state.points[..., 2].min(1) > 0, cost + self._stature_error(state, targets) ** 2, np.inf)
+    def _prior_cost(self, rotvecs: FloatArray) -> FloatArray:
+        errors, outside = self._prior_errors(rotvecs)
+        return np.asarray((errors**2 * self._prior.precision + outside**2 * _LIMIT_PRECISION).sum((1, 2)))
 
-    # ---- errors, in standard deviations except for the prior's
-    def _image_errors(self, state: _State, targets: Targets) -> FloatArray:
-        rays = state.points[..., :2] / state.points[..., 2:]
-        return np.asarray((rays - targets.rays) * targets.ray_weights[..., None])
-
-    def _direction_errors(self, state: _State, targets: Targets) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Errors (N, D, 3), unit vectors of the body (N, D, 3) and their lengths in metres (N, D, 1)."""
-        vectors = self._directions @ state.points
-        lengths = np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), 1e-6)
-        units = vectors / lengths
-        return (units - targets.directions) * targets.direction_weights[..., None], units, lengths
-
-    def _prior_errors(self, state: _State) -> tuple[FloatArray, FloatArray]:
+    def _prior_errors(self, rotvecs: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Radians from the mean and beyond the limits, (N, F, 3) each."""
         prior = self._prior
-        return state.rotvecs - prior.mean, state.rotvecs - np.clip(state.rotvecs, prior.low, prior.high)
+        return rotvecs - prior.mean, rotvecs - np.minimum(np.maximum(rotvecs, prior.low), prior.high)
 
-    def _stature_error(self, state: _State, targets: Targets) -> FloatArray:
-        stature = self._points.stature[0] + state.pose.betas @ self._points.stature[1:]
+    def _stature_error(self, betas: FloatArray, targets: Targets) -> FloatArray:
+        """`(N,)`, in standard deviations."""
+        stature = self._stature[0] + betas @ self._stature[1:]
         return np.asarray((stature - targets.stature) * targets.stature_weight)
 
     # ---- one step
     def _step(self, state: _State, targets: Targets, damping: FloatArray) -> FloatArray:
         """`(N, 3 F + 13)`: joint turns, translation, betas."""
         hessian, gradient = self._normal_equations(state, targets)
-        diagonal = np.arange(hessian.shape[-1])
-        hessian[:, diagonal, diagonal] *= 1 + damping[:, None]
-        hessian[:, diagonal, diagonal] += 1e-6
+        flat = hessian.reshape(len(hessian), -1)
+        flat[:, self._diagonal] = flat[:, self._diagonal] * (1 + damping[:, None]) + 1e-6
         return np.asarray(-np.linalg.solve(hessian, gradient[..., None])[..., 0])
 
     def _normal_equations(self, state: _State, targets: Targets) -> tuple[FloatArray, FloatArray]:
         """Gauss-Newton's half Hessian `(N, P, P)` and half gradient `(N, P)` of the cost, P = 3 F + 13."""
         jacobian, errors = self._data_terms(state, targets)
-        transposed = np.swapaxes(jacobian, 1, 2)
-        hessian, gradient = transposed @ jacobian, (transposed @ errors[..., None])[..., 0]
+        transposed = np.swapaxes(jacobian, -1, -2)
+        hessian, gradient = (transposed @ jacobian).sum(1), (transposed @ errors[..., None])[..., 0].sum(1)
         self._add_rotation_priors(state, targets, hessian, gradient)
         self._add_shape_priors(state, targets, hessian, gradient)
         return hessian, gradient
 
     def _data_terms(self, state: _State, targets: Targets) -> tuple[FloatArray, FloatArray]:
-        """Weighted Jacobian (N, R, 3 F + 13) and errors (N, R) of image points and directions."""
-        n, moved = len(state.cost), self._point_jacobian(state)
-        image, (direction, units, lengths) = self._image_errors(state, targets), self._direction_errors(state, targets)
+        """Weighted Jacobian (N, parts, R, 3 F + 13) and errors (N, parts, R) of image points and directions."""
+        moved = self._point_jacobian(state)
+        n, k, _, size = moved.shape
+        d = state.units.shape[1]
+        image, direction = state.image_errors, state.direction_errors
         image_weight = _cauchy_weight(image, _IMAGE_CAUCHY)
         direction_weight = _cauchy_weight(direction, _DIRECTION_CAUCHY)
-        z = state.points[..., 2, None, None]
-        rays = state.points[..., :2, None] / z
-        rays_moved = (moved[:, :, :2] - rays * moved[:, :, 2:]) / z
-        rays_moved *= (image_weight * targets.ray_weights[..., None])[..., None]
-        k, size = moved.shape[1], moved.shape[-1]
-        vectors_moved = (self._directions @ moved.reshape(n, k, -1)).reshape(n, -1, 3, size)
-        along = units[..., None] * np.sum(units[..., None] * vectors_moved, axis=2, keepdims=True)
-        units_moved = (vectors_moved - along) / lengths[..., None]
-        units_moved *= (direction_weight * targets.direction_weights[..., None])[..., None]
-        jacobian = np.concatenate([rays_moved.reshape(n, -1, size), units_moved.reshape(n, -1, size)], axis=1)
-        errors = np.concatenate(
-            [(image * image_weight).reshape(n, -1), (direction * direction_weight).reshape(n, -1)], axis=1
-        )
-        return jacobian, errors
+        rows = -(-(2 * k + 3 * d) // _PARTS) * _PARTS  # the last ones stay zero
+        jacobian, errors = np.zeros((n, rows, size)), np.zeros((n, rows))
+        errors[:, : 2 * k] = (image * image_weight).reshape(n, -1)
+        errors[:, 2 * k : 2 * k + 3 * d] = (direction * direction_weight).reshape(n, -1)
+        depths = state.points[..., 2:]
+        scale = image_weight * targets.ray_weights[..., None] / depths
+        rays = state.points[..., :2] / depths
+        rays_moved = (moved[:, :, :2] - rays[..., None] * moved[:, :, 2:]) * scale[..., None]
+        jacobian[:, : 2 * k] = rays_moved.reshape(n, -1, size)
+        vectors_moved = (self._directions @ moved.reshape(n, k, -1)).reshape(n, d, 3, size)
+        # The part of a vector's motion that is square to it turns the unit vector.
+        square = np.eye(3) - state.units[..., :, None] * state.units[..., None, :]
+        square *= (direction_weight * (targets.direction_weights / state.lengths)[..., None])[..., None]
+        jacobian[:, 2 * k : 2 * k + 3 * d] = (square @ vectors_moved).reshape(n, -1, size)
+        return jacobian.reshape(n, _PARTS, -1, size), errors.reshape(n, _PARTS, -1)
 
     def _point_jacobian(self, state: _State) -> FloatArray:
         """`(N, K, 3, 3 F + 13)`: how each point moves with each unknown."""
         n, k = state.points.shape[:2]
-        joints = self._prior.joints
-        levers = (state.points[:, :, None] - state.places[:, None, joints]) * self._carries[..., None]
-        turns = skew(-levers) @ state.orientations[:, None, joints]  # (N, K, F, 3, 3)
-        shift = np.broadcast_to(np.eye(3), (n, k, 3, 3))
-        return np.concatenate([np.swapaxes(turns, 2, 3).reshape(n, k, 3, -1), shift, state.point_slopes], axis=-1)
+        axes = state.orientations[:, self._prior.joints]  # columns: about which each joint turns
+        about = np.swapaxes(axes, -1, -2)  # (N, F, 3, 3) one axis a row
+        turning = cross(state.places[:, self._prior.joints, None], about)  # d x (X - P) = P x d - X x d
+        size = 3 * axes.shape[1]
+        moved = np.empty((n, k, 3, size + 13))
+        about, turning = (np.swapaxes(part.reshape(n, size, 3), 1, 2)[:, None] for part in (about, turning))
+        moved[..., :size] = (turning - skew(state.points) @ about) * self._carried
+        moved[..., size : size + 3] = np.eye(3)
+        moved[..., size + 3 :] = self._point_slopes(state)
+        return moved
 
     def _add_rotation_priors(self, state: _State, targets: Targets, hessian: FloatArray, gradient: FloatArray) -> None:
         """Prior, limits and previous pose act on each joint alone: 3x3 blocks on the diagonal."""
-        errors, outside = self._prior_errors(state)
+        errors, outside = self._prior_errors(state.rotvecs)
         precision = self._prior.precision + (outside != 0) * _LIMIT_PRECISION
         pull = self._prior.precision * errors + _LIMIT_PRECISION * outside
         slopes = right_jacobian_inverse(state.rotvecs)  # (N, F, 3, 3)
@@ -238,25 +289,39 @@ class Refiner:
         inertia = targets.rotation_weight[:, None, None] ** 2
         blocks = transposed @ (precision[..., None] * slopes) + inertia[..., None] * np.eye(3)
         pulls = (transposed @ pull[..., None])[..., 0] + inertia * state.turned
-        n, f = pulls.shape[:2]
-        rows = np.arange(3 * f).reshape(f, 3)
-        hessian[:, rows[:, :, None], rows[:, None, :]] += blocks
-        gradient[:, : 3 * f] += pulls.reshape(n, -1)
+        n = len(pulls)
+        hessian.reshape(n, -1)[:, self._blocks] += blocks.reshape(n, -1)
+        gradient[:, :-13] += pulls.reshape(n, -1)
 
     def _add_shape_priors(self, state: _State, targets: Targets, hessian: FloatArray, gradient: FloatArray) -> None:
-        slope, betas = self._points.stature[1:], state.pose.betas
+        slope, betas = self._stature[1:], state.betas
         weight, inertia = targets.stature_weight[:, None] ** 2, targets.betas_weight[:, None] ** 2
         hessian[:, -10:, -10:] += weight[..., None] * np.outer(slope, slope) + (1 + inertia)[..., None] * np.eye(10)
         gradient[:, -10:] += betas + inertia * (betas - targets.previous.betas)
-        gradient[:, -10:] += targets.stature_weight[:, None] * self._stature_error(state, targets)[:, None] * slope
+        gradient[:, -10:] += (targets.stature_weight * self._stature_error(betas, targets))[:, None] * slope
 
-    def _moved(self, pose: Pose, step: FloatArray) -> Pose:
-        joints = self._prior.joints
-        turns = step[:, : 3 * len(joints)].reshape(len(step), -1, 3)
-        turns = turns * np.minimum(1, _LARGEST_TURN / np.maximum(np.linalg.norm(turns, axis=-1, keepdims=True), 1e-9))
-        rotations = pose.rotations.copy()
-        rotations[:, joints] = rotations[:, joints] @ matrix_from_rotvec(turns)
-        return Pose(rotations, pose.transl + step[:, -13:-10], pose.betas + step[:, -10:])
+    def _moved(self, state: _State, step: FloatArray, targets: Targets) -> _State:
+        n, joints = len(step), self._prior.joints
+        turns = np.zeros((n, NUM_BODY_JOINTS, 3))
+        turns[:, joints] = step[:, :-13].reshape(n, -1, 3)
+        turns *= np.minimum(1, _LARGEST_TURN / np.maximum(np.sqrt(_squared(turns)), 1e-9))[..., None]
+        rotations = Rotation.from_quat(state.quaternions.reshape(-1, 4)) * Rotation.from_rotvec(turns.reshape(-1, 3))
+        return self._state(rotations, state.transl + step[:, -13:-10], state.betas + step[:, -10:], targets)
+
+
+def _better(state: _State, other: _State) -> _State:
+    """Each person's cheaper state, the first of equals."""
+    return other.where(other.cost < state.cost, state)
+
+
+def _rotations(matrices: FloatArray) -> Rotation:
+    """All matrices `(..., 3, 3)` in one row."""
+    return Rotation.from_matrix(matrices.reshape(-1, 3, 3))
+
+
+def _squared(vectors: FloatArray) -> FloatArray:
+    """Squared lengths `(...)` of vectors `(..., n)`."""
+    return np.asarray(np.einsum("...i,...i->...", vectors, vectors))
 
 
 def _cauchy(squared: FloatArray, scale: float) -> FloatArray:
@@ -266,4 +331,4 @@ def _cauchy(squared: FloatArray, scale: float) -> FloatArray:
 
 def _cauchy_weight(errors: FloatArray, scale: float) -> FloatArray:
     """`(..., 1)` factor on errors `(..., n)` that gives their squares the slope of Cauchy's cost."""
-    return np.asarray(1 / np.sqrt(1 + np.sum(errors**2, axis=-1, keepdims=True) / scale**2))
+    return np.asarray(1 / np.sqrt(1 + _squared(errors)[..., None] / scale**2))

@@ -126,20 +126,23 @@ def _image_points(landmarks: PersonLandmarks, visible: FloatArray) -> tuple[Floa
     pixels = landmarks.body.points[_BODY, :2].copy()
     weights = np.where(_BODY >= 0, visible[_BODY] / _SIGMA, 0.0)
     for side, hand in _hands(landmarks).items():
-        for name, point in _KNUCKLES[side]:
-            k = POINT_INDEX[name]
-            if hand is not None:
-                pixels[k], weights[k] = hand.points[point, :2], 1 / _SIGMA[k]
-            else:
-                weights[k] *= _SIGMA[k] / _HAND_GUESS_SIGMA
+        rows, points = _KNUCKLES[side]
+        if hand is not None:
+            pixels[rows], weights[rows] = hand.points[points, :2], 1 / _SIGMA[rows]
+        else:
+            weights[rows] *= _SIGMA[rows] / _HAND_GUESS_SIGMA
     if landmarks.face is not None:
         pixels[_ON_FACE] = landmarks.face.points[_FACE[_ON_FACE], :2]
         weights[_ON_FACE] = 1 / _FACE_SIGMA
     return pixels, weights
 
 
+# Rows of POINTS that the hand model of each side sees, and its points.
 _KNUCKLES = {
-    side: [(p.name, p.hand) for p in POINTS if p.hand is not None and p.name.startswith(side)]
+    side: (
+        [i for i, p in enumerate(POINTS) if p.hand is not None and p.name.startswith(side)],
+        [p.hand for p in POINTS if p.hand is not None and p.name.startswith(side)],
+    )
     for side in ("left", "right")
 }
 
@@ -147,24 +150,19 @@ _KNUCKLES = {
 def _directions(landmarks: PersonLandmarks, visible: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Unit vectors (D, 3) in the crop's axes and their weights (D,)."""
     vectors, weights = np.zeros((len(DIRECTIONS), 3)), np.zeros(len(DIRECTIONS))
-    hands = _hands(landmarks)
-    for row, (source, start, end, sigma) in enumerate(_LANDMARK_DIRECTIONS):
-        if source == "body":
-            points, seen = landmarks.body.world, min(visible[[*start, *end]])
-            side = _HAND_GUESSES.get(row)
-            if side is not None and hands[side] is not None:
-                continue
-        elif source == "face":
-            if landmarks.face is None:
-                continue
-            points, seen = landmarks.face.points, 1.0
-        else:
-            hand = hands[source]
-            if hand is None:
-                continue
-            points, seen = hand.world, 1.0
-        vectors[row] = points[end].mean(0) - points[start].mean(0)
-        weights[row] = seen / sigma
+    hands, face = _hands(landmarks), landmarks.face
+    points = {side: None if hand is None else hand.world for side, hand in hands.items()}
+    points |= {"body": landmarks.body.world, "face": None if face is None else face.points}
+    for source, (rows, starts, ends, sigmas) in _SOURCES.items():
+        seen = points[source]
+        if seen is not None:
+            vectors[rows] = seen[ends].mean(axis=1) - seen[starts].mean(axis=1)
+            weights[rows] = 1 / sigmas
+            if source == "body":
+                weights[rows] *= np.minimum(visible[starts], visible[ends]).min(axis=1)
+    for row, side in _HAND_GUESSES.items():
+        if hands[side] is not None:
+            vectors[row], weights[row] = 0.0, 0.0
     return normalized(vectors), weights
 
 
@@ -178,15 +176,17 @@ def _landmark_number(name: str, source: str) -> int:
     return 0 if point.hand is None else point.hand  # the wrist is point 0 of the hand
 
 
-_LANDMARK_DIRECTIONS = [
-    (
-        d.source,
-        [_landmark_number(n, d.source) for n in d.start],
-        [_landmark_number(n, d.source) for n in d.end],
-        d.sigma,
+def _landmark_directions(source: str) -> tuple[list[int], NDArray[np.intp], NDArray[np.intp], FloatArray]:
+    """Rows of DIRECTIONS of one source; landmarks (n, 2) at their starts and ends, single ones twice; sigmas (n,)."""
+    chosen = [(i, d) for i, d in enumerate(DIRECTIONS) if d.source == source]
+    starts, ends = (
+        np.array([[_landmark_number(names[k], source) for k in (0, -1)] for names in sides])
+        for sides in ([d.start for _, d in chosen], [d.end for _, d in chosen])
     )
-    for d in DIRECTIONS
-]
+    return [i for i, _ in chosen], starts, ends, np.array([d.sigma for _, d in chosen])
+
+
+_SOURCES = {source: _landmark_directions(source) for source in ("body", "face", "left", "right")}
 # Directions of the hand that the body model guesses: left out where the hand model sees the hand.
 _HAND_GUESSES = {
     i: d.start[0].split("_")[0]

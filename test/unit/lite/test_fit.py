@@ -142,12 +142,12 @@ def test_slopes_agree_with_differences(fitter):
         np.array([1.7]), np.array([10.0]), pose, np.array([2.0]), np.array([1.5]),
     )  # fmt: skip
     step = rng.normal(0, 0.05, (1, 73))
-    pose = refiner._moved(pose, step)
+    state = refiner._moved(refiner._evaluate(pose, targets), step, targets)
     for _ in range(5):
         direction = rng.normal(0, 1, (1, 73))
         h = 1e-5
-        ahead, behind = (refiner.costs(targets, refiner._moved(pose, s * h * direction))[0] for s in (1, -1))
-        gradient = refiner._normal_equations(refiner._evaluate(pose, targets), targets)[1]
+        ahead, behind = (refiner._moved(state, s * h * direction, targets).cost[0] for s in (1, -1))
+        gradient = refiner._normal_equations(state, targets)[1]
         assert 2 * float(gradient[0] @ direction[0]) == pytest.approx((ahead - behind) / (2 * h), rel=2e-3, abs=1e-2)
 
 
