@@ -1,8 +1,9 @@
-"""Frames in, people out: detection, tracking, a backbone and a body; no ROS, no threads."""
+"""Frames in, people out: detection, tracking, a backbone and a body; no ROS."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -30,6 +31,8 @@ from .types import BodyEstimate, Box, Frame, Observation, Person
 _WARM_UP_WIDTH, _WARM_UP_HEIGHT = 640, 480
 # Without detections for so long, people whom the backbone cannot confirm are given up: others' detectors may be dead.
 _LONGEST_UNCONFIRMED_NS = 2_000_000_000
+# Boxes of the frame before count as long as it is no older: faster than that, people do not leave their boxes.
+_OLDEST_BOXES_NS = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -73,13 +76,23 @@ class Options:
 _LIVE = ("detect_every", "max_people", "detection_threshold", "latency_budget_ms")  # options that can change
 
 
+@dataclass(frozen=True)
+class _Search:
+    """A detection that runs beside the estimation of its frame."""
+
+    stamp_ns: int
+    boxes: Future[list[Box]]
+
+
 @dataclass
 class _CameraState:
-    """One camera: its people, its last stamp, and when the next detection is due."""
+    """One camera: its people, its last stamps, and when the next detection is due."""
 
     tracker: Tracker
     schedule: DetectionSchedule = field(default_factory=DetectionSchedule)
     stamp_ns: int = 0
+    interval_ns: int = 0  # since the frame before
+    search: _Search | None = None  # of the frame before
     estimated: frozenset[str] = frozenset()  # in the last frame
     at_a_metre: dict[str, float] = field(default_factory=dict)  # pixels, as in `nearest`
 
@@ -87,6 +100,31 @@ class _CameraState:
         """Whether to detect now."""
         every = min(SEARCH_EVERY, detect_every) if self.tracker.searching else detect_every
         return self.schedule.due(self.stamp_ns, every if self.tracker.following else 1, spared=spared)
+
+    @property
+    def undetected(self) -> bool:
+        """Whether neither boxes came nor a search began for the present frame. Frames without time are all new."""
+        times = self.schedule.detected_ns, self.search and self.search.stamp_ns
+        return not self.stamp_ns or self.stamp_ns not in times
+
+    def may_wait(self, detect_every: int) -> bool:
+        """Whether boxes are early enough in the next frame."""
+        return detect_every > 1 and bool(self.tracker.following) and 0 < self.interval_ns <= _OLDEST_BOXES_NS
+
+    def found_beside(self) -> list[Box] | None:
+        """Boxes of the search that began in the frame before; None: there was none, or it is too long ago."""
+        search, self.search = self.search, None
+        if search is None:
+            return None
+        if self.stamp_ns - search.stamp_ns > _OLDEST_BOXES_NS:
+            self.schedule.soon()
+            return None
+        return search.boxes.result()
+
+    def detected(self, boxes: Sequence[Box], *, confirm: bool) -> None:
+        """Take boxes in."""
+        self.tracker.detected(boxes, self.stamp_ns, confirm=confirm)
+        self.schedule.detected(self.stamp_ns)
 
 
 @dataclass(frozen=True)
@@ -119,6 +157,7 @@ class Estimator:
         self._config = validate(config or {})  # where `update` starts from
         self._backbones = (backbone, *fallbacks)
         self._detector = detector
+        self._beside = ThreadPoolExecutor(1, "smplerx_detector")
         self._options = options
         self._ids: Iterator[str] = (f"p{n}" for n in count(1))
         self._cameras: dict[str, _CameraState] = {}
@@ -146,6 +185,7 @@ class Estimator:
         Raises ConfigError for a name that is unknown or not live, and for an unusable value; then nothing changes.
         """
         changes = check_live(values)
+        wait([state.search.boxes for state in self._cameras.values() if state.search])  # it began as things were
         self._config |= changes
         self._options = replace(self._options, **{name: changes[name] for name in _LIVE if name in changes})
         if "tracker.max_age" in changes:
@@ -224,7 +264,9 @@ class Estimator:
             state = None
         if state is None:
             state = self._cameras[key] = _CameraState(Tracker(self._ids, self._options.max_age))
-        state.stamp_ns = frame.stamp_ns
+        if frame.stamp_ns != state.stamp_ns:
+            state.interval_ns = frame.stamp_ns - state.stamp_ns if state.stamp_ns else 0
+            state.stamp_ns = frame.stamp_ns
         return state
 
     def _forget(self, people: Collection[str]) -> None:
@@ -234,24 +276,47 @@ class Estimator:
         self._confidence.forget(people)
 
     def _detect(self, frames: Sequence[Frame], states: Sequence[_CameraState], spared: int) -> None:
-        """Boxes that come with the frames, and the detector's where it is due.
+        """Boxes of the frame before, those that come with the frames, and the detector's where they cannot wait.
 
         A frame that is given again, because its batch failed, is not detected twice.
         """
-        new = [i for i, s in enumerate(states) if not s.stamp_ns or s.schedule.detected_ns != s.stamp_ns]
+        confirm = not self._backbones[0].confirms_people
+        new = [i for i, state in enumerate(states) if state.undetected]
+        for i in new:
+            boxes = states[i].found_beside()
+            if boxes is not None and frames[i].detections is None:
+                states[i].detected(boxes, confirm=confirm)
         found = {i: self._given(frames[i]) for i in new if frames[i].detections is not None}
         if self._detector is not None:
-            every = self._options.detect_every
-            due = [i for i in new if i not in found and states[i].due(every, spared)]
-            answers = self._detector.detect([frames[i].image for i in due]) if due else []
-            found |= dict(zip(due, answers, strict=True))
-        confirm = not self._backbones[0].confirms_people
+            found |= self._detected([i for i in new if i not in found], frames, states, spared)
         for i, state in enumerate(states):
             if i in found:
-                state.tracker.detected(found[i], state.stamp_ns, confirm=confirm)
-                state.schedule.detected(state.stamp_ns)
+                state.schedule.begun()
+                state.detected(found[i], confirm=confirm)
             elif confirm and state.stamp_ns - state.schedule.detected_ns > _LONGEST_UNCONFIRMED_NS:
                 state.tracker.detected([], state.stamp_ns, confirm=True)
+
+    def _detected(
+        self, asked: Sequence[int], frames: Sequence[Frame], states: Sequence[_CameraState], spared: int
+    ) -> dict[int, list[Box]]:
+        """The detector's boxes where they are due and cannot wait; searches begin where they can."""
+        assert self._detector is not None
+        every, now = self._options.detect_every, []
+        for i in asked:
+            if not states[i].due(every, spared):
+                continue
+            if states[i].may_wait(every):
+                states[i].search = self._search(frames[i])
+                states[i].schedule.begun()
+            else:
+                now.append(i)
+        return dict(zip(now, self._detector.detect([frames[i].image for i in now]), strict=True)) if now else {}
+
+    def _search(self, frame: Frame) -> _Search:
+        """Look for people in another thread, in a copy: the caller may use the image's memory again."""
+        assert self._detector is not None
+        detect, image = self._detector.detect, frame.image.copy()
+        return _Search(frame.stamp_ns, self._beside.submit(lambda: detect([image])[0]))
 
     def _given(self, frame: Frame) -> list[Box]:
         height, width = frame.image.shape[:2]

@@ -27,9 +27,13 @@ class DetectionSchedule:
         late = stamp_ns - self.detected_ns > LONGEST_UNDETECTED_NS * spared
         return self._frames >= (1 if self._soon else every) * spared or late
 
+    def begun(self) -> None:
+        """A detection has begun."""
+        self._frames, self._soon = 0, False
+
     def detected(self, stamp_ns: int) -> None:
-        """A detection was made."""
-        self._frames, self._soon, self.detected_ns = 0, False, stamp_ns
+        """Its boxes are there."""
+        self._soon, self.detected_ns = False, stamp_ns
 
     def soon(self) -> None:
         """Detect in the next frame."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
@@ -27,11 +29,22 @@ class FakeDetector:
     threshold = 0.2
 
     def __init__(self, boxes: list[Box]) -> None:
-        self.boxes, self.calls = boxes, 0
+        self.boxes, self.calls, self.hold = boxes, 0, threading.Event()
+        self.hold.set()
 
     def detect(self, images):
+        assert self.hold.wait(10.0)
         self.calls += len(images)
         return [list(self.boxes) for _ in images]
+
+
+class AtOnce:
+    """An executor without threads: detections beside the estimation are counted as soon as they are ordered."""
+
+    def submit(self, function):
+        future = Future()
+        future.set_result(function())
+        return future
 
 
 class FakeBackbone:
@@ -90,7 +103,9 @@ def backbone() -> FakeBackbone:
 
 @pytest.fixture
 def estimator(backbone, detector) -> Estimator:
-    return Estimator(backbone, detector, BODY, Options(detect_every=5, max_people=2))
+    estimator = Estimator(backbone, detector, BODY, Options(detect_every=5, max_people=2))
+    estimator._beside = AtOnce()
+    return estimator
 
 
 def test_joints_are_the_bodys_and_project_to_the_image(estimator):
@@ -120,6 +135,56 @@ def test_detects_every_nth_frame_and_at_once_when_somebody_is_lost(estimator, ba
     (person,) = estimator.estimate(frame(7))
     assert person.id == "p1"
     assert detector.calls == 3
+
+
+def test_boxes_of_people_who_are_followed_count_from_the_next_frame_on(backbone, detector):
+    """Whether the detector is slow or fast; while nobody is in view, they count at once."""
+    estimator = Estimator(backbone, detector, BODY, Options(detect_every=5, max_people=4))
+    detector.boxes = []
+    assert estimator.estimate(frame(0)) == []
+    detector.boxes = row(1)
+    assert len(estimator.estimate(frame(1))) == 1
+    detector.boxes = row(2)
+    detector.hold.clear()  # a detector that answers after the frame is out
+    seen = [len(estimator.estimate(frame(k))) for k in range(2, 7)]
+    assert seen == [1, 1, 1, 1, 1]
+    detector.hold.set()
+    assert len(estimator.estimate(frame(7))) == 2
+    assert detector.calls == 3
+
+
+def test_boxes_that_are_too_old_are_not_used(estimator, detector):
+    detector.boxes = row(1)
+    for k in range(5):
+        estimator.estimate(frame(k))
+    detector.boxes = row(2)
+    estimator.estimate(frame(5))  # a search began
+    detector.boxes = row(1)
+    assert len(estimator.estimate(frame(12))) == 1
+    assert detector.calls == 3
+
+
+def test_a_search_sees_the_image_as_it_was(backbone):
+    """The caller may use an image's memory for the next one."""
+
+    class Looking(FakeDetector):
+        def detect(self, images):
+            self.hold.wait()
+            self.seen = [int(image.max()) for image in images]
+            return super().detect(images)
+
+    detector = Looking(row(1))
+    detector.hold.set()
+    estimator = Estimator(backbone, detector, BODY, Options(detect_every=2))
+    image = np.zeros((480, 640, 3), np.uint8)
+    for k in range(2):
+        estimator.estimate(Frame(image, None, stamp_ns=(k + 1) * FRAME_NS))
+    detector.hold.clear()
+    estimator.estimate(Frame(image, None, stamp_ns=3 * FRAME_NS))
+    image[:] = 255
+    detector.hold.set()
+    estimator.estimate(Frame(image, None, stamp_ns=4 * FRAME_NS))
+    assert detector.seen == [0]
 
 
 def test_detects_by_time_where_frames_are_rare(estimator, detector):

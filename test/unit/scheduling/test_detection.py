@@ -16,6 +16,7 @@ def detections(frames: int, every: int, *, spared: int = 1, frame_ns: int = FRAM
         if k == soon:
             schedule.soon()
         if schedule.due(k * frame_ns, every, spared=spared):
+            schedule.begun()
             schedule.detected(k * frame_ns)
             found.append(k)
     return found
