@@ -111,6 +111,7 @@ def measure(load: Load, parameters: Sequence[str]) -> dict[str, Any]:
             busy = _cpu_seconds(children.pid("node")) - busy
             return {
                 "rate": len(answers.ages) / load.seconds,
+                "arrived_rate": len(answers.echoes) / load.seconds,  # at the bare subscriber
                 "people": float(np.mean(answers.people)) if answers.people else 0.0,
                 "age_ms": _percentiles(answers.ages),
                 "inside_ms": _percentiles(answers.inside),
