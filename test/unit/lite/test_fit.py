@@ -151,6 +151,19 @@ def test_slopes_agree_with_differences(fitter):
         assert 2 * float(gradient[0] @ direction[0]) == pytest.approx((ahead - behind) / (2 * h), rel=2e-3, abs=1e-2)
 
 
+def test_products_are_too_small_for_openblas_to_share_out(fitter):
+    """Above 4 * 65536 multiplications it uses threads (its interface/gemm.c); they wait in busy loops."""
+    seen = sightings(landmarks_of(BODY, random_params(4), CAMERA), CAMERA)
+    pose = fitter.fit([seen], [None], [0.0])
+    targets = Targets(
+        seen.rays[None], seen.ray_weights[None], seen.directions[None], seen.direction_weights[None],
+        np.array([1.7]), np.array([10.0]), pose, np.array([2.0]), np.array([1.5]),
+    )  # fmt: skip
+    jacobian = fitter.refiner._data_terms(fitter.refiner._evaluate(pose, targets), targets)[0]
+    rows, unknowns = jacobian.shape[-2:]
+    assert rows * unknowns**2 <= 4 * 65536
+
+
 @pytest.mark.parametrize(("side", "k"), [("left", 0), ("right", 1)])
 def test_fingers_are_recovered(side, k):
     solver = FingerSolver(BODY, side)
