@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""CPU time of publishing people: 5 of them at 30 Hz, every topic subscribed by another process (--idle: none is).
+"""CPU time of publishing people: 5 of them at 30 Hz, with every topic subscribed by another process, and with none.
 
-    python benchmarks/publishing.py [--people 5] [--rate 30] [--seconds 10] [--idle]
+    python benchmarks/publishing.py [--people 1 5] [--rate 30] [--seconds 10] [--out benchmarks/results]
 
-Prints the share of one core that the publishing process takes. Overlay and mesh are pictures for people, and left out.
+Prints the share of one core that the publishing process takes for it. Overlay and mesh are pictures for people, and
+left out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import argparse
 import multiprocessing
 import time
 from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rclpy
@@ -22,6 +25,7 @@ from std_msgs.msg import Header
 from smplerx_ros.body import load_body
 from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, validate
 from smplerx_ros.estimator import People
+from smplerx_ros.evaluation.report import command_line, machine, write_report
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.output import Output, OutputOptions
 from smplerx_ros.types import Box, Estimated, Frame, Person, SmplxParams
@@ -34,13 +38,26 @@ DISCOVERY_S = 3.0
 def main() -> None:
     """Publish, and tell what it took."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=5)
+    parser.add_argument("--people", type=int, nargs="+", default=[1, 5])
     parser.add_argument("--rate", type=float, default=30.0)
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--idle", action="store_true", help="nobody subscribes")
+    parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
+    rows = [
+        measure(people, arguments.rate, arguments.seconds, subscribed)
+        for people in arguments.people
+        for subscribed in (True, False)
+    ]
+    text = table(rows)
+    print(text)
+    if arguments.out:
+        write_report(arguments.out, "publishing", {"rows": rows}, text, command_line(), machine())
+
+
+def measure(people: int, rate: float, seconds: float, subscribed: bool) -> dict[str, Any]:
+    """CPU time of one load."""
     listener = multiprocessing.get_context("spawn").Process(target=listen, daemon=True)
-    if not arguments.idle:
+    if subscribed:
         listener.start()
     rclpy.init()
     node = LifecycleNode("publishing")
@@ -50,35 +67,44 @@ def main() -> None:
     node.trigger_activate()
     options = OutputOptions.from_config(config)  # type: ignore[arg-type]
     image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
+    spent: list[float] = []
 
-    def publish(seconds: float) -> tuple[float, int]:
-        frames, begin = 0, time.monotonic()
-        used = time.process_time()
+    def publish(seconds: float) -> None:
+        begin, frames = time.monotonic(), 0
         while time.monotonic() < begin + seconds:
             stamp = time.time_ns()
             header = Header(frame_id="camera")
             header.stamp.sec, header.stamp.nanosec = divmod(stamp, 1_000_000_000)
-            people = tuple(person(body, i, frames) for i in range(arguments.people))
-            made = People(Frame(image, CAMERA, stamp, "camera"), people, CAMERA, "none", body.name, "none")
+            crowd = tuple(person(body, i, frames) for i in range(people))
+            made = People(Frame(image, CAMERA, stamp, "camera"), crowd, CAMERA, "none", body.name, "none")
             spent.append(-time.process_time())
             output.publish(made, header, options)
             spent[-1] += time.process_time()
             frames += 1
-            time.sleep(max(0.0, begin + frames / arguments.rate - time.monotonic()))
-        return time.process_time() - used, frames
+            time.sleep(max(0.0, begin + frames / rate - time.monotonic()))
 
-    spent: list[float] = []
     publish(DISCOVERY_S)
     spent.clear()
-    _, frames = publish(arguments.seconds)
-    share = sum(spent) / arguments.seconds
-    listening = "nobody subscribed" if arguments.idle else "all topics subscribed"
-    print(f"{arguments.people} people, {frames / arguments.seconds:.1f} Hz, {listening}:")
-    print(f"{100 * share:.1f} % of one core, {1e3 * np.median(spent):.1f} ms a frame (median)")
+    publish(seconds)
     output.destroy()
+    node.destroy_node()
     if listener.is_alive():
         listener.kill()
     rclpy.shutdown()
+    return {
+        **{"people": people, "subscribed": subscribed, "rate": len(spent) / seconds},
+        **{"core": sum(spent) / seconds, "median_ms": 1e3 * float(np.median(spent))},
+    }
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Markdown."""
+    lines = ["| people | subscribed | frames a second | % of one core | ms a frame (median) |", "|--:|---|--:|--:|--:|"]
+    for row in rows:
+        topics = "all topics" if row["subscribed"] else "none"
+        figures = f"{row['rate']:.1f} | {100 * row['core']:.1f} | {row['median_ms']:.1f}"
+        lines.append(f"| {row['people']} | {topics} | {figures} |")
+    return "\n".join(lines)
 
 
 def person(body, number: int, frame: int) -> Person:  # type: ignore[no-untyped-def]
@@ -98,10 +124,10 @@ def person(body, number: int, frame: int) -> Person:  # type: ignore[no-untyped-
         },
         estimated=Estimated.JAW_POSE,
     )
-    joints = body.joints(params)[0]
+    rotations, joints = (values[0] for values in body.transforms(params))
     pixels = CAMERA.project(joints)
     box = Box(*pixels.min(axis=0).tolist(), *pixels.max(axis=0).tolist(), 0.9)
-    return Person(f"p{number}", 0.9, box, params, joints, pixels, np.ones(55))
+    return Person(f"p{number}", 0.9, box, params, joints, pixels, np.ones(55), rotations=rotations)
 
 
 def listen() -> None:
