@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
@@ -94,6 +95,7 @@ class CameraInput:
             self._detections = PacedMessages(options.detections_max_age)
         self._boxes_s = 0.0  # when boxes were found last
         self._subscriptions: list[Subscription] = []
+        self._group = MutuallyExclusiveCallbackGroup()
         self._newest_info: CameraInfo | None = None
         self._parsed_info: CameraInfo | None = None
         self._camera: Camera | None = None
@@ -108,6 +110,8 @@ class CameraInput:
         """Subscribe; nothing happens where that is done already."""
         if not self._subscriptions:
             kind = CompressedImage if self._options.compressed else Image
+            # A group keeps a reference to everything that was ever in it: let it go with the subscriptions.
+            self._group = MutuallyExclusiveCallbackGroup()
             self._waiting_since, self._boxes_s = None, self._seconds()
             if self._detections is not None:
                 self._detections.clear()
@@ -229,6 +233,7 @@ class CameraInput:
             topic,
             callback,
             qos,
+            callback_group=self._group,
             event_callbacks=subscription_events(self._node, topic),
             qos_overriding_options=QoSOverridingOptions.with_default_policies(),
         )
