@@ -35,6 +35,7 @@ STRANGERS = 1000  # who come and go after the warm-up, and at the same rate in i
 MAX_RSS_GROWTH = 0.01  # in all
 PEOPLE = "people so far"
 START_S = 120  # networks load slowly on a busy machine
+SETTLE_S = 5.0  # until the last image is estimated: deactivate waits a second for it
 STRANGER_IMAGES = 5  # of a round
 ROUNDS = 400  # at most: the hour is long enough without a core that is always busy
 RECONFIGURE_EVERY = 3  # rounds, in the first half of the warm-up
@@ -93,6 +94,7 @@ class Soak:
         self._see(next(self._images))
         time.sleep(PAUSE_S if self.rounds % 5 == 0 else 0)
         if reconfigure and self.rounds % RECONFIGURE_EVERY == 0:
+            self.rest(time.monotonic() + (SETTLE_S if self._lite else 0))
             scene.transitions(DEACTIVATE, CLEANUP, CONFIGURE, ACTIVATE)
             graph.connect()
         assert self._see(BLACK) == []
