@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import count, repeat
-from threading import get_ident
+from contextlib import nullcontext
+from itertools import count
+from threading import RLock, get_ident
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,8 @@ from .batches import is_out_of_memory
 # ONNX Runtime's run option: one graph for each number above 0; -1, neither captured nor replayed.
 _GRAPH_ID = "gpu_graph_id"
 _NO_GRAPH = -1
+# The process's networks take turns: while one is captured, CUDA forbids other threads to allocate, copy or wait.
+_GPU = RLock()
 # A replay runs the kernels of a plain run; other algorithms may be chosen for a capture, in half precision too.
 _REPLAY_TOLERANCE = 1e-2  # of an output's largest value
 
@@ -121,18 +124,24 @@ class Bindings:
         self._session, self._outputs, self._memory = session, outputs, memory
         self._bound: dict[tuple[tuple[str, tuple[int, ...], str], ...], Binding] = {}
         # A number is never used again: its graph would write where a binding that was given up had its memory.
-        self._graphs = count(1) if graphs else repeat(None)
+        self._graphs = count(1) if graphs else None
         self._thread = get_ident()
+        self._turn = _GPU if memory == "cuda" else nullcontext()
 
     def run(self, feed: Feed) -> list[NDArray[Any]]:
         """The outputs, in their order. Raises GraphError."""
-        if self._thread != get_ident():
+        with self._turn:
+            return self._binding(feed).run(feed)
+
+    def _binding(self, feed: Feed) -> Binding:
+        if self._graphs is not None and self._thread != get_ident():
             self.clear()
             self._thread = get_ident()
         kinds = tuple((name, value.shape, value.dtype.str) for name, value in feed.items())
         if kinds not in self._bound:
-            self._bound[kinds] = Binding(self._session, feed, self._outputs, self._memory, next(self._graphs))
-        return self._bound[kinds].run(feed)
+            graph = None if self._graphs is None else next(self._graphs)
+            self._bound[kinds] = Binding(self._session, feed, self._outputs, self._memory, graph)
+        return self._bound[kinds]
 
     def clear(self) -> None:
         """Gives their memory back."""

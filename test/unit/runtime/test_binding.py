@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from importlib import resources
-from threading import Thread
+from threading import Barrier, BrokenBarrierError, Thread
 
 import numpy as np
 import onnxruntime
 import pytest
 
+from smplerx_ros.runtime import binding
 from smplerx_ros.runtime.binding import Bindings, GraphError
 from smplerx_ros.runtime.onnx import session_options
 
@@ -71,13 +73,13 @@ def test_every_shape_has_its_graph_after_a_plain_run(session: Session) -> None:
 def test_replays_use_the_same_memory(session: Session) -> None:
     bindings = Bindings(session, outputs(session), "cpu", graphs=True)
     bindings.run(feed(2))
-    (binding,) = bindings._bound.values()
-    before = [value.data_ptr() for value in (*binding._inputs.values(), *binding._outputs)]
-    io = binding._io
+    (bound,) = bindings._bound.values()
+    before = [value.data_ptr() for value in (*bound._inputs.values(), *bound._outputs)]
+    io = bound._io
     bindings.run(feed(2, 1))
-    assert bindings._bound == {next(iter(bindings._bound)): binding}
-    assert binding._io is io
-    assert [value.data_ptr() for value in (*binding._inputs.values(), *binding._outputs)] == before
+    assert list(bindings._bound.values()) == [bound]
+    assert bound._io is io
+    assert [value.data_ptr() for value in (*bound._inputs.values(), *bound._outputs)] == before
 
 
 def test_memory_that_was_given_back_is_no_graphs_any_more(session: Session) -> None:
@@ -95,6 +97,42 @@ def test_another_thread_captures_anew(session: Session) -> None:
     thread.start()
     thread.join()
     assert session.graphs[-4:] == [-1, 2, 2, 2]
+
+
+def test_threads_share_bindings_without_graphs(session: Session) -> None:
+    bindings = Bindings(session, outputs(session), "cpu")
+    bindings.run(feed(1))
+    before = dict(bindings._bound)
+    thread = Thread(target=bindings.run, args=(feed(1),))
+    thread.start()
+    thread.join()
+    assert bindings._bound == before
+
+
+@pytest.mark.parametrize(("memory", "together"), [("cuda", 1), ("cpu", 2)])
+def test_networks_on_a_gpu_take_turns(memory: str, together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A capture forbids other threads what a run does; on the CPU they may overlap."""
+    allocated = binding._allocated
+    monkeypatch.setattr(binding, "_allocated", lambda like, _: allocated(like, "cpu"))
+    both, seen, running = Barrier(2), [], []
+
+    class Watched(Session):
+        def run_with_iobinding(self, iobinding, run_options=None):
+            running.append(self)
+            with suppress(BrokenBarrierError):
+                both.wait(1.0)  # for the other, who comes only where they may overlap
+            seen.append(len(running))
+            super().run_with_iobinding(iobinding, run_options)
+            running.remove(self)
+
+    sessions = [Watched(), Watched()]
+    threads = [Thread(target=Bindings(s, outputs(s), memory).run, args=(feed(1),)) for s in sessions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert max(seen) == together
+    assert len(seen) == 2
 
 
 def test_a_replay_that_ignores_its_inputs_is_found_out(session: Session) -> None:
