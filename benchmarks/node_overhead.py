@@ -73,17 +73,18 @@ ADDED = ("wait", *(name for name in PARTS if name not in (NETWORKS, FIT)), "othe
 class Clock:
     """Seconds of each image by part: each without the parts that it calls."""
 
-    began: float | None = None  # None: it waited for another one, and its figures would mean something else
-    handling: bool = False
-    waited: bool = False  # an image came while another was handled
+    began: float | None = None  # None: the image waited for another one, and its figures would mean something else
+    handling: bool = False  # an image, from its arrival on
+    waiting: bool = False  # another one has come meanwhile
     parts: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     called: list[float] = field(default_factory=list)  # what the calls that run have spent in parts below them
     rows: list[dict[str, float]] = field(default_factory=list)
 
     def begin(self) -> None:
         """An image has come."""
-        self.waited = self.handling
-        if not self.handling:
+        if self.handling:
+            self.waiting = True
+        else:
             self.began, self.handling = time.perf_counter(), True
             self.parts.clear()
 
@@ -92,12 +93,15 @@ class Clock:
         if self.began is not None:
             self.parts["wait"] = time.perf_counter() - self.began
 
-    def end(self) -> None:
-        """Everything about it is published."""
-        if self.began is not None and not self.waited:
+    def published(self) -> None:
+        """Everything about it is sent."""
+        if self.began is not None and not self.waiting:
             total = time.perf_counter() - self.began
             self.rows.append({"total": total, **self.parts, "others": total - sum(self.parts.values())})
-        self.began, self.handling, self.waited = None, self.waited, False
+
+    def done(self) -> None:
+        """The worker is free for the one that waits."""
+        self.began, self.handling, self.waiting = None, self.waiting, False
 
     def timed(self, function: Any, part: str) -> Any:
         """`function`, whose time counts for `part`."""
@@ -130,10 +134,11 @@ def observed(clock: Clock) -> Iterator[None]:
     def taken(self: Pipeline, arrivals: Any) -> None:
         clock.taken()
         handle(self, arrivals)
+        clock.done()
 
     def published(self: Output, *arguments: Any) -> None:
         publish(self, *arguments)
-        clock.end()
+        clock.published()
 
     with ExitStack() as patches:
         for owner, name, function in (
