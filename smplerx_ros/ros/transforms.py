@@ -84,7 +84,7 @@ def rep155_transforms(bodies: Bodies, camera_frame: str, *, links: bool) -> Tran
 
 
 class TransformWriter:
-    """Writes the TFMessage of each frame as it travels: rclpy takes ten times as long to make it of Python objects.
+    """Writes the TFMessage of each frame as it travels: made of Python objects it takes several times as long.
 
     The bytes are kept from frame to frame, and only numbers and stamp change while the names stay.
     """
