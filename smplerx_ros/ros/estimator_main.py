@@ -38,6 +38,10 @@ def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | No
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
 
+    from .memory import share_one_heap
+
+    share_one_heap()
+
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
