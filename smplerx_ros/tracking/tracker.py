@@ -91,10 +91,10 @@ class Tracker:
         With `confirm` detections have the last word, not the backbone: people whom they miss `MAX_MISSED` times in a
         row are lost, and somebody new is followed from the second detection on, unless there was none before.
         """
-        tracks = list(self._tracks.values())
-        for track in tracks:
+        for track in self._tracks.values():
             track.motion.advance(stamp_ns)
             track.detection = None
+        tracks = [track for track in self._tracks.values() if not self._away_too_long(track, stamp_ns)]
         pairs = _pairs(tracks, boxes)
         for row, column in pairs.items():
             tracks[row].found(boxes[column], stamp_ns)
@@ -160,6 +160,11 @@ class Tracker:
     def _begin(self, box: Box, stamp_ns: int) -> None:
         identity = next(self._new_ids)
         self._tracks[identity] = _Track(TrackedBox(identity, box, stamp_ns), BoxMotion(box, stamp_ns), stamp_ns)
+
+    def _away_too_long(self, track: _Track, stamp_ns: int) -> bool:
+        """Whether somebody who is lost came back too late if it was halfway from the last detection to this one."""
+        not_before = max(self._detected_ns or 0, track.known_ns)
+        return track.lost and (not_before + stamp_ns) / 2 - track.known_ns > self.max_age * 1e9
 
     def _over(self, track: _Track) -> bool:
         """Whether a detection after `max_age` did not show the lost person, or nobody ever confirmed this one."""

@@ -41,6 +41,10 @@ def test_identities_are_kept(crowds, noise, least, every):
         assert idf1(crowd, noise, every) >= least
 
 
+def test_twelve_people_with_true_boxes_keep_their_identities():
+    assert idf1(make_crowd(BODY, 12, 6.0, seed=1), TRUE, 1) >= 0.95
+
+
 @pytest.mark.slow
 @MARKS
 def test_identities_are_kept_on_average_in_larger_crowds(noise, least):

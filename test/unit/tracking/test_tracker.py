@@ -140,6 +140,18 @@ def test_id_is_not_used_again_after_a_long_absence(tracker):
     assert ids(tracker) == ["p2"]
 
 
+def test_who_comes_back_after_too_long_is_somebody_new_even_if_nothing_was_detected_in_between():
+    """Nobody knows when they came: halfway between two detections."""
+    for late_ns, expected in ((MAX_AGE_NS // 20, ["p1"]), (MAX_AGE_NS // 5, ["p2"])):
+        tracker = Tracker(f"p{n}" for n in count(1))
+        tracker.detected([box(0)], 0)
+        tracker.estimated({"p1": box(0)}, 0)
+        tracker.estimated({"p1": None}, FRAME_NS)
+        tracker.detected([], MAX_AGE_NS * 9 // 10)
+        tracker.detected([box(0)], MAX_AGE_NS + late_ns)
+        assert ids(tracker) == expected
+
+
 def test_how_long_is_an_option():
     tracker = Tracker((f"p{n}" for n in count(1)), max_age=0.1)
     tracker.detected([box(0)], 0)
