@@ -135,15 +135,13 @@ def soak(seconds: float, directory: Path, *, lite: bool = False) -> dict[str, tu
         start = time.monotonic()
         begin, end = start + WARM_UP * seconds, start + seconds
         history: list[dict[str, int]] = []
-        came = 0
         while time.monotonic() < end or not enough(history, people=not lite):
             began = time.monotonic()
-            due = math.ceil(STRANGERS * (began - start) / (end - begin)) - came
-            due = min(due, STRANGER_IMAGES * CROWD)
+            due = math.ceil(STRANGERS * (began - start) / (end - begin)) - len(made.ids)
+            due = max(0, min(due, STRANGER_IMAGES * CROWD))
             # A body and networks loaded anew fall into other places of the heap: that is no steady state.
             early = began < (start + begin) / 2 or made.rounds < WARM_UP_ROUNDS / 2
             made.round(due, reconfigure=early)
-            came += due
             made.rest(began + seconds / ROUNDS)
             if time.monotonic() > begin and made.rounds >= WARM_UP_ROUNDS:
                 history.append(made.held())
