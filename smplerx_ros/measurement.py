@@ -1,4 +1,4 @@
-"""Times and memory for benchmarks: candidates side by side in one run, medians, and what the machine can do at most."""
+"""Times and memory for benchmarks: candidates side by side in one run, medians."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-
-_GEMM_SIDES = (512, 1024, 2048)
-_GEMM_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -45,24 +42,6 @@ def side_by_side(
             if turn >= warm_up:
                 measured[name].append(1e3 * (clock() - start))
     return {name: Times.of(values) for name, values in measured.items()}
-
-
-def gemm_peak(multiply: Callable[[int], Callable[[], object]], *, cpu_time: bool) -> float:
-    """GFLOP/s of the best float32 matrix product of a library.
-
-    `multiply(side)` gives a function that multiplies two square matrices once.
-    """
-    clock = time.thread_time if cpu_time else time.perf_counter
-    best = 0.0
-    for side in _GEMM_SIDES:
-        once = multiply(side)
-        once()
-        end = time.perf_counter() + _GEMM_SECONDS
-        while time.perf_counter() < end:
-            start = clock()
-            once()
-            best = max(best, 2e-9 * side**3 / (clock() - start))
-    return best
 
 
 def peak_memory_mb() -> float:

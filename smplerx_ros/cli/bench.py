@@ -1,16 +1,18 @@
 """Measure how good and how fast the estimates are, on data that is fetched when needed.
 
-Every benchmark prints a table and, with --out, writes it as NAME.json and NAME.md with the command and the machine.
+Every benchmark prints a table, or with --json the numbers behind it with the command and the machine. With --out it
+writes both, as NAME.md and NAME.json.
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from types import MappingProxyType
 
 from . import bench_multiview, bench_networks, bench_node
 
-# Modules like those of the commands: a docstring, `add_arguments(parser)`, `run(arguments) -> exit code`.
+# Modules with a docstring, `add_arguments(parser)` and `measure(arguments) -> Report`.
 BENCHMARKS = MappingProxyType({"networks": bench_networks, "node": bench_node, "multiview": bench_multiview})
 
 
@@ -26,8 +28,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(benchmark)
+        benchmark.add_argument("--json", action="store_true", help="print numbers instead of the table")
+        benchmark.add_argument("--out", type=Path, metavar="DIR", help="where to write the results; else only printed")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Returns the exit code of the benchmark."""
-    return int(BENCHMARKS[arguments.benchmark].run(arguments))
+    """Returns the exit code; raises SmplerxError where the benchmark cannot run, InputError for an unusable --out."""
+    from ..evaluation.report import as_json, command_line, machine, write_report
+
+    report = BENCHMARKS[arguments.benchmark].measure(arguments)
+    print(as_json(report.results, command_line(), machine()) if arguments.json else report.text)
+    if arguments.out is not None:
+        write_report(arguments.out, report.name, report.results, report.text, command_line(), machine())
+    return 0

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ..evaluation.landmarks2d import Landmarks2D
     from ..evaluation.multiview import Score, Truth
+    from ..evaluation.report import Report
 
 _log = logging.getLogger(__name__)
 
@@ -30,19 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from .options import add_parameters
 
     parser.add_argument("--data", type=Path, metavar="DIR", help="the unpacked wheel, or Demo_SinglePerson itself")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write the results; without it only printed")
     parser.add_argument(
         "--landmarks", type=Path, metavar="FILE", help="keep the truth's 2-D landmarks in this .npz and use them again"
     )
     add_parameters(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Returns the exit code; raises SmplerxError where the clip cannot be had."""
+def measure(arguments: argparse.Namespace) -> Report:
+    """Raises SmplerxError where the clip cannot be had."""
     from ..cache import cache_directory
     from ..evaluation import pose2sim
     from ..evaluation.multiview import triangulated
-    from ..evaluation.report import command_line, machine, write_report
+    from ..evaluation.report import Report
     from .options import given_parameters
 
     values = given_parameters(arguments)
@@ -56,11 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     heights = [float(values["person_height"])] if "person_height" in values else [0.0, pose2sim.PERSON_HEIGHT]
     runs = [_measured(clip, truth, {**values, "person_height": height}) for height in heights]
     text = "\n\n".join([_truth_text(truth), *(_table(run) for run in runs)])
-    print(text)
-    if arguments.out is not None:
-        results = {"truth": _truth_numbers(truth), "runs": runs}
-        write_report(arguments.out, f"{NAME}_{runs[0]['backbone']}", results, text, command_line(), machine())
-    return 0
+    results = {"truth": _truth_numbers(truth), "runs": runs}
+    return Report(f"{NAME}_{runs[0]['backbone']}", results, text)
 
 
 def _landmarks(clip: Path, kept: Path | None, threads: int | None) -> dict[str, Landmarks2D]:

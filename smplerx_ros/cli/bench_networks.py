@@ -1,7 +1,8 @@
 """Speed of the networks: ONNX Runtime beside plain eager PyTorch, and beside what the processor can multiply.
 
-Weights are random: speed does not depend on them. Products and baselines take turns in one process. One thread is
-measured in CPU time, more in wall time: leave the machine alone meanwhile. Needs torch.
+Weights are random: speed does not depend on them. Networks, baseline and large matrix products take turns in one
+process, and the median of each counts. One thread is measured in CPU time, more in wall time, and so are accelerators,
+which have rows where ONNX Runtime has a provider for them: leave the machine alone meanwhile. Needs torch.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,29 +18,44 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from ..evaluation.report import Report
+    from ..measurement import Times
+    from ..runtime.onnx import OnnxNetwork
+
+    Network = Callable[[NDArray[np.float32]], object]
+
 NAME = "networks"
-_COLUMNS = ("backbone", "runtime", "threads", "batch", "ms a person: median", "p95", "least", "GFLOP/s", "of GEMM peak")
+_COLUMNS = (
+    *("backbone", "runtime", "threads", "batch", "ms a person: median", "p95", "least", "GFLOP/s"),
+    *("GEMM peak", "of it", "eager / this"),
+)
 _BASELINE = "torch eager"
+_SIDES = (512, 1024, 2048)  # of the square products that stand for the most a processor can do
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this benchmark."""
     from ..models.registry import BACKBONES
+    from ..runtime.providers import PROVIDERS
 
     choices = [name for name, entry in BACKBONES.items() if entry.needs_weights]
     parser.add_argument("--backbone", nargs="+", default=["s32", "b32"], choices=choices, help="[s32 b32]")
-    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2], help="[1 2]")
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2], help="on the CPU [1 2]")
     parser.add_argument("--batch", nargs="+", type=int, default=[1], help="people in one run [1]")
     parser.add_argument("--precision", nargs="+", default=["fp32"], choices=["fp32", "fp16"], help="[fp32]")
-    parser.add_argument("--device", default="cpu", help="of ONNX Runtime: cpu, cuda, tensorrt, openvino [cpu]")
+    parser.add_argument(
+        "--device",
+        nargs="+",
+        choices=[name for name in PROVIDERS if name != "auto"],
+        help="[cpu, and what else ONNX Runtime has, without tensorrt: it builds an engine for minutes]",
+    )
     parser.add_argument("--runs", type=int, default=15, help="of each candidate [15]")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write the results; without it only printed")
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Returns the exit code; raises ConfigError without torch."""
+def measure(arguments: argparse.Namespace) -> Report:
+    """Raises ConfigError without torch."""
     from ..errors import ConfigError
-    from ..evaluation.report import command_line, machine, write_report
+    from ..evaluation.report import Report
     from ..measurement import peak_memory_mb
 
     try:
@@ -51,57 +68,87 @@ def run(arguments: argparse.Namespace) -> int:
         rows += _measured(name, arguments)
     memory = peak_memory_mb()
     text = f"{_table(rows)}\n\nPeak memory of the benchmark, everything loaded: {memory:.0f} MB"
-    print(text)
-    if arguments.out is not None:
-        write_report(arguments.out, NAME, {"rows": rows, "peak_memory_mb": memory}, text, command_line(), machine())
-    return 0
+    return Report(NAME, {"rows": rows, "peak_memory_mb": memory}, text)
 
 
 def _measured(name: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
-    import numpy as np
+    from ..runtime.onnx import OnnxNetwork
+    from ..runtime.providers import PROVIDERS
 
-    from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH
-    from ..measurement import side_by_side
-
+    devices = _devices() if arguments.device is None else arguments.device
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         eager, work = _eager(name)
         files = {precision: _exported(name, precision, Path(folder) / precision) for precision in arguments.precision}
-        for threads in arguments.threads:
-            one = threads == 1
-            peak = _peak(threads)
-            networks = {
-                _label(p, arguments.device): _onnx(file, arguments.device, threads) for p, file in files.items()
-            }
-            for batch in arguments.batch:
-                image = np.random.default_rng(0).uniform(0, 255, (batch, CROP_HEIGHT, CROP_WIDTH, 3))
-                crops = image.astype(np.float32)
-                candidates = {_BASELINE: _bound(eager, crops)}
-                candidates |= {label: _bound(network, crops) for label, network in networks.items()}
-                times = side_by_side(candidates, runs=arguments.runs, cpu_time=one)
-                for runtime, figures in times.items():
-                    speed = work * batch / figures.median
-                    rows.append(
-                        {
-                            **{"backbone": name, "runtime": runtime, "threads": threads, "batch": batch},
-                            **{key: getattr(figures, key) / batch for key in ("median", "p95", "least")},
-                            **{"runs": figures.runs, "gflop": work / 1e3, "gflops": speed, "gemm_peak": peak},
-                            **{"ratio": times[_BASELINE].median / figures.median, "cpu_time": one},
-                        }
-                    )
+        for batch in arguments.batch:
+            about = {"backbone": name, "batch": batch, "gflop": work}
+            if "cpu" in devices:
+                for threads in arguments.threads:
+                    networks = {f"onnx {key} cpu": OnnxNetwork(file, threads=threads) for key, file in files.items()}
+                    candidates = {_BASELINE: eager, **_answers(networks)}
+                    rows += _on_cpu(candidates, threads, about, arguments.runs)
+            for device in (device for device in devices if device != "cpu"):
+                networks = {f"onnx {key} {device}": OnnxNetwork(file, device=device) for key, file in files.items()}
+                # A provider that did not start has said so, and its network would run on the CPU.
+                started = {label: each for label, each in networks.items() if each.provider == PROVIDERS[device][0]}
+                rows += _on_accelerator(_answers(started), about, arguments.runs)
     return rows
 
 
-def _bound(function: Callable[[NDArray[np.float32]], object], crops: NDArray[np.float32]) -> Callable[[], object]:
-    return lambda: function(crops)
+def _devices() -> list[str]:
+    """The CPU, and accelerators that ONNX Runtime has a provider for; TensorRT only when it is asked for."""
+    import onnxruntime
+
+    from ..runtime.providers import PROVIDERS
+
+    available = onnxruntime.get_available_providers()
+    return [name for name, wanted in PROVIDERS.items() if name not in ("auto", "tensorrt") and wanted[0] in available]
 
 
-def _label(precision: str, device: str) -> str:
-    return f"onnx {precision} {device}"
+def _on_cpu(networks: dict[str, Network], threads: int, about: dict[str, Any], runs: int) -> list[dict[str, Any]]:
+    """Rows of networks that take turns with the matrix products."""
+    import torch
+
+    from ..measurement import side_by_side
+
+    torch.set_num_threads(threads)
+    products = {f"{side} {library}": make(side) for side in _SIDES for library, make in _products(threads).items()}
+    candidates = {**products, **_given_crops(networks, about["batch"])}
+    times = side_by_side(candidates, runs=runs, cpu_time=threads == 1)
+    peak = max(2e-6 * int(name.split()[0]) ** 3 / times[name].median for name in products)
+    baseline = times[_BASELINE].median
+    return [
+        _row(about, runtime, times[runtime])
+        | {"threads": threads, "cpu_time": threads == 1, "gemm_peak": peak, "ratio": baseline / times[runtime].median}
+        for runtime in networks
+    ]
 
 
-def _eager(name: str) -> tuple[Callable[[NDArray[np.float32]], object], float]:
-    """The plain network as a function of crops, and its work for one in MFLOP (multiplications and additions)."""
+def _on_accelerator(networks: dict[str, Network], about: dict[str, Any], runs: int) -> list[dict[str, Any]]:
+    from ..measurement import side_by_side
+
+    times = side_by_side(_given_crops(networks, about["batch"]), runs=runs, cpu_time=False)
+    return [_row(about, runtime, figures) | {"cpu_time": False} for runtime, figures in times.items()]
+
+
+def _row(about: dict[str, Any], runtime: str, times: Times) -> dict[str, Any]:
+    batch = about["batch"]
+    figures = {key: getattr(times, key) / batch for key in ("median", "p95", "least")}
+    speed = 1e3 * about["gflop"] / figures["median"]
+    return {**about, "runtime": runtime, **figures, "runs": times.runs, "gflops": speed}
+
+
+def _given_crops(networks: dict[str, Network], batch: int) -> dict[str, Callable[[], object]]:
+    import numpy as np
+
+    from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH
+
+    crops = np.random.default_rng(0).uniform(0, 255, (batch, CROP_HEIGHT, CROP_WIDTH, 3)).astype(np.float32)
+    return {name: partial(network, crops) for name, network in networks.items()}
+
+
+def _eager(name: str) -> tuple[Network, float]:
+    """The plain network as a function of crops, and its work for one in GFLOP (multiplications and additions)."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -117,7 +164,7 @@ def _eager(name: str) -> tuple[Callable[[NDArray[np.float32]], object], float]:
 
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, CROP_HEIGHT, CROP_WIDTH, 3))
-    return answer, counter.get_total_flops() / 1e6
+    return answer, counter.get_total_flops() / 1e9
 
 
 def _exported(name: str, precision: str, folder: Path) -> Path:
@@ -136,22 +183,19 @@ def _exported(name: str, precision: str, folder: Path) -> Path:
     return export(network, outputs, "onnx", folder)[0]
 
 
-def _onnx(file: Path, device: str, threads: int) -> Callable[[NDArray[np.float32]], object]:
-    from ..runtime.onnx import OnnxNetwork
+def _answers(networks: dict[str, OnnxNetwork]) -> dict[str, Network]:
+    def answer(network: OnnxNetwork, crops: NDArray[np.float32]) -> object:
+        return network.run({"image": crops})
 
-    network = OnnxNetwork(file, device=device, threads=threads)
-    return lambda crops: network.run({"image": crops})
+    return {label: partial(answer, network) for label, network in networks.items()}
 
 
-def _peak(threads: int) -> float:
-    """GFLOP/s of the better of two libraries' matrix products; sets torch's threads, the baseline's too."""
+def _products(threads: int) -> dict[str, Callable[[int], Callable[[], object]]]:
+    """Makers of float32 products of two square matrices, by library; torch computes with its own threads."""
     import numpy as np
     import torch
 
-    from ..measurement import gemm_peak
     from ..runtime.onnx import OnnxNetwork
-
-    torch.set_num_threads(threads)
 
     def in_torch(side: int) -> Callable[[], object]:
         matrix = torch.rand(side, side)
@@ -162,7 +206,7 @@ def _peak(threads: int) -> float:
         network = OnnxNetwork(_product(matrix), threads=threads)
         return lambda: network.run({"a": matrix})
 
-    return max(gemm_peak(multiply, cpu_time=threads == 1) for multiply in (in_torch, in_onnx))
+    return {"torch": in_torch, "onnx": in_onnx}
 
 
 def _product(matrix: NDArray[np.float32]) -> bytes:
@@ -182,20 +226,26 @@ def _product(matrix: NDArray[np.float32]) -> bytes:
 
 
 def _table(rows: list[dict[str, Any]]) -> str:
-    lines = [f"| {' | '.join((*_COLUMNS, 'eager / this'))} |", "|---|---|" + "--:|" * (len(_COLUMNS) - 1)]
+    lines = [f"| {' | '.join(_COLUMNS)} |", "|---|---|" + "--:|" * (len(_COLUMNS) - 2)]
     for row in rows:
-        cells = [row["backbone"], row["runtime"], str(row["threads"]), str(row["batch"])]
+        cells = [row["backbone"], row["runtime"], str(row.get("threads", "-")), str(row["batch"])]
         cells += [f"{row[key]:.1f}" for key in ("median", "p95", "least")]
-        cells += [f"{row['gflops']:.0f}", f"{100 * row['gflops'] / row['gemm_peak']:.0f} %", f"{row['ratio']:.2f}"]
+        cells.append(f"{row['gflops']:.0f}")
+        if "gemm_peak" in row:
+            cells += [f"{row['gemm_peak']:.0f}", f"{100 * row['gflops'] / row['gemm_peak']:.0f} %"]
+        else:
+            cells += ["-", "-"]
+        cells.append(f"{row['ratio']:.2f}" if "ratio" in row else "-")
         lines.append(f"| {' | '.join(cells)} |")
-    peaks = {row["threads"]: row["gemm_peak"] for row in rows}
     work = {row["backbone"]: row["gflop"] for row in rows}
     lines += [
         "",
         "GFLOP of a person, as the plain network computes: "
         + ", ".join(f"{name} {gflop:.1f}" for name, gflop in work.items())
-        + ". Largest matrix product measured: "
-        + ", ".join(f"{peak:.0f} GFLOP/s with {threads} thread(s)" for threads, peak in peaks.items())
-        + ". More than its share of the peak means fewer multiplications than the plain network's.",
+        + ". GEMM peak: GFLOP/s of the fastest of torch's and ONNX Runtime's products of square matrices (sides "
+        + ", ".join(map(str, _SIDES))
+        + "), which took turns with the networks of the row; of all of them the median counts. CPU time with one "
+        "thread, wall time otherwise. A network may come above its share of the peak: it multiplies less than the "
+        "plain one.",
     ]
     return "\n".join(lines)

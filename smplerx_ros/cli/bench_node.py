@@ -7,8 +7,11 @@ share this machine's cores. Needs ROS 2.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from ..evaluation.report import Report
 
 NAME = "node"
 _COLUMNS = (
@@ -25,18 +28,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--people", nargs="+", type=int, default=[1], help="as `max_people`, found in copies [1]")
     parser.add_argument("--rate", type=float, default=30.0, help="images a second [30]")
     parser.add_argument("--seconds", type=float, default=20.0, help="measured for each row [20]")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write the results; without it only printed")
     add_parameters(parser)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Returns the exit code; raises ConfigError without ROS, SmplerxError where the node fails."""
+def measure(arguments: argparse.Namespace) -> Report:
+    """Raises ConfigError without ROS, SmplerxError where the node fails."""
     from ..errors import ConfigError
-    from ..evaluation.report import command_line, machine, write_report
+    from ..evaluation.report import Report
     from .options import given_parameters
 
     try:
-        from ..ros.bench import Load, measure
+        from ..ros.bench import Load
+        from ..ros.bench import measure as run_node
     except ImportError as error:
         raise ConfigError(f"bench node needs ROS 2 ({error}); source it, or scripts/env.sh") from error
     values = given_parameters(arguments)
@@ -45,14 +48,9 @@ def run(arguments: argparse.Namespace) -> int:
         for people in arguments.people:
             load = Load(size, people, arguments.rate, arguments.seconds)
             given = [f"{name}:={value}" for name, value in {**values, "max_people": people}.items()]
-            rows.append({"size": size, **measure(load, given)})
-            print(_row(rows[-1]), flush=True)
-    text = table(rows)
-    print(text)
-    if arguments.out is not None:
-        name = f"{NAME}_{values.get('backbone', 'lite')}"
-        write_report(arguments.out, name, {"rows": rows}, text, command_line(), machine())
-    return 0
+            rows.append({"size": size, **run_node(load, given)})
+            print(_row(rows[-1]), file=sys.stderr)  # of a measurement of minutes
+    return Report(f"{NAME}_{values.get('backbone', 'lite')}", {"rows": rows}, table(rows))
 
 
 def table(rows: list[dict[str, Any]]) -> str:

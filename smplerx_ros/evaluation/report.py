@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import sys
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,15 @@ from .. import __version__
 from ..errors import InputError
 
 _PACKAGES = ("numpy", "scipy", "opencv-python-headless", "onnxruntime", "torch")
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a benchmark found: numbers for programs, Markdown for readers; `name` is that of its files."""
+
+    name: str
+    results: dict[str, Any]
+    text: str
 
 
 def machine() -> dict[str, Any]:
@@ -45,10 +55,14 @@ def write_report(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.md").write_text(page, encoding="utf-8")
-        everything = {"command": command, "machine": machine, **results}
-        (folder / f"{name}.json").write_text(json.dumps(everything, indent=1) + "\n", encoding="utf-8")
+        (folder / f"{name}.json").write_text(as_json(results, command, machine) + "\n", encoding="utf-8")
     except OSError as error:
         raise InputError(f"{folder}: cannot be written to ({error.strerror})") from error
+
+
+def as_json(results: dict[str, Any], command: str, machine: dict[str, Any]) -> str:
+    """`results` with what made them."""
+    return json.dumps({"command": command, "machine": machine, **results}, indent=1)
 
 
 def _processor() -> str:

@@ -15,7 +15,8 @@ from safetensors.torch import save_file
 
 from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH
 from .bundle import MODEL_FILES
-from .network import CropNetwork, fuse_norms
+from .fast_vit import use_fast_blocks
+from .network import CropNetwork, fuse_hands, fuse_norms
 from .smpler_x import SmplerX
 from .smplest_x import SmplestX
 from .winograd import use_winograd
@@ -42,8 +43,11 @@ def export(network: SmplerX | SmplestX, outputs: Iterable[str], runtime: str, di
 
 def _export_onnx(network: SmplerX | SmplestX, outputs: list[str], path: Path) -> None:
     fuse_norms(network)
-    if isinstance(network, SmplerX) and network.box_net.deconv[0].weight.dtype == torch.float32:
-        use_winograd(network)
+    if network.encoder.norm.weight.dtype == torch.float32:
+        use_fast_blocks(network.encoder)
+        if isinstance(network, SmplerX):
+            fuse_hands(network)
+            use_winograd(network)
     crops = CropNetwork(network).eval()
     image = torch.zeros(_EXAMPLE_BATCH, CROP_HEIGHT, CROP_WIDTH, 3)
     with torch.no_grad():

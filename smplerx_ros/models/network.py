@@ -75,3 +75,21 @@ def fuse_norms(network: nn.Module) -> None:
                 transposed = isinstance(convolution, nn.ConvTranspose2d)
                 sequence[index - 1] = fuse_conv_bn_eval(convolution, norm, transpose=transposed)
                 sequence[index] = nn.Identity()
+
+
+def fuse_hands(network: SmplerX) -> None:
+    """Folds the hands' first convolution into the two that alone read it, in place; the norms must be fused."""
+    first = network.hand_roi_net.conv[0]
+    network.hand_roi_net.conv = nn.Identity()
+    for sequence in (network.hand_position_net.conv, network.hand_regressor.hand_conv):
+        sequence[0] = _joined(first, sequence[0])
+
+
+def _joined(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
+    """Two convolutions of kernel 1 as one; multiplied in float64, so that only the answer is rounded."""
+    weights = [convolution.weight.detach().flatten(1).double() for convolution in (first, second)]
+    biases = [convolution.bias.detach().double() for convolution in (first, second)]
+    joined = nn.Conv2d(first.in_channels, second.out_channels, 1)
+    joined.weight = nn.Parameter((weights[1] @ weights[0])[..., None, None].to(first.weight.dtype), requires_grad=False)
+    joined.bias = nn.Parameter((biases[1] + weights[1] @ biases[0]).to(first.weight.dtype), requires_grad=False)
+    return joined

@@ -6,6 +6,8 @@ Coordinates are in cells with their centres at integers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -38,18 +40,28 @@ def roi_align(feature: Tensor, boxes: Tensor, size: int) -> Tensor:
     """One mean-pooled region an image: `(B, C, size, size)` of `feature (B, C, H, W)`, `boxes (B, 4)` (x0, y0, x1, y1).
 
     RoIAlign of Mask R-CNN (He et al. 2017) without the later half-pixel shift, with as many samples per bin as the
-    bin has cells. Validity and bilinear weights are separable, so that the pooling is one matrix per axis: `rows @
-    feature @ columns^T`.
+    bin has cells.
     """
-    height, width = feature.shape[2:]
+    places = [_ramp(cells, feature.device) for cells in feature.shape[2:]]
+    return roi_align_stored(feature, boxes, size, places, feature.shape[2:])
+
+
+def roi_align_stored(
+    feature: Tensor, boxes: Tensor, size: int, places: Sequence[Tensor], cells: Sequence[int]
+) -> Tensor:
+    """The same where `feature` holds rows and columns in another order: `places` tell which cells of how many.
+
+    Those at -1 count for nothing. Validity and bilinear weights are separable, so that the pooling is one matrix per
+    axis: `rows @ feature @ columns^T`.
+    """
     box = boxes.float()
-    rows = _pooling_matrix(box[:, 1], box[:, 3], size, height)
-    columns = _pooling_matrix(box[:, 0], box[:, 2], size, width)
+    rows = _pooling_matrix(box[:, 1], box[:, 3], size, places[0], cells[0])
+    columns = _pooling_matrix(box[:, 0], box[:, 2], size, places[1], cells[1])
     return rows[:, None] @ feature.float() @ columns[:, None].transpose(2, 3)
 
 
-def _pooling_matrix(start: Tensor, end: Tensor, bins: int, cells: int) -> Tensor:
-    """`(B, bins, cells)`: the weight of each cell in each bin's mean, along one axis."""
+def _pooling_matrix(start: Tensor, end: Tensor, bins: int, places: Tensor, cells: int) -> Tensor:
+    """`(B, bins, places)`: the weight of each stored cell in each bin's mean, along one axis."""
     step = (end - start).clamp(min=1.0) / bins  # width of a bin, cells
     count = step.ceil().clamp(max=MAX_SAMPLES)[:, None, None]
     index = torch.arange(MAX_SAMPLES, dtype=torch.float32, device=start.device)[None, None]
@@ -57,7 +69,7 @@ def _pooling_matrix(start: Tensor, end: Tensor, bins: int, cells: int) -> Tensor
     at = start[:, None, None] + first * step[:, None, None] + (index + 0.5) * step[:, None, None] / count
     # A sample beyond the map by more than a cell counts as zero; up to there it takes the border's value.
     used = (index < count) & (at >= -1.0) & (at <= float(cells))
-    weight = hat(at.clamp(0.0, cells - 1.0), _ramp(cells, start.device))
+    weight = hat(at.clamp(0.0, cells - 1.0), places)
     return (weight * (used / count)[..., None]).sum(dim=2)
 
 

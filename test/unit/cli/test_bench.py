@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from smplerx_ros.cli import EXIT_FAILED, main
+from smplerx_ros.cli import EXIT_FAILED, bench_networks, main
 from smplerx_ros.errors import InputError
-from smplerx_ros.evaluation.report import machine, write_report
+from smplerx_ros.evaluation.report import Report, machine, write_report
+from smplerx_ros.models import registry
 
 
 def test_a_folder_without_the_clip_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -21,6 +23,39 @@ def test_a_benchmark_must_be_named(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["bench"])
     assert "BENCHMARK" in capsys.readouterr().err
+
+
+def test_json_is_all_that_is_printed_and_what_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench_networks, "measure", lambda _: Report("found", {"rows": [{"median": 1.5}]}, "| 1.5 |"))
+    assert main(["bench", "networks", "--json", "--out", str(tmp_path)]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["rows"] == [{"median": 1.5}]
+    assert printed["machine"] == machine()
+    assert printed == json.loads((tmp_path / "found.json").read_text())
+    assert "| 1.5 |" in (tmp_path / "found.md").read_text()
+    assert main(["bench", "networks"]) == 0
+    assert capsys.readouterr().out == "| 1.5 |\n"
+
+
+def test_networks_stand_beside_products_and_the_plain_network(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A small network; a device that does not start has no row, and certainly not the CPU's."""
+    for needed in ("torch", "timm", "onnxscript"):
+        pytest.importorskip(needed)
+    small = replace(registry.BACKBONES["s32"], embed_dim=48, depth=1, heads=3, box_channels=16)
+    monkeypatch.setattr(registry, "get_backbone", lambda _: small)
+    monkeypatch.setattr(bench_networks, "_SIDES", (32, 64))
+    command = ["bench", "networks", "--backbone", "s32", "--threads", "1", "--runs", "2", "--device", "cpu", "cuda"]
+    assert main([*command, "--json"]) == 0
+    plain, fast = json.loads(capsys.readouterr().out)["rows"]
+    assert (plain["runtime"], fast["runtime"]) == ("torch eager", "onnx fp32 cpu")
+    assert plain["ratio"] == 1.0
+    assert fast["ratio"] == pytest.approx(plain["median"] / fast["median"])
+    assert fast["gflops"] == pytest.approx(1e3 * fast["gflop"] / fast["median"])
+    assert fast["gemm_peak"] == plain["gemm_peak"] > 0
 
 
 def test_a_report_holds_numbers_text_and_what_made_them(tmp_path: Path) -> None:

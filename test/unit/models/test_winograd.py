@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from smplerx_ros.models import heads  # noqa: E402
 from smplerx_ros.models.network import fuse_norms  # noqa: E402
 from smplerx_ros.models.ops import sample_features  # noqa: E402
-from smplerx_ros.models.winograd import FastBoxNet, FastUpsampling  # noqa: E402
+from smplerx_ros.models.winograd import FastBoxNet, FastHandRoiNet  # noqa: E402
 
 DIM, CHANNELS, BATCH = 24, 16, 3
 
@@ -44,18 +44,19 @@ def test_boxes_are_those_of_the_box_net(trained) -> None:
 
 
 @torch.inference_mode()
-def test_hands_get_the_same_maps(trained) -> None:
-    deconv = trained(heads.HandRoiNet(DIM)).deconv
+def test_hands_get_the_same_features(trained) -> None:
+    plain = trained(heads.HandRoiNet(DIM))
+    boxes = torch.tensor([[20.0, 30.0, 90.0, 100.0], [-40.0, -10.0, 300.0, 280.0], [150.0, 90.0, 120.0, 60.0]])
     feature = torch.randn(BATCH, DIM, 16, 12)
-    torch.testing.assert_close(FastUpsampling(deconv)(feature), deconv(feature), rtol=1e-4, atol=1e-5)
+    wanted = plain(feature, boxes, boxes.flip(0))
+    torch.testing.assert_close(FastHandRoiNet(plain)(feature, boxes, boxes.flip(0)), wanted, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("point", [(0.0, 0.0), (95.0, 127.0), (3.25, 100.75)])
+@pytest.mark.parametrize("point", [(0.0, 0.0), (95.0, 127.0), (3.25, 100.75), (94.5, 0.5)])
 @torch.inference_mode()
 def test_samples_are_those_of_the_ordered_map(trained, point) -> None:
-    *others, last = FastBoxNet(trained(heads.BoxNet(DIM, CHANNELS))).doublings
-    maps = torch.randn(BATCH, DIM + 400, 16, 12)
-    for doubling in others:
-        maps = doubling(maps)
-    tiles, points = last.tiles(maps), torch.tensor(point).expand(BATCH, 2, 2)
-    torch.testing.assert_close(last.sample(tiles, points), sample_features(last.in_order(tiles), points))
+    plain = trained(heads.BoxNet(DIM, CHANNELS))
+    fast = FastBoxNet(plain)
+    maps, points = torch.randn(BATCH, DIM + 400, 16, 12), torch.tensor(point).expand(BATCH, 2, 2)
+    found = fast.sample(fast.last(fast.doublings(maps)), points)
+    torch.testing.assert_close(found, sample_features(plain.deconv(maps), points), rtol=1e-4, atol=1e-5)
