@@ -101,7 +101,7 @@ class LastDoubling(nn.Module):
     """A `Doubling` for readers that need no map: its cells stay in their tiles, channels last, without the bias.
 
     The filters are the right factor, whose place in a product suits large maps. `relu(x + bias)` is `max(x, -bias)`
-    plus the bias, which `cells` leaves to the linear layers that read it.
+    plus the bias, which is left to the linear layers that read the cells.
     """
 
     def __init__(self, convolution: nn.ConvTranspose2d, rows: _Axis, columns: _Axis) -> None:
@@ -156,7 +156,7 @@ class FastBoxNet(nn.Module):
         first = points.floor()
         column, row = (first[..., axis].clamp(0, size - 2) for axis, size in ((0, width), (1, height)))
         along_x, along_y = points[..., 0] - column, points[..., 1] - row
-        corner = (row * width + column).long()
+        corner = (row * width + column).long().clamp(0, (height - 1) * width - 2)  # a NaN stays in its own sample
         places = self.last.order[torch.stack([corner, corner + 1, corner + width, corner + width + 1], dim=2)]
         around = cells.gather(1, places.flatten(1)[..., None].expand(-1, -1, cells.shape[2])).unflatten(1, (-1, 4))
         weights = torch.stack(

@@ -60,3 +60,14 @@ def test_samples_are_those_of_the_ordered_map(trained, point) -> None:
     maps, points = torch.randn(BATCH, DIM + 400, 16, 12), torch.tensor(point).expand(BATCH, 2, 2)
     found = fast.sample(fast.last(fast.doublings(maps)), points)
     torch.testing.assert_close(found, sample_features(plain.deconv(maps), points), rtol=1e-4, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_a_crop_of_nan_spoils_no_other(trained) -> None:
+    fast = FastBoxNet(trained(heads.BoxNet(DIM, CHANNELS)))
+    feature, heatmap = torch.randn(BATCH, DIM, 16, 12), torch.rand(BATCH, 25, 16, 16, 12)
+    wanted = fast(feature, heatmap)
+    feature[1] = torch.nan
+    for one, other in zip(wanted, fast(feature, heatmap), strict=True):
+        assert other[1].isnan().all()
+        torch.testing.assert_close(other[[0, 2]], one[[0, 2]])
