@@ -21,6 +21,7 @@ MAX_MISSED = 2  # detections in a row without a person who is then lost
 _UNEXPECTED = 0.0  # surprise from which a box is rather somebody new
 _LONGEST_WAIT_NS = 1_000_000_000  # between two detections that may confirm somebody
 _MIN_OVERLAP = 0.3  # intersection over union with a person in view from which a box may be that person's all the same
+_ASTOUNDING = 40.0  # surprise from which it is not, unless it covers the person
 _COVERED = 0.5  # a box that overlaps somebody's more is a second one of the same person
 _SAME_PERSON = 0.7  # two tracks that overlap more follow one person
 _ASTRAY = 0.4  # a body that overlaps its person's detection less is not theirs
@@ -206,7 +207,7 @@ def _pairs(tracks: Sequence[_Track], boxes: Sequence[Box]) -> dict[int, int]:
     cost = np.stack([track.motion.surprise(corners) for track in tracks])
     seen = np.array([not track.lost for track in tracks])
     overlap = overlaps([track.now.box for track in tracks], boxes)
-    near = seen[:, None] & (overlap >= _MIN_OVERLAP)
+    near = seen[:, None] & (overlap >= np.where(cost < _ASTOUNDING, _MIN_OVERLAP, _COVERED))
     cost = np.minimum(cost, np.where(near, _UNEXPECTED - overlap, _UNEXPECTED)) - _IN_VIEW * near
     rows = zip(*linear_sum_assignment(cost), strict=True)
     return {int(row): int(column) for row, column in rows if cost[row, column] < _UNEXPECTED}

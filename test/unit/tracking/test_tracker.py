@@ -254,6 +254,17 @@ def test_a_body_that_slid_to_somebody_lost_is_not_followed(tracker):
     assert {track.id: track.box.x0 for track in tracker.following} == {"p1": 2, "p2": 62}
 
 
+def test_who_comes_out_beside_somebody_in_view_whom_the_detector_missed_is_somebody_else(tracker):
+    """p1, 200 pixels high, is missed once, just when somebody further away comes out from behind p1."""
+    tracker.detected([box(0)], 0)
+    k = follow(tracker, {"p1": [box(0)] * 10}, 0)
+    smaller = Box(20, 20, 120, 145)
+    assert 0.3 < overlaps([box(0)], [smaller])[0, 0] < 0.5
+    tracker.detected([smaller], k * FRAME_NS)
+    assert ids(tracker) == ["p1", "p2"]
+    assert place(tracker, "p1") == 0
+
+
 def test_somebody_in_view_is_not_robbed_by_somebody_lost(tracker):
     """p1 was hidden where p2 stands now; the one detection there is p2's."""
     tracker.detected([box(0), box(200)], 0)
