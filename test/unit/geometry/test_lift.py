@@ -6,6 +6,7 @@ body's rest pelvis lies 0.35 m from its origin, as SMPL-X's does: confusing pelv
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -39,8 +40,8 @@ class PerfectNetwork:
     def __init__(self, answer: SmplxParams) -> None:
         self._answer = SmplxParams.stack([answer])
 
-    def predict(self, crops: NDArray[np.float32]) -> Any:
-        assert crops.shape == (1, 256, 192, 3)
+    def predict_regions(self, images: Sequence[NDArray[np.uint8]], regions: Sequence[Array]) -> Any:
+        assert len(images) == len(regions) == 1
         return SimpleNamespace(params=self._answer)
 
 
