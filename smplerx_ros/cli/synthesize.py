@@ -29,6 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--pose-spread", type=float, default=defaults.pose_spread, help="0 relaxed .. 1 anything [%(default)g]"
     )
+    parser.add_argument(
+        "--clothes", default=defaults.clothes, help="random, or suit: each limb in its colour [%(default)s]"
+    )
     parser.add_argument("--body-model", type=Path, metavar="FILE", help="SMPLX_*.npz [the embedded stand-in]")
 
 
@@ -39,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..synthetic.generate import ANNOTATIONS, generate
     from ..synthetic.scene import SceneOptions
 
-    names = ("width", "height", "people", "turn_deg", "pose_spread")
+    names = ("width", "height", "people", "turn_deg", "pose_spread", "clothes")
     options = SceneOptions(**{name: getattr(arguments, name) for name in names})
     with tqdm(total=arguments.samples, unit="picture") as bar:
         data = generate(

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation, RotationSpline
 from ..body.model import BodyModel
 from ..geometry.camera import Camera
 from ..types import SmplxParams
-from .clothing import Outfit
+from .clothing import random_clothes
 from .people import random_params, seen_by, stand_at
 from .places import View, random_background
 from .render import Light, Sensor, render
@@ -42,7 +42,7 @@ def random_clip(body: BodyModel, options: SceneOptions, seed: int, frames: int, 
     """`frames` pictures at `rate` Hz; the same for the same seed."""
     rng = np.random.default_rng([seed, frames])
     view = View.random(rng, options.width, options.height)
-    outfit, light, sensor = Outfit.random(rng, body), Light.random(rng), Sensor.random(rng)
+    outfit, light, sensor = random_clothes(rng, body, options.clothes), Light.random(rng), Sensor.random(rng)
     background = random_background(rng, view)
     times = np.arange(frames) / rate
     keys = np.arange(0, times[-1] + 2 * _KEY_SECONDS, _KEY_SECONDS)

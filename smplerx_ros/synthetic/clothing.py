@@ -19,6 +19,7 @@ _LIP_TINT = np.array([0.9, 0.62, 0.62])
 _EYE_WHITE, _EYE_RADIUS, _IRIS_RADIUS = 225.0, 0.013, 0.006  # metres
 _BROW_WIDTH, _LIP_WIDTH = 0.006, 0.006  # metres from the landmarks
 _BROWS, _MOUTH = slice(0, 10), slice(31, 51)  # among the 51 static landmarks
+CLOTHES = ("random", "suit")
 _CLOTH_PERIOD = 0.2  # metres
 _HEAD_WIDTH = 0.16  # metres: half the width of what may be hair
 
@@ -82,6 +83,44 @@ class Outfit:
         colors[shoes] = self.shoe
         colors[top_of_head | sides | back] = self.hair
         return colors
+
+
+# RGB of a suit's parts, left and right: no two alike, and louder than floors and walls mostly are.
+_SUIT_TRUNK = (110, 110, 110)
+_UPPER_ARMS, _FOREARMS = ((225, 40, 40), (40, 70, 225)), ((250, 150, 30), (40, 200, 230))
+_THIGHS, _SHINS = ((40, 150, 50), (130, 40, 160)), ((230, 225, 40), (240, 110, 190))
+
+
+@dataclass(frozen=True)
+class Suit:
+    """What shows a limb by its colour, the same on everybody; head, hair and hands are the wearer's own."""
+
+    wearer: Outfit
+
+    def colors(self, points: FloatArray, body: BodyModel) -> FloatArray:
+        """RGB `(N, 3)` of `points (N, 3)`, metres, on the body's template."""
+        colors = self.wearer.colors(points, body)
+        joints = body.joint_template
+        right = (points[:, 0] < 0).astype(np.intp)
+        x, y = np.abs(points[:, 0]), points[:, 1]
+        shoulder, elbow, wrist = (joints[JOINT_INDEX[f"left_{name}"], 0] for name in ("shoulder", "elbow", "wrist"))
+        hip, knee = (joints[JOINT_INDEX[f"left_{name}"], 1] for name in ("hip", "knee"))
+        above = y > hip
+        colors[above & (x < shoulder) & (y < joints[JOINT_INDEX["neck"], 1])] = _SUIT_TRUNK
+        for region, sides in (
+            (above & (x >= shoulder) & (x < elbow), _UPPER_ARMS),
+            (above & (x >= elbow) & (x < wrist), _FOREARMS),
+            (~above & (y > knee), _THIGHS),
+            (y <= knee, _SHINS),
+        ):
+            colors[region] = np.array(sides, np.float64)[right[region]]
+        return colors
+
+
+def random_clothes(rng: np.random.Generator, body: BodyModel, kind: str) -> Outfit | Suit:
+    """Of one of CLOTHES: "random", or the "suit"."""
+    outfit = Outfit.random(rng, body)
+    return Suit(outfit) if kind == "suit" else outfit
 
 
 def _draw_face(

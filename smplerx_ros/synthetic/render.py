@@ -14,7 +14,7 @@ from ..body.model import BodyModel
 from ..body.surface import vertex_normals
 from ..geometry.rotations import normalized
 from ..viewer.rasterizer import Raster, rasterize
-from .clothing import Outfit
+from .clothing import Outfit, Suit
 from .places import View
 
 FloatArray = NDArray[np.floating[Any]]
@@ -73,7 +73,7 @@ def render(
     rng: np.random.Generator,
     body: BodyModel,
     meshes: Sequence[FloatArray],
-    outfits: Sequence[Outfit],
+    outfits: Sequence[Outfit | Suit],
     view: View,
     background: FloatArray,
     light: Light,

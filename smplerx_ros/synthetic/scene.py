@@ -12,7 +12,7 @@ from ..body.model import BodyModel
 from ..errors import ConfigError
 from ..geometry.camera import Camera
 from ..types import SmplxParams
-from .clothing import Outfit
+from .clothing import CLOTHES, random_clothes
 from .people import POSE_SPREAD, random_params, seen_by, stand_at
 from .places import View, random_background
 from .render import Light, Sensor, render
@@ -36,6 +36,7 @@ class SceneOptions:
     people: int = 1  # at most, in one picture
     turn_deg: float = 180.0  # people are turned from facing the camera by up to this
     pose_spread: float = POSE_SPREAD  # 0: all stand relaxed; 1: everything that the pose prior allows
+    clothes: str = "random"  # or "suit": every limb has a colour of its own, the same on everybody
 
     def __post_init__(self) -> None:
         if self.width < 64 or self.height < 64:
@@ -46,6 +47,8 @@ class SceneOptions:
             raise ConfigError(f"turn_deg {self.turn_deg:g}: choose 0 to 180 degrees")
         if not 0 <= self.pose_spread <= 1:
             raise ConfigError(f"pose_spread {self.pose_spread:g}: choose 0 to 1")
+        if self.clothes not in CLOTHES:
+            raise ConfigError(f"clothes {self.clothes!r}: choose one of {', '.join(CLOTHES)}")
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,7 @@ def random_scene(body: BodyModel, options: SceneOptions, seed: int, index: int) 
     rng = np.random.default_rng([seed, index])
     view = View.random(rng, options.width, options.height)
     people = _crowd(rng, body, view, options)
-    outfits = [Outfit.random(rng, body) for _ in people]
+    outfits = [random_clothes(rng, body, options.clothes) for _ in people]
     meshes = [body.vertices(params)[0] for params in people]
     background, light, sensor = random_background(rng, view), Light.random(rng), Sensor.random(rng)
     rendered = render(rng, body, meshes, outfits, view, background, light, sensor)

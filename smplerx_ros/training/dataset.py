@@ -25,6 +25,8 @@ FloatArray = NDArray[np.floating[Any]]
 
 # HumanData's boxes are padded by 1.2 already (SMPLer-X's own factor for them).
 BOX_RATIO = 1.2 * 0.833
+LEVELS = 255  # a picture's brightest grey level
+_Plain = tuple[NDArray[np.uint8], dict[str, NDArray[Any]]]  # grey levels (3, 256, 192) and targets of a crop
 _PART_BOXES = ("left_hand_boxes", "right_hand_boxes", "face_boxes")
 # Parameters without which a part of the body model's joints means nothing.
 _FIT_NEEDS = (
@@ -62,7 +64,7 @@ class PeopleSet:
         annotation = self.annotation(row, image.shape[1], image.shape[0])
         matrix = augmentation.crop_from_image(annotation.region)
         warped = cv2.warpAffine(image, matrix, (CROP_WIDTH, CROP_HEIGHT), flags=cv2.INTER_LINEAR)
-        colored = (warped[:, :, ::-1] * augmentation.color).clip(0, 255) / 255
+        colored = (warped[:, :, ::-1] * augmentation.color).clip(0, LEVELS) / LEVELS
         return colored.transpose(2, 0, 1).astype(np.float32), targets(annotation, augmentation)
 
     def params(self, rows: Sequence[int]) -> SmplxParams:
@@ -115,18 +117,35 @@ class PeopleSet:
 
 
 class Samples:
-    """Sets as one map-style data set for torch's DataLoader: key to image and targets, random but reproducible."""
+    """Sets as one map-style data set for torch's DataLoader: key to image and targets, random but reproducible.
 
-    def __init__(self, sets: Sequence[PeopleSet], seed: int, augment: bool = True) -> None:
+    `keep`: what is not augmented is read once, and stays in the memory of the process that loads it.
+    """
+
+    def __init__(self, sets: Sequence[PeopleSet], seed: int, augment: bool = True, keep: bool = False) -> None:
         self.sets = tuple(sets)
         self._seed = seed
         self._augment = augment
+        self._keep = keep
+        self._kept: dict[tuple[int, int], _Plain] = {}
 
     def __getitem__(self, key: Key) -> dict[str, NDArray[Any]]:
         epoch, place, number, row = key
+        if not self._augment:
+            levels, found = self._plain(number, row)
+            return {"image": (levels / LEVELS).astype(np.float32)} | found
         rng = np.random.default_rng([self._seed, 3, epoch, place])
-        image, found = self.sets[number].crop(row, Augmentation.random(rng) if self._augment else Augmentation())
+        image, found = self.sets[number].crop(row, Augmentation.random(rng))
         return {"image": image} | found
+
+    def _plain(self, number: int, row: int) -> _Plain:
+        if (number, row) in self._kept:
+            return self._kept[number, row]
+        image, found = self.sets[number].crop(row, Augmentation())
+        plain = (image * LEVELS).round().astype(np.uint8), found
+        if self._keep:
+            self._kept[number, row] = plain
+        return plain
 
 
 def _with_known(data: HumanData) -> SmplxParams:

@@ -44,6 +44,11 @@ class DataSettings:
     samples_per_epoch: int = 0  # over all sets and processes; 0: as many as there are
     augment: bool = True
     workers: int = 4  # processes that load, for each that trains; 0: none of their own
+    keep: bool = False  # crops stay in memory after the first epoch (150 kB each); only without augmentation
+
+    def __post_init__(self) -> None:
+        if self.keep and self.augment:
+            raise ConfigError("data.keep: crops that are augmented are new every time; set data.augment false as well")
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ class Trainer:
         self._last = _snapshot_to_resume(self._out, resume)
         self._body = load_body(settings.body_model or None)
         sets = [_people(entry, settings, self._body) for entry in settings.data.sets]
-        self._samples = Samples(sets, settings.seed, settings.data.augment)
+        self._samples = Samples(sets, settings.seed, settings.data.augment, settings.data.keep)
         self._sampler = BatchSampler(
             tuple(len(people) for people in sets),
             settings.batch_size,

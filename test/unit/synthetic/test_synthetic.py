@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from smplerx_ros.body import BodyModel, load_body
+from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.cli import main
 from smplerx_ros.errors import ConfigError
 from smplerx_ros.evaluation.humandata import read_humandata
 from smplerx_ros.synthetic.clip import random_clip
+from smplerx_ros.synthetic.clothing import random_clothes
 from smplerx_ros.synthetic.generate import annotate, generate
 from smplerx_ros.synthetic.people import random_params, seen_by, stand_at
 from smplerx_ros.synthetic.places import View
@@ -135,6 +137,7 @@ def test_set_is_read_back_and_does_not_depend_on_the_processes(tmp_path: Path, b
         (["--processes", "0"], "processes"),
         (["--turn-deg", "270"], "turn_deg"),
         (["--pose-spread", "-1"], "pose_spread"),
+        (["--clothes", "none"], "clothes"),
     ],
 )
 def test_bad_options_name_themselves(
@@ -142,6 +145,24 @@ def test_bad_options_name_themselves(
 ) -> None:
     assert main(["synthesize", "--out", str(tmp_path / "set"), *options]) == 2
     assert word in capsys.readouterr().err
+
+
+def test_a_suit_shows_each_limb_in_its_colour(body: BodyModel) -> None:
+    """Halfway along each limb's bone, whoever wears it; the head is the wearer's own."""
+    ends = [
+        *(("left_shoulder", "left_elbow"), ("right_shoulder", "right_elbow")),
+        *(("left_elbow", "left_wrist"), ("right_elbow", "right_wrist")),
+        *(("left_hip", "left_knee"), ("right_hip", "right_knee")),
+        *(("left_knee", "left_ankle"), ("right_knee", "right_ankle")),
+    ]
+    at_rest = body.joint_template
+    middles = np.stack([(at_rest[JOINT_INDEX[a]] + at_rest[JOINT_INDEX[b]]) / 2 for a, b in ends])
+    head = at_rest[[JOINT_INDEX["head"]]]
+    suits = [random_clothes(np.random.default_rng(seed), body, "suit") for seed in range(2)]
+    limbs = suits[0].colors(middles, body)
+    assert len(np.unique(limbs, axis=0)) == len(ends)
+    np.testing.assert_array_equal(limbs, suits[1].colors(middles, body))
+    assert (suits[0].colors(head, body) != suits[1].colors(head, body)).any()
 
 
 def test_taken_directory_is_refused(tmp_path: Path) -> None:

@@ -141,6 +141,17 @@ def test_samples_are_random_but_the_same_for_the_same_key(people: PeopleSet) -> 
     assert 0 <= first["image"].min() <= first["image"].max() <= 1
 
 
+def test_what_is_kept_is_read_once_and_the_same_to_the_bit(people: PeopleSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = (0, 5, 0, 2)
+    plain = Samples([people], seed=3, augment=False)[key]
+    np.testing.assert_array_equal(plain["image"], people.crop(2, Augmentation())[0])
+    samples = Samples([people], seed=3, augment=False, keep=True)
+    samples[key]
+    monkeypatch.setattr(PeopleSet, "crop", lambda *_: pytest.fail("read again"))
+    again = samples[1, 0, 0, 2]  # another epoch
+    assert all((again[name] == plain[name]).all() for name in plain)
+
+
 def test_random_augmentation_stays_in_its_limits() -> None:
     drawn = [Augmentation.random(np.random.default_rng(seed)) for seed in range(500)]
     assert min(a.scale for a in drawn) >= 0.75
