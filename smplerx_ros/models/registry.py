@@ -81,10 +81,10 @@ _TINY = Backbone(
     "Apache-2.0 (the code; weights are those of whoever trains them)",
     "docs/training.md",
     embed_dim=96,
-    depth=4,
+    depth=3,
     heads=3,
     tokens=_SMPLER_X_TOKENS,
-    box_channels=16,
+    box_channels=8,
 )
 _ENTRIES = (
     Backbone("lite", LITE, "Apache-2.0", "docs/lite.md"),

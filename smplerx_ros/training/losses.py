@@ -15,12 +15,18 @@ from .rotations import nearest_equivalent
 from .targets import BODY, FACE, LEFT_HAND, NUM_HEATMAP_JOINTS, PARTS, PELVIS, RIGHT_HAND
 
 _DEPTH_MARGIN_M = 1e-4  # added to depths before a division (SMPLer-X)
+_SPOT_CELLS = 0.8  # standard deviation of a heat map's target
+_LEAST_PROBABILITY = 1e-26  # in a heat map, before its logarithm
 _LEAST_BOX = 1.0  # pixels of the crop; a hand's box that is smaller cannot hold targets
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Factors of the terms (SMPLer-X's)."""
+    """Factors of the terms (SMPLer-X's).
+
+    `heatmaps` is not SMPLer-X's. It is for networks from nothing: the others see a heat map by its expectation alone,
+    which says little about where a flat one should rise.
+    """
 
     pose: float = 10.0  # axis-angle, 53 rotations
     betas: float = 1.0
@@ -31,6 +37,7 @@ class LossWeights:
     joints_img: float = 1.0  # heat maps, annotated depth
     fit_img: float = 1.0  # heat maps, the fitted body's depth
     boxes: float = 1.0  # centres and sizes, cells
+    heatmaps: float = 0.0  # ours: cross entropy of the body's heat maps with a spot at the joint
 
 
 def losses(outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -55,6 +62,7 @@ def losses(outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict
             masked_l1(outputs[name], targets[name], targets["box_valid"]) for name in ("box_centers", "box_sizes")
         )
         * targets["box_valid"].shape[1],  # a term for each part
+        "heatmaps": _heatmap_entropy(outputs["heatmap"], targets["joints_img"], targets["joints_img_valid"]),
     }
 
 
@@ -69,6 +77,18 @@ def masked_l1(found: Tensor, wanted: Tensor, valid: Tensor) -> Tensor:
     valid = valid.expand_as(found)
     difference = torch.where(valid > 0, found - wanted, torch.zeros_like(found))
     return difference.abs().mean()
+
+
+def _heatmap_entropy(heatmap: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Mean cross entropy, nats, of `heatmap (B, 25, 16, 16, 12)` with spots at `target (B, 137, 3)`, cells."""
+    spot = heatmap.clamp(min=_LEAST_PROBABILITY).log()
+    where = torch.where(valid[:, BODY] > 0, target[:, BODY], torch.zeros_like(target[:, BODY]))
+    for axis, cells in enumerate(reversed(heatmap.shape[2:])):
+        places = torch.arange(cells, device=heatmap.device)
+        weights = (-0.5 * ((places - where[..., axis, None]) / _SPOT_CELLS) ** 2).softmax(dim=-1)
+        shape = (*weights.shape[:2], *[1] * (2 - axis), cells)
+        spot = (spot * weights.view(shape)).sum(dim=-1)
+    return -(spot * valid[:, BODY].amin(dim=-1)).mean()
 
 
 def project(joints: Tensor, transl: Tensor) -> Tensor:

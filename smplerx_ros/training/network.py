@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from itertools import product
 from typing import Any
 
 import torch
@@ -12,7 +14,7 @@ from ..errors import ConfigError
 from ..models import heads
 from ..models.network import build_network
 from ..models.prediction import CAMERA_DEPTH_M
-from ..models.registry import GRID_HEIGHT, GRID_WIDTH, SMPLER_X, Backbone
+from ..models.registry import GRID_HEIGHT, GRID_WIDTH, PATCH, SMPLER_X, Backbone
 from ..models.smpler_x import SmplerX
 from .body import TorchBody
 from .rotations import matrix_from_6d, rotvec_from_matrix
@@ -26,7 +28,13 @@ TRAINABLE = {
     "neck_and_head": (*_NECK, *_HEAD),
 }
 _CONVOLUTION_SPREAD, _LINEAR_SPREAD = 1e-3, 1e-2  # SMPLer-X's initialisation of the heads
-_PATCH_GAIN, _PLACE_SIZE, _LONGEST_WAVE = 3.0, 0.5, 100.0  # of a random encoder
+# Of an encoder that begins with nothing: what patches and places differ by, and how much attention stays near.
+_PATCH_SIZE, _PLACE_SIZE, _LONGEST_WAVE = 0.3, 0.5, 100.0
+_NEARNESS, _CHANCE = 0.8, 0.2
+_MID_GREY = 0.5
+# Grey and two opponent colours, and how little the latter vary, roughly; patches' waves fall like in photographs.
+_OPPONENT = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (1.0, -2.0, 1.0))
+_OPPONENT_SPREAD = (1.0, 0.25, 0.25)
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -60,8 +68,9 @@ class TrainingNetwork(nn.Module):
         """All of the following of `image (B, 3, 256, 192)` RGB 0..1.
 
         `rotvecs (B, 53, 3)` axis-angle; `betas`, `expression (B, 10)`; `transl (B, 3)` metres; `joints (B, 137, 3)`
-        metres, without `transl`; `joints_img (B, 65, 3)` cells, the hands' in their boxes; `hand_boxes (B, 2, 4)`
-        pixels of the crop, without gradient; `box_centers`, `box_sizes (B, 3, 2)` cells.
+        metres, without `transl`; `heatmap (B, 25, 16, 16, 12)` probabilities of the body's joints;
+        `joints_img (B, 65, 3)` cells, the hands' in their boxes; `hand_boxes (B, 2, 4)` pixels of the crop, without
+        gradient; `box_centers`, `box_sizes (B, 3, 2)` cells.
         """
         net = self.network
         tokens, feature = net.encoder(image)
@@ -87,6 +96,7 @@ class TrainingNetwork(nn.Module):
             "expression": expression,
             "transl": torch.cat([camera[:, :2], depth], dim=1),
             "joints": self.body(matrices, rotvecs, betas, expression),
+            "heatmap": heatmap,
             "joints_img": torch.cat([body_joints, left_joints, hand_joints[batch:]], dim=1),
             "hand_boxes": torch.stack([left, right], dim=1),
             "box_centers": centers,
@@ -95,19 +105,21 @@ class TrainingNetwork(nn.Module):
 
 
 def untrained(backbone: Backbone) -> SmplerX:
-    """A network initialised at random: the heads as SMPLer-X does, the encoder as timm does but that it sees places.
+    """A network initialised at random: the heads as SMPLer-X does, the encoder so that it learns from few pictures.
 
-    SMPLer-X never began with a random encoder. With timm's tiny position embeddings it takes long to learn where in
-    the picture anything is: they are sines and cosines here, and filters of patches do not see the mean brightness.
+    SMPLer-X never began with a random encoder; timm's takes long to learn where in the picture anything is. Here
+    patches are seen by their cosines, places are sines and cosines, and attention begins nearby (after Trockman and
+    Kolter 2023, "Mimetic initialization of self-attention layers").
     """
     check_trainable(backbone)
     network = build_network(backbone)
     assert isinstance(network, SmplerX)
     with torch.no_grad():
-        filters = network.encoder.patch_embed.proj.weight
-        filters.copy_(_PATCH_GAIN * (filters - filters.mean(dim=(1, 2, 3), keepdim=True)))
+        _see_cosines(network.encoder.patch_embed.proj)
         network.encoder.pos_embed.copy_(_places(backbone.embed_dim))
         nn.init.normal_(network.encoder.reg_token, std=_PLACE_SIZE)
+        for block in network.encoder.blocks:
+            _attend_nearby(block.attn.qkv.weight, backbone.heads)
     for name, module in network.named_children():
         if name != "encoder":
             module.apply(_initialise)
@@ -126,6 +138,33 @@ def _places(dim: int) -> Tensor:
     frequencies = _LONGEST_WAVE ** -(torch.arange(dim // 4) / (dim // 4))
     waves = [at.reshape(-1, 1) * frequencies for at in (columns, rows)]
     return _PLACE_SIZE * torch.cat([f(wave) for wave in waves for f in (torch.sin, torch.cos)], dim=1)[None]
+
+
+def _see_cosines(patch: nn.Conv2d) -> None:
+    """Filters that are the slowest cosines of a patch in grey and two colours, answering about equally loud."""
+    dim = patch.out_channels
+    waves = sorted(product(range(PATCH), repeat=2), key=lambda wave: (math.hypot(*wave), wave))[: -(-dim // 3)]
+    places = (torch.arange(PATCH) + 0.5) * math.pi / PATCH
+    filters = []
+    for down, across in waves:
+        cosine = torch.outer(torch.cos(down * places), torch.cos(across * places))
+        spread = 1.5 / (0.3 + math.hypot(down, across) ** 1.5)  # read off rendered people
+        for color, share in zip(_OPPONENT, _OPPONENT_SPREAD, strict=True):
+            direction = torch.tensor(color)[:, None, None] * cosine
+            filters.append(direction / (direction.norm() * spread * share))
+    patch.weight.copy_(_PATCH_SIZE * torch.stack(filters)[:dim])
+    if patch.bias is not None:
+        patch.bias.copy_(-_MID_GREY * patch.weight.sum(dim=(1, 2, 3)))
+
+
+def _attend_nearby(qkv: Tensor, count: int) -> None:
+    """Queries and keys, in `qkv (3 C, C)` of `count` heads, that are alike: each head's product nearly projects."""
+    dim = qkv.shape[1]
+    size = dim // count
+    for rows in torch.arange(dim).split(size):
+        basis = nn.init.orthogonal_(torch.empty(size, dim))
+        for part in (rows, dim + rows):
+            qkv[part] = math.sqrt(_NEARNESS) * basis + _CHANCE * torch.randn(size, dim) / math.sqrt(dim)
 
 
 def _initialise(module: Any) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -63,6 +63,20 @@ class ValidationSettings:
 
 
 @dataclass(frozen=True)
+class Rates:
+    """Factors of the learning rate, part by part."""
+
+    encoder: float = 1.0
+    positions: float = 1.0  # the heads of heat maps
+    others: float = 1.0
+
+    def __post_init__(self) -> None:
+        for part, factor in asdict(self).items():
+            if not factor >= 0:
+                raise ConfigError(f"rates.{part} {factor!r}: must be zero or above")
+
+
+@dataclass(frozen=True)
 class Settings:
     """A training. The defaults are SMPLer-X's recipe for finetuning."""
 
@@ -78,6 +92,7 @@ class Settings:
     learning_rate: float = 1e-5
     min_learning_rate: float = 5e-7  # at the end of the cosine
     warmup_steps: int = 0
+    rates: Rates = field(default_factory=Rates)
     losses: LossWeights = field(default_factory=LossWeights)
     precision: str = "fp32"  # bf16 and fp16: of the heavy parts, weights stay float32
     device: str = "auto"

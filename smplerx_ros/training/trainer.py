@@ -25,7 +25,7 @@ from .history import History
 from .losses import losses, total
 from .network import TrainingNetwork, check_trainable, untrained
 from .sampling import BatchSampler
-from .settings import SetSettings, Settings, ValidationSettings
+from .settings import Rates, SetSettings, Settings, ValidationSettings
 from .snapshots import LAST, load_encoder, load_network, load_progress, save_snapshot
 from .validation import Validation
 
@@ -60,8 +60,11 @@ class Trainer:
         self._validation = _validation(settings, self._body) if self._process.first else None
         self.steps = settings.epochs * self._sampler.steps_per_epoch
         self._network = self._prepared(_network(settings, self._last))
-        trained = [parameter for parameter in self._network.parameters() if parameter.requires_grad]
-        self._optimizer = torch.optim.Adam(trained, lr=settings.learning_rate)
+        by_factor = _by_factor(self.network, settings.rates)
+        self._factors = tuple(by_factor)
+        self._optimizer = torch.optim.Adam(
+            [{"params": parameters} for parameters in by_factor.values()], lr=settings.learning_rate
+        )
         self._scaler = torch.amp.GradScaler(self._device.type, enabled=settings.precision == "fp16")
         self.step = self._restore() if self._last else 0
 
@@ -97,8 +100,8 @@ class Trainer:
 
     def _train_step(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         torch.manual_seed(_mixed(self.settings.seed, self.step, self._process.rank))
-        for group in self._optimizer.param_groups:
-            group["lr"] = self.learning_rate(self.step)
+        for group, factor in zip(self._optimizer.param_groups, self._factors, strict=True):
+            group["lr"] = factor * self.learning_rate(self.step)
         self._optimizer.zero_grad(set_to_none=True)
         terms = losses(model(batch["image"]), batch)
         loss = total(terms, self.settings.losses)
@@ -189,6 +192,17 @@ def _network(settings: Settings, last: Path | None) -> SmplerX:
     if settings.encoder_checkpoint:
         load_encoder(settings.encoder_checkpoint, network)
     return network
+
+
+def _by_factor(network: SmplerX, rates: Rates) -> dict[float, list[nn.Parameter]]:
+    """What is trained, by the factor of its learning rate."""
+    found: dict[float, list[nn.Parameter]] = {}
+    for name, parameter in network.named_parameters():
+        part = name.partition(".")[0]
+        factor = getattr(rates, "positions" if part.endswith("position_net") else part, rates.others)
+        if parameter.requires_grad:
+            found.setdefault(factor, []).append(parameter)
+    return found
 
 
 def _people(entry: SetSettings | ValidationSettings, settings: Settings, body: BodyModel) -> PeopleSet:

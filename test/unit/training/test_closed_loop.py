@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -11,6 +12,10 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch")
+
+from smplerx_ros.body import load_body
+from smplerx_ros.synthetic.people import random_params
+from smplerx_ros.types import PARAM_SIZES
 
 SCRIPT = Path(__file__).parents[3] / "benchmarks" / "closed_loop.py"
 
@@ -39,8 +44,17 @@ def test_every_part_runs(closed_loop: ModuleType, tmp_path: Path, monkeypatch: p
     assert (tmp_path / "run" / "bundle" / "bundle.json").is_file()
 
 
+def test_mean_pose_of_people_alike_is_theirs(closed_loop: ModuleType) -> None:
+    body = load_body()
+    one = random_params(np.random.default_rng(0))
+    people = replace(one, **{name: np.stack([getattr(one, name)] * 2) for name in PARAM_SIZES})
+    assert closed_loop.mean_pose_error(body, people, people) < 1e-3
+    turned = replace(people, body_pose=people.body_pose + np.eye(1, 63, 50))
+    assert closed_loop.mean_pose_error(body, people, turned) > 5
+
+
 def test_curve_falls_from_left_to_right(closed_loop: ModuleType) -> None:
-    picture = closed_loop.curve([0, 50, 100], [600.0, 300.0, 100.0]).astype(int)
+    picture = closed_loop.curve([0, 50, 100], [600.0, 300.0, 100.0], 200.0).astype(int)
     line = (np.abs(picture - [30, 90, 180]).sum(axis=2) < 30).nonzero()
     first, last = line[0][line[1].argmin()], line[0][line[1].argmax()]
     assert first < last

@@ -28,6 +28,7 @@ def perfect() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
         "expression": torch.zeros(1, 10, dtype=torch.float64),
         "transl": transl,
         "joints": joints,
+        "heatmap": torch.full((1, 25, 16, 16, 12), 1.0 / (16 * 16 * 12), dtype=torch.float64),
         "joints_img": img[:, :65].clone(),  # a box of 256 pixels has 16 cells, like the crop's 16 rows of 16 pixels
         "hand_boxes": hand_boxes,
         "box_centers": torch.full((1, 3, 2), 5.0, dtype=torch.float64),
@@ -58,7 +59,8 @@ def perfect() -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
 
 
 def terms(outputs: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> dict[str, float]:
-    return {name: float(value) for name, value in losses(outputs, wanted).items()}
+    """Those of SMPLer-X."""
+    return {name: float(value.detach()) for name, value in losses(outputs, wanted).items() if name != "heatmaps"}
 
 
 def test_perfect_answers_cost_nothing() -> None:
@@ -125,6 +127,34 @@ def test_hand_targets_are_measured_in_the_predicted_box() -> None:
     assert terms(outputs, wanted)["joints_img"] == pytest.approx(1 / HEATMAP)
 
 
+def test_heat_maps_are_compared_with_spots_at_the_joints() -> None:
+    """The cross entropy with a Gaussian of 0.8 cells, summed cell by cell here; least where the map is that spot."""
+    outputs, wanted = perfect()
+    wanted["joints_img"][0, :25] = torch.tensor([4.3, 9.6, 7.1])
+    wanted["joints_img_valid"][0, 20:25, 2] = 0  # of unknown depth: not asked for
+    flat = losses(outputs, wanted)["heatmaps"]
+    assert float(flat) == pytest.approx(20 / 25 * np.log(16 * 16 * 12))
+    z, y, x = np.indices((16, 16, 12))
+    spot = np.exp(-((x - 4.3) ** 2 + (y - 9.6) ** 2 + (z - 7.1) ** 2) / (2 * 0.8**2))
+    spot /= spot.sum()
+    outputs["heatmap"] = torch.from_numpy(spot).expand(1, 25, 16, 16, 12)
+    expected = -(spot * np.log(spot.clip(1e-26))).sum()
+    assert float(losses(outputs, wanted)["heatmaps"]) == pytest.approx(20 / 25 * expected, rel=1e-4)
+    moved = torch.from_numpy(np.roll(spot, 2, axis=2)).expand(1, 25, 16, 16, 12)
+    assert float(losses(outputs | {"heatmap": moved}, wanted)["heatmaps"]) > float(flat) / 2
+
+
+def test_an_empty_cell_of_a_heat_map_has_a_gradient() -> None:
+    outputs, wanted = perfect()
+    logits = torch.zeros(1, 25, 16, 16, 12)
+    logits[..., 0] = 1000.0
+    logits.requires_grad_()
+    outputs["heatmap"] = logits.flatten(2).softmax(-1).view(logits.shape)
+    losses(outputs, wanted)["heatmaps"].backward()
+    assert logits.grad is not None
+    assert logits.grad.isfinite().all()
+
+
 def test_inverted_boxes_ask_for_nothing() -> None:
     outputs, wanted = perfect()
     outputs["hand_boxes"] = torch.tensor([[[100.0, 100, 60, 60]] * 2])
@@ -140,7 +170,7 @@ def test_what_is_not_valid_costs_nothing_even_if_it_is_not_a_number() -> None:
         wanted[f"{name}_valid"][:] = 0
     outputs["rotvecs"].requires_grad_()
     found = losses(outputs, wanted)
-    assert max(float(value) for value in found.values()) < 1e-12
+    assert max(terms(outputs, wanted).values()) < 1e-12
     total(found, LossWeights()).backward()
     assert torch.isfinite(outputs["rotvecs"].grad).all()
 
@@ -153,7 +183,8 @@ def test_masked_elements_count_in_the_mean() -> None:
 def test_total_weighs_every_term() -> None:
     names = LossWeights.__dataclass_fields__
     ones = {name: torch.tensor(1.0) for name in names}
-    assert float(total(ones, LossWeights())) == 10 + 1 + 1 + 100 + 100 + 1 + 1 + 1 + 1
+    assert float(total(ones, LossWeights())) == 10 + 1 + 1 + 100 + 100 + 1 + 1 + 1 + 1  # the paper's, without heatmaps
+    assert float(total(ones, LossWeights(heatmaps=3))) == 216 + 3
     assert set(losses(*perfect())) == set(names)
 
 

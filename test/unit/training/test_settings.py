@@ -58,6 +58,7 @@ def test_file_and_changes(good: Path) -> None:
         ("epochs=true", "epochs: True is no int"),
         ("epochs=0", "epochs 0: must be above zero"),
         ("data.augment=1", "data.augment: 1 is no bool"),
+        ("rates.encoder=-1", "rates.encoder -1.0: must be zero or above"),
         ("data.keep=true", "data.keep: crops that are augmented"),
         ("precision=fp8", "precision 'fp8' is unknown"),
         ("min_learning_rate=1", "min_learning_rate 1.0: must be 0 to learning_rate"),

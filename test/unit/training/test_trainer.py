@@ -22,7 +22,7 @@ from smplerx_ros.models.checkpoint import read_checkpoint  # noqa: E402
 from smplerx_ros.models.registry import BACKBONES  # noqa: E402
 from smplerx_ros.training.history import read_history  # noqa: E402
 from smplerx_ros.training.network import TRAINABLE, untrained  # noqa: E402
-from smplerx_ros.training.settings import Settings, ValidationSettings  # noqa: E402
+from smplerx_ros.training.settings import Rates, Settings, ValidationSettings  # noqa: E402
 from smplerx_ros.training.snapshots import LAST, load_network, published_state  # noqa: E402
 from smplerx_ros.training.trainer import Trainer  # noqa: E402
 from support import parity  # noqa: E402
@@ -142,6 +142,30 @@ def test_published_position_embedding_is_the_same_function() -> None:
     state = published_state(network)
     assert state["encoder.pos_embed"].shape == (1, 193, 96)
     assert (state["encoder.pos_embed"][:, 1:] + state["encoder.pos_embed"][:, :1] == network.encoder.pos_embed).all()
+
+
+def test_parts_learn_at_their_rates(settings: Make) -> None:
+    """Adam's first step is the learning rate in every weight that has a gradient; without a rate nothing moves."""
+    rates = Rates(encoder=0.0, positions=10.0)
+    trainer = Trainer(settings(rates=rates))
+    before = weights(trainer)
+    trainer.run(until=1)
+    moved = {name: (value - before[name]).abs().max() for name, value in weights(trainer).items()}
+    assert moved["encoder.patch_embed.proj.weight"] == 0
+    assert moved["body_regressor.shape_out.0.weight"] == pytest.approx(1e-3, rel=1e-3)
+    assert moved["body_position_net.conv.0.weight"] == pytest.approx(1e-2, rel=1e-3)
+
+
+def test_an_untrained_encoder_sees_mid_grey_as_nothing_and_attends_to_what_is_near() -> None:
+    torch.manual_seed(0)
+    encoder = untrained(BACKBONES["tiny"]).encoder
+    grey = encoder.patch_embed(torch.full((1, 3, 256, 192), 0.5)).unflatten(1, (16, 12))
+    assert grey[:, 1:-1, 1:-1].abs().max() < 1e-4  # the first row and column have a border of black in them
+    places = torch.nn.functional.layer_norm(encoder.pos_embed[0], (96,))
+    query, key, _ = encoder.blocks[0].attn.qkv(places).unflatten(1, (3, 3, 32)).permute(1, 2, 0, 3)
+    attention = (query @ key.transpose(1, 2) / 32**0.5).softmax(dim=-1).mean(dim=0).unflatten(1, (16, 12))
+    near = attention[8 * 12 + 6, 6:11, 4:9].sum()  # 25 cells of 192, about one in the middle
+    assert near > 2.5 * 25 / 192
 
 
 def test_an_encoder_can_start_as_vitpose(settings: Make, tmp_path: Path) -> None:
