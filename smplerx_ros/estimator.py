@@ -108,23 +108,22 @@ class _CameraState:
         return not self.stamp_ns or self.stamp_ns not in times
 
     def may_wait(self, detect_every: int) -> bool:
-        """Whether boxes are early enough in the next frame."""
-        return detect_every > 1 and bool(self.tracker.following) and 0 < self.interval_ns <= _OLDEST_BOXES_NS
+        """Whether boxes are early enough in the next frame: nobody is looked for in this one."""
+        known = bool(self.tracker.following) and not self.tracker.searching
+        return detect_every > 1 and known and 0 < self.interval_ns <= _OLDEST_BOXES_NS
 
-    def found_beside(self) -> list[Box] | None:
-        """Boxes of the search that began in the frame before; None: there was none, or it is too long ago."""
+    def found_beside(self) -> _Search | None:
+        """The search that began in the frame before; None: there was none, or it is too long ago."""
         search, self.search = self.search, None
-        if search is None:
-            return None
-        if self.stamp_ns - search.stamp_ns > _OLDEST_BOXES_NS:
+        if search is not None and self.stamp_ns - search.stamp_ns > _OLDEST_BOXES_NS:
             self.schedule.soon()
             return None
-        return search.boxes.result()
+        return search
 
-    def detected(self, boxes: Sequence[Box], *, confirm: bool) -> None:
-        """Take boxes in."""
-        self.tracker.detected(boxes, self.stamp_ns, confirm=confirm)
-        self.schedule.detected(self.stamp_ns)
+    def detected(self, boxes: Sequence[Box], stamp_ns: int, *, confirm: bool) -> None:
+        """Take in the boxes of the present frame, or of the one before."""
+        self.tracker.detected(boxes, stamp_ns, confirm=confirm)
+        self.schedule.detected(stamp_ns)
 
 
 @dataclass(frozen=True)
@@ -283,16 +282,16 @@ class Estimator:
         confirm = not self._backbones[0].confirms_people
         new = [i for i, state in enumerate(states) if state.undetected]
         for i in new:
-            boxes = states[i].found_beside()
-            if boxes is not None and frames[i].detections is None:
-                states[i].detected(boxes, confirm=confirm)
+            search = states[i].found_beside()
+            if search is not None and frames[i].detections is None:
+                states[i].detected(search.boxes.result(), search.stamp_ns, confirm=confirm)
         found = {i: self._given(frames[i]) for i in new if frames[i].detections is not None}
         if self._detector is not None:
             found |= self._detected([i for i in new if i not in found], frames, states, spared)
         for i, state in enumerate(states):
             if i in found:
                 state.schedule.begun()
-                state.detected(found[i], confirm=confirm)
+                state.detected(found[i], state.stamp_ns, confirm=confirm)
             elif confirm and state.stamp_ns - state.schedule.detected_ns > _LONGEST_UNCONFIRMED_NS:
                 state.tracker.detected([], state.stamp_ns, confirm=True)
 

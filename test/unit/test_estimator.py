@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import Future
 from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from smplerx_ros.errors import ConfigError, InputError, ModelFileError
 from smplerx_ros.estimator import Estimator, Options
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.smoothing.people import SmoothingOptions
+from smplerx_ros.tracking.tracker import Tracker
 from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Box, Estimated, Frame, SmplxParams
 
 BODY = load_body()
@@ -151,6 +153,31 @@ def test_boxes_of_people_who_are_followed_count_from_the_next_frame_on(backbone,
     detector.hold.set()
     assert len(estimator.estimate(frame(7))) == 2
     assert detector.calls == 3
+
+
+def test_somebody_missing_is_looked_for_at_once(estimator, backbone, detector):
+    """A body that is lost while another one is followed is back in the frame that shows it again."""
+    detector.boxes = row(2)
+    assert len(estimator.estimate(frame(0))) == 2
+    backbone.lost = {"p2"}
+    assert [person.id for person in estimator.estimate(frame(1))] == ["p1"]
+    backbone.lost = set()
+    assert [person.id for person in estimator.estimate(frame(2))] == ["p1", "p2"]
+
+
+def test_boxes_of_the_frame_before_are_matched_where_people_were(estimator, detector):
+    """The search that begins in frame 5 is taken in with frame 6, under its own time."""
+    stamps = []
+    detected = Tracker.detected
+
+    def told(self, boxes, stamp_ns, *, confirm=False):
+        stamps.append(stamp_ns)
+        detected(self, boxes, stamp_ns, confirm=confirm)
+
+    with patch.object(Tracker, "detected", told):
+        for k in range(7):
+            estimator.estimate(frame(k))
+    assert stamps == [frame(0).stamp_ns, frame(5).stamp_ns]
 
 
 def test_boxes_that_are_too_old_are_not_used(estimator, detector):
