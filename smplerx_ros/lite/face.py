@@ -46,7 +46,6 @@ def face_pose(blendshapes: FloatArray, expression_names: tuple[str, ...]) -> Fac
 
     Axes of the head at rest: x left, y up, z front; so the mouth opens about +x and eyes turn left about +y.
     """
-
     weights = blendshapes.tolist()  # plain numbers: for so few, NumPy takes longer
 
     def weight(*names: str) -> float:

@@ -11,8 +11,6 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-
 from smplerx_ros.body import load_body
 from smplerx_ros.synthetic.people import random_params
 from smplerx_ros.types import PARAM_SIZES
@@ -22,6 +20,7 @@ SCRIPT = Path(__file__).parents[3] / "benchmarks" / "closed_loop.py"
 
 @pytest.fixture
 def closed_loop(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    pytest.importorskip("torch")
     spec = importlib.util.spec_from_file_location("closed_loop", SCRIPT)
     assert spec
     assert spec.loader
