@@ -30,7 +30,7 @@ HIDDEN = 0.5  # visibility
 START_PASSES = 2  # beyond the first; measured: more does not come closer
 # How far a person may have moved since the last image until the network looks again where it found them. Measured on
 # the demo clip: its points lag behind by 2 % of the region's side and more beyond that, and in the end lose the person;
-# walkers need the second look below 8 images a second.
+# at 10 images a second hardly anybody needs the second look, at 5 a walker does in every second one.
 MOVED = {"angle": np.radians(15), "shift": 0.075, "scale": 0.15}
 # Where a face must lie against the rough region of the body's head, and its least size: below, on heads in profile, the
 # network puts faces with high scores on ears and cheeks (seen on 77 faces of two people).

@@ -34,7 +34,7 @@ STEP, RATE = 6, 2.0  # every sixth frame, at a third of the speed: what a busy m
 WALKED, EMPTY = 20, 8  # frames of the clip, then of nobody
 WAIT_S = 120
 # Of the frames with people: a body of random weights may lie so far from its box that it is taken for two: seen in
-# 16 of 20, and in one less where a slow machine loses a frame.
+# 15 of the 19 that a slow machine answered.
 SEEN = 0.7
 EYES = {"leye_pose", "reye_pose"}
 
