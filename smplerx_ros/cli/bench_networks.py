@@ -88,7 +88,10 @@ def _measured(name: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
                     candidates = {_BASELINE: eager, **_answers(networks)}
                     rows += _on_cpu(candidates, threads, about, arguments.runs)
             for device in (device for device in devices if device != "cpu"):
-                networks = {f"onnx {key} {device}": OnnxNetwork(file, device=device) for key, file in files.items()}
+                networks = {
+                    f"onnx {key} {device}": OnnxNetwork(file, device=device, cuda_graphs=True, half=key == "fp16")
+                    for key, file in files.items()
+                }
                 # A provider that did not start has said so, and its network would run on the CPU.
                 started = {label: each for label, each in networks.items() if each.provider == PROVIDERS[device][0]}
                 rows += _on_accelerator(_answers(started), about, arguments.runs)

@@ -61,7 +61,7 @@ class OnnxNetwork:
         wanted = select_providers(device, onnxruntime.get_available_providers())
         source = model if isinstance(model, bytes) else str(model)
         self._label = f"network {label}"
-        self._open = partial(_open_session, source, session_options(threads, arena=arena), wanted, half=half)
+        self._open = partial(_open_session, source, session_options(threads, arena=arena), wanted, threads, half=half)
         graphs = cuda_graphs and wanted[0] == CUDA and has_cuda_graphs()
         try:
             self._session, graphs = self._opened_with_graphs() if graphs else (self._open(), False)
@@ -176,12 +176,13 @@ def _open_session(
     model: bytes | str,
     options: onnxruntime.SessionOptions,
     providers: Sequence[str],
+    threads: int | None,
     *,
     half: bool,
     cuda_graphs: bool = False,
 ) -> onnxruntime.InferenceSession:
-    chosen = [(name, provider_options(name, cuda_graphs=cuda_graphs, half=half)) for name in providers]
-    return onnxruntime.InferenceSession(model, options, providers=chosen)
+    options_of = partial(provider_options, threads=threads, cuda_graphs=cuda_graphs, half=half)
+    return onnxruntime.InferenceSession(model, options, providers=[(name, options_of(name)) for name in providers])
 
 
 def _reason(error: Exception) -> str:

@@ -14,6 +14,7 @@ from ..errors import ConfigError
 log = logging.getLogger(__name__)
 
 CPU, CUDA, _TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
+_OPENVINO = "OpenVINOExecutionProvider"
 # Wanted providers per device, best first; ONNX Runtime's names. TensorRT builds an engine for every input shape,
 # minutes at the first run, so that it is never chosen unasked.
 PROVIDERS = {
@@ -21,7 +22,7 @@ PROVIDERS = {
     "cpu": (CPU,),
     "cuda": (CUDA, CPU),
     "tensorrt": (_TENSORRT, CUDA, CPU),
-    "openvino": ("OpenVINOExecutionProvider", CPU),
+    "openvino": (_OPENVINO, CPU),
 }
 # Where those providers keep their memory, in ONNX Runtime's words; the others compute in the host's.
 MEMORY = {CUDA: "cuda", _TENSORRT: "cuda"}
@@ -56,11 +57,18 @@ def has_cuda_graphs() -> bool:
     return False
 
 
-def provider_options(provider: str, *, cuda_graphs: bool = False, half: bool = False) -> dict[str, str]:
-    """ONNX Runtime's options for one of its providers; `cuda_graphs` for CUDA alone, `half` for TensorRT alone."""
+def provider_options(
+    provider: str, *, threads: int | None = None, cuda_graphs: bool = False, half: bool = False
+) -> dict[str, str]:
+    """ONNX Runtime's options for one of its providers.
+
+    `threads` for OpenVINO alone (the CPU provider takes the session's), `cuda_graphs` for CUDA, `half` for TensorRT.
+    """
     if provider == CUDA:
         return _cuda_options(cuda_graphs)
-    return _tensorrt_options(half) if provider == _TENSORRT else {}
+    if provider == _TENSORRT:
+        return _tensorrt_options(half)
+    return {"num_of_threads": str(threads)} if provider == _OPENVINO and threads else {}
 
 
 def _cuda_options(cuda_graphs: bool) -> dict[str, str]:

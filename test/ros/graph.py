@@ -160,9 +160,9 @@ class Graph:
         values = {pair.key: pair.value for pair in report.status[0].values}
         return report.header.stamp.sec * 1_000_000_000 + report.header.stamp.nanosec, values
 
-    def diagnostic(self, reached: Callable[[int, str, dict[str, str]], Any]) -> None:
-        """Until a status arrives for which `reached(level, message, values)` is true."""
-        seen = len(self.diagnostics)
+    def diagnostic(self, reached: Callable[[int, str, dict[str, str]], Any], seen: int | None = None) -> None:
+        """Until a status after the first `seen` reports comes for which `reached(level, message, values)` is true."""
+        seen = len(self.diagnostics) if seen is None else seen
 
         def found() -> bool:
             for array in self.diagnostics[seen:]:

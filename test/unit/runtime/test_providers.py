@@ -12,7 +12,7 @@ from smplerx_ros.errors import ConfigError
 from smplerx_ros.runtime import providers
 from smplerx_ros.runtime.providers import CPU, has_cuda_graphs, provider_options, select_providers
 
-CUDA, TENSORRT = "CUDAExecutionProvider", "TensorrtExecutionProvider"
+CUDA, TENSORRT, OPENVINO = "CUDAExecutionProvider", "TensorrtExecutionProvider", "OpenVINOExecutionProvider"
 
 
 def test_unknown_device_lists_the_known() -> None:
@@ -44,9 +44,14 @@ def test_lesser_provider_is_told(caplog: pytest.LogCaptureFixture) -> None:
     assert CUDA in caplog.text
 
 
-@pytest.mark.parametrize("provider", [CPU, "OpenVINOExecutionProvider"])
+@pytest.mark.parametrize("provider", [CPU, OPENVINO])
 def test_other_providers_need_no_options(provider: str) -> None:
     assert provider_options(provider, cuda_graphs=True, half=True) == {}
+
+
+def test_openvino_has_threads_of_its_own() -> None:
+    assert provider_options(OPENVINO, threads=3) == {"num_of_threads": "3"}
+    assert provider_options(CPU, threads=3) == {}  # the session's
 
 
 def test_float32_is_not_rounded_and_graphs_only_where_asked_for() -> None:
