@@ -38,17 +38,15 @@ def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | No
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
 
-    from .memory import share_one_heap
-
-    share_one_heap()
-
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
 
     from ..errors import ConfigError
+    from ..runtime.onnx import share_arena
     from .node import SmplerxNode, load_estimator
 
+    share_arena()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
         node = SmplerxNode(estimator_factory=estimator_factory or load_estimator)

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sys
 from pathlib import Path
 
 STATM = Path("/proc/self/statm")  # pages: total, resident, ... (proc_pid_statm(5)); Linux only
-
-
-_M_ARENA_MAX = -8  # mallopt(3)
-
-
-def share_one_heap() -> None:
-    """Let all threads allocate from one heap, where the C library is glibc; before there are threads.
-
-    Otherwise each thread that has run a network keeps, in a heap of its own, what its largest batch took.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_M_ARENA_MAX, 1)
 
 
 def memory_in_use() -> dict[str, int]:

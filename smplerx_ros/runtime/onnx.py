@@ -22,6 +22,14 @@ from .providers import CPU, CUDA, MEMORY, has_cuda_graphs, provider_options, sel
 
 log = logging.getLogger(__name__)
 
+# No limit, and no more than was asked for (1: kSameAsRequested); the rest as ONNX Runtime has it (-1).
+_ARENA = {
+    "max_mem": 0,
+    "arena_extend_strategy": 1,
+    "initial_chunk_size_bytes": -1,
+    "max_dead_bytes_per_chunk": -1,
+}
+
 
 @dataclass(frozen=True)
 class Input:
@@ -37,11 +45,12 @@ class OnnxNetwork:
 
     `model` is a file or the file's content; `device` one of `providers.PROVIDERS`; `threads` the CPU threads of one
     run, None for ONNX Runtime's choice (all cores). `bind`: keep the inputs' memory on the device from run to run; by
-    default wherever that is not the CPU. `arena`: keep what the largest batch took of the host's memory; large networks
-    are slower without. `cuda_graphs`: where CUDA runs it, capture and replay one for each shape of the inputs; of use
-    where those are few. `half`: the network computes in half precision, so TensorRT may. Where a wanted provider is
-    missing or does not start, the next one runs and a warning says why; so for graphs. Raises ModelFileError for a file
-    that is missing, damaged or no ONNX network, ConfigError for an unknown device or number of threads.
+    default wherever that is not the CPU. `own_arena`: keep what the largest batch took of the host's memory for this
+    network; otherwise it is the process's arena (`share_arena`) that does, or nothing. `cuda_graphs`: where CUDA runs
+    it, capture and replay one for each shape of the inputs; of use where those are few. `half`: the network computes in
+    half precision, so TensorRT may. Where a wanted provider is missing or does not start, the next one runs and a
+    warning says why; so for graphs. Raises ModelFileError for a file that is missing, damaged or no ONNX network,
+    ConfigError for an unknown device or number of threads.
     """
 
     def __init__(
@@ -51,7 +60,7 @@ class OnnxNetwork:
         device: str = "cpu",
         threads: int | None = None,
         bind: bool | None = None,
-        arena: bool = True,
+        own_arena: bool = True,
         cuda_graphs: bool = False,
         half: bool = False,
     ) -> None:
@@ -61,7 +70,8 @@ class OnnxNetwork:
         wanted = select_providers(device, onnxruntime.get_available_providers())
         source = model if isinstance(model, bytes) else str(model)
         self._label = f"network {label}"
-        self._open = partial(_open_session, source, session_options(threads, arena=arena), wanted, threads, half=half)
+        options = session_options(threads, own_arena=own_arena)
+        self._open = partial(_open_session, source, options, wanted, threads, half=half)
         graphs = cuda_graphs and wanted[0] == CUDA and has_cuda_graphs()
         try:
             self._session, graphs = self._opened_with_graphs() if graphs else (self._open(), False)
@@ -80,14 +90,14 @@ class OnnxNetwork:
 
     @classmethod
     def from_asset(cls, name: str, *, device: str = "cpu", threads: int | None = None) -> OnnxNetwork:
-        """Network `name` of the package's own `assets/`: small and several, as quick without arenas that only grow."""
+        """Network `name` of the package's own `assets/`: small and several, as quick without an arena each."""
         try:
             content = (resources.files("smplerx_ros") / "assets" / name).read_bytes()
         except OSError as error:
             raise ModelFileError(
                 f"embedded network {name}: missing from the package's assets; install it again"
             ) from error
-        return cls(content, device=device, threads=threads, arena=False)
+        return cls(content, device=device, threads=threads, own_arena=False)
 
     @property
     def provider(self) -> str:
@@ -189,7 +199,17 @@ def _reason(error: Exception) -> str:
     return str(error).strip().partition("\n")[0] or type(error).__name__
 
 
-def session_options(threads: int | None, *, arena: bool = True) -> onnxruntime.SessionOptions:
+def share_arena() -> None:
+    """Give the embedded networks of this process one arena; call it before they are loaded.
+
+    It keeps what their largest batches took and grows no further, where the C library's heaps wander.
+    """
+    arena = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR
+    cpu = onnxruntime.OrtMemoryInfo("Cpu", arena, 0, onnxruntime.OrtMemType.DEFAULT)
+    onnxruntime.create_and_register_allocator(cpu, onnxruntime.OrtArenaCfg(_ARENA))
+
+
+def session_options(threads: int | None, *, own_arena: bool = True) -> onnxruntime.SessionOptions:
     """One network after the other, few threads, no busy waiting: a robot's cores are shared."""
     if threads is not None and threads < 1:
         raise ConfigError(f"threads must be 1 or more, got {threads}")
@@ -197,7 +217,8 @@ def session_options(threads: int | None, *, arena: bool = True) -> onnxruntime.S
     options.intra_op_num_threads = threads or 0  # 0: ONNX Runtime takes one per core
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
-    options.enable_cpu_mem_arena = arena
+    options.enable_cpu_mem_arena = own_arena
+    options.add_session_config_entry("session.use_env_allocators", "0" if own_arena else "1")
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors only: the rest is about the graph's insides
     return options

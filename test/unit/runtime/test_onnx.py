@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import subprocess
+import sys
 from importlib import resources
 from pathlib import Path
 
@@ -61,6 +63,27 @@ def test_embedded_networks_give_back_the_memory_of_a_crowd() -> None:
 
     before = after(1)
     assert after(64) - before < 64 * 2**20  # ONNX Runtime's arena kept 200 MiB
+
+
+CROWDS = """
+import numpy as np
+from smplerx_ros.ros.memory import memory_in_use
+from smplerx_ros.runtime.onnx import OnnxNetwork, share_arena
+
+share_arena()
+for name in ("hand_recrop.onnx", "face.onnx"):
+    network = OnnxNetwork.from_asset(name, threads=1)
+    for batch in (1, 64):
+        network.run({"image": np.zeros((batch, 256, 256, 3), np.float32)})
+        print(memory_in_use()["memory"])
+"""
+
+
+def test_embedded_networks_share_an_arena_where_the_process_asks_for_it() -> None:
+    answer = subprocess.run([sys.executable, "-c", CROWDS], check=True, capture_output=True, text=True, timeout=120)
+    before, first, later, second = (int(line) / 2**20 for line in answer.stdout.split())
+    assert first - before > 100, "nothing is kept"
+    assert second - later < 0.5 * (first - before), "each keeps its own"
 
 
 def test_missing_file_is_named(tmp_path: Path) -> None:
