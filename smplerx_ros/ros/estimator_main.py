@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import threading
+import time
 import traceback
 from contextlib import suppress
 from pathlib import Path
@@ -86,10 +87,13 @@ def _end_now() -> None:
 
 
 def _spin(executor: Executor, stop: threading.Event) -> None:
-    """Spin until told to stop; an exception in a callback is reported and does not end the node."""
+    """Spin until told to stop; an exception in a callback is reported, now and then, and does not end the node."""
     from rclpy.executors import ExternalShutdownException
     from rclpy.impl.implementation_singleton import rclpy_implementation
 
+    from .statistics import LOG_PERIOD_S
+
+    told: dict[tuple[str, int | None], float] = {}  # by where it was raised
     while not stop.is_set():
         try:
             executor.spin_once(timeout_sec=SPIN_S)
@@ -97,8 +101,12 @@ def _spin(executor: Executor, stop: threading.Event) -> None:
             stop.set()
         except rclpy_implementation.InvalidHandle:
             continue  # rclpy was about to wait for something that the worker destroys: a publisher of one who left
-        except Exception:
-            traceback.print_exc()
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            now, key = time.monotonic(), (place.filename, place.lineno)
+            if now - told.get(key, -LOG_PERIOD_S) >= LOG_PERIOD_S:
+                told[key] = now
+                traceback.print_exc()
 
 
 if __name__ == "__main__":
