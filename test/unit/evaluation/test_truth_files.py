@@ -199,8 +199,11 @@ def test_the_training_sets() -> None:
     assert {name for name, entry in TRAINING_SETS.items() if not entry.humandata} == {
         *("MSCOCO", "AGORA", "UBody", "PW3D", "MPII", "Human36M")
     }
-    assert TRAINING_SETS["BEDLAM"].interval == 5
-    assert TRAINING_SETS["MSCOCO"].interval == 1
+    assert {name: entry.interval for name, entry in TRAINING_SETS.items() if entry.interval > 1} == {
+        **{"BEDLAM": 5, "EgoBody_Kinect": 10, "UBody": 10, "MPI_INF_3DHP": 5, "InstaVariety": 10},
+        **{"RenBody_HiRes": 5, "ARCTIC": 10, "FIT3D": 10, "Talkshow": 10},
+    }
+    assert all(entry.page.startswith("http") and entry.page in entry.where for entry in TRAINING_SETS.values())
     assert all(name in TRAINING_SETS for sets in FINETUNE_RECIPES.values() for name in sets)
     assert TRAINING_SETS["EgoBody_Kinect"].recipes == ("3dpw", "egobody")
     with pytest.raises(ConfigError, match="not 7"):

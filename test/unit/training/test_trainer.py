@@ -17,12 +17,12 @@ import yaml
 torch = pytest.importorskip("torch")
 
 import smplerx_ros  # noqa: E402
-from smplerx_ros.errors import ConfigError, ModelFileError  # noqa: E402
+from smplerx_ros.errors import ConfigError, InputError, ModelFileError  # noqa: E402
 from smplerx_ros.models.checkpoint import read_checkpoint  # noqa: E402
 from smplerx_ros.models.registry import BACKBONES  # noqa: E402
-from smplerx_ros.training.history import read_history  # noqa: E402
+from smplerx_ros.training.history import HISTORY, read_history  # noqa: E402
 from smplerx_ros.training.network import TRAINABLE, untrained  # noqa: E402
-from smplerx_ros.training.settings import Rates, Settings, ValidationSettings  # noqa: E402
+from smplerx_ros.training.settings import Rates, SetSettings, Settings, ValidationSettings  # noqa: E402
 from smplerx_ros.training.snapshots import LAST, load_network, published_state  # noqa: E402
 from smplerx_ros.training.trainer import Trainer  # noqa: E402
 from support import parity  # noqa: E402
@@ -258,7 +258,6 @@ def _plain(value: Any) -> Any:
     [
         ({"backbone": "smplest_x_h"}, ConfigError, "only SMPLer-X"),
         ({"backbone": "lite"}, ConfigError, "only SMPLer-X"),
-        ({"train": "hands"}, ConfigError, "train 'hands'"),
         ({"checkpoint": "none.pth.tar"}, ModelFileError, "none.pth.tar"),
         ({"device": "warp"}, ConfigError, "warp"),
     ],
@@ -270,15 +269,50 @@ def test_what_cannot_be_trained_is_refused(
         Trainer(settings(**changes))
 
 
-def test_missing_sets_and_pictures_are_named(settings: Make, rendered: Path) -> None:
+def test_all_missing_sets_are_named_with_where_they_come_from(settings: Make) -> None:
     base = settings()
-    entry = base.data.sets[0]
-    gone = replace(base, data=replace(base.data, sets=(replace(entry, annotations="c.npz"),)))
-    with pytest.raises(Exception, match=r"c\.npz"):
-        Trainer(gone)
-    moved = replace(base, data=replace(base.data, sets=(replace(entry, images="elsewhere"),)))
-    with pytest.raises(Exception, match=r"elsewhere.*no picture"):
-        Trainer(moved).run(until=1)
+    there = base.data.sets[0]
+    sets = (there, replace(there, images="elsewhere"), SetSettings("BEDLAM"), SetSettings("AGORA"))
+    with pytest.raises(InputError, match="of 4 of 5 sets there is no") as missing:
+        Trainer(replace(base, data=replace(base.data, sets=sets), validation=ValidationSettings("held_out")))
+    lines = str(missing.value).splitlines()[1:]
+    assert [line.endswith("elsewhere") for line in lines] == [True, False, False, False]
+    assert "BEDLAM.npz and " in lines[1]
+    assert "images from https://bedlam.is.tue.mpg.de" in lines[1]
+    assert "AGORA has a layout of its own" in lines[2]
+    assert "held_out.npz" in lines[3]
+
+
+def test_a_missing_picture_is_named(settings: Make) -> None:
+    base = settings()
+    elsewhere = replace(base.data.sets[0], images=".")
+    with pytest.raises(InputError, match=r"images/.*\.jpg: no picture .*humandata\.npz names it"):
+        Trainer(replace(base, data=replace(base.data, sets=(elsewhere,)))).run(until=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 3}, "its epochs have 3 steps, now they would have 4; resume with the same sets, batch_size"),
+        ({"train": "head"}, "other parts were trained; resume with the same train"),
+    ],
+)
+def test_a_run_that_would_not_go_on_the_same_is_not_resumed(
+    settings: Make, changes: dict[str, Any], message: str
+) -> None:
+    trained(settings(), until=1)
+    with pytest.raises(ConfigError, match=message):
+        Trainer(settings(**changes), resume=True)
+
+
+def test_half_a_line_of_history_does_not_stop_a_resumed_run(settings: Make) -> None:
+    whole, _ = trained(settings(out=settings().out + "whole"), until=3)
+    trained(settings(), until=2)
+    run = Path(settings().out)
+    with (run / HISTORY).open("a") as file:
+        file.write('{"step": 3, "gro')
+    trained(settings(), until=3, resume=True)
+    assert [record["total"] for record in read_history(run)] == pytest.approx(whole)
 
 
 def test_a_loss_that_is_no_number_stops_the_run(settings: Make) -> None:
