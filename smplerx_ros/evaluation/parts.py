@@ -28,7 +28,7 @@ class Status(IntEnum):
 
     MEASURED = 0
     NO_IMAGE = 1  # the image cannot be read
-    NO_BODY = 2  # nothing was estimated: the box is empty or lies outside the image, or nobody was found in it
+    NO_BODY = 2  # no box, or it lies outside the image; nobody was found in it, or a body that is no numbers
     NOT_DETECTED = 3  # no detection matches the person
 
 

@@ -206,6 +206,18 @@ def test_images_that_cannot_be_read_and_empty_boxes_are_noted(tmp_path: Path, bo
     assert any("1 no image, 1 no body" in line for line in notes(evaluation.dataset, found, about))
 
 
+def test_predictions_that_are_no_numbers_are_failures(tmp_path: Path, body: BodyModel) -> None:
+    """They do not leave the mean in silence, and AGORA's measures pay for them."""
+    _, oracle = written(tmp_path, body, "agora")
+    failed = replace(oracle.params, betas=oracle.params.betas.copy(), leye_pose=oracle.params.leye_pose * np.nan)
+    failed.betas[1] = np.nan
+    evaluation, results = evaluated("agora", tmp_path, replace(oracle, params=failed))
+    assert results.status.tolist() == [Status.MEASURED, Status.NO_BODY, Status.MEASURED, Status.MEASURED]
+    found = figures(evaluation.dataset, results)
+    assert found.status["no_body"] == 1
+    assert found.f1 == pytest.approx(2 * 3 / (4 + 4))
+
+
 class Boxes:
     """A detector that finds the people of the truth but the last, and somebody who is not there."""
 
