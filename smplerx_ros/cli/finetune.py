@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Returns the exit code; raises SmplerxError where nothing can be trained."""
     if arguments.list:
-        print("\n".join(sorted(path.stem for path in RECIPES.glob("*.yaml"))))
+        print("\n".join(_recipes()))
         return 0
     if arguments.config is None:
         raise ConfigError("CONFIG is missing: a YAML file, or a recipe that --list names")
@@ -40,10 +40,22 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"training needs torch and timm ({error}): pip install 'smplerx_ros[train]'") from error
     from ..training.settings import read_settings
 
-    recipe = RECIPES / f"{arguments.config}.yaml"
-    settings = read_settings(recipe if recipe.is_file() else arguments.config, arguments.set)
+    settings = read_settings(_config(arguments.config), arguments.set)
     with process_group(select_device(settings.device).type) as process:
         bundle = finetune(settings, process, resume=arguments.resume)
     if bundle and process.first:
         print(f"use it with backbone:={settings.backbone} weights:={bundle.absolute()}")
     return 0
+
+
+def _recipes() -> list[str]:
+    return sorted(path.stem for path in RECIPES.glob("*.yaml"))
+
+
+def _config(name: str) -> Path:
+    """The file, or the recipe's."""
+    if name in _recipes():
+        return RECIPES / f"{name}.yaml"
+    if not Path(name).exists():
+        raise ConfigError(f"config {name}: no such file, and no recipe: {', '.join(_recipes())}")
+    return Path(name)

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body import BodyModel
+from ..errors import InputError
 from ..types import PARAM_SIZES, SmplxParams
 from .predictors import Answer
 
@@ -27,10 +28,13 @@ def person_entry(answer: Answer, body: BodyModel, image_size: tuple[int, int]) -
 
 
 def write_submission(folder: Path, image: str, people: list[dict[str, Any]]) -> None:
-    """`{image}_personId_{k}.pkl` for each person of an image."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for k, person in enumerate(people):
-        (folder / f"{Path(image).stem}_personId_{k}.pkl").write_bytes(pickle.dumps(person, protocol=4))
+    """`{image}_personId_{k}.pkl` for each person of an image. Raises InputError."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for k, person in enumerate(people):
+            (folder / f"{Path(image).stem}_personId_{k}.pkl").write_bytes(pickle.dumps(person, protocol=4))
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written to ({error.strerror})") from error
 
 
 def pack_submission(folder: Path) -> Path:

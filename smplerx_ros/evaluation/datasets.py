@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ConfigError, InputError
-from .humandata import FAMILIES, HumanData, boxes_with_confidence, read_humandata
+from .humandata import HumanData, boxes_with_confidence, read_humandata
 
 HUMANDATA_PAGE = "the HumanData files of https://github.com/SMPLCap/SMPLer-X (its page says where), images from {}"
 _RATIO = 1.2  # of boxes round people
@@ -125,6 +125,11 @@ class LoadedSet:
         """Of a person."""
         return self.folder / self.people.image_paths[row]
 
+    def scan_path(self, row: int) -> Path:
+        """Of the mesh that is the truth of a person of EHF."""
+        image = self.image_path(row)
+        return image.with_name(image.stem.removesuffix("_img") + "_align.ply")
+
 
 def load_set(name: str, folder: Path, annotations: Path | None = None, limit: int | None = None) -> LoadedSet:
     """The set `name` in `folder`. `annotations`: their file, else found by its usual name; `limit`: that many people.
@@ -135,19 +140,26 @@ def load_set(name: str, folder: Path, annotations: Path | None = None, limit: in
         raise ConfigError(f"data set {name!r} is unknown; choose one of {', '.join(DATASETS)}")
     spec = DATASETS[name]
     path = annotations or _annotations(spec, folder)
-    families = ("smpl",) if spec.truth == "smpl" else FAMILIES
+    families = ("smpl" if spec.truth == "smpl" else "smplx",)  # another family's body is no truth
     people = _read_ehf(path) if path.suffix == ".json" else read_humandata(path, families)
     loaded = LoadedSet(spec, folder, path, people.select(np.arange(0, len(people), spec.interval)[:limit]))
     if not len(loaded.people):
         raise InputError(f"{path}: nobody is annotated in it")
-    images = dict.fromkeys(loaded.image_path(row) for row in range(len(loaded.people)))
-    missing = [image for image in images if not image.is_file()]
+    rows = range(len(loaded.people))
+    _require(spec, "image", [loaded.image_path(row) for row in rows])
+    if spec.truth == "scan":
+        _require(spec, "scan", [loaded.scan_path(row) for row in rows])
+    return loaded
+
+
+def _require(spec: EvaluationSet, kind: str, paths: list[Path]) -> None:
+    files = dict.fromkeys(paths)
+    missing = [path for path in files if not path.is_file()]
     if missing:
         raise InputError(
-            f"{missing[0]}: no such image ({len(missing)} of {len(images)} are missing); "
+            f"{missing[0]}: no such {kind} ({len(missing)} of {len(files)} are missing); "
             f"{spec.title} needs: {spec.where}"
         )
-    return loaded
 
 
 def _annotations(spec: EvaluationSet, folder: Path) -> Path:
@@ -168,7 +180,7 @@ def _read_ehf(path: Path) -> HumanData:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         names = {image["id"]: str(image["file_name"]) for image in content["images"]}
         rows = [(names[entry["image_id"]], entry["body_bbox"]) for entry in content["annotations"]]
-        boxes = boxes_with_confidence([box for _, box in rows])
+        boxes = boxes_with_confidence(np.reshape([box for _, box in rows], (len(rows), 4)))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(f"{path}: no annotations in COCO's layout with body_bbox ({error!r})") from error
     return HumanData(tuple(name for name, _ in rows), boxes)

@@ -31,6 +31,7 @@ _BOXES = {
     "right_hand_boxes": "rhand_bbox_xywh",
     "face_boxes": "face_bbox_xywh",
 }
+_PARAMS = frozenset({*PARAM_SIZES, "betas_neutral"})  # what is read of a body; files hold notes beside them
 _MANY = 190  # HumanData's own list of key points: its first 144 are smplx's
 _SET_SIZE = len(JOINTS_137)
 LARGEST_BETA = 3.0  # fits with a beta beyond it are taken for failed: their betas are zero
@@ -132,23 +133,27 @@ def read_humandata(path: str | Path, families: Sequence[str] = FAMILIES) -> Huma
     with read_npz(path) as npz:
         if "image_path" not in npz or "bbox_xywh" not in npz:
             raise InputError(f"{path}: no HumanData file: image_path or bbox_xywh is missing")
-        paths = tuple(map(str, np.asarray(npz["image_path"]).tolist()))
+        paths = tuple(map(str, np.asarray(npz["image_path"]).ravel().tolist()))
+        count = len(paths)
         family, params = _parameters(npz, families)
-        genders = params.pop("gender", None)
         meta, misc = _dictionary(npz, "meta"), _dictionary(npz, "misc")
-        genders = meta.get("gender", genders)
-        return HumanData(
-            image_paths=paths,
-            boxes=_boxes(npz, "bbox_xywh"),
-            params={name: _rows(npz, name, value, len(paths)) for name, value in params.items()},
-            family=family,
-            genders=None if genders is None else tuple(map(str, np.asarray(genders).tolist())),
-            keypoints2d=_keypoints(npz, KEYPOINTS_2D, 2),
-            keypoints3d=_keypoints(npz, KEYPOINTS_3D, 3),
-            image_sizes=_columns(meta, ("height", "width"), int),
-            intrinsics=_columns(misc, ("focal_length", "principal_point"), float),
+        genders = meta.get("gender", params.get("gender"))
+        entries: dict[str, Any] = {
+            "image_paths": paths,
+            "boxes": _boxes(npz, "bbox_xywh"),
+            "params": {name: _rows(npz, name, value, count) for name, value in params.items() if name in _PARAMS},
+            "family": family,
+            "genders": None if genders is None else tuple(map(str, _each(genders, count).tolist())),
+            "keypoints2d": _keypoints(npz, KEYPOINTS_2D, 2),
+            "keypoints3d": _keypoints(npz, KEYPOINTS_3D, 3),
+            "image_sizes": _columns(meta, {"height": 1, "width": 1}, count, int),
+            "intrinsics": _columns(misc, {"focal_length": 2, "principal_point": 2}, count, float),
             **{name: _boxes(npz, key) if key in npz else None for name, key in _BOXES.items()},
-        )
+        }
+    try:
+        return HumanData(**entries)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
 
 
 def write_humandata(path: str | Path, data: HumanData, *, compressed: bool = True) -> None:
@@ -218,11 +223,14 @@ def _dictionary(npz: Npz, name: str) -> dict[str, Any]:
 
 
 def _rows(npz: Npz, name: str, value: Any, count: int) -> FloatArray:
+    problem = f"{npz.path}: parameter {name} has no row of numbers for each of {count} people"
     try:
         rows = np.asarray(value, np.float32)
-        return rows.reshape(count, rows.size // max(count, 1))
     except (ValueError, TypeError) as error:
-        raise InputError(f"{npz.path}: parameter {name} has no row of numbers for each of {count} people") from error
+        raise InputError(problem) from error
+    if rows.shape[:1] != (count,):
+        raise InputError(problem)
+    return rows.reshape(count, rows.size // max(count, 1))
 
 
 def _boxes(npz: Npz, name: str) -> FloatArray:
@@ -232,27 +240,40 @@ def _boxes(npz: Npz, name: str) -> FloatArray:
         raise InputError(f"{npz.path}: {name}: {error}") from error
 
 
-def _columns(table: Mapping[str, Any], names: tuple[str, str], kind: type) -> Any:
-    """`(N, n)` of two columns that may be vectors each; None where one is missing or not known for every row."""
-    if any(name not in table for name in names):
-        return None
+def _columns(table: Mapping[str, Any], widths: Mapping[str, int], count: int, kind: type) -> Any:
+    """`(count, n)` of columns of these `widths`; None where one is missing or not known for every row.
+
+    A value without rows is everybody's, a focal length without columns that of both axes.
+    """
     try:
-        return np.column_stack([np.asarray(table[name], kind) for name in names])
-    except (ValueError, TypeError):
+        columns = [_each(np.asarray(table[name], kind), count).reshape(count, -1) for name in widths]
+        wide = [np.broadcast_to(column, (count, width)) for column, width in zip(columns, widths.values(), strict=True)]
+    except (KeyError, ValueError, TypeError):
         return None
+    return np.column_stack(wide)
+
+
+def _each(value: Any, count: int) -> NDArray[Any]:
+    """A value per person; one without rows is everybody's."""
+    values = np.asarray(value)
+    return values if values.ndim else np.full(count, values)
 
 
 def _keypoints(npz: Npz, names: tuple[str, ...], dimensions: int) -> Keypoints | None:
     name = next((name for name in names if name in npz), None)
     if name is None:
         return None
-    values = np.asarray(npz[name], np.float32)
+    values = np.asarray(npz[name])
+    if values.ndim != 3 or values.shape[2] not in (dimensions, dimensions + 1) or values.dtype.kind not in "fiu":
+        shape = f"shape {values.shape} of {values.dtype}"
+        raise InputError(f"{npz.path}: {name} has {shape}, expected (N, K, {dimensions + 1}) numbers")
+    values = values.astype(np.float32)
     general = f"{names[1] if dimensions == 3 else names[0]}_mask"
     key = next((key for key in (f"{name}_mask", general) if key in npz), None)
     packed = bool(npz.get(COMPRESSED_KEY, False))
+    if packed and key is None:
+        raise InputError(f"{npz.path}: {name} is compressed, but no mask says which key points it holds")
     mask = np.ones(values.shape[1], bool) if key is None else np.asarray(npz[key]).ravel() > 0
-    if values.ndim != 3 or values.shape[2] not in (dimensions, dimensions + 1):
-        raise InputError(f"{npz.path}: {name} has shape {values.shape}, expected (N, K, {dimensions + 1})")
     if packed and values.shape[1] == mask.sum():
         full = np.zeros((len(values), len(mask), values.shape[2]), np.float32)
         full[:, mask] = values

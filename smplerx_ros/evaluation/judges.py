@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,7 +16,7 @@ from .bodies import NEUTRAL, Bodies
 from .datasets import LoadedSet
 from .mesh_errors import MeshErrors, Meshes, Visible, joints14_errors
 from .ply import read_vertices
-from .smpl import NUM_BETAS, SmplBody, load_smpl
+from .smpl import NUM_BETAS, NUM_JOINTS, SmplBody, load_smpl
 from .subsets import is_smplx, load_subsets
 
 FloatArray = NDArray[np.floating[Any]]
@@ -57,6 +56,11 @@ class MeshJudge:
                 f"{loaded.spec.title}: its truth are meshes of SMPL-X, {body.name} is another body: name the folder "
                 "that holds SMPLX_NEUTRAL.npz (https://smpl-x.is.tue.mpg.de) with --body-models"
             )
+        if loaded.spec.truth == "smplx":
+            _require(loaded, "global_orient", "body_pose")
+        if self._gendered:  # what is missing is said before hours of work
+            for gender in sorted(set(loaded.people.genders or ())):
+                bodies.of_gender(gender)
         self._measure = MeshErrors(load_subsets(body, bodies.folder), len(body.v_template))
 
     @property
@@ -77,7 +81,7 @@ class MeshJudge:
     def truth(self, rows: NDArray[np.int64]) -> Meshes:
         """The truth's meshes and joints."""
         if self._set.spec.truth == "scan":
-            vertices = np.stack([self._scan(self._set.image_path(int(row))) for row in rows])
+            vertices = np.stack([self._scan(int(row)) for row in rows])
             return Meshes.regressed(vertices, self._bodies.neutral.joint_regressor)
         people = self._set.people.select(rows)
         if not self._gendered:
@@ -90,8 +94,8 @@ class MeshJudge:
     def _gendered(self) -> bool:
         return self._set.spec.gendered and is_smplx(self._bodies.neutral) and self._set.people.genders is not None
 
-    def _scan(self, image: Path) -> FloatArray:
-        path = image.with_name(image.stem.removesuffix("_img") + "_align.ply")
+    def _scan(self, row: int) -> FloatArray:
+        path = self._set.scan_path(row)
         vertices = read_vertices(path)
         if len(vertices) != len(self._bodies.neutral.v_template):
             raise InputError(f"{path}: has {len(vertices)} vertices, the body {self._bodies.neutral.name} has others")
@@ -129,6 +133,15 @@ def _posed(body: BodyModel, params: SmplxParams) -> Meshes:
     return Meshes.regressed(vertices, body.joint_regressor) if is_smplx(body) else Meshes(vertices, body.joints(params))
 
 
+def _require(loaded: LoadedSet, *names: str) -> None:
+    missing = [name for name in names if name not in loaded.people.params]
+    if missing:
+        raise InputError(
+            f"{loaded.annotations}: {loaded.spec.truth} has no {', '.join(missing)}: "
+            f"there is no truth of {loaded.spec.title} in it"
+        )
+
+
 class JointsJudge:
     """Truth from SMPL parameters, of which 14 joints are compared: 3DPW."""
 
@@ -138,9 +151,10 @@ class JointsJudge:
                 f"{loaded.spec.title}: its truth are SMPL bodies: name the folder that holds SMPL_NEUTRAL.pkl, "
                 "SMPL_MALE.pkl, SMPL_FEMALE.pkl (https://smpl.is.tue.mpg.de) and SMPLX_NEUTRAL.npz with --body-models"
             )
-        missing = [name for name in ("global_orient", "body_pose", "betas") if name not in loaded.people.params]
-        if missing:
-            raise InputError(f"{loaded.annotations}: smpl has no {', '.join(missing)}")
+        _require(loaded, "global_orient", "body_pose", "betas")
+        pose, betas = (loaded.people.params[name].shape[1] for name in ("body_pose", "betas"))
+        if pose != 3 * (NUM_JOINTS - 1) or betas < NUM_BETAS:
+            raise InputError(f"{loaded.annotations}: smpl has {pose} values of body_pose and {betas} betas, not 69, 10")
         self._people = loaded.people
         self._body = bodies.neutral
         genders = loaded.people.genders or (NEUTRAL,) * len(loaded.people)
@@ -163,7 +177,7 @@ class JointsJudge:
         """The 24 joints of the truth `(n, 24, 3)`, metres."""
         given = self._people.select(rows).params
         pose = np.concatenate([given["global_orient"], given["body_pose"]], axis=1)
-        joints = np.empty((len(rows), pose.shape[1] // 3, 3))
+        joints = np.empty((len(rows), NUM_JOINTS, 3))
         for gender, body in self._smpl.items():
             chosen = self._genders[rows] == gender
             if chosen.any():

@@ -28,7 +28,7 @@ class Status(IntEnum):
 
     MEASURED = 0
     NO_IMAGE = 1  # the image cannot be read
-    NO_BODY = 2  # nothing was estimated: the box is empty or lies outside the image, or nobody was found in it
+    NO_BODY = 2  # no box, or it lies outside the image; nobody was found in it, or a body that is no numbers
     NOT_DETECTED = 3  # no detection matches the person
 
 
@@ -79,16 +79,21 @@ class Store:
 
     def _check(self, path: Path, settings: dict[str, Any]) -> None:
         if not path.is_file():
-            path.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+            unfinished = path.with_suffix(".tmp")
+            unfinished.write_text(json.dumps(settings, indent=1) + "\n", encoding="utf-8")
+            unfinished.replace(path)
             return
-        before = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            before = dict(json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{path}: damaged ({error}); choose another --out") from error
         other = [name for name in {**before, **settings} if before.get(name) != settings.get(name)]
         if other:
             changes = "; ".join(f"{name} was {before.get(name)!r}, is {settings.get(name)!r}" for name in other)
             raise ConfigError(f"{path}: holds another evaluation ({changes}); choose another --out")
 
     def write(self, part: Part) -> None:
-        """Keeps a part: all of it or nothing."""
+        """Keeps a part: all of it or nothing. Raises InputError."""
         path = self._folder / f"part_{int(part.images[0]):08d}.npz"
         entries: dict[str, Any] = {
             "images": part.images,
@@ -99,9 +104,12 @@ class Store:
             **{_PARAM + name: values for name, values in part.params.items()},
         }
         unfinished = path.with_suffix(".tmp")
-        with unfinished.open("wb") as file:
-            np.savez(file, **entries)
-        unfinished.replace(path)
+        try:
+            with unfinished.open("wb") as file:
+                np.savez(file, **entries)
+            unfinished.replace(path)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
     def read(self) -> list[Part]:
         """The parts so far. Raises InputError for a damaged one."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..body import BodyModel
 from ..geometry.camera import Camera
-from ..types import Box, SmplxParams
+from ..types import PARAM_SIZES, Box, SmplxParams
 from .agora import person_entry, write_submission
 from .datasets import LoadedSet
 from .judges import Judge
@@ -115,7 +115,8 @@ class Evaluation:
             rows=np.array([row for scene in scenes for row in scene.rows], np.int64),
             status=[Status.NO_IMAGE if scene.image is None else lost for scene in scenes for _ in scene.rows],
         )
-        known = [(i, answer) for i, answer in enumerate(answers) if answer is not None]
+        # Who is no numbers is not measured: left out of means in silence, failures would make them better.
+        known = [(i, answer) for i, answer in enumerate(answers) if answer is not None and _is_finite(answer.params)]
         if not known:
             return part
         index = np.array([i for i, _ in known], np.int64)
@@ -185,6 +186,12 @@ def _box(row: NDArray[Any]) -> Box | None:
     x, y, width, height = (float(value) for value in row[:4])
     usable = np.isfinite([x, y, width, height]).all() and width > 0 and height > 0
     return Box(x, y, x + width, y + height) if usable else None
+
+
+def _is_finite(params: SmplxParams) -> bool:
+    """Whether a body can be posed; eyes that were not estimated are NaN."""
+    names = (name for name in PARAM_SIZES if not name.endswith("eye_pose"))
+    return all(np.isfinite(getattr(params, name)).all() for name in names)
 
 
 def _pixels(scene: _Scene) -> Image:

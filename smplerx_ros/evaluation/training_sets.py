@@ -34,18 +34,36 @@ _PAGES = {
     "AGORA": "https://agora.is.tue.mpg.de",
     "BEDLAM": "https://bedlam.is.tue.mpg.de",
     "SPEC": "https://spec.is.tue.mpg.de",
+    "GTA_Human2": "https://caizhongang.com/projects/GTA-Human",
+    "SynBody": "https://synbody.github.io",
+    "PoseTrack": "https://posetrack.net",
     "EgoBody_Egocentric": "https://sanweiliti.github.io/egobody/egobody.html",
     "EgoBody_Kinect": "https://sanweiliti.github.io/egobody/egobody.html",
     "PROX": "https://prox.is.tue.mpg.de",
+    "CrowdPose": "https://github.com/Jeff-sjtu/CrowdPose",
     "UBody": "https://osx-ubody.github.io",
     "PW3D": "https://virtualhumans.mpi-inf.mpg.de/3DPW",
+    "MPI_INF_3DHP": "https://vcai.mpi-inf.mpg.de/3dhp-dataset",
     "RICH": "https://rich.is.tue.mpg.de",
+    "MuCo": "https://vcai.mpi-inf.mpg.de/projects/SingleShotMultiPerson",
+    "InstaVariety": "https://github.com/akanazawa/human_dynamics",
+    "Behave": "https://virtualhumans.mpi-inf.mpg.de/behave",
+    "UP3D": "http://files.is.tuebingen.mpg.de/classner/up",
     "ARCTIC": "https://arctic.is.tue.mpg.de",
     "MPII": "http://human-pose.mpi-inf.mpg.de",
     "Human36M": "http://vision.imar.ro/human3.6m",
+    "OCHuman": "https://github.com/liruilong940607/OCHumanApi",
+    "CHI3D": "https://ci3d.imar.ro",
+    "RenBody_HiRes": "https://dna-rendering.github.io",
     "MTP": "https://tuch.is.tue.mpg.de",
+    "HumanSC3D": "https://sc3d.imar.ro",
+    "RenBody": "https://dna-rendering.github.io",
+    "FIT3D": "https://fit3d.imar.ro",
+    "Talkshow": "https://talkshow.is.tue.mpg.de",
+    "SSP3D": "https://github.com/akashsengupta1997/SSP-3D",
+    "LSPET": "http://sam.johnson.io/research/lspet.html",
 }
-_SMPLER_X_PAGE = "https://github.com/SMPLCap/SMPLer-X"
+_ANNOTATIONS_PAGE = "https://github.com/SMPLCap/SMPLer-X"  # says where the HumanData files are
 FINETUNE_RECIPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "3dpw": ("PW3D", "GTA_Human2", "EgoBody_Kinect", "InstaVariety", "HumanSC3D"),
@@ -65,9 +83,15 @@ class TrainingSet:
     name: str
     since: int  # 5, 10, 20 or 32 sets
     humandata: bool  # distributed as HumanData; otherwise in a layout of its own
-    page: str  # of the set, or of SMPLer-X, which names all of them
+    page: str  # of its images
     interval: int = 1
     size: int | None = None  # people
+
+    @property
+    def where(self) -> str:
+        """Where its files come from, for whom they are missing."""
+        own = f"; {self.name} has a layout of its own, bring it as HumanData" if not self.humandata else ""
+        return f"images from {self.page}, annotations as {_ANNOTATIONS_PAGE} says{own}"
 
     @property
     def recipes(self) -> tuple[str, ...]:
@@ -78,9 +102,7 @@ class TrainingSet:
 def _entries() -> dict[str, TrainingSet]:
     groups = {5: _FIRST_5, 10: _NEXT_5, 20: _NEXT_10, 32: _LAST_12}
     return {
-        name: TrainingSet(
-            name, since, name not in _OWN_FORMAT, _PAGES.get(name, _SMPLER_X_PAGE), _INTERVALS.get(name, 1)
-        )
+        name: TrainingSet(name, since, name not in _OWN_FORMAT, _PAGES[name], _INTERVALS.get(name, 1))
         for since, names in groups.items()
         for name in names
     }

@@ -29,11 +29,12 @@ LEVELS = 255  # a picture's brightest grey level
 _Plain = tuple[NDArray[np.uint8], dict[str, NDArray[Any]]]  # grey levels (3, 256, 192) and targets of a crop
 _PART_BOXES = ("left_hand_boxes", "right_hand_boxes", "face_boxes")
 # Parameters without which a part of the body model's joints means nothing.
+_POSE = ("global_orient", "body_pose")
 _FIT_NEEDS = (
-    (BODY, ("global_orient", "body_pose")),
-    (LEFT_HAND, ("left_hand_pose",)),
-    (RIGHT_HAND, ("right_hand_pose",)),
-    (FACE, ("jaw_pose", "expression")),
+    (BODY, _POSE),
+    (LEFT_HAND, (*_POSE, "left_hand_pose")),
+    (RIGHT_HAND, (*_POSE, "right_hand_pose")),
+    (FACE, (*_POSE, "jaw_pose", "expression")),
 )
 
 
@@ -42,14 +43,13 @@ class PeopleSet:
 
     def __init__(self, annotations: Path, images: Path, body: BodyModel, interval: int = 1) -> None:
         data = read_humandata(annotations)
-        rows = np.arange(0, len(data), interval)
-        rows = rows[data.boxes[rows, 4] > 0]
+        rows = np.flatnonzero(_has_box(data.boxes) & (np.arange(len(data)) % interval == 0))
         if not len(rows):
             raise InputError(f"{annotations}: nobody with a box in it")
         self.images = images
-        self.data = data.select(rows)
+        self.data = _with_joints_137(data.select(rows), annotations)
         self.path = annotations
-        self._params = _with_known(self.data)
+        self._params, self._known = _bodies(self.data)
         self._body = body
 
     def __len__(self) -> int:
@@ -74,15 +74,14 @@ class PeopleSet:
 
     def annotation(self, row: int, width: int, height: int) -> Annotation:
         """One person, in an image of `width` x `height` pixels."""
-        data, known = self.data, self.data.params
-        params = self._params[row]
+        data, params = self.data, self._params[row]
+        known = {name: bool(rows[row]) for name, rows in self._known.items()}
         points2d, points2d_valid = _points(data.keypoints2d, row, 2)
         points3d, points3d_valid = _points(data.keypoints3d, row, 3)
         boxes, boxes_valid = self._part_boxes(row)
-        is_smplx = data.family == "smplx"
         fit_valid = np.zeros(NUM_JOINTS_137, bool)
         for part, needed in _FIT_NEEDS:
-            fit_valid[part] = all(name in known for name in needed)
+            fit_valid[part] = all(known[name] for name in needed)
         return Annotation(
             region=self._region(row, width, height),
             points2d=points2d,
@@ -90,20 +89,20 @@ class PeopleSet:
             points3d=points3d,
             points3d_valid=points3d_valid,
             rotvecs=np.concatenate([getattr(params, name).reshape(-1, 3) for name in ROTATIONS]),
-            rotvecs_valid=np.concatenate([[name in known] * (s.stop - s.start) for name, s in ROTATIONS.items()]),
+            rotvecs_valid=np.concatenate([[known[name]] * (s.stop - s.start) for name, s in ROTATIONS.items()]),
             fit3d=self._body.landmarks137(params)[0],
             fit3d_valid=fit_valid,
             betas=params.betas,
-            betas_valid=is_smplx and ("betas" in known or "betas_neutral" in known),
+            betas_valid=known["betas"],
             expression=params.expression,
-            expression_valid=is_smplx and "expression" in known,
+            expression_valid=known["expression"],
             part_boxes=boxes,
             part_boxes_valid=boxes_valid,
         )
 
     def _region(self, row: int, width: int, height: int) -> FloatArray:
         x, y, w, h = self.data.boxes[row, :4]
-        region = crop_box(Box(x, y, x + w, y + h), width, height, BOX_RATIO) if w > 0 and h > 0 else None
+        region = crop_box(Box(x, y, x + w, y + h), width, height, BOX_RATIO)
         if region is None:
             raise InputError(
                 f"{self.path}: the box of person {row} ({x:g}, {y:g}, {w:g}, {h:g}) is outside its picture"
@@ -113,7 +112,8 @@ class PeopleSet:
     def _part_boxes(self, row: int) -> tuple[FloatArray, NDArray[np.bool_]]:
         rows = [getattr(self.data, name) for name in _PART_BOXES]
         boxes = np.stack([np.zeros(5) if value is None else value[row] for value in rows])
-        return boxes[:, :4], boxes[:, 4] > 0
+        valid = _has_box(boxes)
+        return np.where(valid[:, None], boxes[:, :4], 0.0), valid
 
 
 class Samples:
@@ -148,16 +148,36 @@ class Samples:
         return plain
 
 
-def _with_known(data: HumanData) -> SmplxParams:
-    """Bodies of all people; at rest where the file has no parameters."""
-    if "global_orient" in data.params and "body_pose" in data.params:
-        return data.smplx_params()
-    return SmplxParams.rest(len(data))
+def _bodies(data: HumanData) -> tuple[SmplxParams, dict[str, NDArray[np.bool_]]]:
+    """Bodies of all people, and whose parameters are known, `(N,)` by name; what is not, or is no number, is zero."""
+    posed = all(name in data.params for name in _POSE)
+    params = data.smplx_params() if posed else SmplxParams.rest(len(data))
+    given = {*data.params, *(["betas"] if "betas_neutral" in data.params else [])} if posed else set()
+    known = {name: np.isfinite(getattr(params, name)).all(axis=1) & (name in given) for name in PARAM_SIZES}
+    filled: dict[str, Any] = {name: np.where(rows[:, None], getattr(params, name), 0) for name, rows in known.items()}
+    known["betas"] &= filled["betas"].any(axis=1)  # zero are those of failed fits and of other families
+    known["expression"] &= data.family == "smplx"
+    return replace(params, **filled), known
+
+
+def _with_joints_137(data: HumanData, path: Path) -> HumanData:
+    """With key points as SMPLer-X's set. Raises InputError that names the file for a list that cannot be mapped."""
+    lists = {"keypoints2d": data.keypoints2d, "keypoints3d": data.keypoints3d}
+    try:
+        mapped: dict[str, Any] = {name: found.joints_137() for name, found in lists.items() if found is not None}
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    return replace(data, **mapped)
+
+
+def _has_box(boxes: FloatArray) -> NDArray[np.bool_]:
+    """Which of boxes `(N, 5)` are there and have an extent."""
+    return np.asarray((boxes[:, 4] > 0) & (boxes[:, 2:4] > 0).all(axis=1) & np.isfinite(boxes).all(axis=1))
 
 
 def _points(keypoints: Keypoints | None, row: int, dimensions: int) -> tuple[FloatArray, NDArray[np.bool_]]:
     if keypoints is None:
         return np.zeros((NUM_JOINTS_137, dimensions)), np.zeros(NUM_JOINTS_137, bool)
-    person = keypoints[row : row + 1].joints_137()
+    person = keypoints[row : row + 1]
     valid = person.valid[0]
     return np.where(valid[:, None], person.points[0], 0.0), valid

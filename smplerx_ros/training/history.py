@@ -37,11 +37,12 @@ class History:
 
 
 def read_history(directory: Path) -> list[dict[str, Any]]:
-    """All records of a run, oldest first; none where there is no file."""
+    """All records of a run, oldest first; none where there is no file. Half a line, of a killed run, is none."""
     path = directory / HISTORY
     if not path.is_file():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("}\n")]
 
 
 def _summary_writer(directory: Path, step: int) -> Any:

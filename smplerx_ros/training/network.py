@@ -43,8 +43,6 @@ class TrainingNetwork(nn.Module):
 
     def __init__(self, network: SmplerX, body: BodyModel, train: str = "all") -> None:
         super().__init__()
-        if train not in TRAINABLE:
-            raise ConfigError(f"train {train!r} is unknown; choose one of {', '.join(TRAINABLE)}")
         self.network = network
         self.body = TorchBody(body)
         self._trained = TRAINABLE[train]

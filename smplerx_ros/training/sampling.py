@@ -58,10 +58,6 @@ class BatchSampler:
     world: int = 1
 
     def __post_init__(self) -> None:
-        if self.strategy not in STRATEGIES:
-            raise ConfigError(f"data.strategy {self.strategy!r} is unknown; choose one of {', '.join(STRATEGIES)}")
-        if self.strategy == CONCAT and self.samples_per_epoch:
-            raise ConfigError("data.samples_per_epoch: 'concat' takes every sample once; leave it 0")
         if self.steps_per_epoch == 0:
             wanted = self.batch * self.world
             raise ConfigError(f"data: {self._total} samples in an epoch do not fill a batch of {wanted}")

@@ -12,7 +12,8 @@ import yaml
 from ..errors import ConfigError
 from ..evaluation.training_sets import TRAINING_SETS
 from .losses import LossWeights
-from .sampling import BALANCE
+from .network import TRAINABLE
+from .sampling import BALANCE, CONCAT, STRATEGIES
 
 T = TypeVar("T")
 PRECISIONS = ("fp32", "bf16", "fp16")
@@ -26,6 +27,9 @@ class SetSettings:
     annotations: str = ""  # by default NAME.npz
     images: str = ""  # folder that its image paths are relative to; by default NAME
     interval: int = 0  # every n-th person is used; 0: as SMPLer-X does for the set of that name, else all
+
+    def __post_init__(self) -> None:
+        _not_negative(f"data.sets: {self.name}: ", interval=self.interval)
 
     @property
     def every(self) -> int:
@@ -47,6 +51,11 @@ class DataSettings:
     keep: bool = False  # crops stay in memory after the first epoch (150 kB each); only without augmentation
 
     def __post_init__(self) -> None:
+        if self.strategy not in STRATEGIES:
+            raise ConfigError(f"data.strategy {self.strategy!r} is unknown; choose one of {', '.join(STRATEGIES)}")
+        if self.strategy == CONCAT and self.samples_per_epoch:
+            raise ConfigError("data.samples_per_epoch: 'concat' takes every sample once; leave it 0")
+        _not_negative("data.", samples_per_epoch=self.samples_per_epoch, workers=self.workers)
         if self.keep and self.augment:
             raise ConfigError("data.keep: crops that are augmented are new every time; set data.augment false as well")
 
@@ -61,6 +70,9 @@ class ValidationSettings:
     every: int = 1000  # steps
     samples: int = 256  # spread evenly over the set
 
+    def __post_init__(self) -> None:
+        _positive("validation.", every=self.every, samples=self.samples)
+
 
 @dataclass(frozen=True)
 class Rates:
@@ -71,9 +83,7 @@ class Rates:
     others: float = 1.0
 
     def __post_init__(self) -> None:
-        for part, factor in asdict(self).items():
-            if not factor >= 0:
-                raise ConfigError(f"rates.{part} {factor!r}: must be zero or above")
+        _not_negative("rates.", **asdict(self))
 
 
 @dataclass(frozen=True)
@@ -104,18 +114,32 @@ class Settings:
     bundle: bool = True  # at the end, what the node loads
 
     def __post_init__(self) -> None:
-        if self.precision not in PRECISIONS:
-            raise ConfigError(f"precision {self.precision!r} is unknown; choose one of {', '.join(PRECISIONS)}")
+        for name, known in (("precision", PRECISIONS), ("train", tuple(TRAINABLE))):
+            if getattr(self, name) not in known:
+                raise ConfigError(f"{name} {getattr(self, name)!r} is unknown; choose one of {', '.join(known)}")
         positive = ("epochs", "batch_size", "learning_rate", "checkpoint_every", "log_every")
-        for name in positive:
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"{name} {getattr(self, name)!r}: must be above zero")
+        _positive("", **{name: getattr(self, name) for name in positive})
+        _not_negative("", **{name: getattr(self, name) for name in ("warmup_steps", "threads", "seed")})
         if not 0 <= self.min_learning_rate <= self.learning_rate:
             raise ConfigError(f"min_learning_rate {self.min_learning_rate!r}: must be 0 to learning_rate")
         if self.checkpoint and self.encoder_checkpoint:
             raise ConfigError("encoder_checkpoint: a network that starts from `checkpoint` has its encoder already")
+        if not self.out:
+            raise ConfigError("out: name the directory of the run")
         if not self.data.sets:
             raise ConfigError("data.sets: name at least one set")
+
+
+def _positive(where: str, **numbers: float) -> None:
+    for name, number in numbers.items():
+        if not number > 0:
+            raise ConfigError(f"{where}{name} {number!r}: must be above zero")
+
+
+def _not_negative(where: str, **numbers: float) -> None:
+    for name, number in numbers.items():
+        if not number >= 0:
+            raise ConfigError(f"{where}{name} {number!r}: must be zero or above")
 
 
 def read_settings(path: str | Path, changes: Sequence[str] = ()) -> Settings:
@@ -128,7 +152,7 @@ def read_settings(path: str | Path, changes: Sequence[str] = ()) -> Settings:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"config {path}: cannot be read ({error.strerror})") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"config {path}: no YAML ({reason})") from error
     for change in changes:
@@ -146,7 +170,10 @@ def _change(content: Any, change: str) -> None:
     *parents, last = key.strip().split(".")
     for name in parents:
         content = _child(content, name, change)
-    value = yaml.safe_load(text)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {change!r}: its value is no YAML") from error
     if isinstance(content, list):
         content[_position(content, last, change)] = value
     elif isinstance(content, dict):
@@ -195,6 +222,8 @@ def _value(kind: Any, value: Any, where: str) -> Any:
         element = get_args(kind)[0]
         named = [{"name": v} if element is SetSettings and isinstance(v, str) else v for v in value]
         return tuple(_value(element, v, f"{where}.{k}") for k, v in enumerate(named))
+    if kind is str and value is None:  # nothing after the colon, or `--set checkpoint=`
+        return ""
     if kind is float and isinstance(value, str):  # YAML reads 1e-5 as text
         try:
             return float(value)

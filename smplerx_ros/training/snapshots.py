@@ -27,13 +27,16 @@ def published_state(network: SmplerX) -> dict[str, Tensor]:
     return {ENCODER + name: value for name, value in vit.to_published(encoder).items()} | others
 
 
-def save_snapshot(path: Path, network: SmplerX, *, epoch: int, step: int, optimizer: Any, scaler: Any) -> None:
+def save_snapshot(
+    path: Path, network: SmplerX, *, epoch: int, step: int, steps_per_epoch: int, optimizer: Any, scaler: Any
+) -> None:
     """Writes the file at once or not at all. `optimizer` and `scaler` are torch's states."""
     content = {
         "epoch": epoch,
         "network": {_PREFIX + name: value for name, value in published_state(network).items()},
         "optimizer": optimizer,
         "step": step,
+        "steps_per_epoch": steps_per_epoch,
         "scaler": scaler,
     }
     partial = path.with_name(path.name + ".partial")
@@ -74,8 +77,8 @@ def load_encoder(path: str | Path, network: SmplerX) -> None:
 
 
 def load_progress(path: Path) -> dict[str, Any]:
-    """`step`, `optimizer` and `scaler` of a snapshot that this module wrote; raises ModelFileError."""
+    """`step`, `steps_per_epoch`, `optimizer`, `scaler` of a snapshot of this module; raises ModelFileError."""
     content = torch.load(path, map_location="cpu", weights_only=True)
-    if not isinstance(content, dict) or not {"step", "optimizer", "scaler"} <= content.keys():
+    if not isinstance(content, dict) or not {"step", "steps_per_epoch", "optimizer", "scaler"} <= content.keys():
         raise ModelFileError(f"checkpoint {path}: no training can go on from it; start from it with `checkpoint`")
     return content

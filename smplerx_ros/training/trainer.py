@@ -15,7 +15,8 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader
 
 from ..body.model import BodyModel, load_body
-from ..errors import ConfigError
+from ..errors import ConfigError, InputError
+from ..evaluation.training_sets import TRAINING_SETS
 from ..models.registry import get_backbone
 from ..models.smpler_x import SmplerX
 from ..runtime.torch import select_device
@@ -46,6 +47,8 @@ class Trainer:
         self._out = Path(settings.out)
         self._last = _snapshot_to_resume(self._out, resume)
         self._body = load_body(settings.body_model or None)
+        self._network = self._prepared(_network(settings, self._last))
+        _check_files(settings)
         sets = [_people(entry, settings, self._body) for entry in settings.data.sets]
         self._samples = Samples(sets, settings.seed, settings.data.augment, settings.data.keep)
         self._sampler = BatchSampler(
@@ -59,7 +62,6 @@ class Trainer:
         )
         self._validation = _validation(settings, self._body) if self._process.first else None
         self.steps = settings.epochs * self._sampler.steps_per_epoch
-        self._network = self._prepared(_network(settings, self._last))
         by_factor = _by_factor(self.network, settings.rates)
         self._factors = tuple(by_factor)
         self._optimizer = torch.optim.Adam(
@@ -139,6 +141,7 @@ class Trainer:
             self.network,
             epoch=self.step // self._sampler.steps_per_epoch,
             step=self.step,
+            steps_per_epoch=self._sampler.steps_per_epoch,
             optimizer=self._optimizer.state_dict(),
             scaler=self._scaler.state_dict(),
         )
@@ -146,7 +149,17 @@ class Trainer:
     def _restore(self) -> int:
         assert self._last
         progress = load_progress(self._last)
-        self._optimizer.load_state_dict(progress["optimizer"])
+        if progress["steps_per_epoch"] != self._sampler.steps_per_epoch:
+            raise ConfigError(
+                f"{self._last}: its epochs have {progress['steps_per_epoch']} steps, now they would have "
+                f"{self._sampler.steps_per_epoch}; resume with the same sets, batch_size and number of processes"
+            )
+        try:
+            self._optimizer.load_state_dict(progress["optimizer"])
+        except ValueError as error:
+            raise ConfigError(
+                f"{self._last}: other parts were trained; resume with the same train and rates"
+            ) from error
         self._scaler.load_state_dict(progress["scaler"])
         return int(progress["step"])
 
@@ -205,11 +218,30 @@ def _by_factor(network: SmplerX, rates: Rates) -> dict[float, list[nn.Parameter]
     return found
 
 
-def _people(entry: SetSettings | ValidationSettings, settings: Settings, body: BodyModel) -> PeopleSet:
+def _files(entry: SetSettings | ValidationSettings, settings: Settings) -> tuple[Path, Path]:
+    """Annotations, and the folder of images."""
     root = Path(settings.data.root)
-    annotations = root / (entry.annotations or f"{entry.name}.npz")
-    images = root / (entry.images or entry.name)
-    return PeopleSet(annotations, images, body, entry.every if isinstance(entry, SetSettings) else 1)
+    return root / (entry.annotations or f"{entry.name}.npz"), root / (entry.images or entry.name)
+
+
+def _check_files(settings: Settings) -> None:
+    """Raises InputError that lists all files and folders that are missing: reading large sets takes long."""
+    entries: list[SetSettings | ValidationSettings] = [*settings.data.sets]
+    if settings.validation.name:
+        entries.append(settings.validation)
+    missing = []
+    for entry in entries:
+        annotations, images = _files(entry, settings)
+        gone = [str(path) for path in (annotations, images) if not path.exists()]
+        if gone:
+            known = TRAINING_SETS.get(entry.name)
+            missing.append(" and ".join(gone) + (f": {known.where}" if known else ""))
+    if missing:
+        raise InputError("\n  ".join([f"data: of {len(missing)} of {len(entries)} sets there is no", *missing]))
+
+
+def _people(entry: SetSettings | ValidationSettings, settings: Settings, body: BodyModel) -> PeopleSet:
+    return PeopleSet(*_files(entry, settings), body, entry.every if isinstance(entry, SetSettings) else 1)
 
 
 def _validation(settings: Settings, body: BodyModel) -> Validation | None:

@@ -21,7 +21,7 @@ from smplerx_ros.errors import ConfigError, InputError, ModelFileError
 from smplerx_ros.evaluation.agora import pack_submission
 from smplerx_ros.evaluation.bodies import Bodies
 from smplerx_ros.evaluation.datasets import DATASETS, load_set
-from smplerx_ros.evaluation.humandata import HumanData
+from smplerx_ros.evaluation.humandata import HumanData, write_humandata
 from smplerx_ros.evaluation.judges import load_judge
 from smplerx_ros.evaluation.parts import Part, Status, Store
 from smplerx_ros.evaluation.run import Evaluation
@@ -168,6 +168,18 @@ def test_other_settings_are_not_mixed(tmp_path: Path) -> None:
         Store(tmp_path, {"backbone": "b32", "people": 3})
 
 
+def test_damaged_settings_and_a_folder_that_takes_nothing_are_named(tmp_path: Path) -> None:
+    store = Store(tmp_path, {"backbone": "s32"})
+    (tmp_path / "parts").rmdir()
+    one = np.zeros(1, np.int64)
+    with pytest.raises(InputError, match=r"part_00000000\.npz: cannot be written"):
+        store.write(Part.empty(one, one, one, [Status.NO_BODY]))
+    for content in ("", "[1, 2]"):
+        (tmp_path / "settings.json").write_text(content)
+        with pytest.raises(InputError, match=r"settings\.json: damaged"):
+            Store(tmp_path, {"backbone": "s32"})
+
+
 def test_a_damaged_part_is_named(tmp_path: Path, body: BodyModel) -> None:
     _, oracle = written(tmp_path, body, "synthetic")
     evaluated("synthetic", tmp_path, oracle)
@@ -192,6 +204,18 @@ def test_images_that_cannot_be_read_and_empty_boxes_are_noted(tmp_path: Path, bo
     assert found.counted["pve"] == 2
     about = {"body_model": "standin_anny", **evaluation.judge.about}
     assert any("1 no image, 1 no body" in line for line in notes(evaluation.dataset, found, about))
+
+
+def test_predictions_that_are_no_numbers_are_failures(tmp_path: Path, body: BodyModel) -> None:
+    """They do not leave the mean in silence, and AGORA's measures pay for them."""
+    _, oracle = written(tmp_path, body, "agora")
+    failed = replace(oracle.params, betas=oracle.params.betas.copy(), leye_pose=oracle.params.leye_pose * np.nan)
+    failed.betas[1] = np.nan
+    evaluation, results = evaluated("agora", tmp_path, replace(oracle, params=failed))
+    assert results.status.tolist() == [Status.MEASURED, Status.NO_BODY, Status.MEASURED, Status.MEASURED]
+    found = figures(evaluation.dataset, results)
+    assert found.status["no_body"] == 1
+    assert found.f1 == pytest.approx(2 * 3 / (4 + 4))
 
 
 class Boxes:
@@ -273,6 +297,22 @@ def test_tables_hold_the_papers_figures(tmp_path: Path, body: BodyModel) -> None
     assert float(rows[0]["pve"]) == pytest.approx(0, abs=1e-3)
 
 
+def test_the_papers_figures() -> None:
+    """As in its tables, mm."""
+    assert {name: dict(entry.paper) for name, entry in DATASETS.items()} == {
+        "ehf": {"pve": 62.4, "pa_pve": 37.1},
+        "3dpw": {"mpjpe": 75.2},
+        "agora": {"nmve": 107.2, "nmve_body": 68.3, "pve": 99.7, "pve_face": 29.9, "pve_hands": 39.3},
+        "ubody": {
+            **{"pve": 57.5, "pve_hands": 40.2, "pve_face": 21.6},
+            **{"pa_pve": 31.9, "pa_pve_hands": 10.3, "pa_pve_face": 2.8},
+        },
+        "egobody": {"pve": 63.6},
+        "synthetic": {},
+    }
+    assert all(set(entry.paper) <= set(entry.measures) for entry in DATASETS.values())
+
+
 def test_ehfs_own_annotations(tmp_path: Path, models: Path) -> None:
     body = Bodies(models).neutral
     data, oracle = written(tmp_path, body, "ehf")
@@ -290,9 +330,11 @@ def test_ehfs_own_annotations(tmp_path: Path, models: Path) -> None:
     np.testing.assert_array_equal(loaded.people.boxes, data.boxes)
     errors = load_judge(loaded, Bodies(models)).errors(np.arange(4), oracle.params)
     assert max(values.max() for values in errors.values()) < 1e-4
-    (tmp_path / "EHF.json").write_text(json.dumps({"images": [], "annotations": [{"image_id": 3}]}))
-    with pytest.raises(InputError, match="body_bbox"):
-        load_set("ehf", tmp_path)
+    boxless = {**content, "annotations": [{"image_id": 10, "body_bbox": [1, 2, 3]}]}
+    for damaged in ({"images": [], "annotations": [{"image_id": 3}]}, boxless, []):
+        (tmp_path / "EHF.json").write_text(json.dumps(damaged))
+        with pytest.raises(InputError, match=r"EHF\.json: no annotations .* body_bbox"):
+            load_set("ehf", tmp_path)
 
 
 @pytest.mark.parametrize("name", DATASETS)
@@ -309,14 +351,35 @@ def test_what_is_missing_is_named_with_where_it_comes_from(tmp_path: Path, body:
 
 def test_a_missing_scan_and_missing_bodies_are_named(tmp_path: Path, models: Path) -> None:
     _, oracle = written(tmp_path, Bodies(models).neutral, "ehf", count=1)
-    with pytest.raises(InputError, match=r"00_align\.ply: no such file"):
+    with pytest.raises(InputError, match=r"00_align\.ply: no such scan .* needs: ") as no_scan:
         evaluated("ehf", tmp_path, oracle, models=models)
+    assert DATASETS["ehf"].where in str(no_scan.value)
+    (tmp_path / "00_align.ply").touch()
     with pytest.raises(ConfigError, match=r"meshes of SMPL-X, standin_anny is another body.*--body-models"):
         evaluated("ehf", tmp_path, oracle)
     with pytest.raises(ModelFileError, match=r"SMPLX_FEMALE\.npz: no such file"):
         Bodies(tmp_path).of_gender("f")
     loaded = load_set("3dpw", tmp_path, tmp_path / "humandata.npz")
     with pytest.raises(ConfigError, match=r"SMPL_NEUTRAL\.pkl.*--body-models"):
+        load_judge(loaded, Bodies(None))
+
+
+def test_a_body_of_a_gender_is_missed_before_anything_is_measured(tmp_path: Path, models: Path) -> None:
+    (tmp_path / "SMPLX_NEUTRAL.npz").symlink_to(models / "SMPLX_NEUTRAL.npz")
+    written(tmp_path, Bodies(models).neutral, "agora", genders=("neutral", "neutral", "neutral", "male"))
+    loaded = load_set("agora", tmp_path, tmp_path / "humandata.npz")
+    with pytest.raises(ModelFileError, match=r"SMPLX_MALE\.npz: no such file.*smpl-x\.is\.tue\.mpg\.de"):
+        load_judge(loaded, Bodies(tmp_path))
+
+
+@pytest.mark.parametrize("changes", [{"params": {}}, {"family": "smpl"}])
+def test_annotations_without_bodies_of_smplx_are_no_truth(
+    tmp_path: Path, body: BodyModel, changes: dict[str, Any]
+) -> None:
+    data, _ = written(tmp_path, body, "egobody")
+    write_humandata(tmp_path / "humandata.npz", replace(data, **changes))
+    loaded = load_set("egobody", tmp_path, tmp_path / "humandata.npz")
+    with pytest.raises(InputError, match=r"humandata\.npz: smplx has no global_orient, body_pose"):
         load_judge(loaded, Bodies(None))
 
 

@@ -180,16 +180,46 @@ def test_sizes_in_a_list_of_dictionaries(tmp_path: Path) -> None:
     np.testing.assert_array_equal(data.image_sizes, [[4, 5], [6, 7]])
 
 
+def test_what_is_said_once_is_everybodys_and_notes_are_passed_over(tmp_path: Path) -> None:
+    entries = {
+        "smplx": {"body_pose": np.ones((2, 63)), "source": "a fit", "files": np.array(["a", "b"])},
+        "meta": {"height": 480, "width": 640, "gender": "female"},
+        "misc": {"focal_length": 500.0, "principal_point": np.array([[320.0, 240], [310, 250]]), "unit": "pixels"},
+    }
+    data = read_humandata(saved(tmp_path / "set.npz", {**minimal(), **entries}))
+    assert set(data.params) == {"body_pose"}
+    assert data.genders == ("female", "female")
+    np.testing.assert_array_equal(data.image_sizes, [[480, 640]] * 2)
+    np.testing.assert_array_equal(data.intrinsics, [[500, 500, 320, 240], [500, 500, 310, 250]])
+
+
+@pytest.mark.parametrize(
+    "misc",
+    [
+        {"focal_length": np.ones(3), "principal_point": np.ones((2, 2))},
+        {"focal_length": "unknown", "principal_point": np.ones((2, 2))},
+        {"focal_length": np.ones((2, 2))},
+    ],
+)
+def test_intrinsics_that_are_not_known_for_everybody_are_none(tmp_path: Path, misc: dict[str, Any]) -> None:
+    assert read_humandata(saved(tmp_path / "set.npz", {**minimal(), "misc": misc})).intrinsics is None
+
+
 @pytest.mark.parametrize(
     ("entries", "message"),
     [
         ({"image_path": np.array(["a"])}, "bbox_xywh is missing"),
         ({**minimal(), "bbox_xywh": np.ones((2, 3))}, "bbox_xywh: boxes have shape"),
-        ({**minimal(), "bbox_xywh": np.ones((3, 4))}, "boxes: 3 rows for 2 people"),
+        ({**minimal(), "bbox_xywh": np.ones((3, 4))}, r"set\.npz: HumanData\.boxes: 3 rows for 2 people"),
         ({**minimal(), "smplx": {"global_orient": np.ones((3, 3))}}, "global_orient has no row"),
+        ({**minimal(), "smplx": {"global_orient": np.ones((4, 3))}}, "global_orient has no row"),  # not two of 6 values
         ({**minimal(), "smplx": np.ones(3)}, "smplx is ndarray, expected a dictionary"),
         ({**minimal(), "keypoints2d": np.ones((2, 9, 5))}, "keypoints2d has shape"),
         ({**minimal(), "keypoints2d": np.ones((2, 9, 3)), "keypoints2d_mask": np.ones(8)}, "keypoints2d_mask has 8"),
+        ({**minimal(), "keypoints2d": np.ones(4)}, r"keypoints2d has shape \(4,\)"),
+        ({**minimal(), "keypoints2d": np.array([None, "x"], object)}, "keypoints2d has shape .* of object"),
+        ({**minimal(), "keypoints2d": np.ones((2, 141, 3)), "__keypoints_compressed__": True}, "no mask says"),
+        ({**minimal(), "meta": {"gender": ["f"] * 3}}, r"set\.npz: HumanData\.genders: 3 rows"),
     ],
 )
 def test_damaged_files_name_what_is_wrong(tmp_path: Path, entries: dict[str, Any], message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from scipy.sparse import csc_matrix
 from smplerx_ros.errors import ConfigError, InputError, ModelFileError
 from smplerx_ros.evaluation.bodies import Bodies
 from smplerx_ros.evaluation.datasets import load_set
+from smplerx_ros.evaluation.humandata import HumanData, write_humandata
 from smplerx_ros.evaluation.judges import load_judge
 from smplerx_ros.evaluation.ply import read_vertices
 from smplerx_ros.evaluation.smpl import load_smpl
@@ -103,6 +105,39 @@ def test_3dpw_is_measured_on_14_joints_of_each_bodys_own_regressor(tmp_path: Pat
         assert 0 < found["pa_mpjpe"][i] < found["mpjpe"][i]
 
 
+def test_perfect_predictions_of_3dpw_have_no_error(tmp_path: Path) -> None:
+    """A made-up SMPL body whose joints at rest are those of SMPL-X's: turned as a whole they are the same."""
+    rng = np.random.default_rng(2)
+    write_model("wide", tmp_path / "SMPLX_NEUTRAL.npz")
+    bodies = Bodies(tmp_path)
+    neutral = bodies.neutral
+    content = smpl_content(rng)
+    rest = neutral.joint_regressor @ neutral.vertices(SmplxParams.rest())[0]
+    content["v_template"][:22] = rest[:22]
+    content["J_regressor"] = csc_matrix(np.eye(24, V))
+    (tmp_path / "SMPL_NEUTRAL.pkl").write_bytes(pickle.dumps(content, protocol=2))
+    params = replace(SmplxParams.rest(3), global_orient=rng.normal(size=(3, 3)).astype(np.float32))
+    smpl = {"global_orient": params.global_orient, "body_pose": np.zeros((3, 69)), "betas": np.zeros((3, 10))}
+    data = HumanData(("a.png",) * 3, np.ones((3, 5)), smpl, family="smpl")
+    write_humandata(tmp_path / "pw3d_test.npz", data)
+    (tmp_path / "a.png").touch()
+    judge = load_judge(load_set("3dpw", tmp_path), bodies)
+    moved = replace(params, transl=rng.normal(size=(3, 3)).astype(np.float32))
+    for values in judge.errors(np.arange(3), moved).values():
+        np.testing.assert_allclose(values, 0, atol=1e-3)
+    bent = replace(moved, body_pose=moved.body_pose + np.eye(1, 63, 0, dtype=np.float32))  # a hip
+    assert min(values.min() for values in judge.errors(np.arange(3), bent).values()) > 1
+
+
+@pytest.mark.parametrize(("pose", "betas"), [(63, 10), (69, 9)])
+def test_smpl_parameters_of_another_length_are_refused(tmp_path: Path, pose: int, betas: int) -> None:
+    smpl = {"global_orient": np.zeros((12, 3)), "body_pose": np.zeros((12, pose)), "betas": np.zeros((12, betas))}
+    write_humandata(tmp_path / "pw3d_test.npz", HumanData(("a.png",) * 12, np.ones((12, 5)), smpl, family="smpl"))
+    (tmp_path / "a.png").touch()
+    with pytest.raises(InputError, match=f"{pose} values of body_pose and {betas} betas"):
+        load_judge(load_set("3dpw", tmp_path), Bodies(tmp_path))
+
+
 def test_unusable_smpl_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(ModelFileError, match=r"SMPL_FEMALE\.pkl from https://smpl\.is\.tue\.mpg\.de"):
         load_smpl(tmp_path, "female")
@@ -164,8 +199,11 @@ def test_the_training_sets() -> None:
     assert {name for name, entry in TRAINING_SETS.items() if not entry.humandata} == {
         *("MSCOCO", "AGORA", "UBody", "PW3D", "MPII", "Human36M")
     }
-    assert TRAINING_SETS["BEDLAM"].interval == 5
-    assert TRAINING_SETS["MSCOCO"].interval == 1
+    assert {name: entry.interval for name, entry in TRAINING_SETS.items() if entry.interval > 1} == {
+        **{"BEDLAM": 5, "EgoBody_Kinect": 10, "UBody": 10, "MPI_INF_3DHP": 5, "InstaVariety": 10},
+        **{"RenBody_HiRes": 5, "ARCTIC": 10, "FIT3D": 10, "Talkshow": 10},
+    }
+    assert all(entry.page.startswith("http") and entry.page in entry.where for entry in TRAINING_SETS.values())
     assert all(name in TRAINING_SETS for sets in FINETUNE_RECIPES.values() for name in sets)
     assert TRAINING_SETS["EgoBody_Kinect"].recipes == ("3dpw", "egobody")
     with pytest.raises(ConfigError, match="not 7"):

@@ -43,6 +43,7 @@ def test_file_and_changes(good: Path) -> None:
     assert [(entry.name, entry.every) for entry in settings.data.sets] == [("AGORA", 1), ("BEDLAM", 5), ("mine", 4)]
     assert (settings.losses.pose, settings.losses.fit_cam) == (5, 100)
     assert settings.validation.name == "v"
+    assert read_settings(good, ["checkpoint="]).checkpoint == ""
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,15 @@ def test_file_and_changes(good: Path) -> None:
         ("rates.encoder=-1", "rates.encoder -1.0: must be zero or above"),
         ("data.keep=true", "data.keep: crops that are augmented"),
         ("precision=fp8", "precision 'fp8' is unknown"),
+        ("train=heads", "train 'heads' is unknown; choose one of all, backbone, head, neck_and_head"),
+        ("data.strategy=weighted", "data.strategy 'weighted' is unknown"),
+        ("data={sets: [a], strategy: concat, samples_per_epoch: 5}", "data.samples_per_epoch: 'concat'"),
+        ("data.workers=-1", "data.workers -1: must be zero or above"),
+        ("data.sets.2.interval=-2", "data.sets: mine: interval -2: must be zero or above"),
+        ("validation.every=0", "validation.every 0: must be above zero"),
+        ("seed=-1", "seed -1: must be zero or above"),
+        ("out=", "out: name the directory"),
+        ("epochs=[", r"--set 'epochs=\[': its value is no YAML"),
         ("min_learning_rate=1", "min_learning_rate 1.0: must be 0 to learning_rate"),
         ("losses.poze=1", "losses.poze is unknown"),
         ("epochs", "expected KEY=VALUE"),
@@ -78,6 +88,9 @@ def test_missing_keys_files_and_syntax(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"c\.yaml: backbone is missing"):
         read_settings(path)
     path.write_text("a: [")
+    with pytest.raises(ConfigError, match=r"c\.yaml: no YAML"):
+        read_settings(path)
+    path.write_bytes(b"out: \xff")
     with pytest.raises(ConfigError, match=r"c\.yaml: no YAML"):
         read_settings(path)
     path.write_text("")
@@ -110,4 +123,5 @@ def test_command_lists_recipes_and_refuses(capsys: pytest.CaptureFixture[str], t
     assert set(FINETUNE_RECIPES) <= set(capsys.readouterr().out.split())
     assert main(["finetune"]) == 2
     assert main(["finetune", str(tmp_path / "none.yaml")]) == 2
-    assert "cannot be read" in capsys.readouterr().err
+    assert main(["finetune", "agroa"]) == 2
+    assert "config agroa: no such file, and no recipe: 3dpw, agora" in capsys.readouterr().err

@@ -17,12 +17,13 @@ import yaml
 torch = pytest.importorskip("torch")
 
 import smplerx_ros  # noqa: E402
-from smplerx_ros.errors import ConfigError, ModelFileError  # noqa: E402
+from smplerx_ros.body import load_body  # noqa: E402
+from smplerx_ros.errors import ConfigError, InputError, ModelFileError  # noqa: E402
 from smplerx_ros.models.checkpoint import read_checkpoint  # noqa: E402
 from smplerx_ros.models.registry import BACKBONES  # noqa: E402
-from smplerx_ros.training.history import read_history  # noqa: E402
-from smplerx_ros.training.network import TRAINABLE, untrained  # noqa: E402
-from smplerx_ros.training.settings import Rates, Settings, ValidationSettings  # noqa: E402
+from smplerx_ros.training.history import HISTORY, read_history  # noqa: E402
+from smplerx_ros.training.network import TRAINABLE, TrainingNetwork, untrained  # noqa: E402
+from smplerx_ros.training.settings import Rates, SetSettings, Settings, ValidationSettings  # noqa: E402
 from smplerx_ros.training.snapshots import LAST, load_network, published_state  # noqa: E402
 from smplerx_ros.training.trainer import Trainer  # noqa: E402
 from support import parity  # noqa: E402
@@ -55,6 +56,58 @@ def test_a_run_leaves_history_snapshots_and_falling_losses(settings: Make, tmp_p
     assert list(measured) == [0, *range(4, 25, 4)]
     assert measured[24] < measured[0]
     assert [record["total"] for record in history if record["group"] == "train"] == pytest.approx(seen)
+
+
+def test_tensorboard_shows_what_the_history_holds(settings: Make) -> None:
+    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    trained(settings(), until=2)
+    seen, _ = trained(settings(), until=4, resume=True)
+    board = accumulator.EventAccumulator(str(Path(settings().out) / "tensorboard"))
+    board.Reload()
+    records = read_history(Path(settings().out))
+    for name in ("total", "pose", "learning_rate"):
+        shown = {event.step: event.value for event in board.Scalars(f"train/{name}")}
+        assert shown == pytest.approx({record["step"]: record[name] for record in records})
+    assert [event.value for event in board.Scalars("train/total")][2:] == pytest.approx(seen)
+
+
+def test_adam_follows_a_cosine_per_step_after_the_warm_up(settings: Make) -> None:
+    """Six steps, two of them of warm-up, from 1e-3 to 1e-4; no weight decay."""
+    run = settings(warmup_steps=2, min_learning_rate=1e-4)
+    trainer = Trainer(run)
+    expected = [5e-4, 1e-3, *(1e-4 + 9e-4 * (1 + np.cos(np.pi * k / 4)) / 2 for k in range(4))]
+    assert [trainer.learning_rate(step) for step in range(6)] == pytest.approx(expected)
+    trainer.run()
+    rates = [record["learning_rate"] for record in read_history(Path(run.out)) if record["group"] == "train"]
+    assert rates == pytest.approx(expected)
+    group = torch.load(Path(run.out) / LAST, weights_only=True)["optimizer"]["param_groups"][0]
+    assert group["lr"] == pytest.approx(expected[-1])
+    assert (group["weight_decay"], group["betas"], group["amsgrad"]) == (0, (0.9, 0.999), False)
+
+
+@pytest.mark.parametrize(
+    ("output", "part", "without"),
+    [
+        ("rotvecs", slice(22), {"body_position_net", "box_net", "hand_position_net"}),  # of root and body
+        ("box_centers", slice(None), {"body_position_net", "hand_position_net"}),
+        ("rotvecs", slice(22, 52), {"body_position_net", "box_net", "hand_position_net"}),  # of the hands
+        ("joints_img", slice(25, 65), {"body_position_net", "box_net"}),  # of the hands
+    ],
+)
+def test_gradients_are_cut_between_stages(output: str, part: slice, without: set[str]) -> None:
+    """Joints, heat maps and boxes are only looked at by the stage that comes after them."""
+    torch.manual_seed(0)
+    network = TrainingNetwork(untrained(replace(BACKBONES["tiny"], depth=1)), load_body())
+    for size in (network.network.box_net.lhand_size, network.network.box_net.rhand_size):
+        torch.nn.init.constant_(size[2].bias, 4.0)  # cells
+    network.train()(torch.rand(2, 3, 256, 192))[output][:, part].square().sum().backward()
+    moved = {
+        name.split(".")[0]
+        for name, value in network.network.named_parameters()
+        if value.grad is not None and value.grad.any()
+    }
+    assert "encoder" in moved
+    assert not moved & without
 
 
 def test_a_stopped_run_goes_on_with_the_same_losses(settings: Make, tmp_path: Path) -> None:
@@ -194,6 +247,16 @@ def test_precision_of_the_heavy_parts_can_be_reduced(settings: Make) -> None:
     np.testing.assert_allclose(reduced, exact, rtol=0.01)
 
 
+def test_half_precision_keeps_its_scale_when_it_goes_on(settings: Make) -> None:
+    whole, _ = trained(settings(out=settings().out + "whole", precision="fp16"), until=4)
+    assert np.isfinite(whole).all()
+    first, _ = trained(settings(precision="fp16"), until=2)
+    scaler = torch.load(Path(settings().out) / LAST, weights_only=True)["scaler"]
+    assert scaler["scale"] > 0
+    second, _ = trained(settings(precision="fp16"), until=4, resume=True)
+    assert first + second == whole
+
+
 def test_loading_processes_change_nothing(settings: Make) -> None:
     base = settings()
     with_workers = replace(base, out=base.out + "w", data=replace(base.data, workers=2))
@@ -258,7 +321,6 @@ def _plain(value: Any) -> Any:
     [
         ({"backbone": "smplest_x_h"}, ConfigError, "only SMPLer-X"),
         ({"backbone": "lite"}, ConfigError, "only SMPLer-X"),
-        ({"train": "hands"}, ConfigError, "train 'hands'"),
         ({"checkpoint": "none.pth.tar"}, ModelFileError, "none.pth.tar"),
         ({"device": "warp"}, ConfigError, "warp"),
     ],
@@ -270,15 +332,50 @@ def test_what_cannot_be_trained_is_refused(
         Trainer(settings(**changes))
 
 
-def test_missing_sets_and_pictures_are_named(settings: Make, rendered: Path) -> None:
+def test_all_missing_sets_are_named_with_where_they_come_from(settings: Make) -> None:
     base = settings()
-    entry = base.data.sets[0]
-    gone = replace(base, data=replace(base.data, sets=(replace(entry, annotations="c.npz"),)))
-    with pytest.raises(Exception, match=r"c\.npz"):
-        Trainer(gone)
-    moved = replace(base, data=replace(base.data, sets=(replace(entry, images="elsewhere"),)))
-    with pytest.raises(Exception, match=r"elsewhere.*no picture"):
-        Trainer(moved).run(until=1)
+    there = base.data.sets[0]
+    sets = (there, replace(there, images="elsewhere"), SetSettings("BEDLAM"), SetSettings("AGORA"))
+    with pytest.raises(InputError, match="of 4 of 5 sets there is no") as missing:
+        Trainer(replace(base, data=replace(base.data, sets=sets), validation=ValidationSettings("held_out")))
+    lines = str(missing.value).splitlines()[1:]
+    assert [line.endswith("elsewhere") for line in lines] == [True, False, False, False]
+    assert "BEDLAM.npz and " in lines[1]
+    assert "images from https://bedlam.is.tue.mpg.de" in lines[1]
+    assert "AGORA has a layout of its own" in lines[2]
+    assert "held_out.npz" in lines[3]
+
+
+def test_a_missing_picture_is_named(settings: Make) -> None:
+    base = settings()
+    elsewhere = replace(base.data.sets[0], images=".")
+    with pytest.raises(InputError, match=r"images/.*\.jpg: no picture .*humandata\.npz names it"):
+        Trainer(replace(base, data=replace(base.data, sets=(elsewhere,)))).run(until=1)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"batch_size": 3}, "its epochs have 3 steps, now they would have 4; resume with the same sets, batch_size"),
+        ({"train": "head"}, "other parts were trained; resume with the same train"),
+    ],
+)
+def test_a_run_that_would_not_go_on_the_same_is_not_resumed(
+    settings: Make, changes: dict[str, Any], message: str
+) -> None:
+    trained(settings(), until=1)
+    with pytest.raises(ConfigError, match=message):
+        Trainer(settings(**changes), resume=True)
+
+
+def test_half_a_line_of_history_does_not_stop_a_resumed_run(settings: Make) -> None:
+    whole, _ = trained(settings(out=settings().out + "whole"), until=3)
+    trained(settings(), until=2)
+    run = Path(settings().out)
+    with (run / HISTORY).open("a") as file:
+        file.write('{"step": 3, "gro')
+    trained(settings(), until=3, resume=True)
+    assert [record["total"] for record in read_history(run)] == pytest.approx(whole)
 
 
 def test_a_loss_that_is_no_number_stops_the_run(settings: Make) -> None:
