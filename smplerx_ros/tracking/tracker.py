@@ -50,10 +50,10 @@ class _Track:
     missed: int = 0
     detection: Box | None = None  # of the present frame
 
-    def found(self, box: Box, stamp_ns: int) -> None:
-        """Somebody in view keeps the box of their joints, which is steadier, unless it has gone astray."""
-        astray = self.lost or overlaps([self.now.box], [box])[0, 0] < _COVERED
-        self.now = replace(self.now, box=box if astray else self.now.box, seen_ns=stamp_ns)
+    def found(self, box: Box, stamp_ns: int, *, steady: bool) -> None:
+        """With `steady` somebody in view keeps the box of their joints, unless it has gone astray."""
+        kept = steady and not self.lost and overlaps([self.now.box], [box])[0, 0] >= _COVERED
+        self.now = replace(self.now, box=self.now.box if kept else box, seen_ns=stamp_ns)
         self.detection, self.lost, self.missed = box, False, 0
 
     def left_by(self, body: Box) -> bool:
@@ -89,8 +89,9 @@ class Tracker:
     def detected(self, boxes: Sequence[Box], stamp_ns: int, *, confirm: bool = False) -> None:
         """Take detections in: lost people are found again, boxes of nobody known become new people.
 
-        With `confirm` detections have the last word, not the backbone: people whom they miss `MAX_MISSED` times in a
-        row are lost, and somebody new is followed from the second detection on, unless there was none before.
+        With `confirm` detections have the last word, not the backbone: their boxes are where people are (the backbone's
+        own, looked at again, would drift away with its errors); people whom they miss `MAX_MISSED` times in a row are
+        lost, and somebody new is followed from the second detection on, unless there was none before.
         """
         for track in self._tracks.values():
             track.motion.advance(stamp_ns)
@@ -98,7 +99,7 @@ class Tracker:
         tracks = [track for track in self._tracks.values() if not self._away_too_long(track, stamp_ns)]
         pairs = _pairs(tracks, boxes)
         for row, column in pairs.items():
-            tracks[row].found(boxes[column], stamp_ns)
+            tracks[row].found(boxes[column], stamp_ns, steady=not confirm)
         for row, track in enumerate(tracks):
             if confirm and row not in pairs:
                 track.missed += 1

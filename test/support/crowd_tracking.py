@@ -19,8 +19,6 @@ from .crowd import CAMERA, Crowd, Sighting
 
 MATCH = 0.5  # intersection over union from which a published person is the true one
 
-_IMAGE = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
-
 
 @dataclass(frozen=True)
 class Noise:
@@ -36,26 +34,35 @@ TRUE = Noise()
 NOISY = Noise(shift=0.04, dropped=0.15, doubled=0.1, false=0.1)
 
 
+def _numbered(frame: int) -> NDArray[np.uint8]:
+    """An image that says which it is: a detector may look at it later, in a thread of its own."""
+    image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
+    image[0, 0, :2] = divmod(frame, 256)
+    return image
+
+
 class CrowdDetector:
-    """Boxes of the people in view, one image after the other."""
+    """Boxes of the people in view in images of `_numbered`."""
 
     def __init__(self, crowd: Crowd, noise: Noise, seed: int) -> None:
         self._crowd, self._noise = crowd, noise
         self._seed = seed
-        self.frame = 0
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Box]]:
-        rng = np.random.default_rng((self._seed, self.frame))
+        return [self._detect(256 * int(image[0, 0, 0]) + int(image[0, 0, 1])) for image in images]
+
+    def _detect(self, frame: int) -> list[Box]:
+        rng = np.random.default_rng((self._seed, frame))
         noise = self._noise
         boxes = []
-        for person in self._crowd.seen(self.frame):
+        for person in self._crowd.seen(frame):
             copies = (rng.random() >= noise.dropped) * (1 + (rng.random() < noise.doubled))
             boxes += [_shaken(person.box, noise.shift * (1 + k), rng) for k in range(copies)]
         for _ in range(rng.poisson(noise.false)):
             height = rng.uniform(60, 250)
             x, y = rng.uniform(0, CAMERA.width - height / 2), rng.uniform(0, CAMERA.height - height / 2)
             boxes.append(Box(x, y, x + height / 2, y + height, 0.5))
-        return [[boxes[i] for i in rng.permutation(len(boxes))]]
+        return [boxes[i] for i in rng.permutation(len(boxes))]
 
 
 class CrowdBackbone:
@@ -100,8 +107,8 @@ def follow(crowd: Crowd, body: BodyModel, noise: Noise, seed: int, **options: An
     estimator = Estimator(backbone, detector, body, Options(max_people=100, **options))
     rows = []
     for k, stamp in enumerate(crowd.stamps_ns):
-        detector.frame = backbone.frame = k
-        rows.append(estimator.process([Frame(_IMAGE, CAMERA, stamp, "crowd")])[0].people)
+        backbone.frame = k
+        rows.append(estimator.process([Frame(_numbered(k), CAMERA, stamp, "crowd")])[0].people)
     return rows
 
 

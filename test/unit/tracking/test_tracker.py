@@ -62,6 +62,17 @@ def test_people_keep_the_box_of_their_joints_until_it_has_gone_astray(tracker):
     assert place(tracker, "p1") == 70
 
 
+def test_detections_that_have_the_last_word_say_where_people_are(tracker):
+    """Else a backbone that answers a little too large is shown a little more each time."""
+    tracker.detected([box(0)], 0, confirm=True)
+    for k in range(1, 40):
+        seen = tracker.following[0].box
+        grown = Box(seen.x0 - 5, seen.y0 - 10, seen.x1 + 5, seen.y1 + 10)
+        tracker.estimated({"p1": grown}, k * FRAME_NS)
+        tracker.detected([box(k)], k * FRAME_NS + 1, confirm=True)
+        assert tracker.following[0].box == box(k)
+
+
 def test_a_second_box_of_a_person_makes_no_second_person(tracker):
     tracker.detected([box(0)], 0)
     tracker.estimated({"p1": box(0)}, 0)
