@@ -150,7 +150,7 @@ def _overlay(shot: Followed) -> Image:
 
 def curve(steps: list[int], errors: list[float], mean_pose: float) -> Image:
     """PVE on people that were not trained on, against steps; dashed: half the untrained network's, the mean pose's."""
-    width, height, left, right, top, bottom = 720, 400, 70, 20, 40, 50
+    width, height, left, right, top, bottom = 760, 400, 70, 40, 40, 50
     image = np.full((height, width, 3), 255, np.uint8)
     highest = 100 * np.ceil(max(errors) / 100)
 
