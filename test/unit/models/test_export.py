@@ -20,7 +20,11 @@ from smplerx_ros.models.export import export  # noqa: E402
 from smplerx_ros.models.network import CropNetwork, build_network, load_native, reduce_precision  # noqa: E402
 from smplerx_ros.runtime.torch import TorchNetwork  # noqa: E402
 
-CASES = [("s32", "fp32"), ("s32", "fp16"), ("smplest_x_h", "fp32"), ("smplest_x_h", "fp16")]
+CASES = [
+    pytest.param(name, precision, marks=[pytest.mark.slow] if precision == "fp16" else [])
+    for name in ("s32", "smplest_x_h")
+    for precision in ("fp32", "fp16")  # fp16 for each change: test_bundle.py
+]
 
 
 @pytest.mark.parametrize(("name", "precision"), CASES)
