@@ -14,6 +14,7 @@ import rclpy
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
+from rclpy.time import Time
 from std_msgs.msg import Header
 
 from ..errors import SmplerxError
@@ -54,22 +55,40 @@ class _Answers:
             values.clear()
 
 
-def measure(load: Load, parameters: Sequence[str]) -> dict[str, Any]:
-    """Figures of the node with `parameters` ("name:=value"); raises ChildError or SmplerxError where it fails."""
-    environment = private_graph()
-    context = Context()
-    rclpy.init(context=context, domain_id=int(environment["ROS_DOMAIN_ID"]))
-    listener = rclpy.create_node("bench", context=context)
-    executor = SingleThreadedExecutor(context=context)
-    executor.add_node(listener)
-    answers = _Answers()
+class _Listener:
+    """Subscriber of people and of the bare subscriber's echoes, in a ROS domain of its own. Closed by `close`."""
 
-    def age(header: Header) -> float:
-        stamp = header.stamp.sec * 1_000_000_000 + header.stamp.nanosec
-        return (listener.get_clock().now().nanoseconds - stamp) * 1e-6
+    def __init__(self, domain_id: int) -> None:
+        self.answers = _Answers()
+        self._context = Context()
+        rclpy.init(context=self._context, domain_id=domain_id)
+        self._node = rclpy.create_node("bench", context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self._node)
+        echoes, queue = self.answers.echoes, QoSProfile(depth=50)
+        self._node.create_subscription(PersonArray, "/smplerx/people", self._estimated, queue)
+        self._node.create_subscription(
+            Header, bench_echo.TOPIC, lambda header: echoes.append(self._age_ms(header)), queue
+        )
 
-    def estimated(message: PersonArray) -> None:
-        answers.ages.append(age(message.header))
+    def spin(self, seconds: float) -> None:
+        """Take in what arrives for so long."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            self._executor.spin_once(timeout_sec=left)
+
+    def close(self) -> None:
+        """Leave the graph."""
+        self._executor.shutdown()
+        self._node.destroy_node()
+        rclpy.shutdown(context=self._context)
+
+    def _age_ms(self, header: Header) -> float:
+        return float((self._node.get_clock().now().nanoseconds - Time.from_msg(header.stamp).nanoseconds) * 1e-6)
+
+    def _estimated(self, message: PersonArray) -> None:
+        answers = self.answers
+        answers.ages.append(self._age_ms(message.header))
         answers.people.append(len(message.people))
         stages = {stage.name: stage.duration.sec * 1e3 + stage.duration.nanosec * 1e-6 for stage in message.stages}
         for name, milliseconds in stages.items():
@@ -77,56 +96,62 @@ def measure(load: Load, parameters: Sequence[str]) -> dict[str, Any]:
         answers.inside.append(sum(stages.values()))
         answers.service.append(answers.inside[-1] - stages.get("wait", 0.0))
 
-    listener.create_subscription(PersonArray, "/smplerx/people", estimated, QoSProfile(depth=50))
-    listener.create_subscription(
-        Header, bench_echo.TOPIC, lambda header: answers.echoes.append(age(header)), QoSProfile(depth=50)
-    )
 
-    def spin(seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while (left := end - time.monotonic()) > 0:
-            executor.spin_once(timeout_sec=left)
-
+def measure(load: Load, parameters: Sequence[str]) -> dict[str, Any]:
+    """Figures of the node with `parameters` ("name:=value"); raises ChildError or SmplerxError where it fails."""
+    environment = private_graph()
+    listener = _Listener(int(environment["ROS_DOMAIN_ID"]))
     try:
         with Children(environment) as children:
-            camera = ["--size", load.size, "--copies", str(load.copies), "--rate", str(load.rate)]
-            children.start("camera", "smplerx_ros.ros.bench_camera", *camera, environment=image_transport())
-            children.start("echo", "smplerx_ros.ros.bench_echo")
-            while not answers.echoes:
-                children.check(_PROCESSES[:2])
-                spin(0.05)
-            settings = [part for text in parameters for part in ("-p", text)]
-            begun = time.monotonic()
-            children.start("node", "smplerx_ros.ros.estimator_main", "--ros-args", *settings)
-            while not answers.ages:
-                children.check(_PROCESSES)
-                spin(0.01)
-                if time.monotonic() > begun + _START_S:
-                    raise SmplerxError(f"the node answered nothing within {_START_S:g} s: {children.log('node')}")
-            cold_start = time.monotonic() - begun
-            spin(load.warm_up)
-            answers.clear()
-            busy, before = _cpu_seconds(children.pid("node")), _memory(children.pid("node"))
-            spin(load.seconds)
-            busy = _cpu_seconds(children.pid("node")) - busy
+            cold_start = _started(children, listener, load, parameters)
+            listener.spin(load.warm_up)
+            listener.answers.clear()
+            node = children.pid("node")
+            busy, before = _cpu_seconds(node), _memory(node)
+            listener.spin(load.seconds)
+            figures = _figures(listener.answers, load.seconds)
             return {
-                "rate": len(answers.ages) / load.seconds,
-                "arrived_rate": len(answers.echoes) / load.seconds,  # at the bare subscriber
-                "people": float(np.mean(answers.people)) if answers.people else 0.0,
-                "age_ms": _percentiles(answers.ages),
-                "inside_ms": _percentiles(answers.inside),
-                "service_ms": _percentiles(answers.service),
-                "bare_subscriber_ms": _percentiles(answers.echoes),
-                "stages_ms": {name: float(np.median(times)) for name, times in answers.stages.items()},
-                "cpu": busy / load.seconds,
+                **figures,
+                "cpu": (_cpu_seconds(node) - busy) / load.seconds,
                 "cold_start_s": cold_start,
                 "rss_before_mb": before["rss_mb"],
-                **_memory(children.pid("node")),
+                **_memory(node),
             }
     finally:
-        executor.shutdown()
-        listener.destroy_node()
-        rclpy.shutdown(context=context)
+        listener.close()
+
+
+def _started(children: Children, listener: _Listener, load: Load, parameters: Sequence[str]) -> float:
+    """Camera, bare subscriber and, once these run, the node; seconds from its start to its first answer."""
+    camera = ["--size", load.size, "--copies", str(load.copies), "--rate", str(load.rate)]
+    children.start("camera", "smplerx_ros.ros.bench_camera", *camera, environment=image_transport())
+    children.start("echo", "smplerx_ros.ros.bench_echo")
+    while not listener.answers.echoes:
+        children.check(_PROCESSES[:2])
+        listener.spin(0.05)
+    settings = [part for text in parameters for part in ("-p", text)]
+    begun = time.monotonic()
+    children.start("node", "smplerx_ros.ros.estimator_main", "--ros-args", *settings)
+    while not listener.answers.ages:
+        children.check(_PROCESSES)
+        listener.spin(0.01)
+        if time.monotonic() > begun + _START_S:
+            raise SmplerxError(f"the node answered nothing within {_START_S:g} s: {children.log('node')}")
+    return time.monotonic() - begun
+
+
+def _figures(answers: _Answers, seconds: float) -> dict[str, Any]:
+    """Of what arrived in so many seconds."""
+    return {
+        "rate": len(answers.ages) / seconds,
+        "arrived_rate": len(answers.echoes) / seconds,  # at the bare subscriber
+        "people": float(np.mean(answers.people)) if answers.people else 0.0,
+        "age_ms": _percentiles(answers.ages),
+        "inside_ms": _percentiles(answers.inside),
+        "service_ms": _percentiles(answers.service),
+        "bare_subscriber_ms": _percentiles(answers.echoes),
+        "stages_ms": {name: float(np.median(times)) for name, times in answers.stages.items()},
+    }
 
 
 def _percentiles(values: Sequence[float]) -> dict[str, float]:
