@@ -16,11 +16,10 @@ from smplerx_ros.models.registry import BACKBONES  # noqa: E402
 BATCH = 2
 
 
-@pytest.fixture
-def network():
-    """A small one whose biases, scales and logits are none of zero, one and alike, as after training."""
+def make_network(**sizes: int):
+    """One of such sizes whose biases, scales and logits are none of zero, one and alike, as after training."""
     torch.manual_seed(0)
-    built = build_network(replace(BACKBONES["s32"], embed_dim=96, depth=3, heads=3)).eval()
+    built = build_network(replace(BACKBONES["s32"], **sizes)).eval()
     for name, parameter in built.named_parameters():
         if parameter.ndim == 1:
             torch.nn.init.normal_(parameter, mean=float("norm" in name and name.endswith("weight")))
@@ -29,14 +28,36 @@ def network():
     return built
 
 
+@pytest.fixture
+def network():
+    return make_network(embed_dim=96, depth=3, heads=3)
+
+
+@pytest.mark.parametrize(
+    "sizes",
+    [
+        pytest.param({"embed_dim": 96, "depth": 3, "heads": 3}, id="no zeros"),
+        pytest.param({"embed_dim": 256, "depth": 2, "heads": 4}, id="zeros behind hidden rows"),
+        pytest.param({"embed_dim": 1024, "depth": 1, "heads": 16}, id="zeros behind all rows"),
+    ],
+)
 @torch.inference_mode()
-def test_blocks_are_the_same(network) -> None:
+def test_blocks_are_the_same(sizes) -> None:
+    network = make_network(**sizes)
     image = torch.rand(BATCH, 3, 256, 192)
     wanted = network.encoder(image)
     use_fast_blocks(network.encoder)
     for one, other in zip(wanted, network.encoder(image), strict=True):
         assert one.std() > 0.5
         torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-4)
+
+
+def test_no_rows_of_a_product_are_whole_pages_apart() -> None:
+    network = make_network(embed_dim=1024, depth=1, heads=16)
+    use_fast_blocks(network.encoder)
+    weights = [value for value in network.encoder.blocks.state_dict().values() if value.ndim == 2]
+    assert len(weights) == 6
+    assert all(weight.shape[1] % 1024 for weight in weights)
 
 
 @torch.inference_mode()
