@@ -109,8 +109,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "precision",
         str,
         "auto",
-        "Number format of the networks; `auto` is the bundle's, `bf16` needs `runtime: torch`.",
-        choices=("auto", "fp32", "fp16", "bf16"),
+        "Number format of the networks; `auto` is the bundle's, `bf16` needs `runtime: torch`, `int8` is for CPUs.",
+        choices=("auto", "fp32", "fp16", "bf16", "int8"),
     ),
     Parameter("threads", int, 0, "CPU threads of the networks.", range=(1, 256), zero="the runtime's choice"),
     Parameter(

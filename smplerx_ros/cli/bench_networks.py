@@ -35,6 +35,7 @@ _SIDES = (512, 1024, 2048)  # of the square products that stand for the most a p
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this benchmark."""
+    from ..models.bundle import BUNDLE_PRECISIONS
     from ..models.registry import BACKBONES
     from ..runtime.providers import PROVIDERS
 
@@ -42,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", nargs="+", default=["s32", "b32"], choices=choices, help="[s32 b32]")
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2], help="on the CPU [1 2]")
     parser.add_argument("--batch", nargs="+", type=int, default=[1], help="people in one run [1]")
-    parser.add_argument("--precision", nargs="+", default=["fp32"], choices=["fp32", "fp16"], help="[fp32]")
+    parser.add_argument("--precision", nargs="+", default=["fp32"], choices=BUNDLE_PRECISIONS, help="[fp32]")
     parser.add_argument(
         "--device",
         nargs="+",
@@ -72,6 +73,7 @@ def measure(arguments: argparse.Namespace) -> Report:
 
 
 def _measured(name: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
+    from ..models.bundle import INT8
     from ..runtime.onnx import OnnxNetwork
     from ..runtime.providers import PROVIDERS
 
@@ -91,6 +93,7 @@ def _measured(name: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
                 networks = {
                     f"onnx {key} {device}": OnnxNetwork(file, device=device, cuda_graphs=True, half=key == "fp16")
                     for key, file in files.items()
+                    if key != INT8
                 }
                 # A provider that did not start has said so, and its network would run on the CPU.
                 started = {label: each for label, each in networks.items() if each.provider == PROVIDERS[device][0]}
@@ -173,17 +176,18 @@ def _eager(name: str) -> tuple[Network, float]:
 def _exported(name: str, precision: str, folder: Path) -> Path:
     import torch
 
+    from ..models.bundle import INT8
     from ..models.export import export
     from ..models.network import CropNetwork, build_network, reduce_precision
     from ..models.registry import get_backbone
 
     folder.mkdir()
     network = build_network(get_backbone(name)).eval()
-    if precision != "fp32":
+    if precision == "fp16":
         reduce_precision(network, precision)
     with torch.no_grad():
         outputs = list(CropNetwork(network)(torch.zeros(1, 256, 192, 3)))
-    return export(network, outputs, "onnx", folder)[0]
+    return export(network, outputs, "onnx", folder, int8=precision == INT8)[0]
 
 
 def _answers(networks: dict[str, OnnxNetwork]) -> dict[str, Network]:

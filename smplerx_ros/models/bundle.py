@@ -14,7 +14,8 @@ from .registry import BACKBONES
 MANIFEST = "bundle.json"
 FORMAT = 1
 MODEL_FILES = {"onnx": "model.onnx", "torch": "model.safetensors"}
-BUNDLE_PRECISIONS = ("fp32", "fp16")
+INT8 = "int8"  # the products of the ViT alone: models/quantize.py
+BUNDLE_PRECISIONS = ("fp32", "fp16", INT8)
 LARGEST_MANIFEST = 1 << 20  # bytes
 _BLOCK = 1 << 22
 
@@ -40,7 +41,7 @@ class Bundle:
     directory: Path
     backbone: str
     runtime: str  # "onnx" or "torch"
-    precision: str  # "fp32" or "fp16"
+    precision: str  # one of BUNDLE_PRECISIONS
     files: tuple[FileRecord, ...]  # the model first, then its external data
     source: FileRecord  # the checkpoint it was made of
     opset: int | None = None

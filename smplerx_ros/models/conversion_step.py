@@ -13,7 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from ..errors import SmplerxError
-from .bundle import MODEL_FILES
+from .bundle import INT8, MODEL_FILES
 from .registry import Backbone, get_backbone
 from .self_check import check, check_images
 
@@ -34,10 +34,10 @@ def export_step(checkpoint: str, directory: str, backbone: str, runtime: str, pr
     network = load_published(entry, state)
     reference = _reference(network)
     save_file(reference, Path(directory) / _REFERENCE)
-    if precision != "fp32":
+    if precision == "fp16":
         del network, state
         network = _load_reduced(checkpoint, entry, precision)
-    files = export(network, reference, runtime, Path(directory))
+    files = export(network, reference, runtime, Path(directory), int8=precision == INT8)
     crop = check_images().shape[1:]
     return {
         "backbone": entry.name,

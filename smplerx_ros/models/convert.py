@@ -17,7 +17,7 @@ import smplerx_ros
 
 from ..cache import cache_directory
 from ..errors import ConfigError, ModelFileError
-from .bundle import BUNDLE_PRECISIONS, MODEL_FILES, Bundle, FileRecord, is_bundle
+from .bundle import BUNDLE_PRECISIONS, INT8, MODEL_FILES, Bundle, FileRecord, is_bundle
 from .conversion_step import EXIT_REFUSED
 from .registry import Backbone
 
@@ -49,6 +49,8 @@ def convert(
         raise ConfigError(
             f"precision {precision!r} is not one of a bundle; choose one of {', '.join(BUNDLE_PRECISIONS)}"
         )
+    if precision == INT8 and runtime != "onnx":
+        raise ConfigError(f"precision 'int8' is for runtime 'onnx'; runtime {runtime!r} takes fp32 or fp16")
     if not checkpoint.is_file():
         raise ModelFileError(f"checkpoint {checkpoint}: no such file; check the path")
     if out.exists():

@@ -15,7 +15,7 @@ from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH, crop_each
 from ..runtime.crops import Cropper, DeviceCrops
 from ..runtime.onnx import OnnxNetwork
 from ..runtime.providers import CPU
-from .bundle import Bundle, convert_hint, is_bundle
+from .bundle import INT8, Bundle, convert_hint, is_bundle
 from .prediction import Prediction
 from .registry import Backbone, get_backbone, same_network
 
@@ -23,7 +23,7 @@ FloatArray = NDArray[np.floating[Any]]
 Crops = NDArray[np.float32] | DeviceCrops
 
 RUNTIMES = ("onnx", "torch")
-PRECISIONS = ("fp32", "fp16", "bf16")
+PRECISIONS = ("fp32", "fp16", "bf16", INT8)
 # Engines and CUDA graphs are built per shape: batches are filled up to one of these, and cut at the last.
 BATCH_SIZES = (1, 2, 4, 8, 16)
 _TORCH_HINT = "pip install 'smplerx_ros[torch]'"
@@ -97,10 +97,11 @@ def load_model(
 ) -> Model:
     """Backbone `backbone` with the weights in `path`: a bundle's directory, or a published checkpoint.
 
-    `runtime` "onnx" or "torch"; `device` as of the runtime ("auto", "cpu", "cuda", ...); `precision` "fp32", "fp16"
-    or (torch) "bf16", by default the bundle's, or fp32. A checkpoint with `runtime="onnx"` is converted into the
-    user's cache first, once, which takes minutes for the large ones and is logged. Raises ModelFileError for files
-    that are missing, damaged or of another backbone, ConfigError for options that do not go together.
+    `runtime` "onnx" or "torch"; `device` as of the runtime ("auto", "cpu", "cuda", ...); `precision` "fp32", "fp16",
+    "bf16" (torch) or "int8" (ONNX Runtime on a CPU), by default the bundle's, or fp32. A checkpoint with
+    `runtime="onnx"` is converted into the user's cache first, once, which takes minutes for the large ones and is
+    logged. Raises ModelFileError for files that are missing, damaged or of another backbone, ConfigError for options
+    that do not go together.
     """
     entry = get_backbone(backbone)
     if not entry.needs_weights:
@@ -136,6 +137,8 @@ def load_bundle(
             f"runtime {runtime!r}: bundle {path} is for {bundle.runtime!r}; choose that, or convert with --runtime"
         )
     precision = precision or bundle.precision
+    if precision == INT8:
+        device = _cpu_for_int8(runtime, device)
     if runtime == "onnx":
         if precision != bundle.precision:
             raise ConfigError(
@@ -151,6 +154,8 @@ def load_bundle(
 def _load_checkpoint(
     backbone: Backbone, path: Path, runtime: str, device: str, precision: str, threads: int | None
 ) -> Model:
+    if precision == INT8:
+        device = _cpu_for_int8(runtime, device)
     if runtime == "torch":
         network = _torch_runtime().from_checkpoint(backbone, path, device=device, precision=precision, threads=threads)
         return Model(backbone, network, runtime, precision)
@@ -158,6 +163,14 @@ def _load_checkpoint(
 
     directory = convert_to_cache(path, backbone, precision=precision)
     return load_bundle(backbone, directory, runtime=runtime, device=device, threads=threads)
+
+
+def _cpu_for_int8(runtime: str, device: str) -> str:
+    if runtime != "onnx":
+        raise ConfigError(f"precision 'int8' is for runtime 'onnx'; runtime {runtime!r} takes fp32, fp16 or bf16")
+    if device not in ("auto", "cpu"):
+        raise ConfigError(f"device {device!r}: precision 'int8' is for CPUs; choose auto or cpu, or a bundle in fp16")
+    return "cpu"
 
 
 def _cropper_beside(network: OnnxNetwork) -> Cropper | None:

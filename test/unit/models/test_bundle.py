@@ -84,6 +84,42 @@ def test_onnx_in_half_precision(s32_checkpoint: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(model.predict(parity.crops()[:3]).body_pose, reference[:3], atol=0.05)
 
 
+@pytest.fixture(scope="module")
+def int8_bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """Of a network of the smallest backbone."""
+    import torch
+
+    from smplerx_ros.models.network import build_network
+    from smplerx_ros.training.snapshots import published_state
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("int8")
+    torch.save({"network": published_state(build_network(BACKBONES["tiny"]).eval())}, folder / "tiny.pth.tar")
+    return convert(folder / "tiny.pth.tar", folder / "bundle", backbone=BACKBONES["tiny"], precision="int8")
+
+
+@pytest.mark.parametrize("device", ["auto", "cpu"])
+def test_int8_runs_on_the_cpu(int8_bundle: Bundle, device: str) -> None:
+    assert int8_bundle.precision == Bundle.load(int8_bundle.directory).precision == "int8"
+    assert int8_bundle.self_check["mean_rotation"] > 1e-4
+    model = smplerx_ros.load_model("tiny", int8_bundle.directory, device=device)
+    assert (model.network.provider, model.precision) == ("CPUExecutionProvider", "int8")
+    assert np.isfinite(model.predict(parity.crops()[:1]).body_pose).all()
+
+
+@pytest.mark.parametrize("device", ["cuda", "tensorrt", "openvino"])
+def test_int8_is_refused_elsewhere(int8_bundle: Bundle, device: str) -> None:
+    with pytest.raises(ConfigError, match=rf"device '{device}'.*'int8' is for CPUs; choose auto or cpu"):
+        smplerx_ros.load_model("tiny", int8_bundle.directory, device=device)
+
+
+def test_int8_is_refused_by_torch(s32_checkpoint: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'int8' is for runtime 'onnx'.*fp32 or fp16"):
+        convert(s32_checkpoint, tmp_path / "out", runtime="torch", precision="int8")
+    with pytest.raises(ConfigError, match=r"'int8' is for runtime 'onnx'.*bf16"):
+        smplerx_ros.load_model("s32", s32_checkpoint, runtime="torch", precision="int8")
+
+
 def test_refused_checkpoints_leave_nothing_behind(tmp_path: Path) -> None:
     page = tmp_path / "smpler_x_s32.pth.tar"
     page.write_text("<html>not found</html>")
@@ -166,8 +202,8 @@ def test_options_that_do_not_go_together(s32_bundle: Path, tmp_path: Path) -> No
         load("s32", s32_bundle, precision="fp16")
     with pytest.raises(ConfigError, match="runtime 'tflite' is unknown"):
         load("s32", s32_bundle, runtime="tflite")
-    with pytest.raises(ConfigError, match="precision 'int8' is unknown"):
-        load("s32", s32_bundle, precision="int8")
+    with pytest.raises(ConfigError, match="precision 'int4' is unknown"):
+        load("s32", s32_bundle, precision="int4")
     with pytest.raises(ConfigError, match="'lite' has no weights"):
         load("lite", s32_bundle)
     with pytest.raises(ModelFileError, match=r"no bundle\.json"):
