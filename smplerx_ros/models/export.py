@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import partial
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -68,7 +67,7 @@ def _export_onnx(network: SmplerX | SmplestX, outputs: list[str], path: Path, in
         )
     assert exported is not None
     model = exported.model
-    _transpose_weights_lazily(model.graph)
+    _change_weights_lazily(model.graph)
     optimizer.optimize_ir(model)
     if int8:
         quantize(model.graph)
@@ -77,22 +76,16 @@ def _export_onnx(network: SmplerX | SmplestX, outputs: list[str], path: Path, in
     onnx_ir.save(model, path, external_data=path.name + WEIGHTS_SUFFIX)
 
 
-def _transpose_weights_lazily(graph: onnx_ir.Graph) -> None:
-    """Replaces each transposed weight by a tensor that is transposed as it is written.
+def _change_weights_lazily(graph: onnx_ir.Graph) -> None:
+    """Replaces each weight that is transposed or padded by a tensor that is made as it is written.
 
     The optimizer would do the same at once for all of them, and hold a second copy of the network.
     """
     for node in list(graph):
-        weight = node.inputs[0] if node.op_type == "Transpose" else None
+        weight = node.inputs[0] if node.op_type in ("Transpose", "Pad") else None
         if weight is None or not weight.is_initializer() or weight.const_value is None:
             continue
-        stored = weight.const_value
-        lazy = onnx_ir.LazyTensor(
-            partial(_transposed, stored),
-            dtype=stored.dtype,
-            shape=onnx_ir.Shape(tuple(stored.shape)[::-1]),
-            name=f"{weight.name}.T",
-        )
+        lazy = _transposed(weight.const_value) if node.op_type == "Transpose" else _padded(weight.const_value, node)
         value = onnx_ir.Value(name=lazy.name, shape=lazy.shape, type=onnx_ir.TensorType(lazy.dtype), const_value=lazy)
         graph.register_initializer(value)
         onnx_ir.convenience.replace_all_uses_with(node.outputs[0], value)
@@ -101,9 +94,30 @@ def _transpose_weights_lazily(graph: onnx_ir.Graph) -> None:
             del graph.initializers[weight.name]
 
 
-def _transposed(tensor: onnx_ir.TensorProtocol) -> onnx_ir.TensorProtocol:
-    content: NDArray[np.generic] = tensor.numpy()
-    return onnx_ir.tensor(np.ascontiguousarray(content.T), dtype=tensor.dtype)
+def _transposed(weight: onnx_ir.TensorProtocol) -> onnx_ir.LazyTensor:
+    return _lazy(weight, lambda content: np.ascontiguousarray(content.T), tuple(weight.shape)[::-1], "T")
+
+
+def _padded(weight: onnx_ir.TensorProtocol, node: onnx_ir.Node) -> onnx_ir.LazyTensor:
+    pads = onnx_ir.convenience.get_const_tensor(node.inputs[1])
+    assert pads is not None
+    widths = pads.numpy().reshape(2, -1).T  # of each axis: before and behind
+    shape = tuple(size + sum(width) for size, width in zip(weight.shape, widths.tolist(), strict=True))
+    return _lazy(weight, lambda content: np.pad(content, widths), shape, "padded")
+
+
+def _lazy(
+    weight: onnx_ir.TensorProtocol,
+    change: Callable[[NDArray[np.generic]], NDArray[np.generic]],
+    shape: tuple[int, ...],
+    suffix: str,
+) -> onnx_ir.LazyTensor:
+    return onnx_ir.LazyTensor(
+        lambda: onnx_ir.tensor(change(weight.numpy()), dtype=weight.dtype),
+        dtype=weight.dtype,
+        shape=onnx_ir.Shape(shape),
+        name=f"{weight.name}.{suffix}",
+    )
 
 
 def _strip_notes(model: onnx_ir.Model) -> None:

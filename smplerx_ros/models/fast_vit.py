@@ -33,22 +33,22 @@ class _FastAttention(nn.Module):
         query, key, value = attention.qkv.weight.detach().chunk(3)
         query_bias, _, value_bias = attention.qkv.bias.detach().chunk(3)
         projection = attention.proj.weight.detach()
-        self.register_buffer("query", with_zeros(query * scale))
+        self.register_buffer("query", query * scale)
         self.register_buffer("query_bias", query_bias * scale)
-        self.register_buffer("key", with_zeros(key))
-        self.register_buffer("value", with_zeros(value))
-        self.register_buffer("projection", with_zeros(projection))
+        self.register_buffer("key", key)
+        self.register_buffer("value", value)
+        self.register_buffer("projection", projection)
         self.register_buffer("projection_bias", attention.proj.bias.detach() + projection @ value_bias)
 
     def forward(self, rows: Tensor, tokens: int) -> Tensor:
         """`(B tokens, C)` of such rows with zeros."""
         query, key, value = (
-            linear(rows, weight, bias).unflatten(0, (-1, tokens)).unflatten(2, (self._heads, -1))
+            linear(rows, with_zeros(weight), bias).unflatten(0, (-1, tokens)).unflatten(2, (self._heads, -1))
             for weight, bias in ((self.query, self.query_bias), (self.key, None), (self.value, None))
         )
         share = (query.transpose(1, 2) @ key.permute(0, 2, 3, 1)).softmax(dim=-1)
         joined = (share @ value.transpose(1, 2)).transpose(1, 2).flatten(2).flatten(0, 1)
-        return linear(with_zeros(joined), self.projection, self.projection_bias)
+        return linear(with_zeros(joined), with_zeros(self.projection), self.projection_bias)
 
 
 class _FastMlp(nn.Module):
@@ -56,17 +56,17 @@ class _FastMlp(nn.Module):
 
     def __init__(self, mlp: Mlp) -> None:
         super().__init__()
-        weight = with_zeros(mlp.fc1.weight.detach())
-        # GELU(0) is 0: the hidden rows bring their zeros from rows of zeros in the weights.
-        self.register_buffer("fc1", with_zeros(weight.T).T.contiguous())
-        self.register_buffer("fc1_bias", with_zeros(mlp.fc1.bias.detach()))
-        self.register_buffer("fc2", with_zeros(mlp.fc2.weight.detach()))
-        self.register_buffer("fc2_bias", mlp.fc2.bias.detach())
+        self.fc1, self.fc2 = mlp.fc1, mlp.fc2
+        # GELU(0) is 0: zeros behind hidden rows come from rows of zeros in the weights.
+        self._hidden_zeros = zeros_behind(mlp.fc1.out_features)
 
     def forward(self, rows: Tensor) -> Tensor:
         """`(B tokens, C)` of such rows with zeros."""
-        hidden = linear(rows, self.fc1, self.fc1_bias)
-        return linear((0.5 * hidden) * (1.0 + torch.erf(hidden / math.sqrt(2.0))), self.fc2, self.fc2_bias)
+        zeros = self._hidden_zeros
+        weight, bias = pad(with_zeros(self.fc1.weight), (0, 0, 0, zeros)), pad(self.fc1.bias, (0, zeros))
+        hidden = linear(rows, weight, bias)
+        activated = (0.5 * hidden) * (1.0 + torch.erf(hidden / math.sqrt(2.0)))
+        return linear(activated, with_zeros(self.fc2.weight), self.fc2.bias)
 
 
 class _FastBlock(nn.Module):
@@ -83,9 +83,7 @@ class _FastBlock(nn.Module):
 class _FastBlocks(nn.Module):
     def __init__(self, blocks: nn.Sequential) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList()
-        while len(blocks):  # one at a time: weights are copied
-            self.blocks.append(_FastBlock(blocks.pop(0)))
+        self.blocks = nn.ModuleList(_FastBlock(block) for block in blocks)
 
     def forward(self, sequence: Tensor) -> Tensor:
         """Of and as `(B, tokens, C)`."""
@@ -97,10 +95,16 @@ class _FastBlocks(nn.Module):
 
 
 def use_fast_blocks(encoder: Encoder) -> None:
-    """Replaces the blocks of an encoder in evaluation mode, in place."""
+    """Replaces the blocks of an encoder in evaluation mode, in place; most weights are shared with the old ones."""
     encoder.blocks = _FastBlocks(encoder.blocks)
 
 
 def with_zeros(rows: Tensor) -> Tensor:
-    """`(..., C)`, with a cache line of zeros behind each row of whole pages; others as they are."""
-    return pad(rows, (0, _LINE)) if rows.shape[-1] % _PAGE == 0 else rows
+    """`(..., C)`, with as many zeros behind each row as `zeros_behind` says."""
+    zeros = zeros_behind(rows.shape[-1])
+    return pad(rows, (0, zeros)) if zeros else rows
+
+
+def zeros_behind(width: int) -> int:
+    """A cache line's for rows of whole pages."""
+    return 0 if width % _PAGE else _LINE

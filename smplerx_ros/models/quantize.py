@@ -26,7 +26,7 @@ def quantize(graph: onnx_ir.Graph) -> None:
     """Replaces the products of a graph that `export` made, in place; weights are converted as they are saved."""
     for node in list(graph):
         weight = node.inputs[1] if node.op_type == "Gemm" else None
-        if weight is not None and _BLOCKS in str(weight.name) and not str(weight.name).endswith(_PRECISE):
+        if weight is not None and _BLOCKS in str(weight.name) and not any(part in str(weight.name) for part in _PRECISE):
             _replace(graph, node, weight)
 
 
@@ -42,7 +42,7 @@ def _replace(graph: onnx_ir.Graph, node: onnx_ir.Node, weight: onnx_ir.Value) ->
         return tape.initializer(onnx_ir.tensor(value, name=f"{name}.{what}"))
 
     divisor = None
-    if name.endswith(_AFTER_GELU):
+    if _AFTER_GELU in name:
         largest = tape.op("ReduceMax", [rows, number("axis", np.array([1]))])
         divisor = tape.op("Max", [largest, number("least", np.array(_LEAST_DIVISOR, np.float32))])
         rows = tape.op("Div", [rows, divisor])

@@ -9,6 +9,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 
+from smplerx_ros.models.export import export  # noqa: E402
 from smplerx_ros.models.fast_vit import use_fast_blocks  # noqa: E402
 from smplerx_ros.models.network import build_network, fuse_hands, fuse_norms  # noqa: E402
 from smplerx_ros.models.registry import BACKBONES  # noqa: E402
@@ -52,12 +53,14 @@ def test_blocks_are_the_same(sizes) -> None:
         torch.testing.assert_close(other, one, rtol=1e-4, atol=1e-4)
 
 
-def test_no_rows_of_a_product_are_whole_pages_apart() -> None:
+def test_no_rows_of_a_product_are_whole_pages_apart(tmp_path) -> None:
+    onnx = pytest.importorskip("onnx")
     network = make_network(embed_dim=1024, depth=1, heads=16)
-    use_fast_blocks(network.encoder)
-    weights = [value for value in network.encoder.blocks.state_dict().values() if value.ndim == 2]
-    assert len(weights) == 6
-    assert all(weight.shape[1] % 1024 for weight in weights)
+    export(network, ["a", "b", "c", "d", "e", "f"], "onnx", tmp_path)
+    graph = onnx.load(tmp_path / "model.onnx", load_external_data=False).graph
+    shapes = {value.name: tuple(value.dims) for value in graph.initializer}
+    weights = [shapes[node.input[1]] for node in graph.node if node.op_type == "Gemm" and "blocks" in node.input[1]]
+    assert sorted(weights) == [(1024, 1040)] * 4 + [(1024, 4112), (4112, 1040)]
 
 
 @torch.inference_mode()
