@@ -1,7 +1,8 @@
 """The ViT's blocks with the same answers in fewer steps: what ONNX Runtime does not find for itself.
 
-All tokens of a batch are rows of one matrix, so that biases are added within the matrix products. Queries, keys and
-values come from a product each instead of being cut out of one. The softmax's scale is in the queries' weights; a bias
+All tokens of a batch are rows of one matrix, so that biases are added within the matrix products; token by token of all
+people, because ONNX Runtime's product reads heads out of that order without a copy. Queries, keys and values come from
+a product each instead of being cut out of one. The softmax's scale is in the queries' weights; a bias
 of the keys would add the same to all of a row's logits, which changes no softmax; the values' bias passes through the
 attention unchanged, because its rows sum to one, and goes into the projection's.
 
@@ -43,11 +44,11 @@ class _FastAttention(nn.Module):
     def forward(self, rows: Tensor, tokens: int) -> Tensor:
         """`(B tokens, C)` of such rows with zeros."""
         query, key, value = (
-            linear(rows, with_zeros(weight), bias).unflatten(0, (-1, tokens)).unflatten(2, (self._heads, -1))
+            linear(rows, with_zeros(weight), bias).unflatten(0, (tokens, -1)).unflatten(2, (self._heads, -1))
             for weight, bias in ((self.query, self.query_bias), (self.key, None), (self.value, None))
         )
-        share = (query.transpose(1, 2) @ key.permute(0, 2, 3, 1)).softmax(dim=-1)
-        joined = (share @ value.transpose(1, 2)).transpose(1, 2).flatten(2).flatten(0, 1)
+        share = (query.permute(1, 2, 0, 3) @ key.permute(1, 2, 3, 0)).softmax(dim=-1)
+        joined = (share @ value.permute(1, 2, 0, 3)).permute(2, 0, 1, 3).flatten(2).flatten(0, 1)
         return linear(with_zeros(joined), with_zeros(self.projection), self.projection_bias)
 
 
@@ -57,13 +58,11 @@ class _FastMlp(nn.Module):
     def __init__(self, mlp: Mlp) -> None:
         super().__init__()
         self.fc1, self.fc2 = mlp.fc1, mlp.fc2
-        # GELU(0) is 0: zeros behind hidden rows come from rows of zeros in the weights.
-        self._hidden_zeros = zeros_behind(mlp.fc1.out_features)
 
     def forward(self, rows: Tensor) -> Tensor:
         """`(B tokens, C)` of such rows with zeros."""
-        zeros = self._hidden_zeros
-        weight, bias = pad(with_zeros(self.fc1.weight), (0, 0, 0, zeros)), pad(self.fc1.bias, (0, zeros))
+        # GELU(0) is 0: zeros behind hidden rows come from rows of zeros in the weights.
+        weight, bias = with_zeros(with_zeros(self.fc1.weight).T).T, with_zeros(self.fc1.bias)
         hidden = linear(rows, weight, bias)
         activated = (0.5 * hidden) * (1.0 + torch.erf(hidden / math.sqrt(2.0)))
         return linear(activated, with_zeros(self.fc2.weight), self.fc2.bias)
@@ -88,10 +87,10 @@ class _FastBlocks(nn.Module):
     def forward(self, sequence: Tensor) -> Tensor:
         """Of and as `(B, tokens, C)`."""
         tokens = sequence.shape[1]
-        rows = sequence.flatten(0, 1)
+        rows = sequence.transpose(0, 1).flatten(0, 1)
         for block in self.blocks:
             rows = block(rows, tokens)
-        return rows.unflatten(0, (-1, tokens))
+        return rows.unflatten(0, (tokens, -1)).transpose(0, 1)
 
 
 def use_fast_blocks(encoder: Encoder) -> None:
@@ -100,11 +99,5 @@ def use_fast_blocks(encoder: Encoder) -> None:
 
 
 def with_zeros(rows: Tensor) -> Tensor:
-    """`(..., C)`, with as many zeros behind each row as `zeros_behind` says."""
-    zeros = zeros_behind(rows.shape[-1])
-    return pad(rows, (0, zeros)) if zeros else rows
-
-
-def zeros_behind(width: int) -> int:
-    """A cache line's for rows of whole pages."""
-    return 0 if width % _PAGE else _LINE
+    """`(..., C)`, with a cache line of zeros behind each row of whole pages; others as they are."""
+    return rows if rows.shape[-1] % _PAGE else pad(rows, (0, _LINE))
