@@ -26,7 +26,11 @@ def quantize(graph: onnx_ir.Graph) -> None:
     """Replaces the products of a graph that `export` made, in place; weights are converted as they are saved."""
     for node in list(graph):
         weight = node.inputs[1] if node.op_type == "Gemm" else None
-        if weight is not None and _BLOCKS in str(weight.name) and not any(part in str(weight.name) for part in _PRECISE):
+        if (
+            weight is not None
+            and _BLOCKS in str(weight.name)
+            and not any(part in str(weight.name) for part in _PRECISE)
+        ):
             _replace(graph, node, weight)
 
 

@@ -30,11 +30,15 @@ _DEVICE_LOST = ("cuda error", "cuda failure", "cudnn_status", "cublas_status", "
 
 
 class BatchLimiter:
-    """Runs batches in parts that the device's memory holds. `free` gives back what can be freed before another try."""
+    """Runs batches in parts that the device's memory holds, of `most` rows where that is given.
 
-    def __init__(self, label: str, free: Callable[[], None] = lambda: None) -> None:
+    `free` gives back what can be freed before another try.
+    """
+
+    def __init__(self, label: str, free: Callable[[], None] = lambda: None, *, most: int | None = None) -> None:
         self._label = label
         self._free = free
+        self._most = most
         self._limit: int | None = None
         self._runs_since_failure = 0
 
@@ -53,7 +57,7 @@ class BatchLimiter:
         parts: list[Arrays] = []
         done = 0
         while done < count or not parts:
-            size = min(count - done, self._limit or count)
+            size = min(count - done, self._limit or count, self._most or count)
             try:
                 parts.append(run({name: value[done : done + size] for name, value in inputs.items()}))
             except Exception as error:  # the bindings' exceptions have no common base but Exception

@@ -29,6 +29,9 @@ _ARENA = {
     "initial_chunk_size_bytes": -1,
     "max_dead_bytes_per_chunk": -1,
 }
+# Rows of a batch that a CPU computes at once in the embedded networks: more take more memory and leave the caches, and
+# that costs up to a third more time (16 people in benchmarks/people.py).
+_MOST_ON_CPU = 2
 
 
 @dataclass(frozen=True)
@@ -48,9 +51,10 @@ class OnnxNetwork:
     default wherever that is not the CPU. `own_arena`: keep what the largest batch took of the host's memory for this
     network; otherwise it is the process's arena (`share_arena`) that does, or nothing. `cuda_graphs`: where CUDA runs
     it, capture and replay one for each shape of the inputs; of use where those are few. `half`: the network computes in
-    half precision, so TensorRT may. Where a wanted provider is missing or does not start, the next one runs and a
-    warning says why; so for graphs. Raises ModelFileError for a file that is missing, damaged or no ONNX network,
-    ConfigError for an unknown device or number of threads.
+    half precision, so TensorRT may. `most_on_cpu`: a CPU runs larger batches in parts of so many rows. Where a wanted
+    provider is missing or does not start, the next one runs and a warning says why; so for graphs. Raises
+    ModelFileError for a file that is missing, damaged or no ONNX network, ConfigError for an unknown device or number
+    of threads.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class OnnxNetwork:
         own_arena: bool = True,
         cuda_graphs: bool = False,
         half: bool = False,
+        most_on_cpu: int | None = None,
     ) -> None:
         label = f"{len(model)} bytes in memory" if isinstance(model, bytes) else str(model)
         if not isinstance(model, bytes) and not Path(model).is_file():
@@ -82,7 +87,11 @@ class OnnxNetwork:
         self._outputs = [output.name for output in self._session.get_outputs()]
         self._bind = self.provider != CPU if bind is None else bind
         self._bindings = Bindings(self._session, self._outputs, self.memory, graphs=graphs)
-        self._batches = BatchLimiter(f"network {label} on {self.provider}", lambda: self._bindings.clear())
+        self._batches = BatchLimiter(
+            f"network {label} on {self.provider}",
+            lambda: self._bindings.clear(),
+            most=most_on_cpu if self.provider == CPU else None,
+        )
         if self.provider != wanted[0]:
             log.warning(
                 "network %s: %s did not start (driver or library missing?), using %s", label, wanted[0], self.provider
@@ -97,7 +106,7 @@ class OnnxNetwork:
             raise ModelFileError(
                 f"embedded network {name}: missing from the package's assets; install it again"
             ) from error
-        return cls(content, device=device, threads=threads, own_arena=False)
+        return cls(content, device=device, threads=threads, own_arena=False, most_on_cpu=_MOST_ON_CPU)
 
     @property
     def provider(self) -> str:

@@ -112,6 +112,21 @@ def test_an_empty_batch_runs_once() -> None:
     assert device.sizes == [0]
 
 
+def test_batches_may_be_kept_small() -> None:
+    device = Device(16)
+    answer = BatchLimiter("network x", most=2).run(device, batch(5))
+    np.testing.assert_array_equal(answer["twice"], 2 * batch(5)["image"])
+    assert device.sizes == [2, 2, 1]
+
+
+def test_embedded_networks_run_small_batches_on_a_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, sizes = OnnxNetwork.from_asset("hand_recrop.onnx", threads=1), []
+    run = network._run
+    monkeypatch.setattr(network, "_run", lambda inputs: sizes.append(len(inputs["image"])) or run(inputs))
+    assert len(network.run({"image": np.zeros((5, 256, 256, 3), np.float32)})["points"]) == 5
+    assert sizes == [2, 2, 1]
+
+
 def test_onnx_networks_are_run_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session that fails as CUDA's does, under the package's own network."""
     content = (resources.files("smplerx_ros") / "assets" / "hand_recrop.onnx").read_bytes()

@@ -54,8 +54,8 @@ def test_bound_inputs_give_the_same_answers_in_any_order_of_shapes(content: byte
         np.testing.assert_array_equal(kept, copied)
 
 
-def test_embedded_networks_give_back_the_memory_of_a_crowd() -> None:
-    network = OnnxNetwork.from_asset("hand_recrop.onnx", threads=1)
+def test_networks_without_an_arena_give_back_the_memory_of_a_crowd(content: bytes) -> None:
+    network = OnnxNetwork(content, threads=1, own_arena=False)
 
     def after(batch: int) -> int:
         network.run({"image": np.zeros((batch, 256, 256, 3), np.float32)})
@@ -66,20 +66,23 @@ def test_embedded_networks_give_back_the_memory_of_a_crowd() -> None:
 
 
 CROWDS = """
+from importlib.resources import files
+
 import numpy as np
 from smplerx_ros.ros.memory import memory_in_use
 from smplerx_ros.runtime.onnx import OnnxNetwork, share_arena
 
 share_arena()
 for name in ("hand_recrop.onnx", "face.onnx"):
-    network = OnnxNetwork.from_asset(name, threads=1)
+    content = (files("smplerx_ros") / "assets" / name).read_bytes()
+    network = OnnxNetwork(content, threads=1, own_arena=False)
     for batch in (1, 64):
         network.run({"image": np.zeros((batch, 256, 256, 3), np.float32)})
         print(memory_in_use()["memory"])
 """
 
 
-def test_embedded_networks_share_an_arena_where_the_process_asks_for_it() -> None:
+def test_networks_share_an_arena_where_the_process_asks_for_it() -> None:
     answer = subprocess.run([sys.executable, "-c", CROWDS], check=True, capture_output=True, text=True, timeout=120)
     before, first, later, second = (int(line) / 2**20 for line in answer.stdout.split())
     assert first - before > 100, "nothing is kept"
