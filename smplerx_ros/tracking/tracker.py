@@ -24,7 +24,10 @@ _MIN_OVERLAP = 0.3  # intersection over union with a person in view from which a
 _ASTOUNDING = 40.0  # surprise from which it is not, unless it covers the person
 _COVERED = 0.5  # a box that overlaps somebody's more is a second one of the same person
 _SAME_PERSON = 0.7  # two tracks that overlap more follow one person
-_ASTRAY = 0.4  # a body that overlaps its person's detection less is not theirs
+_ASTRAY = 0.4  # a body that overlaps its person's detection less is not theirs,
+_ALONG = (
+    0.8  # unless this share of it lies in there and it goes along this share of the longer side: somebody in profile
+)
 _IN_VIEW = 2.0  # surprise by which a detection is rather of somebody in view, where they were, than of somebody lost
 _RATHER = 6.0  # surprise by which a body is somebody else's rather than of the one for whom it was found
 
@@ -58,7 +61,13 @@ class _Track:
 
     def left_by(self, body: Box) -> bool:
         """Whether a body is not where the person was detected in the present frame."""
-        return self.detection is not None and overlaps([self.detection], [body])[0, 0] < _ASTRAY
+        seen = self.detection
+        if seen is None or overlaps([seen], [body])[0, 0] >= _ASTRAY:
+            return False
+        width, height = np.minimum(seen.xyxy[2:], body.xyxy[2:]) - np.maximum(seen.xyxy[:2], body.xyxy[:2])
+        along = height / seen.height if seen.height > seen.width else width / seen.width
+        inside = max(0.0, width) * max(0.0, height) / (body.width * body.height)
+        return bool(along < _ALONG or inside < _ALONG)
 
     def apart_from(self, other: Box) -> Box | None:
         """The detection of the present frame, unless it is rather somebody else's."""

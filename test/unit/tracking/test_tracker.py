@@ -62,6 +62,23 @@ def test_people_keep_the_box_of_their_joints_until_it_has_gone_astray(tracker):
     assert place(tracker, "p1") == 70
 
 
+@pytest.mark.parametrize(
+    ("body", "theirs"),
+    [
+        pytest.param(Box(35, 5, 65, 198), True, id="in profile, narrower than the detection"),
+        pytest.param(Box(35, 5, 65, 90), False, id="half as high"),
+        pytest.param(Box(90, 5, 120, 198), False, id="beside it"),
+        pytest.param(Box(300, 5, 330, 198), False, id="elsewhere"),
+    ],
+)
+def test_bodies_that_are_not_where_somebody_was_detected_are_not_theirs(tracker, body, theirs):
+    seen = Box(0, 0, 100, 200)
+    tracker.detected([seen], 0)
+    tracker.estimated({"p1": seen}, 0)
+    tracker.detected([seen], FRAME_NS)
+    assert ("p1" in tracker.estimated({"p1": body}, FRAME_NS)) != theirs
+
+
 def test_detections_that_have_the_last_word_say_where_people_are(tracker):
     """Else a backbone that answers a little too large is shown a little more each time."""
     tracker.detected([box(0)], 0, confirm=True)
