@@ -21,9 +21,9 @@ import smplerx_ros
 from smplerx_ros.body import load_body
 from smplerx_ros.evaluation.report import command_line, machine, write_report
 from smplerx_ros.geometry.crops import crop_box, crop_each
-from smplerx_ros.geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
 from smplerx_ros.models.bundle import Bundle
 from smplerx_ros.models.registry import get_backbone
+from smplerx_ros.models.self_check import rotation_angles
 from smplerx_ros.types import SmplxParams
 
 PARTS = {
@@ -78,11 +78,8 @@ def answers(bundle: Bundle, crops: NDArray[np.floating]) -> SmplxParams:
 
 def degrees(one: SmplxParams, other: SmplxParams, names: tuple[str, ...]) -> NDArray[np.floating]:
     """Angles between the rotations `names`."""
-    ours, theirs = (
-        matrix_from_rotvec(np.concatenate([getattr(params, name).reshape(-1, 3) for name in names]))
-        for params in (one, other)
-    )
-    return np.degrees(np.linalg.norm(rotvec_from_matrix(ours.swapaxes(-1, -2) @ theirs), axis=-1))
+    ours, theirs = (np.concatenate([getattr(params, name).reshape(-1, 3) for name in names]) for params in (one, other))
+    return np.degrees(rotation_angles(ours, theirs))
 
 
 def millimetres(one: SmplxParams, other: SmplxParams) -> NDArray[np.floating]:
