@@ -24,8 +24,8 @@ _MIN_OVERLAP = 0.3  # intersection over union with a person in view from which a
 _ASTOUNDING = 40.0  # surprise from which it is not, unless it covers the person
 _COVERED = 0.5  # a box that overlaps somebody's more is a second one of the same person
 _SAME_PERSON = 0.7  # two tracks that overlap more follow one person
-# A body that overlaps its person's detection less is not theirs, unless it is narrow (somebody in profile): then so much
-# of it lies in there, and it takes up so much of the longer side.
+# A body that overlaps its person's detection less is not theirs, unless it is narrow (somebody in profile): then so
+# much of it lies in there, and it takes up so much of the longer side.
 _ASTRAY, _ALONG = 0.4, 0.8
 _IN_VIEW = 2.0  # surprise by which a detection is rather of somebody in view, where they were, than of somebody lost
 _RATHER = 6.0  # surprise by which a body is somebody else's rather than of the one for whom it was found
