@@ -3,10 +3,10 @@
 
 python benchmarks/overload.py [--seconds 60] [--out benchmarks/results] [parameter:=value ...]
 
-Short runs raise the rate until the node takes half of the images that arrive at a bare subscriber beside it; the
-measured run, at that rate, counts only where it still does. Each answer says how long its image waited in the node for
+Short runs raise the rate until the node takes half of the images that the camera sends; the measured
+run, at that rate, counts only where it still does. Each answer says how long its image waited in the node for
 the one before, and how long the work took, from when it was taken to the publication, which is judged; "inside" is
-both. The transport is in neither, and stands beside as the age of the same images in the bare subscriber. Needs ROS 2.
+both. The transport is in neither, and stands beside as images' age in a bare subscriber, without the node. Needs ROS 2.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ def overload(size: str, parameters: Sequence[str]) -> float:
     rate = FIRST_RATE
     for _ in range(MOST_PROBES):
         seen = measure(Load(size, rate=rate, seconds=PROBE_S), parameters)
-        print(f"{rate:.1f} images a second: {seen['arrived_rate']:.1f} arrive, {seen['rate']:.1f} taken", flush=True)
-        if seen["rate"] <= HALF * seen["arrived_rate"]:
+        print(f"{rate:.1f} images a second: {seen['camera_rate']:.1f} sent, {seen['rate']:.1f} taken", flush=True)
+        if seen["rate"] <= HALF * seen["camera_rate"]:
             return rate
         rate = max(1.2 * rate, seen["rate"] / HALF)
     raise SmplerxError(f"the node takes more than {HALF:g} of {rate / 1.2:.0f} images a second: no overload found")
@@ -61,9 +61,9 @@ def verdict(result: dict[str, Any]) -> tuple[str, bool]:
     """Markdown, and whether the limits are kept."""
     inside, work, bare, age = (result[f"{name}_ms"] for name in ("inside", "service", "bare_subscriber", "age"))
     spread, growth = work["p95"] / work["p50"], result["rss_mb"] - result["rss_before_mb"]
-    taken = result["rate"] / result["arrived_rate"]
+    taken = result["rate"] / result["camera_rate"]
     rows = {
-        "images that arrive, and that are taken, per second": f"{result['arrived_rate']:.1f}, {result['rate']:.1f}",
+        "images that are sent, and that are taken, per second": f"{result['camera_rate']:.1f}, {result['rate']:.1f}",
         f"share taken (at most {MOST_TAKEN:g})": f"{taken:.2f}",
         "work, from taken to published: p50, p95 (ms)": f"{work['p50']:.1f}, {work['p95']:.1f}",
         f"its p95 / its median (at most {MOST_SPREAD:g})": f"{spread:.2f}",

@@ -31,8 +31,10 @@ from .types import BodyEstimate, Box, Frame, Observation, Person
 _WARM_UP_WIDTH, _WARM_UP_HEIGHT = 640, 480
 # Without detections for so long, people whom the backbone cannot confirm are given up: others' detectors may be dead.
 _LONGEST_UNCONFIRMED_NS = 2_000_000_000
-# Boxes of the frame before count as long as it is no older: faster than that, people do not leave their boxes.
+# Boxes of an earlier frame count as long as it is no older: faster than that, people do not leave their boxes.
 _OLDEST_BOXES_NS = 200_000_000
+# A detection beside the estimation is left so much time, by the frames' stamps: nobody waits for it, on any machine.
+_SEARCH_NS = 90_000_000
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class _CameraState:
     schedule: DetectionSchedule = field(default_factory=DetectionSchedule)
     stamp_ns: int = 0
     interval_ns: int = 0  # since the frame before
-    search: _Search | None = None  # of the frame before
+    search: _Search | None = None  # of an earlier frame
     estimated: frozenset[str] = frozenset()  # in the last frame
     at_a_metre: dict[str, float] = field(default_factory=dict)  # pixels, as in `nearest`
 
@@ -109,16 +111,28 @@ class _CameraState:
 
     def may_wait(self, detect_every: int) -> bool:
         """Whether boxes are early enough in the next frame: nobody is looked for in this one."""
-        known = bool(self.tracker.following) and not self.tracker.searching
-        return detect_every > 1 and known and 0 < self.interval_ns <= _OLDEST_BOXES_NS
+        return detect_every > 1 and self._all_known and 0 < self.interval_ns <= _OLDEST_BOXES_NS
+
+    @property
+    def _all_known(self) -> bool:
+        return bool(self.tracker.following) and not self.tracker.searching
 
     def found_beside(self) -> _Search | None:
-        """The search that began in the frame before; None: there was none, or it is too long ago."""
-        search, self.search = self.search, None
-        if search is not None and self.stamp_ns - search.stamp_ns > _OLDEST_BOXES_NS:
-            self.schedule.soon()
+        """The search that began in an earlier frame; None: there was none, or it may go on, or it is too old by now.
+
+        While somebody is missing only the present frame will do.
+        """
+        search = self.search
+        if search is None:
             return None
-        return search
+        age_ns = self.stamp_ns - search.stamp_ns
+        if self._all_known and age_ns < _SEARCH_NS:
+            return None
+        self.search = None
+        if self._all_known and age_ns <= _OLDEST_BOXES_NS:
+            return search
+        self.schedule.soon()
+        return None
 
     def detected(self, boxes: Sequence[Box], stamp_ns: int, *, confirm: bool) -> None:
         """Take in the boxes of the present frame, or of the one before."""
@@ -302,7 +316,7 @@ class Estimator:
         assert self._detector is not None
         every, now = self._options.detect_every, []
         for i in asked:
-            if not states[i].due(every, spared):
+            if not states[i].due(every, spared) or states[i].search is not None:
                 continue
             if states[i].may_wait(every):
                 states[i].search = self._search(frames[i])

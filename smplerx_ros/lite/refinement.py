@@ -21,7 +21,7 @@ from scipy.spatial.transform import Rotation
 
 from ..body.kinematics import LEVELS
 from ..body.skeleton import IS_ANCESTOR, PARENTS
-from ..geometry.rotations import cross, right_jacobian_inverse, skew
+from ..geometry.rotations import cross, quaternion_from_matrix, right_jacobian_inverse, skew
 from .points import NUM_BODY_JOINTS, BodyPoints
 from .pose_prior import PosePrior
 
@@ -30,7 +30,9 @@ FloatArray = NDArray[np.floating[Any]]
 _IMAGE_CAUCHY = 6.7  # standard deviations beyond which a landmark counts as an outlier
 _DIRECTION_CAUCHY = 2.0
 _LIMIT_PRECISION = 1 / 0.05**2  # 1/rad^2
-_FIRST_DAMPING = 1e-3
+# Of the first step, and the least of the others. Less gains nothing where steps succeed, and where one fails several
+# more do until it is enough.
+_LEAST_DAMPING = 1e-3
 _SETTLED = 0.1  # gain of a step, in squared standard deviations, after which further steps change nothing that matters
 _LARGEST_TURN = 0.6  # rad a step: beyond, the linearisation says nothing
 # The normal equations are summed in so many parts: OpenBLAS spreads larger products over threads, which wait for each
@@ -131,12 +133,12 @@ class Refiner:
     def refine(self, targets: Targets, starts: Sequence[Pose], iterations: int) -> Pose:
         """The best pose found from the best of the `starts` (the first of equals), in so many steps at most."""
         state = reduce(_better, (self._evaluate(start, targets) for start in starts))
-        damping: FloatArray = np.full(len(state.cost), _FIRST_DAMPING)
+        damping: FloatArray = np.full(len(state.cost), _LEAST_DAMPING)
         settled = np.zeros(len(damping), bool)
         for _ in range(iterations):
             trial = self._moved(state, self._step(state, targets, damping), targets)
             gain = state.cost - trial.cost
-            damping = np.where(gain > 0, damping * 0.2, damping * 10)
+            damping = np.where(gain > 0, np.maximum(damping * 0.2, _LEAST_DAMPING), damping * 10)
             state = _better(state, trial)
             settled |= (gain > 0) & (gain < _SETTLED)
             if settled.all():
@@ -316,7 +318,7 @@ def _better(state: _State, other: _State) -> _State:
 
 def _rotations(matrices: FloatArray) -> Rotation:
     """All matrices `(..., 3, 3)` in one row."""
-    return Rotation.from_matrix(matrices.reshape(-1, 3, 3))
+    return Rotation.from_quat(quaternion_from_matrix(matrices).reshape(-1, 4))
 
 
 def _squared(vectors: FloatArray) -> FloatArray:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import IO
 
 POLL_S = 0.1
@@ -37,7 +37,7 @@ class Children:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop()
+        self._stop(self._processes.values())
         for log in self._logs.values():
             log.close()
 
@@ -96,6 +96,10 @@ class Children:
             if name in self._fatal and self._fatal[name] in self.log(name):
                 raise ChildError(self._describe(name, "has failed"))
 
+    def end(self, name: str) -> None:
+        """Stop one process, which then counts as if it had never run."""
+        self._stop([self._processes.pop(name)])
+
     def pid(self, name: str) -> int:
         """Process number."""
         return self._processes[name].pid
@@ -112,9 +116,9 @@ class Children:
         logs = [(other, self.log(other)) for other in sorted(self._logs, key=lambda other: other != name)]
         return "\n".join([f"the {name} {what}", *(f"--- log of the {other}\n{text}" for other, text in logs if text)])
 
-    def _stop(self) -> None:
+    def _stop(self, processes: Collection[subprocess.Popen[bytes]]) -> None:
         for number, patience in STOP_SIGNALS:
-            running = [process for process in self._processes.values() if process.poll() is None]
+            running = [process for process in processes if process.poll() is None]
             for process in running:
                 process.send_signal(number)
             deadline = time.monotonic() + patience

@@ -139,7 +139,7 @@ def test_detects_every_nth_frame_and_at_once_when_somebody_is_lost(estimator, ba
     assert detector.calls == 3
 
 
-def test_boxes_of_people_who_are_followed_count_from_the_next_frame_on(backbone, detector):
+def test_boxes_of_people_who_are_followed_count_90_ms_later(backbone, detector):
     """Whether the detector is slow or fast; while nobody is in view, they count at once."""
     estimator = Estimator(backbone, detector, BODY, Options(detect_every=5, max_people=4))
     detector.boxes = []
@@ -148,10 +148,25 @@ def test_boxes_of_people_who_are_followed_count_from_the_next_frame_on(backbone,
     assert len(estimator.estimate(frame(1))) == 1
     detector.boxes = row(2)
     detector.hold.clear()  # a detector that answers after the frame is out
-    seen = [len(estimator.estimate(frame(k))) for k in range(2, 7)]
-    assert seen == [1, 1, 1, 1, 1]
+    seen = [len(estimator.estimate(frame(k))) for k in range(2, 9)]
+    assert seen == [1, 1, 1, 1, 1, 1, 1]
     detector.hold.set()
-    assert len(estimator.estimate(frame(7))) == 2
+    assert len(estimator.estimate(frame(9))) == 2
+    assert detector.calls == 3
+
+
+def test_nobody_waits_for_boxes_of_an_older_frame_while_somebody_is_missing(estimator, backbone, detector):
+    """They are dropped, and the present frame is looked at."""
+    detector.boxes = row(2)
+    for k in range(5):
+        estimator.estimate(frame(k))
+    detector.boxes = row(1)
+    assert len(estimator.estimate(frame(5))) == 2  # a search began
+    backbone.lost = {"p2"}
+    assert len(estimator.estimate(frame(6))) == 1
+    backbone.lost = set()
+    detector.boxes = row(2)
+    assert [person.id for person in estimator.estimate(frame(7))] == ["p1", "p2"]
     assert detector.calls == 3
 
 
@@ -165,8 +180,8 @@ def test_somebody_missing_is_looked_for_at_once(estimator, backbone, detector):
     assert [person.id for person in estimator.estimate(frame(2))] == ["p1", "p2"]
 
 
-def test_boxes_of_the_frame_before_are_matched_where_people_were(estimator, detector):
-    """The search that begins in frame 5 is taken in with frame 6, under its own time."""
+def test_boxes_of_an_earlier_frame_keep_its_time(estimator):
+    """The search that begins in frame 5 is taken in with frame 8."""
     stamps = []
     detected = Tracker.detected
 
@@ -175,7 +190,7 @@ def test_boxes_of_the_frame_before_are_matched_where_people_were(estimator, dete
         detected(self, boxes, stamp_ns, confirm=confirm)
 
     with patch.object(Tracker, "detected", told):
-        for k in range(7):
+        for k in range(9):
             estimator.estimate(frame(k))
     assert stamps == [frame(0).stamp_ns, frame(5).stamp_ns]
 
