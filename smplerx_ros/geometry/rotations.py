@@ -86,8 +86,8 @@ def right_jacobian_inverse(rotvec: ArrayLike) -> FloatArray:
     log(exp(v) exp(d)) = v + J d + O(d^2); eq. 144 of Sola et al., A micro Lie theory, arXiv 1812.01537.
     """
     v = np.asarray(rotvec, dtype=np.float64)
-    angle = np.linalg.norm(v, axis=-1)[..., None, None]
-    safe = np.clip(angle, 1e-3, np.pi - 1e-3)
+    angle = _lengths(v)[..., None]
+    safe = np.minimum(np.maximum(angle, 1e-3), np.pi - 1e-3)
     curved = 1 / safe**2 - (1 + np.cos(safe)) / (2 * safe * np.sin(safe))
     turn = skew(v)
     return np.asarray(np.eye(3) + 0.5 * turn + np.where(angle < 1e-3, 1 / 12, curved) * (turn @ turn))

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, reduce
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -38,9 +39,14 @@ _LARGEST_TURN = 0.6  # rad a step: beyond, the linearisation says nothing
 # The normal equations are summed in so many parts: OpenBLAS spreads larger products over threads, which wait for each
 # other in busy loops, and on a robot whose cores have other work to do that takes many times as long.
 _PARTS = 3
-_LEVELS = tuple(level[level < NUM_BODY_JOINTS] for level in LEVELS)
-_LEVELS = tuple(level for level in _LEVELS if len(level))
 _PARENT_OF = np.array(PARENTS[:NUM_BODY_JOINTS])
+_IN_BODY = [joints for level in LEVELS if len(joints := level[level < NUM_BODY_JOINTS])]
+_BY_LEVEL = np.concatenate([[0], *_IN_BODY])  # joints in the order of their levels
+_PLACE = np.argsort(_BY_LEVEL)  # of each joint in that order
+_ENDS = np.cumsum([1, *map(len, _IN_BODY)]).tolist()
+# Of each level but the root's, in that order: its rows, and those of their parents.
+_LEVELS = [(slice(a, b), _PLACE[_PARENT_OF[_BY_LEVEL[a:b]]]) for a, b in pairwise(_ENDS)]
+_EYE, _EYE_OF_BETAS = np.eye(3), np.eye(10)
 
 
 @dataclass(frozen=True)
@@ -109,6 +115,7 @@ class Refiner:
 
     def __init__(self, points: BodyPoints, prior: PosePrior, directions: FloatArray) -> None:
         self._stature = points.stature
+        self._stature_product = np.outer(points.stature[1:], points.stature[1:])
         self._prior = prior
         self._directions = directions
         # Bones to the joints and on to the points, each in the frame of the joint that carries it. Their sums over all
@@ -155,10 +162,10 @@ class Refiner:
 
     def orientations(self, pose: Pose) -> FloatArray:
         """`(N, 22, 3, 3)` optical_from_joint."""
-        orientations = pose.rotations.copy()
-        for level in _LEVELS:
-            orientations[:, level] = orientations[:, _PARENT_OF[level]] @ pose.rotations[:, level]
-        return orientations
+        turned = pose.rotations.transpose(1, 0, 2, 3)[_BY_LEVEL]
+        for rows, parents in _LEVELS:
+            turned[rows] = turned[parents] @ turned[rows]
+        return np.asarray(turned[_PLACE].transpose(1, 0, 2, 3))
 
     # ---- forward
     def _placed(self, orientations: FloatArray, pose: Pose) -> FloatArray:
@@ -262,7 +269,7 @@ class Refiner:
         jacobian[:, : 2 * k] = rays_moved.reshape(n, -1, size)
         vectors_moved = (self._directions @ moved.reshape(n, k, -1)).reshape(n, d, 3, size)
         # The part of a vector's motion that is square to it turns the unit vector.
-        square = np.eye(3) - state.units[..., :, None] * state.units[..., None, :]
+        square = _EYE - state.units[..., :, None] * state.units[..., None, :]
         square *= (direction_weight * (targets.direction_weights / state.lengths)[..., None])[..., None]
         jacobian[:, 2 * k : 2 * k + 3 * d] = (square @ vectors_moved).reshape(n, -1, size)
         return jacobian.reshape(n, _PARTS, -1, size), errors.reshape(n, _PARTS, -1)
@@ -277,7 +284,7 @@ class Refiner:
         moved = np.empty((n, k, 3, size + 13))
         about, turning = (np.swapaxes(part.reshape(n, size, 3), 1, 2)[:, None] for part in (about, turning))
         moved[..., :size] = (turning - skew(state.points) @ about) * self._carried
-        moved[..., size : size + 3] = np.eye(3)
+        moved[..., size : size + 3] = _EYE
         moved[..., size + 3 :] = self._point_slopes(state)
         return moved
 
@@ -289,7 +296,7 @@ class Refiner:
         slopes = right_jacobian_inverse(state.rotvecs)  # (N, F, 3, 3)
         transposed = np.swapaxes(slopes, -1, -2)
         inertia = targets.rotation_weight[:, None, None] ** 2
-        blocks = transposed @ (precision[..., None] * slopes) + inertia[..., None] * np.eye(3)
+        blocks = transposed @ (precision[..., None] * slopes) + inertia[..., None] * _EYE
         pulls = (transposed @ pull[..., None])[..., 0] + inertia * state.turned
         n = len(pulls)
         hessian.reshape(n, -1)[:, self._blocks] += blocks.reshape(n, -1)
@@ -298,7 +305,7 @@ class Refiner:
     def _add_shape_priors(self, state: _State, targets: Targets, hessian: FloatArray, gradient: FloatArray) -> None:
         slope, betas = self._stature[1:], state.betas
         weight, inertia = targets.stature_weight[:, None] ** 2, targets.betas_weight[:, None] ** 2
-        hessian[:, -10:, -10:] += weight[..., None] * np.outer(slope, slope) + (1 + inertia)[..., None] * np.eye(10)
+        hessian[:, -10:, -10:] += weight[..., None] * self._stature_product + (1 + inertia)[..., None] * _EYE_OF_BETAS
         gradient[:, -10:] += betas + inertia * (betas - targets.previous.betas)
         gradient[:, -10:] += (targets.stature_weight * self._stature_error(betas, targets))[:, None] * slope
 
