@@ -36,6 +36,7 @@ MOVED = {"angle": np.radians(15), "shift": 0.075, "scale": 0.15}
 # network puts faces with high scores on ears and cheeks (seen on 77 faces of two people).
 FACE_PLACED = {"angle": np.radians(30), "shift": 0.2, "scale": 0.35}
 MIN_FACE_SIDE = 44.0  # pixels
+FACE_TRIES, FACE_EVERY = 3, 3  # frames in a row without a face; from then on a look in so many frames
 FACE_SETTLED = {"angle": np.pi, "shift": 0.2, "scale": 0.4}  # the second look of a start against the first
 PALMS = {  # wrist, pinky, index of either side
     side: [BODY_INDEX[f"{side}_{name}"] for name in ("wrist", "pinky", "index")] for side in ("left", "right")
@@ -83,6 +84,12 @@ class PersonLandmarks:
     left_hand: HandLandmarks | None
     right_hand: HandLandmarks | None
     face: FaceLandmarks | None
+    faceless: int = 0  # frames in a row without a face, to this one
+
+    @property
+    def face_due(self) -> bool:
+        """Whether to look for a face in the next frame: a head that is turned away is not looked at in all of them."""
+        return self.faceless < FACE_TRIES or self.faceless % FACE_EVERY == 0
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,9 @@ class LandmarkEstimator:
         found = [(query, body) for query, body in zip(queries, bodies, strict=True) if body is not None]
         left, right = self._find_hands(found)
         faces = self._find_faces(found)
-        parts = zip(left, right, faces, strict=True)
+        before = [query.previous.faceless if query.previous else 0 for query, _ in found]
+        faceless = [0 if face else frames + 1 for face, frames in zip(faces, before, strict=True)]
+        parts = zip(left, right, faces, faceless, strict=True)
         return [None if body is None else PersonLandmarks(body, *next(parts)) for body in bodies]
 
     def _find_bodies(self, queries: Sequence[LandmarkQuery]) -> list[BodyLandmarks | None]:
@@ -207,12 +216,13 @@ class LandmarkEstimator:
         return [found.get((i, "left")) for i in everyone], [found.get((i, "right")) for i in everyone]
 
     def _find_faces(self, people: Sequence[tuple[LandmarkQuery, BodyLandmarks]]) -> list[FaceLandmarks | None]:
-        """Faces of all people: one pass from the last face, two from the body's head."""
+        """Faces of all people: one pass from the last face, two from the body's head, which are spared now and then."""
         faces: list[FaceLandmarks | None] = [None] * len(people)
         heads = (
             roi.face_regions_from_body(np.stack([body.points for _, body in people])) if people else np.empty((0, 4))
         )
-        large = np.flatnonzero(heads[:, 2] * (1 + FACE_PLACED["scale"]) >= MIN_FACE_SIDE)
+        due = np.array([query.previous is None or query.previous.face_due for query, _ in people], bool)
+        large = np.flatnonzero(due & (heads[:, 2] * (1 + FACE_PLACED["scale"]) >= MIN_FACE_SIDE))
         if not len(large):
             return faces
         images, heads = [people[i][0].image for i in large], heads[large]

@@ -61,4 +61,5 @@ def exchanged(landmarks: PersonLandmarks, upper: bool, lower: bool) -> PersonLan
         world=body.world[first],
     )
     left, right = landmarks.left_hand, landmarks.right_hand
-    return PersonLandmarks(body, *((right, left) if upper else (left, right)), landmarks.face)
+    left, right = (right, left) if upper else (left, right)
+    return replace(landmarks, body=body, left_hand=left, right_hand=right)

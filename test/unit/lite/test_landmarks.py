@@ -95,6 +95,28 @@ def test_tracking_takes_one_batch_of_each_network(
         assert np.median(moved) < 0.02 * scale
 
 
+@pytest.mark.parametrize(
+    ("faceless", "looked"), [(0, True), (1, True), (2, True), (3, True), (4, False), (5, False), (6, True), (7, False)]
+)
+def test_heads_without_a_face_are_looked_at_now_and_then(
+    estimator: LandmarkEstimator, query: Query, faceless: int, looked: bool
+) -> None:
+    """Whose face is found again counts from nought; a frame that is spared counts, too."""
+    one = query("astronaut")
+    person = estimator.estimate([one])[0]
+    assert person is not None
+    assert person.faceless == 0
+    turned_away = replace(person, face=None, faceless=faceless)
+    again = estimator.estimate([replace(one, previous=turned_away)])[0]
+    assert again is not None
+    assert (again.face is not None) == looked
+    assert again.faceless == (0 if looked else faceless + 1)
+
+
+def test_a_head_turned_away_is_counted(walker: PersonLandmarks) -> None:
+    assert (walker.face, walker.faceless) == (None, 1)
+
+
 def test_a_person_who_moved_far_is_seen_as_well_as_one_who_stands(
     estimator: LandmarkEstimator, query: Query, walker: PersonLandmarks
 ) -> None:
