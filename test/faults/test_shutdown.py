@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,10 @@ ESTIMATOR = (sys.executable, "-m", "smplerx_ros.ros.estimator_main")
 
 def segments(node: NodeProcess) -> set[Path]:
     """The shared memory that Fast DDS made for the node: its lock is open there. Ports are everybody's."""
-    files = [str(link.readlink()) for link in Path(f"/proc/{node.pid}/fd").iterdir()]
+    files = []
+    for link in Path(f"/proc/{node.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            files.append(str(link.readlink()))
     return {Path(name.removesuffix("_el")) for name in files if re.fullmatch(r"/dev/shm/fastrtps_\w{16}_el", name)}
 
 

@@ -46,6 +46,16 @@ def test_the_awaited_one_ends_and_the_others_are_stopped():
     assert not alive(sleeper)
 
 
+def test_one_that_is_ended_on_purpose_is_no_failure():
+    with Children(os.environ) as children:
+        children.start("echo", *SLEEP)
+        children.start("worker", *SLEEP)
+        echo = pid(children, "echo")
+        children.end("echo")
+        assert not alive(echo)
+        children.check(["worker"])
+
+
 def test_a_failure_anywhere_ends_the_wait_with_the_log():
     with Children(os.environ) as children:
         children.start("worker", *SLEEP)
