@@ -110,7 +110,7 @@ class _CameraState:
         return not self.stamp_ns or self.stamp_ns not in times
 
     def may_wait(self, detect_every: int) -> bool:
-        """Whether boxes are early enough in the next frame: nobody is looked for in this one."""
+        """Whether boxes are early enough in a later frame: nobody is missing in this one."""
         return detect_every > 1 and self._all_known and 0 < self.interval_ns <= _OLDEST_BOXES_NS
 
     @property
@@ -135,7 +135,7 @@ class _CameraState:
         return None
 
     def detected(self, boxes: Sequence[Box], stamp_ns: int, *, confirm: bool) -> None:
-        """Take in the boxes of the present frame, or of the one before."""
+        """Take in the boxes of the present frame, or of an earlier one."""
         self.tracker.detected(boxes, stamp_ns, confirm=confirm)
         self.schedule.detected(stamp_ns)
 
@@ -289,7 +289,7 @@ class Estimator:
         self._confidence.forget(people)
 
     def _detect(self, frames: Sequence[Frame], states: Sequence[_CameraState], spared: int) -> None:
-        """Boxes of the frame before, those that come with the frames, and the detector's where they cannot wait.
+        """Boxes of an earlier frame, those that come with the frames, and the detector's where they cannot wait.
 
         A frame that is given again, because its batch failed, is not detected twice.
         """

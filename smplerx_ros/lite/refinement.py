@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property, reduce
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,12 +39,12 @@ _LARGEST_TURN = 0.6  # rad a step: beyond, the linearisation says nothing
 # other in busy loops, and on a robot whose cores have other work to do that takes many times as long.
 _PARTS = 3
 _PARENT_OF = np.array(PARENTS[:NUM_BODY_JOINTS])
-_IN_BODY = [joints for level in LEVELS if len(joints := level[level < NUM_BODY_JOINTS])]
-_BY_LEVEL = np.concatenate([[0], *_IN_BODY])  # joints in the order of their levels
-_PLACE = np.argsort(_BY_LEVEL)  # of each joint in that order
-_ENDS = np.cumsum([1, *map(len, _IN_BODY)]).tolist()
-# Of each level but the root's, in that order: its rows, and those of their parents.
-_LEVELS = [(slice(a, b), _PLACE[_PARENT_OF[_BY_LEVEL[a:b]]]) for a, b in pairwise(_ENDS)]
+# Joints of each level but the root's, which follow each other, and their parents.
+_LEVELS = [
+    (slice(joints[0], joints[-1] + 1), _PARENT_OF[joints])
+    for level in LEVELS
+    if len(joints := level[level < NUM_BODY_JOINTS])
+]
 _EYE, _EYE_OF_BETAS = np.eye(3), np.eye(10)
 
 
@@ -162,10 +161,10 @@ class Refiner:
 
     def orientations(self, pose: Pose) -> FloatArray:
         """`(N, 22, 3, 3)` optical_from_joint."""
-        turned = pose.rotations.transpose(1, 0, 2, 3)[_BY_LEVEL]
-        for rows, parents in _LEVELS:
-            turned[rows] = turned[parents] @ turned[rows]
-        return np.asarray(turned[_PLACE].transpose(1, 0, 2, 3))
+        orientations = pose.rotations.copy()
+        for joints, parents in _LEVELS:
+            orientations[:, joints] = orientations[:, parents] @ orientations[:, joints]
+        return orientations
 
     # ---- forward
     def _placed(self, orientations: FloatArray, pose: Pose) -> FloatArray:

@@ -155,6 +155,16 @@ def test_boxes_of_people_who_are_followed_count_90_ms_later(backbone, detector):
     assert detector.calls == 3
 
 
+def test_a_search_that_goes_on_is_not_begun_anew(backbone, detector):
+    """Where detections are due sooner than boxes count, no search would ever come to its end."""
+    estimator = Estimator(backbone, detector, BODY, Options(detect_every=2, max_people=4))
+    detector.boxes = row(1)
+    estimator.estimate(frame(0))
+    detector.boxes = row(2)
+    seen = [len(estimator.estimate(frame(k))) for k in range(1, 8)]
+    assert seen == [1, 1, 1, 1, 2, 2, 2]
+
+
 def test_nobody_waits_for_boxes_of_an_older_frame_while_somebody_is_missing(estimator, backbone, detector):
     """They are dropped, and the present frame is looked at."""
     detector.boxes = row(2)
