@@ -20,8 +20,8 @@ from .targets import Sightings, direction_matrix
 
 FloatArray = NDArray[np.floating[Any]]
 
-# At most. Somebody who is followed goes on in the next frame: of the demo clip's joints half end within 8.5 mm of where
-# 40 steps take them, at 15 images a second (0.7 at 30); with 8 steps within 7.2 (0.6), with 4 within 9.9 (0.7).
+# At most. Somebody who is followed goes on in the next frame: in half of the demo clip's frames joints are on average
+# 8.5 mm or less from where 40 steps take them, at 15 images a second (0.7 at 30); 7.2 (0.6) with 8, 9.9 (0.7) with 4.
 _FIRST_ITERATIONS, _NEXT_ITERATIONS = 12, 5
 _TURN_ACCELERATION = 50.0  # rad/s^2: standard deviation from joints that go on turning as they did
 _SPEED_MEMORY, _SPEED_DECAY = 0.05, 0.06  # s: over which speeds are averaged, and after which they are not trusted
