@@ -5,7 +5,8 @@ python benchmarks/overload.py [--seconds 60] [--out benchmarks/results] [paramet
 
 Short runs raise the rate until the node takes half of the images that the camera sends; the measured run, at that
 rate, counts only where it still does. Each answer says how long its image waited in the node for the one before, and
-how long the work took, from when it was taken to the publication, which is judged; "inside" is both. The transport is in neither, and stands beside as images' age in a bare subscriber, without the node. Needs ROS 2.
+how long the work took, from when it was taken to the publication, which is judged; "inside" is both. The transport is
+in neither, and stands beside as images' age in a bare subscriber, without the node. Needs ROS 2.
 """
 
 from __future__ import annotations
