@@ -30,6 +30,7 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference
 log = logging.getLogger("convert_landmark_models")
 
 MIN_HALF_SIZE = 65  # values; smaller constants are not worth a Cast
+LEAST_EXPONENT = -40.0  # of a weight that is as good as none; the product of two is still a normal float32
 INT64_MAX = np.iinfo(np.int64).max
 
 
@@ -121,6 +122,7 @@ def convert(network: Network, source: Path, target: Path) -> None:
             rename(graph, tensor.source, tensor.name)
     prelu_as_convolutions(graph)
     plain_factors(graph)
+    separable_weights(graph)
     prune(graph, {tensor.name for tensor in network.outputs})
     rename(graph, network.input.source, network.input.name)
     batch = "N" if network.batched else 1
@@ -250,6 +252,57 @@ def plain_factors(graph: onnx.GraphProto) -> None:
         elif node.op_type == "Sub" and not value.any():
             nodes.append(helper.make_node("Identity", [node.input[0]], list(node.output)))
         else:
+            nodes.append(node)
+    replace_nodes(graph, nodes)
+
+
+def separable_weights(graph: onnx.GraphProto) -> None:
+    """Weigh MoveNet's heat maps by rows and by columns instead of by a map for each of 6 people's 17 points.
+
+    A weight exp(-(dy^2 + dx^2) / s), zero outside of the person's box, is one of the row times one of the column. Maps
+    lie as the convolutions give them, people and points first.
+    """
+    scope = "StatefulPartitionedCall/"
+    if all(node.output[0] != f"{scope}Exp:0" for node in graph.node):
+        return
+    narrow = {  # instead of full grids of coordinates
+        f"{scope}meshgrid/mul_1:0": f"{scope}meshgrid/Reshape_3:0",  # (rows, 1)
+        f"{scope}meshgrid/mul:0": f"{scope}meshgrid/Reshape_2:0",  # (1, columns)
+    }
+    people_first, last, least = [2, 3, 0, 1], add_constant(graph, "last_axis", [3]), "least_exponent"
+    graph.initializer.append(numpy_helper.from_array(np.float32(LEAST_EXPONENT), least))
+    new = []
+    for axis, squared, inside in (
+        ("rows", "sub_7__885:0", "LogicalAnd:0"),
+        ("columns", "sub_8__874:0", "LogicalAnd_1:0"),
+    ):
+        new += [
+            helper.make_node("Neg", [f"{scope}{squared}"], [f"{axis}_nearer"]),
+            helper.make_node("Div", [f"{axis}_nearer", f"{scope}mul_6:0"], [f"{axis}_free_exponent"]),
+            helper.make_node("Max", [f"{axis}_free_exponent", least], [f"{axis}_exponent"]),
+            helper.make_node("Exp", [f"{axis}_exponent"], [f"{axis}_near"]),
+            helper.make_node("Cast", [f"{scope}{inside}"], [f"{axis}_in_box"], to=TensorProto.FLOAT),
+            helper.make_node("Unsqueeze", [f"{axis}_in_box", last], [f"{axis}_inside"]),
+            helper.make_node("Mul", [f"{axis}_near", f"{axis}_inside"], [f"{axis}_weights"]),
+            helper.make_node("Transpose", [f"{axis}_weights"], [axis], perm=people_first),
+        ]
+    maps = add_constant(graph, "maps", [102, -1])
+    new += [
+        helper.make_node("Mul", [f"{scope}Squeeze_2:0", "rows"], ["weighed_by_rows"]),
+        helper.make_node("Mul", ["weighed_by_rows", "columns"], ["weighed"]),
+        helper.make_node("Reshape", ["weighed", maps], ["flat"]),
+        helper.make_node("ArgMax", ["flat"], [f"{scope}ArgMax:0"], axis=1, keepdims=0),
+        helper.make_node("ReduceMax", ["weighed"], ["best"], axes=[0], keepdims=0),
+        helper.make_node("Transpose", ["best"], [f"{scope}Max:0"], perm=[1, 2, 0]),
+    ]
+    nodes, replaced = [], {f"{scope}Max:0", f"{scope}ArgMax:0"}
+    for node in graph.node:
+        if node.output[0] == f"{scope}ArgMax:0":
+            nodes += new
+        node.input[:] = [narrow.get(name, name) for name in node.input]
+        if node.output[0] == f"{scope}Shape_6:0":  # of which only rows and columns are read
+            node.input[0] = f"{scope}strided_slice_17:0"
+        if node.output[0] not in replaced:
             nodes.append(node)
     replace_nodes(graph, nodes)
 

@@ -24,7 +24,6 @@ HandKey = tuple[int, str]  # index of the person, side
 MIN_SCORE = 0.5  # of body, hand and face
 MIN_WRIST_VISIBILITY = 0.1
 HAND_KEPT = {"angle": np.radians(40), "shift": 0.2, "scale": 0.4}
-HAND_MARGIN = 0.9
 SAME_HAND = 0.5  # of the region's side, one hand's length: nearer than this a hidden wrist's hand is the other one
 HIDDEN = 0.5  # visibility
 START_PASSES = 2  # beyond the first; measured: more does not come closer
@@ -36,8 +35,11 @@ MOVED = {"angle": np.radians(15), "shift": 0.075, "scale": 0.15}
 # network puts faces with high scores on ears and cheeks (seen on 77 faces of two people).
 FACE_PLACED = {"angle": np.radians(30), "shift": 0.2, "scale": 0.35}
 MIN_FACE_SIDE = 44.0  # pixels
-FACE_TRIES, FACE_EVERY = 3, 3  # frames in a row without a face; from then on a look in so many frames
 FACE_SETTLED = {"angle": np.pi, "shift": 0.2, "scale": 0.4}  # the second look of a start against the first
+# A hand's region goes along with the palm that the body network sees for so many frames; then it is looked for anew.
+HAND_CARRIED = 2
+PARTS = ("left_hand", "right_hand", "face")
+PART_TRIES, PART_EVERY = 3, 3  # frames in a row without a part; from then on a look in so many frames
 PALMS = {  # wrist, pinky, index of either side
     side: [BODY_INDEX[f"{side}_{name}"] for name in ("wrist", "pinky", "index")] for side in ("left", "right")
 }
@@ -64,6 +66,7 @@ class HandLandmarks:
     points: FloatArray  # (21, 3) pixels; z on the scale of x, zero at the wrist
     world: FloatArray  # (21, 3) metres, axes of the image, origin near the middle finger's first joint
     roi: FloatArray  # (4,)
+    carried: int = 0  # frames in a row, to this one, in which the region was not looked for
 
 
 @dataclass(frozen=True)
@@ -84,12 +87,12 @@ class PersonLandmarks:
     left_hand: HandLandmarks | None
     right_hand: HandLandmarks | None
     face: FaceLandmarks | None
-    faceless: int = 0  # frames in a row without a face, to this one
+    unseen: tuple[int, int, int] = (0, 0, 0)  # frames in a row, to this one, without each of `PARTS`
 
-    @property
-    def face_due(self) -> bool:
-        """Whether to look for a face in the next frame: a head that is turned away is not looked at in all of them."""
-        return self.faceless < FACE_TRIES or self.faceless % FACE_EVERY == 0
+    def due(self, part: str) -> bool:
+        """Whether to look for one of `PARTS` in the next frame: what stays hidden is not looked for in all of them."""
+        frames = self.unseen[PARTS.index(part)]
+        return frames < PART_TRIES or frames % PART_EVERY == 0
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,10 @@ class LandmarkQuery:
         """Whether the box reaches into the image."""
         height, width = self.image.shape[:2]
         return self.box.x0 < width and self.box.y0 < height and self.box.x1 > 0 and self.box.y1 > 0
+
+    def due(self, part: str) -> bool:
+        """Whether to look for one of `PARTS`."""
+        return self.previous is None or self.previous.due(part)
 
 
 class LandmarkEstimator:
@@ -132,12 +139,9 @@ class LandmarkEstimator:
         """One answer per query, in their order; None where no person was found."""
         bodies = self._find_bodies(queries)
         found = [(query, body) for query, body in zip(queries, bodies, strict=True) if body is not None]
-        left, right = self._find_hands(found)
-        faces = self._find_faces(found)
-        before = [query.previous.faceless if query.previous else 0 for query, _ in found]
-        faceless = [0 if face else frames + 1 for face, frames in zip(faces, before, strict=True)]
-        parts = zip(left, right, faces, faceless, strict=True)
-        return [None if body is None else PersonLandmarks(body, *next(parts)) for body in bodies]
+        parts = zip(*self._find_hands(found), self._find_faces(found), strict=True)
+        people = (_person(query, body, *seen) for (query, body), seen in zip(found, parts, strict=True))
+        return [None if body is None else next(people) for body in bodies]
 
     def _find_bodies(self, queries: Sequence[LandmarkQuery]) -> list[BodyLandmarks | None]:
         """Tracked people and first looks at bare boxes in one batch; then more looks at the new ones."""
@@ -197,23 +201,43 @@ class LandmarkEstimator:
         found: dict[HandKey, HandLandmarks] = {}
         keys = [
             (i, side)
-            for i, (_, body) in enumerate(people)
+            for i, (query, body) in enumerate(people)
             for side, palm in PALMS.items()
-            if body.visibility[palm[0]] > MIN_WRIST_VISIBILITY
+            if body.visibility[palm[0]] > MIN_WRIST_VISIBILITY and query.due(f"{side}_hand")
         ]
         if keys:
             images = [people[i][0].image for i, _ in keys]
-            palms = np.stack([people[i][1].points[PALMS[side], :2] for i, side in keys])
-            rough = roi.palm_regions(*palms.transpose(1, 0, 2))
-            previous = [getattr(people[i][0].previous, f"{side}_hand", None) for i, side in keys]
-            regions = _kept_hand_regions(previous, self._networks.hand_regions(images, rough))
+            regions, carried = self._hand_regions(people, keys)
             hands = self._networks.hands(images, regions)
             visibility = [people[i][1].visibility[PALMS[side][0]] for i, side in keys]
             for k in _trusted_hands(keys, hands, regions, visibility):
                 score, right = float(hands.score[k]), float(hands.right[k])
-                found[keys[k]] = HandLandmarks(score, right, hands.points[k], hands.world[k], regions[k])
+                found[keys[k]] = HandLandmarks(score, right, hands.points[k], hands.world[k], regions[k], carried[k])
         everyone = range(len(people))
         return [found.get((i, "left")) for i in everyone], [found.get((i, "right")) for i in everyone]
+
+    def _hand_regions(
+        self, people: Sequence[tuple[LandmarkQuery, BodyLandmarks]], keys: Sequence[HandKey]
+    ) -> tuple[FloatArray, list[int]]:
+        """Regions `(N, 4)` of hands, and for how many frames each of them was not looked for.
+
+        A hand of the last frame is where the palm has carried it; now and then that must agree with what is found.
+        """
+        images, palms = [people[i][0].image for i, _ in keys], _palms([people[i][1] for i, _ in keys], keys)
+        last = {k: seen for k, (i, side) in enumerate(keys) if (seen := _last_hand(people[i][0], side)) is not None}
+        regions, known = palms.copy(), list(last)
+        if known:
+            before = _palms([body for body, _ in last.values()], [keys[k] for k in known])
+            found = roi.hand_regions(np.stack([hand.points for _, hand in last.values()]))
+            regions[known] = roi.carried(found, before, palms[known])
+        frames = [last[k][1].carried + 1 if k in last else 0 for k in range(len(keys))]
+        carried = [n if n <= HAND_CARRIED else 0 for n in frames]
+        due = [k for k, n in enumerate(carried) if n == 0]
+        if due:
+            fresh = self._networks.hand_regions([images[k] for k in due], palms[due])
+            kept = np.isin(due, known) & roi.agrees(regions[due], fresh, **HAND_KEPT)
+            regions[due] = np.where(kept[:, None], regions[due], fresh)
+        return regions, carried
 
     def _find_faces(self, people: Sequence[tuple[LandmarkQuery, BodyLandmarks]]) -> list[FaceLandmarks | None]:
         """Faces of all people: one pass from the last face, two from the body's head, which are spared now and then."""
@@ -221,7 +245,7 @@ class LandmarkEstimator:
         heads = (
             roi.face_regions_from_body(np.stack([body.points for _, body in people])) if people else np.empty((0, 4))
         )
-        due = np.array([query.previous is None or query.previous.face_due for query, _ in people], bool)
+        due = np.array([query.due("face") for query, _ in people], bool)
         large = np.flatnonzero(due & (heads[:, 2] * (1 + FACE_PLACED["scale"]) >= MIN_FACE_SIDE))
         if not len(large):
             return faces
@@ -242,6 +266,19 @@ class LandmarkEstimator:
             for k, weights in zip(rows, self._networks.blendshapes(points[rows]), strict=True):
                 faces[large[k]] = FaceLandmarks(float(score[k]), points[k], weights, regions[k])
         return faces
+
+
+def _person(
+    query: LandmarkQuery,
+    body: BodyLandmarks,
+    left: HandLandmarks | None,
+    right: HandLandmarks | None,
+    face: FaceLandmarks | None,
+) -> PersonLandmarks:
+    """What was found of the person of a query, and for how many frames the rest was not."""
+    no_left, no_right, no_face = query.previous.unseen if query.previous else (0, 0, 0)
+    unseen = (0 if left else no_left + 1, 0 if right else no_right + 1, 0 if face else no_face + 1)
+    return PersonLandmarks(body, left, right, face, unseen)
 
 
 def _rank(body: BodyLandmarks, query: LandmarkQuery) -> tuple[bool, float]:
@@ -283,16 +320,17 @@ def _trusted_hands(
     return [k for k in sure if not borrowed(k)]
 
 
-def _kept_hand_regions(previous: Sequence[HandLandmarks | None], fresh: FloatArray) -> FloatArray:
-    """The region that follows from a hand's last points, while it agrees with the fresh one; else the fresh one."""
-    regions = fresh.copy()
-    for k, hand in enumerate(previous):
-        if hand is not None:
-            points, reference = hand.points[None, :, :2], fresh[k : k + 1]
-            tracked = roi.hand_regions(points)
-            if roi.agrees(tracked, reference, **HAND_KEPT)[0] and roi.contains(reference, points, HAND_MARGIN)[0]:
-                regions[k] = tracked[0]
-    return regions
+def _last_hand(query: LandmarkQuery, side: str) -> tuple[BodyLandmarks, HandLandmarks] | None:
+    """The person and this hand in the frame before, if it was found there."""
+    person = query.previous
+    hand = person and (person.left_hand if side == "left" else person.right_hand)
+    return (person.body, hand) if person and hand else None
+
+
+def _palms(bodies: Sequence[BodyLandmarks], keys: Sequence[HandKey]) -> FloatArray:
+    """Rough regions `(N, 4)` of one hand of each body."""
+    points = np.stack([body.points[PALMS[side], :2] for body, (_, side) in zip(bodies, keys, strict=True)])
+    return roi.palm_regions(*points.transpose(1, 0, 2))
 
 
 def _kept_face_regions(previous: Sequence[PersonLandmarks | None], heads: FloatArray) -> FloatArray:

@@ -40,15 +40,19 @@ def heading(a: FloatArray, b: FloatArray, target: float) -> FloatArray:
 
 def turn(angles: ArrayLike) -> FloatArray:
     """Rotation matrices `(N, 2, 2)`, from the axes of a crop to those of the image."""
-    cosine, sine = np.cos(angles), np.sin(angles)
-    return np.stack([np.stack([cosine, -sine], axis=-1), np.stack([sine, cosine], axis=-1)], axis=-2)
+    turns = np.empty((*np.shape(angles), 2, 2))
+    turns[..., 0, 0] = turns[..., 1, 1] = np.cos(angles)
+    turns[..., 1, 0] = np.sin(angles)
+    turns[..., 0, 1] = -turns[..., 1, 0]
+    return turns
 
 
 def image_from_crop(regions: FloatArray, size: int) -> FloatArray:
     """Affine maps `(N, 2, 3)` from crop pixels (0..size) to image pixels."""
-    linear = turn(regions[:, 3]) * (regions[:, 2] / size)[:, None, None]
-    offset = regions[:, :2] - linear.sum(axis=2) * (size / 2)
-    return np.concatenate([linear, offset[:, :, None]], axis=2)
+    maps = np.empty((len(regions), 2, 3))
+    np.multiply(turn(regions[:, 3]), (regions[:, 2] / size)[:, None, None], out=maps[:, :, :2])
+    np.subtract(regions[:, :2], maps[:, :, :2].sum(axis=2) * (size / 2), out=maps[:, :, 2])
+    return maps
 
 
 def crop(images: Sequence[NDArray[np.uint8]], regions: FloatArray, size: int) -> NDArray[np.float32]:
@@ -133,6 +137,13 @@ def hand_regions(points: FloatArray) -> FloatArray:
     return _regions((axes @ centre[:, :, None])[:, :, 0], HAND_SCALE * extent.max(axis=1), angle)
 
 
+def carried(regions: FloatArray, before: FloatArray, now: FloatArray) -> FloatArray:
+    """Regions `(N, 4)` of their own size, moved and turned as others `(N, 4)` were from `before` to `now`."""
+    angle = now[:, 3] - before[:, 3]
+    offset = turn(angle) @ (regions[:, :2] - before[:, :2])[:, :, None]
+    return _regions(now[:, :2] + offset[:, :, 0], regions[:, 2], regions[:, 3] + angle)
+
+
 def face_regions_from_body(points: FloatArray) -> FloatArray:
     """Face regions from body points `(N, >=11, >=2)`; level between the eyes (5 right, 2 left)."""
     return _bounding(points[:, :11, :2], FACE_FROM_BODY_SCALE, heading(points[:, 5, :2], points[:, 2, :2], LEVEL))
@@ -155,12 +166,6 @@ def agrees(
     turned = np.abs((candidate[:, 3] - reference[:, 3] + np.pi) % (2 * np.pi) - np.pi)
     moved = np.abs(candidate[:, :2] - reference[:, :2]).max(axis=1)
     return np.asarray((turned <= angle) & (moved <= shift * side) & (np.abs(candidate[:, 2] - side) <= scale * side))
-
-
-def contains(regions: FloatArray, points: FloatArray, margin: float) -> NDArray[np.bool_]:
-    """Which of N regions, shrunk to `margin` of their side, hold all of their points `(N, k, 2)`."""
-    from_centre = (points - regions[:, None, :2]) @ turn(regions[:, 3])
-    return np.asarray((np.abs(from_centre) <= margin * regions[:, None, 2:3] / 2).all(axis=(1, 2)))
 
 
 def _regions(centre: FloatArray, side: FloatArray, angle: FloatArray) -> FloatArray:

@@ -60,6 +60,7 @@ def exchanged(landmarks: PersonLandmarks, upper: bool, lower: bool) -> PersonLan
         presence=body.presence[first],
         world=body.world[first],
     )
-    left, right = landmarks.left_hand, landmarks.right_hand
-    left, right = (right, left) if upper else (left, right)
-    return replace(landmarks, body=body, left_hand=left, right_hand=right)
+    left, right, (no_left, no_right, no_face) = landmarks.left_hand, landmarks.right_hand, landmarks.unseen
+    if upper:
+        left, right, no_left, no_right = right, left, no_right, no_left
+    return replace(landmarks, body=body, left_hand=left, right_hand=right, unseen=(no_left, no_right, no_face))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from importlib.resources import as_file, files
 
 import cv2
 import numpy as np
@@ -11,9 +12,11 @@ import pytest
 from numpy.typing import NDArray
 
 from smplerx_ros.errors import InputError
-from smplerx_ros.lite.landmarks import LandmarkEstimator, LandmarkQuery, PersonLandmarks
+from smplerx_ros.lite.landmarks import PARTS, LandmarkEstimator, LandmarkQuery, PersonLandmarks
+from smplerx_ros.lite.networks import Images, LandmarkNetworks
 from smplerx_ros.runtime.onnx import OnnxNetwork
 from smplerx_ros.types import Box
+from smplerx_ros.video import VideoReader
 
 Query = Callable[[str], LandmarkQuery]
 # The golden numbers come from the same networks and crops: only the arithmetic of another CPU may differ.
@@ -95,26 +98,68 @@ def test_tracking_takes_one_batch_of_each_network(
         assert np.median(moved) < 0.02 * scale
 
 
+@pytest.fixture(scope="module")
+def stride() -> LandmarkQuery:
+    """The demo clip's walker, both of whose hands are seen."""
+    with as_file(files("smplerx_ros") / "assets" / "demo_walk.mp4") as clip, VideoReader(clip) as reader:
+        image = next(frame.image for i, frame in enumerate(reader) if i == 72)
+    return LandmarkQuery(image, Box(379, 369, 573, 675))
+
+
 @pytest.mark.parametrize(
-    ("faceless", "looked"), [(0, True), (1, True), (2, True), (3, True), (4, False), (5, False), (6, True), (7, False)]
+    ("frames", "looked"), [(0, True), (1, True), (2, True), (3, True), (4, False), (5, False), (6, True), (7, False)]
 )
-def test_heads_without_a_face_are_looked_at_now_and_then(
-    estimator: LandmarkEstimator, query: Query, faceless: int, looked: bool
+@pytest.mark.parametrize("part", ["face", "right_hand"])
+def test_parts_that_are_not_seen_are_looked_for_now_and_then(
+    estimator: LandmarkEstimator, query: Query, stride: LandmarkQuery, part: str, frames: int, looked: bool
 ) -> None:
-    """Whose face is found again counts from nought; a frame that is spared counts, too."""
-    one = query("astronaut")
+    """A part that is found again counts from nought; a frame that is spared counts, too."""
+    one, place = query("astronaut") if part == "face" else stride, PARTS.index(part)
     person = estimator.estimate([one])[0]
     assert person is not None
-    assert person.faceless == 0
-    turned_away = replace(person, face=None, faceless=faceless)
-    again = estimator.estimate([replace(one, previous=turned_away)])[0]
+    assert person.unseen[place] == 0
+    values = [frames if k == place else n for k, n in enumerate(person.unseen)]
+    unseen = (values[0], values[1], values[2])
+    again = estimator.estimate([replace(one, previous=replace(person, **{part: None}, unseen=unseen))])[0]
     assert again is not None
-    assert (again.face is not None) == looked
-    assert again.faceless == (0 if looked else faceless + 1)
+    assert (getattr(again, part) is not None) == looked
+    assert again.unseen[place] == (0 if looked else frames + 1)
 
 
 def test_a_head_turned_away_is_counted(walker: PersonLandmarks) -> None:
-    assert (walker.face, walker.faceless) == (None, 1)
+    assert (walker.face, walker.unseen[PARTS.index("face")]) == (None, 1)
+
+
+def test_hands_are_carried_by_their_palms_and_looked_for_now_and_then(
+    estimator: LandmarkEstimator, stride: LandmarkQuery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a picture that moves by half a hand each time, points come along without their regions being looked for."""
+    looks: list[int] = []
+    find = LandmarkNetworks.hand_regions
+
+    def counted(self: LandmarkNetworks, images: Images, palms: NDArray[np.float64]) -> NDArray[np.float64]:
+        looks.append(len(palms))
+        return find(self, images, palms)
+
+    settled: PersonLandmarks | None = None
+    for _ in range(3):
+        settled = estimator.estimate([replace(stride, previous=settled)])[0]
+    assert settled is not None
+    monkeypatch.setattr(LandmarkNetworks, "hand_regions", counted)
+    person, carried = settled, []
+    for frame in range(1, 5):
+        moved = cv2.copyMakeBorder(stride.image, 0, 0, 25 * frame, 0, cv2.BORDER_REPLICATE)
+        found = estimator.estimate([LandmarkQuery(moved, stride.box, person)])[0]
+        assert found is not None
+        person = found
+        for hand, start in ((person.left_hand, settled.left_hand), (person.right_hand, settled.right_hand)):
+            assert hand is not None
+            assert start is not None
+            error = np.linalg.norm(hand.points[:, :2] - [25 * frame, 0] - start.points[:, :2], axis=1)
+            assert np.median(error) < 0.1 * hand.roi[2]
+            carried.append(hand.carried)
+    assert carried == [0, 0, 1, 1, 2, 2, 0, 0]
+    assert looks == [2, 2]
 
 
 def test_a_person_who_moved_far_is_seen_as_well_as_one_who_stands(

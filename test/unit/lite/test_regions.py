@@ -104,8 +104,8 @@ def test_each_limit_of_agreement_bites(change: tuple[float, ...]) -> None:
     assert not roi.agrees(reference + np.array(change), reference, **limits)[0]
 
 
-def test_contains_works_in_the_axes_of_the_region() -> None:
-    regions = np.array([[0, 0, 2, np.pi / 4]])
-    assert roi.contains(regions, np.array([[[1.3, 0]]]), 1.0)[0]  # near a corner of the turned square
-    assert not roi.contains(regions, np.array([[[0.9, 0.9]]]), 1.0)[0]
-    assert not roi.contains(regions, np.array([[[1.3, 0]]]), 0.9)[0]
+def test_a_region_is_carried_as_another_one_moves_and_turns() -> None:
+    region = np.array([[3.0, 0.0, 7.0, 0.1]])
+    before, now = np.array([[1.0, 0.0, 5.0, 0.2]]), np.array([[10.0, 20.0, 6.0, 0.2 + np.pi / 2]])
+    expected = [[10, 22, 7, 0.1 + np.pi / 2]]  # two to the right becomes two down; its size is its own
+    np.testing.assert_allclose(roi.carried(region, before, now), expected)

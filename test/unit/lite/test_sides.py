@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -34,5 +36,9 @@ def test_a_moving_body_is_left_alone(person: PersonLandmarks) -> None:
 
 
 def test_hands_go_with_the_arms(person: PersonLandmarks) -> None:
-    assert exchanged(person, True, False).left_hand is person.right_hand
-    assert exchanged(person, False, True).left_hand is person.left_hand
+    person = replace(person, unseen=(1, 2, 3))
+    above, below = exchanged(person, True, False), exchanged(person, False, True)
+    assert above.left_hand is person.right_hand
+    assert above.unseen == (2, 1, 3)
+    assert below.left_hand is person.left_hand
+    assert below.unseen == (1, 2, 3)
