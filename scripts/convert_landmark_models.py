@@ -4,12 +4,13 @@
     python scripts/convert_landmark_models.py INPUT_DIR OUTPUT_DIR
 
 INPUT_DIR holds the sources of `NETWORKS` as ONNX; smplerx_ros/assets/NOTICE.md says where they come from and how
-tf2onnx converts them. Four things happen to each:
+tf2onnx converts them. What happens to them:
 
 * Its first dimension becomes free: one run then serves any number of people. MoveNet keeps its batch of one.
 * Outputs that nobody reads go, with the layers that only they need; the others get names and plain shapes.
 * PReLU becomes what ONNX Runtime computes in the layout of its convolutions, and a factor that repeats one number that
   number: otherwise half of the face network's time goes into it.
+* MoveNet weighs its heat maps by rows and by columns.
 * Weights that float16 holds exactly are stored so, with a Cast that ONNX Runtime folds when it loads the file: half the
   size, the same numbers. All weights that come with these networks are of that kind.
 
