@@ -12,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 
 from smplerx_ros.errors import InputError
-from smplerx_ros.lite.landmarks import PARTS, LandmarkEstimator, LandmarkQuery, PersonLandmarks
+from smplerx_ros.lite import regions as roi
+from smplerx_ros.lite.landmarks import HAND_CARRIED, PARTS, LandmarkEstimator, LandmarkQuery, PersonLandmarks
 from smplerx_ros.lite.networks import Images, LandmarkNetworks
 from smplerx_ros.runtime.onnx import OnnxNetwork
 from smplerx_ros.types import Box
@@ -160,6 +161,22 @@ def test_hands_are_carried_by_their_palms_and_looked_for_now_and_then(
             carried.append(hand.carried)
     assert carried == [0, 0, 1, 1, 2, 2, 0, 0]
     assert looks == [2, 2]
+
+
+def test_a_carried_region_is_kept_if_it_is_where_the_hand_is_found(
+    estimator: LandmarkEstimator, stride: LandmarkQuery
+) -> None:
+    person = estimator.estimate([stride])[0]
+    assert person is not None
+    hand = person.right_hand
+    assert hand is not None
+    side = roi.hand_regions(hand.points[None])[0, 2]
+    for shift, kept in ((0.0, True), (0.5, False)):
+        last = replace(hand, points=hand.points + [shift * side, 0, 0], carried=HAND_CARRIED)
+        again = estimator.estimate([replace(stride, previous=replace(person, right_hand=last))])[0]
+        assert again is not None
+        assert again.right_hand is not None
+        assert (again.right_hand.roi[2] == pytest.approx(side)) == kept
 
 
 def test_a_person_who_moved_far_is_seen_as_well_as_one_who_stands(
