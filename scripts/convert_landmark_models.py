@@ -4,7 +4,7 @@
     python scripts/convert_landmark_models.py INPUT_DIR OUTPUT_DIR
 
 INPUT_DIR holds the sources of `NETWORKS` as ONNX; smplerx_ros/assets/NOTICE.md says where they come from and how
-tf2onnx converts them. What happens to them:
+tf2onnx converts them. To each happens what applies:
 
 * Its first dimension becomes free: one run then serves any number of people. MoveNet keeps its batch of one.
 * Outputs that nobody reads go, with the layers that only they need; the others get names and plain shapes.
@@ -287,7 +287,7 @@ def separable_weights(graph: onnx.GraphProto) -> None:
             helper.make_node("Mul", [f"{axis}_near", f"{axis}_inside"], [f"{axis}_weights"]),
             helper.make_node("Transpose", [f"{axis}_weights"], [axis], perm=people_first),
         ]
-    maps = add_constant(graph, "maps", [102, -1])
+    maps = add_constant(graph, "maps", [6 * 17, -1])
     new += [
         helper.make_node("Mul", [f"{scope}Squeeze_2:0", "rows"], ["weighed_by_rows"]),
         helper.make_node("Mul", ["weighed_by_rows", "columns"], ["weighed"]),

@@ -50,8 +50,8 @@ def turn(angles: ArrayLike) -> FloatArray:
 def image_from_crop(regions: FloatArray, size: int) -> FloatArray:
     """Affine maps `(N, 2, 3)` from crop pixels (0..size) to image pixels."""
     maps = np.empty((len(regions), 2, 3))
-    np.multiply(turn(regions[:, 3]), (regions[:, 2] / size)[:, None, None], out=maps[:, :, :2])
-    np.subtract(regions[:, :2], maps[:, :, :2].sum(axis=2) * (size / 2), out=maps[:, :, 2])
+    maps[:, :, :2] = turn(regions[:, 3]) * (regions[:, 2] / size)[:, None, None]
+    maps[:, :, 2] = regions[:, :2] - maps[:, :, :2].sum(axis=2) * (size / 2)
     return maps
 
 
