@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import as_file, files
 from pathlib import Path
 
 import cv2
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from smplerx_ros.detection.builtin import SIZES, BuiltinDetector, fit
 from smplerx_ros.errors import ConfigError, InputError
+from smplerx_ros.video import VideoReader
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "lite"
 
@@ -122,3 +124,16 @@ def test_fit_keeps_proportions(size: tuple[int, int]) -> None:
     assert max(padded.shape) == 416
     assert scale * max(size) == pytest.approx(416)
     assert (padded[: round(size[0] * scale), : max(1, round(size[1] * scale))] == 9).all()
+
+
+def test_points_are_their_own_persons() -> None:
+    """Four copies of a person: with maps not weighed by rows and by columns, points jump to the copies beside."""
+    with as_file(files("smplerx_ros") / "assets" / "demo_walk.mp4") as clip, VideoReader(clip) as reader:
+        image = next(frame.image for i, frame in enumerate(reader) if i == 72)
+    seen = BuiltinDetector()._look(np.tile(image[340:700, 350:610], (2, 2, 1)), SIZES[0])
+    sure = np.flatnonzero(seen.scores > 0.3)
+    assert len(sure) == 4
+    for box, points in zip(seen.boxes[sure], seen.points[sure], strict=True):
+        places = points[points[:, 2] > 0.3, :2]
+        assert len(places) > 10
+        assert ((places > box[:2] - 5) & (places < box[2:] + 5)).all()
