@@ -18,6 +18,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.utilities import remove_ros_args
 
 from ..geometry.camera import Camera
+from ..runtime.heap import keep_freed_memory
 from ..video import VideoReader
 from .demo import CLIP
 from .player import CameraPublisher
@@ -27,6 +28,7 @@ _LONGEST_S = 3600.0  # nobody needs it longer
 
 def main(argv: list[str] | None = None) -> int:
     """Play until stopped."""
+    keep_freed_memory()
     rclpy.init(args=argv)
     arguments = _parser().parse_args(remove_ros_args(argv or sys.argv)[1:])
     width, height = (int(side) for side in arguments.size.split("x"))

@@ -11,11 +11,14 @@ from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 
+from ..runtime.heap import keep_freed_memory
+
 TOPIC = "/bench_echo"
 
 
 def main(argv: list[str] | None = None) -> int:
     """Echo until stopped."""
+    keep_freed_memory()
     rclpy.init(args=argv)
     node = rclpy.create_node("bench_echo")
     publisher = node.create_publisher(Header, TOPIC, QoSProfile(depth=5))

@@ -44,9 +44,11 @@ def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | No
     from rclpy.signals import SignalHandlerOptions
 
     from ..errors import ConfigError
+    from ..runtime.heap import keep_freed_memory
     from ..runtime.onnx import share_arena
     from .node import SmplerxNode, load_estimator
 
+    keep_freed_memory()
     share_arena()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:

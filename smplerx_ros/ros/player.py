@@ -27,6 +27,7 @@ from std_msgs.msg import Header
 
 from ..errors import InputError
 from ..geometry.camera import DEFAULT_HORIZONTAL_FOV_DEG, Camera
+from ..runtime.heap import keep_freed_memory
 from ..video import VideoReader
 from .image import message_from_image
 
@@ -118,6 +119,7 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(remove_ros_args(argv)[1:])
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
+    keep_freed_memory()
     rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
     node = Node("video_player")
     try:

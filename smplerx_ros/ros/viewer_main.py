@@ -14,6 +14,7 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from ..errors import SmplerxError
+from ..runtime.heap import keep_freed_memory
 
 SPIN_S = 0.2  # between looks at whether a signal has come
 
@@ -23,6 +24,7 @@ def main(args: list[str] | None = None) -> int:
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
+    keep_freed_memory()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     try:
         from .viewer_node import ViewerNode
