@@ -23,6 +23,8 @@ FloatArray = NDArray[np.floating[Any]]
 # At most. Somebody who is followed goes on in the next frame: in half of the demo clip's frames joints are on average
 # 8.5 mm or less from where 40 steps take them, at 15 images a second (0.7 at 30); 7.2 (0.6) with 8, 9.9 (0.7) with 4.
 _FIRST_ITERATIONS, _NEXT_ITERATIONS = 12, 5
+# Squared standard deviations that are left after those steps, above which the track may have been lost.
+_LOST = 250.0
 _TURN_ACCELERATION = 50.0  # rad/s^2: standard deviation from joints that go on turning as they did
 _SPEED_MEMORY, _SPEED_DECAY = 0.05, 0.06  # s: over which speeds are averaged, and after which they are not trusted
 _SHAPE_MEMORY = 30  # frames after which a shape is as good as known
@@ -65,10 +67,9 @@ class BodyFitter:
 
     def fit(self, seen: Sequence[Sightings], tracks: Sequence[Track | None], seconds: Sequence[float]) -> Pose:
         """Poses of N people; `seconds` since the frame of each track (not read without one)."""
-        first = self._first(seen)
         known = np.array([track is not None for track in tracks])
         pairs = list(zip(tracks, seconds, strict=True))
-        expected = _stacked([first[i] if track is None else track.expected(s) for i, (track, s) in enumerate(pairs)])
+        expected = self._expected(seen, pairs)
         frames = np.array([0 if track is None else track.frames for track in tracks])
         interval = np.array([1.0 if track is None else max(s, 1e-3) for track, s in pairs])
         targets = Targets(
@@ -82,7 +83,22 @@ class BodyFitter:
             rotation_weight=np.where(known, 1 / (_TURN_ACCELERATION * interval**2), 0.0),
             betas_weight=np.sqrt(np.minimum(frames, _SHAPE_MEMORY)),
         )
-        return self.refiner.refine(targets, (first, expected), _NEXT_ITERATIONS if known.all() else _FIRST_ITERATIONS)
+        poses, errors = self.refiner.refine(targets, expected, _NEXT_ITERATIONS if known.all() else _FIRST_ITERATIONS)
+        lost = np.flatnonzero(known & (errors > _LOST))
+        if len(lost):
+            found, others = self.refiner.refine(targets[lost], self._first([seen[i] for i in lost]), _NEXT_ITERATIONS)
+            better = np.flatnonzero(others < errors[lost])
+            poses = poses.replaced(lost[better], found[better])
+        return poses
+
+    def _expected(self, seen: Sequence[Sightings], tracks: Sequence[tuple[Track | None, float]]) -> Pose:
+        """Where everybody should be by now; of new people what is seen says so."""
+        poses = {i: track.expected(seconds) for i, (track, seconds) in enumerate(tracks) if track is not None}
+        new = [i for i in range(len(tracks)) if i not in poses]
+        if new:
+            first = self._first([seen[i] for i in new])
+            poses |= {i: first[k] for k, i in enumerate(new)}
+        return _stacked([poses[i] for i in range(len(tracks))])
 
     def _first(self, seen: Sequence[Sightings]) -> Pose:
         """Closed-form poses of the mean shape."""

@@ -10,9 +10,8 @@ G_i d x (X - P_i), with G_i the joint's orientation and P_i its place (Lynch and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -56,10 +55,17 @@ class Pose:
     transl: FloatArray
     betas: FloatArray
 
-    def __getitem__(self, index: int) -> Pose:
-        """One person of the batch, as a batch of one."""
-        one = slice(index, index + 1)
-        return Pose(self.rotations[one], self.transl[one], self.betas[one])
+    def __getitem__(self, people: int | NDArray[np.intp]) -> Pose:
+        """Some people of the batch; one of them, too, is a batch."""
+        rows = np.atleast_1d(people)
+        return Pose(self.rotations[rows], self.transl[rows], self.betas[rows])
+
+    def replaced(self, people: NDArray[np.intp], others: Pose) -> Pose:
+        """With the poses of some people replaced by `others`."""
+        values = {field.name: getattr(self, field.name).copy() for field in fields(self)}
+        for name, value in values.items():
+            value[people] = getattr(others, name)
+        return Pose(**values)
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,10 @@ class Targets:
     previous: Pose  # of the frame before; its weights are 0 where there was none
     rotation_weight: FloatArray  # (N,) 1/rad
     betas_weight: FloatArray  # (N,)
+
+    def __getitem__(self, people: NDArray[np.intp]) -> Targets:
+        """Those of some people."""
+        return Targets(**{field.name: getattr(self, field.name)[people] for field in fields(self)})
 
     @cached_property
     def previous_inverse(self) -> Rotation:
@@ -100,6 +110,7 @@ class _State:
     lengths: FloatArray  # (N, D) before they were made unit vectors, metres
     direction_errors: FloatArray  # (N, D, 3), in standard deviations
     cost: FloatArray  # (N,)
+    inertia: FloatArray  # (N,) of it, for joints that turned otherwise than expected
 
     def where(self, condition: NDArray[np.bool_], other: _State) -> _State:
         """This state where `condition (N,)`, else the other."""
@@ -136,20 +147,23 @@ class Refiner:
         self._diagonal = np.arange(size) * (size + 1)  # in a flat matrix of the unknowns
         self._blocks = (turns[:, :, None] * size + turns[:, None, :]).ravel()  # 3x3 of each joint
 
-    def refine(self, targets: Targets, starts: Sequence[Pose], iterations: int) -> Pose:
-        """The best pose found from the best of the `starts` (the first of equals), in so many steps at most."""
-        state = reduce(_better, (self._evaluate(start, targets) for start in starts))
+    def refine(self, targets: Targets, start: Pose, iterations: int) -> tuple[Pose, FloatArray]:
+        """The best poses found from `start` in so many steps at most, and their errors `(N,)`.
+
+        Errors are what they cost but for the previous frame's rotations: what speaks against them now.
+        """
+        state = self._evaluate(start, targets)
         damping: FloatArray = np.full(len(state.cost), _LEAST_DAMPING)
         settled = np.zeros(len(damping), bool)
         for _ in range(iterations):
             trial = self._moved(state, self._step(state, targets, damping), targets)
             gain = state.cost - trial.cost
             damping = np.where(gain > 0, np.maximum(damping * 0.2, _LEAST_DAMPING), damping * 10)
-            state = _better(state, trial)
+            state = trial.where(gain > 0, state)
             settled |= (gain > 0) & (gain < _SETTLED)
             if settled.all():
                 break
-        return Pose(state.rotations, state.transl, state.betas)
+        return Pose(state.rotations, state.transl, state.betas), state.cost - state.inertia
 
     def costs(self, targets: Targets, pose: Pose) -> FloatArray:
         """`(N,)` what `refine` minimises."""
@@ -197,7 +211,8 @@ class Refiner:
         units = vectors / lengths[..., None]
         direction = (units - targets.directions) * targets.direction_weights[..., None]
         cost = _cauchy(_squared(image), _IMAGE_CAUCHY).sum(1) + _cauchy(_squared(direction), _DIRECTION_CAUCHY).sum(1)
-        cost += self._prior_cost(rotvecs) + _squared(turned).sum(1) * targets.rotation_weight**2
+        inertia = _squared(turned).sum(1) * targets.rotation_weight**2
+        cost += self._prior_cost(rotvecs) + inertia
         cost += _squared(betas) + _squared(betas - targets.previous.betas) * targets.betas_weight**2
         cost += self._stature_error(betas, targets) ** 2
         cost = np.where(points[..., 2].min(1) > 0, cost, np.inf)
@@ -216,6 +231,7 @@ class Refiner:
             lengths=lengths,
             direction_errors=direction,
             cost=cost,
+            inertia=inertia,
         )
 
     def _prior_cost(self, rotvecs: FloatArray) -> FloatArray:
@@ -315,11 +331,6 @@ class Refiner:
         turns *= np.minimum(1, _LARGEST_TURN / np.maximum(np.sqrt(_squared(turns)), 1e-9))[..., None]
         rotations = Rotation.from_quat(state.quaternions.reshape(-1, 4)) * Rotation.from_rotvec(turns.reshape(-1, 3))
         return self._state(rotations, state.transl + step[:, -13:-10], state.betas + step[:, -10:], targets)
-
-
-def _better(state: _State, other: _State) -> _State:
-    """Each person's cheaper state, the first of equals."""
-    return other.where(other.cost < state.cost, state)
 
 
 def _rotations(matrices: FloatArray) -> Rotation:
