@@ -44,6 +44,7 @@ from smplerx_ros.ros.pipeline import Pipeline
 from smplerx_ros.ros.rep155 import Rep155
 from smplerx_ros.ros.stream import CameraStream
 from smplerx_ros.runtime.onnx import OnnxNetwork
+from smplerx_ros.scheduling.camera import CameraState
 from smplerx_ros.smoothing.motion import Motion
 from smplerx_ros.tracking.tracker import Tracker
 
@@ -63,7 +64,7 @@ PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "TF": ((Output, "_publish_transforms"),),
     "REP-155": ((Rep155, "publish"),),
     "rclpy, DDS": ((Publisher, "publish"),),
-    NETWORKS: ((OnnxNetwork, "run"), (estimator._CameraState, "found_beside")),
+    NETWORKS: ((OnnxNetwork, "run"), (CameraState, "found_beside")),
     FIT: ((BodyFitter, "fit"),),
 }
 ADDED = ("wait", *(name for name in PARTS if name not in (NETWORKS, FIT)), "others")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -15,14 +15,15 @@ import numpy as np
 from .backbones import Backbone, known_height, load_backbones
 from .body import BodyModel, load_body
 from .config import check_live, validate
-from .detection import Detector, load_detector
+from .detection import Detector, load_detectors
 from .detection.clean import clean_boxes
 from .distance import measured_by_depth
 from .geometry.camera import Camera
 from .persons import persons
 from .scheduling.budget import FULL, Effort, LatencyBudget
+from .scheduling.camera import CameraState, Search
 from .scheduling.crowd import nearest, size
-from .scheduling.detection import SEARCH_EVERY, ConfidenceWatch, DetectionSchedule
+from .scheduling.detection import ConfidenceWatch
 from .smoothing.motion import Motion, smoothing_options
 from .smoothing.people import SmoothingOptions
 from .tracking.tracker import MAX_AGE, TrackedBox, Tracker
@@ -31,10 +32,6 @@ from .types import BodyEstimate, Box, Frame, Observation, Person
 _WARM_UP_WIDTH, _WARM_UP_HEIGHT = 640, 480
 # Without detections for so long, people whom the backbone cannot confirm are given up: others' detectors may be dead.
 _LONGEST_UNCONFIRMED_NS = 2_000_000_000
-# Boxes of an earlier frame count as long as it is no older: faster than that, people do not leave their boxes.
-_OLDEST_BOXES_NS = 200_000_000
-# A detection beside the estimation is left so much time, by the frames' stamps: nobody waits for it, on any machine.
-_SEARCH_NS = 90_000_000
 
 
 @dataclass(frozen=True)
@@ -79,73 +76,11 @@ _LIVE = ("detect_every", "max_people", "detection_threshold", "latency_budget_ms
 
 
 @dataclass(frozen=True)
-class _Search:
-    """A detection that runs beside the estimation of its frame."""
-
-    stamp_ns: int
-    boxes: Future[list[Box]]
-
-
-@dataclass
-class _CameraState:
-    """One camera: its people, its last stamps, and when the next detection is due."""
-
-    tracker: Tracker
-    schedule: DetectionSchedule = field(default_factory=DetectionSchedule)
-    stamp_ns: int = 0
-    interval_ns: int = 0  # since the frame before
-    search: _Search | None = None  # of an earlier frame
-    estimated: frozenset[str] = frozenset()  # in the last frame
-    at_a_metre: dict[str, float] = field(default_factory=dict)  # pixels, as in `nearest`
-
-    def due(self, detect_every: int, spared: int) -> bool:
-        """Whether to detect now."""
-        every = min(SEARCH_EVERY, detect_every) if self.tracker.searching else detect_every
-        return self.schedule.due(self.stamp_ns, every if self.tracker.following else 1, spared=spared)
-
-    @property
-    def undetected(self) -> bool:
-        """Whether neither boxes came nor a search began for the present frame. Frames without time are all new."""
-        times = self.schedule.detected_ns, self.search and self.search.stamp_ns
-        return not self.stamp_ns or self.stamp_ns not in times
-
-    def may_wait(self, detect_every: int) -> bool:
-        """Whether boxes are early enough in a later frame: nobody is missing in this one."""
-        return detect_every > 1 and self._all_known and 0 < self.interval_ns <= _OLDEST_BOXES_NS
-
-    @property
-    def _all_known(self) -> bool:
-        return bool(self.tracker.following) and not self.tracker.searching
-
-    def found_beside(self) -> _Search | None:
-        """The search that began in an earlier frame; None: there was none, or it may go on, or it is too old by now.
-
-        While somebody is missing only the present frame will do.
-        """
-        search = self.search
-        if search is None:
-            return None
-        age_ns = self.stamp_ns - search.stamp_ns
-        if self._all_known and age_ns < _SEARCH_NS:
-            return None
-        self.search = None
-        if self._all_known and age_ns <= _OLDEST_BOXES_NS:
-            return search
-        self.schedule.soon()
-        return None
-
-    def detected(self, boxes: Sequence[Box], stamp_ns: int, *, confirm: bool) -> None:
-        """Take in the boxes of the present frame, or of an earlier one."""
-        self.tracker.detected(boxes, stamp_ns, confirm=confirm)
-        self.schedule.detected(stamp_ns)
-
-
-@dataclass(frozen=True)
 class _Task:
     """One frame of a call: its camera, and the people who are estimated in it."""
 
     frame: Frame  # with a camera
-    state: _CameraState
+    state: CameraState
     people: list[Observation]
     left_out: list[TrackedBox]
 
@@ -153,7 +88,8 @@ class _Task:
 class Estimator:
     """Estimates the people of one or several cameras (`Frame.source` or else `frame_id`); people keep their ids.
 
-    `detector` None: boxes come with the frames alone. `fallbacks` are smaller backbones for `latency_budget_ms`.
+    `detector` None: boxes come with the frames alone. `detector_beside`: for detections beside the estimation, by
+    default the same. `fallbacks` are smaller backbones for `latency_budget_ms`.
     """
 
     def __init__(
@@ -163,6 +99,7 @@ class Estimator:
         body: BodyModel,
         options: Options,
         *,
+        detector_beside: Detector | None = None,
         fallbacks: Sequence[Backbone] = (),
         config: Mapping[str, object] | None = None,
     ) -> None:
@@ -170,10 +107,11 @@ class Estimator:
         self._config = validate(config or {})  # where `update` starts from
         self._backbones = (backbone, *fallbacks)
         self._detector = detector
+        self._detector_beside = detector_beside or detector
         self._beside = ThreadPoolExecutor(1, "smplerx_detector")
         self._options = options
         self._ids: Iterator[str] = (f"p{n}" for n in count(1))
-        self._cameras: dict[str, _CameraState] = {}
+        self._cameras: dict[str, CameraState] = {}
         self._motion = Motion(options.smoothing)
         self._confidence = ConfidenceWatch()
         self._budget = self._budget_of(options)
@@ -190,7 +128,8 @@ class Estimator:
         threads = config["threads"] or None
         backbone, *fallbacks = load_backbones(config, body, threads, bundles_only=bundles_only)
         options = Options.from_config(config)
-        return cls(backbone, load_detector(config, threads), body, options, fallbacks=fallbacks, config=config)
+        detector, beside = load_detectors(config, threads)
+        return cls(backbone, detector, body, options, detector_beside=beside, fallbacks=fallbacks, config=config)
 
     def update(self, values: Mapping[str, object]) -> None:
         """Change live parameters of `config.PARAMETERS` by name; from the next `process` on, people keep their ids.
@@ -207,10 +146,15 @@ class Estimator:
                 state.tracker.max_age = self._options.max_age
         if any(name.startswith("smoothing") for name in changes):
             self._motion.update(smoothing_options(self._config))
-        if "detection_threshold" in changes and self._detector is not None:
-            self._detector.threshold = changes["detection_threshold"]
+        if "detection_threshold" in changes:
+            for detector in self._detectors:
+                detector.threshold = changes["detection_threshold"]
         if "latency_budget_ms" in changes:
             self._budget = self._budget_of(self._options)
+
+    @property
+    def _detectors(self) -> set[Detector]:
+        return {detector for detector in (self._detector, self._detector_beside) if detector is not None}
 
     def estimate(self, frame: Frame) -> list[Person]:
         """The people in one frame."""
@@ -254,8 +198,8 @@ class Estimator:
         """Run detector and backbones once on an empty image, so that the first real one is not the slowest."""
         image = np.zeros((_WARM_UP_HEIGHT, _WARM_UP_WIDTH, 3), np.uint8)
         frame = Frame(image, Camera.from_fov(_WARM_UP_WIDTH, _WARM_UP_HEIGHT))
-        if self._detector is not None:
-            self._detector.detect([image])
+        for detector in self._detectors:
+            detector.detect([image])
         for backbone in self._backbones:
             backbone.estimate([Observation(frame, "warm_up", Box(0, 0, _WARM_UP_WIDTH, _WARM_UP_HEIGHT))])
             backbone.reset()
@@ -268,7 +212,7 @@ class Estimator:
         self._motion.reset()
         self._confidence.clear()
 
-    def _state(self, frame: Frame) -> _CameraState:
+    def _state(self, frame: Frame) -> CameraState:
         """The frame's camera; one whose time went back starts anew."""
         key = frame.source or frame.frame_id
         state = self._cameras.get(key)
@@ -276,7 +220,7 @@ class Estimator:
             self._forget(state.tracker.clear())
             state = None
         if state is None:
-            state = self._cameras[key] = _CameraState(Tracker(self._ids, self._options.max_age))
+            state = self._cameras[key] = CameraState(Tracker(self._ids, self._options.max_age))
         if frame.stamp_ns != state.stamp_ns:
             state.interval_ns = frame.stamp_ns - state.stamp_ns if state.stamp_ns else 0
             state.stamp_ns = frame.stamp_ns
@@ -288,7 +232,7 @@ class Estimator:
         self._motion.forget(people)
         self._confidence.forget(people)
 
-    def _detect(self, frames: Sequence[Frame], states: Sequence[_CameraState], spared: int) -> None:
+    def _detect(self, frames: Sequence[Frame], states: Sequence[CameraState], spared: int) -> None:
         """Boxes of an earlier frame, those that come with the frames, and the detector's where they cannot wait.
 
         A frame that is given again, because its batch failed, is not detected twice.
@@ -310,7 +254,7 @@ class Estimator:
                 state.tracker.detected([], state.stamp_ns, confirm=True)
 
     def _detected(
-        self, asked: Sequence[int], frames: Sequence[Frame], states: Sequence[_CameraState], spared: int
+        self, asked: Sequence[int], frames: Sequence[Frame], states: Sequence[CameraState], spared: int
     ) -> dict[int, list[Box]]:
         """The detector's boxes where they are due and cannot wait; searches begin where they can."""
         assert self._detector is not None
@@ -325,18 +269,18 @@ class Estimator:
                 now.append(i)
         return dict(zip(now, self._detector.detect([frames[i].image for i in now]), strict=True)) if now else {}
 
-    def _search(self, frame: Frame) -> _Search:
+    def _search(self, frame: Frame) -> Search:
         """Look for people in another thread, in a copy: the caller may use the image's memory again."""
-        assert self._detector is not None
-        detect, image = self._detector.detect, frame.image.copy()
-        return _Search(frame.stamp_ns, self._beside.submit(lambda: detect([image])[0]))
+        assert self._detector_beside is not None
+        detect, image = self._detector_beside.detect, frame.image.copy()
+        return Search(frame.stamp_ns, self._beside.submit(lambda: detect([image])[0]))
 
     def _given(self, frame: Frame) -> list[Box]:
         height, width = frame.image.shape[:2]
         boxes = clean_boxes(frame.detections or (), width, height)
         return [box for box in boxes if box.score >= self._options.detection_threshold]
 
-    def _task(self, frame: Frame, state: _CameraState, effort: Effort) -> _Task:
+    def _task(self, frame: Frame, state: CameraState, effort: Effort) -> _Task:
         """The nearest people in view, as many as may be."""
         if frame.camera is None:
             height, width = frame.image.shape[:2]

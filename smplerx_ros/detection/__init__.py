@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -19,6 +20,26 @@ class Detector(Protocol):
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Box]]:
         """Boxes per image, pixels."""
+
+
+def load_detectors(
+    config: Mapping[str, Any], threads: int | None = None
+) -> tuple[Detector, Detector] | tuple[None, None]:
+    """`load_detector`, and one for detections beside the estimation, which on a CPU has half of the threads.
+
+    A network that shares its cores with another one waits for the slower half of each step.
+    """
+    from ..runtime.providers import CPU
+
+    detector = load_detector(config, threads)
+    if detector is None:
+        return None, None
+    count = threads or os.cpu_count() or 1
+    if count == 1 or getattr(detector, "provider", None) != CPU:
+        return detector, detector
+    beside = load_detector(config, count // 2)
+    assert beside is not None
+    return detector, beside
 
 
 def load_detector(config: Mapping[str, Any], threads: int | None = None) -> Detector | None:

@@ -239,6 +239,19 @@ def test_a_search_sees_the_image_as_it_was(backbone):
     assert detector.seen == [0]
 
 
+def test_another_detector_looks_beside_the_estimation(backbone, detector):
+    beside = FakeDetector(detector.boxes)
+    estimator = Estimator(backbone, detector, BODY, Options(detect_every=5), detector_beside=beside)
+    estimator._beside = AtOnce()
+    for k in range(7):
+        estimator.estimate(frame(k))
+    assert (detector.calls, beside.calls) == (1, 1)  # nobody was known in the first frame
+    estimator.update({"detection_threshold": 0.7})
+    assert (detector.threshold, beside.threshold) == (0.7, 0.7)
+    estimator.warm_up()
+    assert (detector.calls, beside.calls) == (2, 2)
+
+
 def test_detects_by_time_where_frames_are_rare(estimator, detector):
     for k in (0, 20, 40):
         estimator.estimate(frame(k))

@@ -1,0 +1,78 @@
+"""One camera of the estimator: whom it shows, and when it is looked at for others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from ..tracking.tracker import Tracker
+from ..types import Box
+from .detection import SEARCH_EVERY, DetectionSchedule
+
+# Boxes of an earlier frame count as long as it is no older: faster than that, people do not leave their boxes.
+_OLDEST_BOXES_NS = 200_000_000
+# A detection beside the estimation is left so much time, by the frames' stamps: nobody waits for it, on any machine.
+_SEARCH_NS = 90_000_000
+
+
+@dataclass(frozen=True)
+class Search:
+    """A detection that runs beside the estimation of its frame."""
+
+    stamp_ns: int
+    boxes: Future[list[Box]]
+
+
+@dataclass
+class CameraState:
+    """One camera: its people, its last stamps, and when the next detection is due."""
+
+    tracker: Tracker
+    schedule: DetectionSchedule = field(default_factory=DetectionSchedule)
+    stamp_ns: int = 0
+    interval_ns: int = 0  # since the frame before
+    search: Search | None = None  # of an earlier frame
+    estimated: frozenset[str] = frozenset()  # in the last frame
+    at_a_metre: dict[str, float] = field(default_factory=dict)  # pixels, as in `nearest`
+
+    def due(self, detect_every: int, spared: int) -> bool:
+        """Whether to detect now."""
+        every = min(SEARCH_EVERY, detect_every) if self.tracker.searching else detect_every
+        return self.schedule.due(self.stamp_ns, every if self.tracker.following else 1, spared=spared)
+
+    @property
+    def undetected(self) -> bool:
+        """Whether neither boxes came nor a search began for the present frame. Frames without time are all new."""
+        times = self.schedule.detected_ns, self.search and self.search.stamp_ns
+        return not self.stamp_ns or self.stamp_ns not in times
+
+    def may_wait(self, detect_every: int) -> bool:
+        """Whether boxes are early enough in a later frame: nobody is missing in this one."""
+        return detect_every > 1 and self._all_known and 0 < self.interval_ns <= _OLDEST_BOXES_NS
+
+    @property
+    def _all_known(self) -> bool:
+        return bool(self.tracker.following) and not self.tracker.searching
+
+    def found_beside(self) -> Search | None:
+        """The search that began in an earlier frame; None: there was none, or it may go on, or it is too old by now.
+
+        While somebody is missing only the present frame will do.
+        """
+        search = self.search
+        if search is None:
+            return None
+        age_ns, known = self.stamp_ns - search.stamp_ns, self._all_known
+        if known and age_ns < _SEARCH_NS:
+            return None
+        self.search = None
+        if known and age_ns <= _OLDEST_BOXES_NS:
+            return search
+        self.schedule.soon()
+        return None
+
+    def detected(self, boxes: Sequence[Box], stamp_ns: int, *, confirm: bool) -> None:
+        """Take in the boxes of the present frame, or of an earlier one."""
+        self.tracker.detected(boxes, stamp_ns, confirm=confirm)
+        self.schedule.detected(stamp_ns)
