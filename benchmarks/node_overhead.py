@@ -43,7 +43,8 @@ from smplerx_ros.ros.output import Output
 from smplerx_ros.ros.pipeline import Pipeline
 from smplerx_ros.ros.rep155 import Rep155
 from smplerx_ros.ros.stream import CameraStream
-from smplerx_ros.runtime.onnx import OnnxNetwork
+from smplerx_ros.runtime.heap import keep_freed_memory
+from smplerx_ros.runtime.onnx import OnnxNetwork, share_arena
 from smplerx_ros.scheduling.camera import CameraState
 from smplerx_ros.smoothing.motion import Motion
 from smplerx_ros.tracking.tracker import Tracker
@@ -210,6 +211,8 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=60)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
+    keep_freed_memory()  # as the executable
+    share_arena()
     rates = {"lite": 5.0, "s32": 5.0}  # images a second: none waits, and detections run beside the estimation
     rows = [
         measure(backbone, size, rates.get(backbone, 1.5), arguments.images)
