@@ -17,7 +17,7 @@ from ..geometry.rotations import rotvec_from_matrix
 from ..types import BodyEstimate, Estimated, Observation, SmplxParams
 from .confidence import joint_confidence
 from .face import FacePose, face_pose
-from .fingers import FingerSolver
+from .fingers import SIDES, FingerSolver
 from .fit import BodyFitter, Track
 from .landmarks import LandmarkEstimator, LandmarkQuery, PersonLandmarks
 from .refinement import Pose
@@ -29,7 +29,8 @@ FloatArray = NDArray[np.floating[Any]]
 _LONGEST_GAP = 0.5  # s; after that the last pose says nothing of the next
 _FRAME_SECONDS = 1 / 30  # where stamps do not tell (images without time)
 _HAND_MEMORY = 0.5  # s; a hand that is not seen relaxes this fast
-_SIDES = (("left", Estimated.LEFT_HAND_POSE), ("right", Estimated.RIGHT_HAND_POSE))
+_WRISTS = np.array([JOINT_INDEX[f"{side}_wrist"] for side in SIDES])
+_HAND_POSES = (Estimated.LEFT_HAND_POSE, Estimated.RIGHT_HAND_POSE)
 _BODY_PARTS = Estimated.GLOBAL_ORIENT | Estimated.BODY_POSE | Estimated.BETAS | Estimated.TRANSL
 
 
@@ -40,7 +41,7 @@ class _Memory:
     stamp_ns: int
     landmarks: PersonLandmarks
     track: Track
-    hands: dict[str, FloatArray]  # (45,) relative to the mean hand
+    hands: FloatArray  # (2, 45) left and right, relative to the mean hand
     held: tuple[float, float]  # seconds for which sides were exchanged, above and below the waist
 
 
@@ -58,7 +59,7 @@ class LiteBackbone:
         self._body = body
         self._landmarks = landmarks
         self._fitter = BodyFitter(body, person_height)
-        self._fingers = {side: FingerSolver(body, side) for side, _ in _SIDES}
+        self._fingers = FingerSolver(body)
         self._memory: dict[str, _Memory] = {}
 
     @property
@@ -110,14 +111,14 @@ class LiteBackbone:
         seen = [sightings(person, _camera(o)) for person, o in zip(landmarks, observations, strict=True)]
         tracks = [None if m is None else m.track for m in memories]
         poses = self._fitter.fit(seen, tracks, seconds)
-        wrists = self._fitter.refiner.orientations(poses)
+        wrists = self._fitter.refiner.orientations(poses)[:, _WRISTS]
+        hands = self._hands(landmarks, seen, wrists, memories, seconds)
         estimates = []
         for i, (observation, person) in enumerate(zip(observations, landmarks, strict=True)):
-            hands = self._hands(person, seen[i], wrists[i], memories[i], seconds[i])
             track = tracks[i]
             kept = Track.start(poses[i]) if track is None else track.followed_by(poses[i], seconds[i])
-            self._memory[observation.id] = _Memory(observation.frame.stamp_ns, person, kept, hands, held[i])
-            estimates.append(self._estimate(person, poses[i], hands))
+            self._memory[observation.id] = _Memory(observation.frame.stamp_ns, person, kept, hands[i], held[i])
+            estimates.append(self._estimate(person, poses[i], hands[i]))
         return estimates
 
     def _with_sides_kept(
@@ -143,24 +144,38 @@ class LiteBackbone:
         return kept, held
 
     def _hands(
-        self, person: PersonLandmarks, seen: Sightings, wrists: FloatArray, memory: _Memory | None, seconds: float
-    ) -> dict[str, FloatArray]:
-        """Hand poses `(45,)` relative to the mean hand; one that is not seen relaxes from where it was."""
-        poses = {}
-        for k, (side, _) in enumerate(_SIDES):
-            hand = getattr(person, f"{side}_hand")
-            if hand is None:
-                poses[side] = np.zeros(45) if memory is None else memory.hands[side] * exp(-seconds / _HAND_MEMORY)
-                continue
-            points = hand.world @ seen.optical_from_ray.T
-            fingers = self._fingers[side].solve(wrists[None, JOINT_INDEX[f"{side}_wrist"]], points[None])
-            poses[side] = fingers.reshape(45) - self._body.hands_mean[k]
+        self,
+        people: Sequence[PersonLandmarks],
+        seen: Sequence[Sightings],
+        wrists: FloatArray,
+        memories: Sequence[_Memory | None],
+        seconds: Sequence[float],
+    ) -> list[FloatArray]:
+        """Of each person hand poses `(2, 45)` relative to the mean hand; those not seen relax from where they were.
+
+        `wrists (N, 2, 3, 3)` optical_from_wrist.
+        """
+        poses = [
+            np.zeros((len(SIDES), 45)) if memory is None else memory.hands * exp(-elapsed / _HAND_MEMORY)
+            for memory, elapsed in zip(memories, seconds, strict=True)
+        ]
+        hands = [
+            (i, side, hand.world @ seen[i].optical_from_ray.T)
+            for i, person in enumerate(people)
+            for side, hand in enumerate((person.left_hand, person.right_hand))
+            if hand is not None
+        ]
+        if hands:
+            owners, sides, points = (np.array(values) for values in zip(*hands, strict=True))
+            fingers = self._fingers.solve(sides, wrists[owners, sides], points).reshape(-1, 45)
+            for i, side, pose in zip(owners, sides, fingers - self._body.hands_mean[sides], strict=True):
+                poses[i][side] = pose
         return poses
 
-    def _estimate(self, person: PersonLandmarks, pose: Pose, hands: dict[str, FloatArray]) -> BodyEstimate:
+    def _estimate(self, person: PersonLandmarks, pose: Pose, hands: FloatArray) -> BodyEstimate:
         estimated = _BODY_PARTS
-        for side, flag in _SIDES:
-            if getattr(person, f"{side}_hand") is not None:
+        for hand, flag in zip((person.left_hand, person.right_hand), _HAND_POSES, strict=True):
+            if hand is not None:
                 estimated |= flag
         face, face_landmarks = _NO_FACE, None
         if person.face is not None:
@@ -172,8 +187,8 @@ class LiteBackbone:
         params = SmplxParams(
             global_orient=rotvecs[0],
             body_pose=rotvecs[1:].reshape(-1),
-            left_hand_pose=hands["left"],
-            right_hand_pose=hands["right"],
+            left_hand_pose=hands[0],
+            right_hand_pose=hands[1],
             jaw_pose=face.jaw_pose,
             leye_pose=face.leye_pose,
             reye_pose=face.reye_pose,

@@ -1,0 +1,70 @@
+"""The backbone with perfect landmarks: each person's hands are theirs, left and right, and relax where they hide."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from smplerx_ros.body import load_body
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.lite.backbone import LiteBackbone
+from smplerx_ros.lite.landmarks import LandmarkQuery, PersonLandmarks
+from smplerx_ros.types import BodyEstimate, Box, Estimated, Frame, Observation
+from support.synthetic import landmarks_of, random_params
+
+BODY = load_body()
+CAMERA = Camera.from_fov(1280, 720)
+IMAGE = np.zeros((720, 1280, 3), np.uint8)
+FRAME_NS = 33_333_333
+PARAMS = [random_params(seed) for seed in (3, 11)]
+FINGERS = slice(0, 36)  # without the thumb
+
+
+class Perfect:
+    """Answers what it is told to see."""
+
+    provider = "none"
+
+    def __init__(self) -> None:
+        self.people: list[PersonLandmarks] = [landmarks_of(BODY, params, CAMERA) for params in PARAMS]
+
+    def estimate(self, queries: list[LandmarkQuery]) -> list[PersonLandmarks]:
+        return self.people
+
+
+@pytest.fixture
+def landmarks() -> Perfect:
+    return Perfect()
+
+
+@pytest.fixture
+def backbone(landmarks: Perfect) -> LiteBackbone:
+    return LiteBackbone(BODY, landmarks)  # type: ignore[arg-type]
+
+
+def estimates(backbone: LiteBackbone, k: int) -> list[BodyEstimate]:
+    frame = Frame(IMAGE, CAMERA, stamp_ns=(k + 1) * FRAME_NS)
+    found = backbone.estimate([Observation(frame, name, Box(0, 0, 1280, 720)) for name in ("p1", "p2")])
+    assert None not in found
+    return found  # type: ignore[return-value]
+
+
+def test_hands_are_their_own_persons(backbone: LiteBackbone) -> None:
+    for body, true in zip(estimates(backbone, 0), PARAMS, strict=True):
+        for name in ("left_hand_pose", "right_hand_pose"):
+            # The forearm is fitted too: its error adds to the fingers', and tips are skinned points, not joints.
+            np.testing.assert_allclose(getattr(body.params, name)[FINGERS], getattr(true, name)[FINGERS], atol=0.3)
+        assert Estimated.LEFT_HAND_POSE | Estimated.RIGHT_HAND_POSE in body.params.estimated
+
+
+def test_a_hidden_hand_relaxes(backbone: LiteBackbone, landmarks: Perfect) -> None:
+    first = estimates(backbone, 0)
+    landmarks.people = [replace(landmarks.people[0], left_hand=None), landmarks.people[1]]
+    then = estimates(backbone, 1)
+    assert Estimated.LEFT_HAND_POSE not in then[0].params.estimated
+    assert Estimated.RIGHT_HAND_POSE in then[0].params.estimated
+    share = np.exp(-FRAME_NS * 1e-9 / 0.5)  # half a second's memory
+    np.testing.assert_allclose(then[0].params.left_hand_pose, share * first[0].params.left_hand_pose, atol=1e-6)
+    np.testing.assert_allclose(then[1].params.left_hand_pose, first[1].params.left_hand_pose, atol=0.05)
