@@ -139,6 +139,18 @@ def test_a_lost_track_does_not_keep_somebody_turned_the_wrong_way(fitter, seed):
     assert np.linalg.norm((found - found.mean(0)) - (true - true.mean(0)), axis=-1).mean() < 0.12  # metres; else 0.3
 
 
+def test_a_second_try_counts_only_where_it_is_better(fitter, monkeypatch):
+    params = random_params(3)
+    landmarks = landmarks_of(BODY, params, CAMERA)
+    track = Track.start(fit_one(fitter, landmarks))
+    expected = fit_one(fitter, landmarks, track)
+    behind = matrix_from_rotvec([0.0, 3.0, 0.0]) @ track.pose.rotations[:, 0]
+    wrong = replace(track.pose, rotations=np.concatenate([behind[:, None], track.pose.rotations[:, 1:]], axis=1))
+    monkeypatch.setattr("smplerx_ros.lite.fit._LOST", -1.0)
+    monkeypatch.setattr(BodyFitter, "_first", lambda *_: wrong)
+    np.testing.assert_array_equal(fit_one(fitter, landmarks, track).rotations, expected.rotations)
+
+
 def test_known_height_sets_the_scale():
     params = random_params(2)
     landmarks = landmarks_of(BODY, params, CAMERA)
