@@ -7,6 +7,7 @@ import pytest
 from smplerx_ros.config import validate
 from smplerx_ros.detection import load_detectors
 from smplerx_ros.detection.builtin import BuiltinDetector
+from smplerx_ros.estimator import Estimator
 
 CONFIG = validate({"device": "cpu", "detection_threshold": 0.3})
 
@@ -20,6 +21,11 @@ def test_the_one_beside_has_half_of_the_threads() -> None:
     detector, beside = load_detectors(CONFIG, 4)
     assert (threads(detector), threads(beside)) == (4, 2)
     assert detector.threshold == beside.threshold == 0.3
+
+
+def test_the_estimator_has_both() -> None:
+    estimator = Estimator.from_config({"device": "cpu", "threads": 2})
+    assert (threads(estimator._detector), threads(estimator._detector_beside)) == (2, 1)
 
 
 def test_half_of_all_cores_where_nobody_says_how_many(monkeypatch: pytest.MonkeyPatch) -> None:
