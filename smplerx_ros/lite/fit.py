@@ -20,8 +20,8 @@ from .targets import Sightings, direction_matrix
 
 FloatArray = NDArray[np.floating[Any]]
 
-# At most. Somebody who is followed goes on in the next frame: in half of the demo clip's frames joints are on average
-# 8.5 mm or less from where 40 steps take them, at 15 images a second (0.7 at 30); 7.2 (0.6) with 8, 9.9 (0.7) with 4.
+# At most. Somebody who is followed goes on in the next frame: on the demo clip at 15 images a second joints are 5.9 mm
+# on average from where 40 steps take them (0.5 at 30); 3.9 (0.3) with 8, 8.3 (0.8) with 4.
 _FIRST_ITERATIONS, _NEXT_ITERATIONS = 12, 5
 # Squared standard deviations that are left after those steps, above which the track may have been lost.
 _LOST = 250.0
