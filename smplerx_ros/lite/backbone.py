@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from math import exp
+from math import exp, inf
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from .fingers import SIDES, FingerSolver
 from .fit import BodyFitter, Track
 from .landmarks import LandmarkEstimator, LandmarkQuery, PersonLandmarks
 from .refinement import Pose
-from .sides import MAX_ELAPSED, MAX_HELD, exchanged, exchanges
+from .sides import MAX_ELAPSED, exchanged, exchanges, held_on
 from .targets import Sightings, body_pixels, sightings
 
 FloatArray = NDArray[np.floating[Any]]
@@ -107,16 +107,17 @@ class LiteBackbone:
         landmarks: Sequence[PersonLandmarks],
     ) -> list[BodyEstimate]:
         seconds = [_seconds_since(memory, o) for memory, o in zip(memories, observations, strict=True)]
-        landmarks, held = self._with_sides_kept(observations, memories, landmarks, seconds)
+        landmarks, held, wrong = self._with_sides_kept(observations, memories, landmarks, seconds)
         seen = [sightings(person, _camera(o)) for person, o in zip(landmarks, observations, strict=True)]
         tracks = [None if m is None else m.track for m in memories]
-        poses = self._fitter.fit(seen, tracks, seconds)
+        trusted = [inf if mistaken else elapsed for mistaken, elapsed in zip(wrong, seconds, strict=True)]
+        poses = self._fitter.fit(seen, tracks, trusted)
         wrists = self._fitter.refiner.orientations(poses)[:, _WRISTS]
         hands = self._hands(landmarks, seen, wrists, memories, seconds)
         estimates = []
         for i, (observation, person) in enumerate(zip(observations, landmarks, strict=True)):
             track = tracks[i]
-            kept = Track.start(poses[i]) if track is None else track.followed_by(poses[i], seconds[i])
+            kept = Track.start(poses[i]) if track is None else track.followed_by(poses[i], trusted[i])
             self._memory[observation.id] = _Memory(observation.frame.stamp_ns, person, kept, hands[i], held[i])
             estimates.append(self._estimate(person, poses[i], hands[i]))
         return estimates
@@ -127,21 +128,22 @@ class LiteBackbone:
         memories: Sequence[_Memory | None],
         landmarks: Sequence[PersonLandmarks],
         seconds: Sequence[float],
-    ) -> tuple[list[PersonLandmarks], list[tuple[float, float]]]:
-        """Landmarks with left and right as the frames before had them, and for how long that was held."""
-        kept, held = [], []
+    ) -> tuple[list[PersonLandmarks], list[tuple[float, float]], list[bool]]:
+        """Landmarks with left and right as the frames before had them.
+
+        And for how long that was held, and whether for too long: then those frames had them wrong.
+        """
+        kept, held, wrong = [], [], []
         for observation, memory, person, elapsed in zip(observations, memories, landmarks, seconds, strict=True):
-            upper = lower = 0.0
+            times, mistaken = (0.0, 0.0), False
             if memory is not None and elapsed <= MAX_ELAPSED:
                 expected = self._fitter.refiner.places(memory.track.expected(elapsed))[0]
-                wrong = exchanges(person, body_pixels(expected, _camera(observation)))
-                upper, lower = (
-                    before + elapsed if exchange and before < MAX_HELD else 0.0
-                    for exchange, before in zip(wrong, memory.held, strict=True)
-                )
-            kept.append(exchanged(person, upper > 0, lower > 0))
-            held.append((upper, lower))
-        return kept, held
+                found = exchanges(person, body_pixels(expected, _camera(observation)))
+                times, mistaken = held_on(memory.held, found, elapsed)
+            kept.append(exchanged(person, times[0] > 0, times[1] > 0))
+            held.append(times)
+            wrong.append(mistaken)
+        return kept, held, wrong
 
     def _hands(
         self,

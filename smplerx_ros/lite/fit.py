@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,12 @@ FloatArray = NDArray[np.floating[Any]]
 _FIRST_ITERATIONS, _NEXT_ITERATIONS = 12, 5
 # Squared standard deviations that are left after those steps, above which the track may have been lost.
 _LOST = 250.0
+# Of them only such a share may be left from another start. Where hardly less speaks against a pose decimetres away, it
+# is as often the wrong one (a camera of Pose2Sim's, against the truth of four: 103 mm so, 109 where any less counts).
+_BETTER = 0.7
 _TURN_ACCELERATION = 50.0  # rad/s^2: standard deviation from joints that go on turning as they did
 _SPEED_MEMORY, _SPEED_DECAY = 0.05, 0.06  # s: over which speeds are averaged, and after which they are not trusted
+_NUM_BETAS = 10
 _SHAPE_MEMORY = 30  # frames after which a shape is as good as known
 
 
@@ -66,9 +70,12 @@ class BodyFitter:
         self._stature_sigma = STATURE_SIGMA if person_height is None else KNOWN_STATURE_SIGMA
 
     def fit(self, seen: Sequence[Sightings], tracks: Sequence[Track | None], seconds: Sequence[float]) -> Pose:
-        """Poses of N people; `seconds` since the frame of each track (not read without one)."""
-        known = np.array([track is not None for track in tracks])
+        """Poses of N people; `seconds` since the frame of each track (not read without one).
+
+        Infinity: the track tells the shape, but nothing of the pose.
+        """
         pairs = list(zip(tracks, seconds, strict=True))
+        known = np.array([_tells_pose(track, elapsed) for track, elapsed in pairs])
         expected = self._expected(seen, pairs)
         frames = np.array([0 if track is None else track.frames for track in tracks])
         interval = np.array([1.0 if track is None else max(s, 1e-3) for track, s in pairs])
@@ -86,28 +93,33 @@ class BodyFitter:
         poses, errors = self.refiner.refine(targets, expected, _NEXT_ITERATIONS if known.all() else _FIRST_ITERATIONS)
         lost = np.flatnonzero(known & (errors > _LOST))
         if len(lost):
-            found, others = self.refiner.refine(targets[lost], self._first([seen[i] for i in lost]), _NEXT_ITERATIONS)
-            better = np.flatnonzero(others < errors[lost])
+            start = self._first([seen[i] for i in lost], np.zeros((len(lost), _NUM_BETAS)))
+            found, others = self.refiner.refine(targets[lost], start, _NEXT_ITERATIONS)
+            better = np.flatnonzero(others < _BETTER * errors[lost])
             poses = poses.replaced(lost[better], found[better])
         return poses
 
     def _expected(self, seen: Sequence[Sightings], tracks: Sequence[tuple[Track | None, float]]) -> Pose:
         """Where everybody should be by now; of new people what is seen says so."""
-        poses = {i: track.expected(seconds) for i, (track, seconds) in enumerate(tracks) if track is not None}
+        poses = {i: track.expected(elapsed) for i, (track, elapsed) in enumerate(tracks) if _tells_pose(track, elapsed)}
         new = [i for i in range(len(tracks)) if i not in poses]
         if new:
-            first = self._first([seen[i] for i in new])
+            shapes = [np.zeros(_NUM_BETAS) if (track := tracks[i][0]) is None else track.pose.betas[0] for i in new]
+            first = self._first([seen[i] for i in new], np.stack(shapes))
             poses |= {i: first[k] for k, i in enumerate(new)}
         return _stacked([poses[i] for i in range(len(tracks))])
 
-    def _first(self, seen: Sequence[Sightings]) -> Pose:
-        """Closed-form poses of the mean shape."""
+    def _first(self, seen: Sequence[Sightings], betas: FloatArray) -> Pose:
+        """Closed-form poses of bodies with `betas (N, 10)`."""
         rotations = self._initial.rotations(np.stack([s.world for s in seen]))
-        betas = np.zeros((len(seen), 10))
         at_origin = Pose(rotations, np.zeros((len(seen), 3)), betas)
         rays, weights = np.stack([s.rays for s in seen]), np.stack([s.ray_weights for s in seen])
         transl = placed(self.refiner.places(at_origin), rays, weights)
         return Pose(rotations, transl, betas)
+
+
+def _tells_pose(track: Track | None, seconds: float) -> TypeGuard[Track]:
+    return track is not None and seconds < np.inf
 
 
 def _stacked(poses: Sequence[Pose]) -> Pose:

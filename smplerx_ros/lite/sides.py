@@ -2,7 +2,8 @@
 
 Where legs pass each other in profile, or a back looks like a chest, BlazePose may exchange left and right, for a frame
 or for half a second. Bodies do not: the limbs that the fit expects from the frames before tell which side is which,
-until after `MAX_HELD` seconds in a row the network is believed, since then the start was wrong.
+until after `MAX_HELD` seconds in a row the network is believed: then the frames before were wrong, and their pose tells
+nothing of the next.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .topology import BODY_POINTS
 FloatArray = NDArray[np.floating[Any]]
 
 MAX_ELAPSED = 0.12  # seconds: a walker's legs change places within a quarter of a second
-MAX_HELD = 1.0  # seconds
+MAX_HELD = 0.7  # seconds; no exchange on the demo clip or six videos of Pose2Sim's lasted longer than half a second
 MIN_MISFIT = 0.04  # of the region's side, mean over a group: what misses less is no exchange
 MAX_RATIO = 0.6  # the exchanged labels must fit this much better
 
@@ -44,6 +45,18 @@ def exchanges(landmarks: PersonLandmarks, expected: FloatArray) -> tuple[bool, b
         changed = np.linalg.norm(points[pairs[:, ::-1]] - expected[pairs], axis=-1).mean()
         answers.append(bool(kept > MIN_MISFIT * scale and changed < MAX_RATIO * kept))
     return answers[0], answers[1]
+
+
+def held_on(
+    before: tuple[float, float], exchanges: tuple[bool, bool], elapsed: float
+) -> tuple[tuple[float, float], bool]:
+    """Seconds for which exchanges above and below the waist are undone by now, and whether one goes on for too long.
+
+    `before`: the same in the last frame, `elapsed` seconds ago.
+    """
+    wanted = list(zip(before, exchanges, strict=True))
+    upper, lower = (time + elapsed if exchange and time < MAX_HELD else 0.0 for time, exchange in wanted)
+    return (upper, lower), any(exchange and time >= MAX_HELD for time, exchange in wanted)
 
 
 def exchanged(landmarks: PersonLandmarks, upper: bool, lower: bool) -> PersonLandmarks:

@@ -11,6 +11,7 @@ from smplerx_ros.body import load_body
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.lite.backbone import LiteBackbone
 from smplerx_ros.lite.landmarks import LandmarkQuery, PersonLandmarks
+from smplerx_ros.lite.sides import MAX_HELD, exchanged
 from smplerx_ros.types import BodyEstimate, Box, Estimated, Frame, Observation
 from support.synthetic import landmarks_of, random_params
 
@@ -68,3 +69,24 @@ def test_a_hidden_hand_relaxes(backbone: LiteBackbone, landmarks: Perfect) -> No
     share = np.exp(-FRAME_NS * 1e-9 / 0.5)  # half a second's memory
     np.testing.assert_allclose(then[0].params.left_hand_pose, share * first[0].params.left_hand_pose, atol=1e-6)
     np.testing.assert_allclose(then[1].params.left_hand_pose, first[1].params.left_hand_pose, atol=0.05)
+
+
+def test_a_start_with_sides_exchanged_ends(backbone: LiteBackbone, landmarks: Perfect) -> None:
+    """The first images show the arms of one of two people on the wrong sides: for a while that is held to be true."""
+    landmarks.people = [landmarks_of(BODY, random_params(4), CAMERA), landmarks.people[1]]
+    true = estimates(LiteBackbone(BODY, landmarks), 0)  # type: ignore[arg-type]
+    wrong, other = exchanged(landmarks.people[0], True, False), landmarks.people[1]
+    landmarks.people = [wrong, other]
+    for k in range(3):
+        estimates(backbone, k)
+    landmarks.people = [exchanged(wrong, True, False), other]
+    held = int(MAX_HELD * 1e9 / FRAME_NS)
+    found = [estimates(backbone, 3 + k) for k in range(held + 4)]
+
+    def misses(bodies: list[BodyEstimate], person: int) -> float:
+        places = [BODY.joints(body.params)[0, :22] for body in (bodies[person], true[person])]
+        return float(np.linalg.norm(np.subtract(*(each - each[0] for each in places)), axis=-1).mean())
+
+    assert misses(found[held - 2], 0) > 0.2  # metres
+    assert max(misses(bodies, 0) for bodies in found[held + 1 :]) < 0.04
+    assert max(misses(bodies, 1) for bodies in found) < 0.03

@@ -123,6 +123,16 @@ def test_previous_pose_is_kept_where_nothing_is_seen(fitter):
     assert np.linalg.norm(turns[0]) < 0.5 * np.linalg.norm(turns[1])
 
 
+def test_after_infinite_time_a_track_tells_the_shape_alone(fitter):
+    landmarks, other = (landmarks_of(BODY, random_params(seed), CAMERA) for seed in (3, 8))
+    track = replace(Track.start(fit_one(fitter, other)), frames=30, turning=np.ones((1, 22, 3)))
+    new, then = fit_one(fitter, landmarks), fit_one(fitter, landmarks, track, np.inf)
+    np.testing.assert_allclose(then.rotations, new.rotations, atol=0.2)
+    before, after = (np.linalg.norm(pose.betas - track.pose.betas) for pose in (new, then))
+    assert after < 0.2 * before
+    assert not track.followed_by(then, np.inf).turning.any()  # nobody turned: the frames before were wrong
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_a_lost_track_does_not_keep_somebody_turned_the_wrong_way(fitter, seed):
     """From the back of somebody who is seen from the front no steps lead to the right pose; beside others, too."""
@@ -149,6 +159,18 @@ def test_a_second_try_counts_only_where_it_is_better(fitter, monkeypatch):
     monkeypatch.setattr("smplerx_ros.lite.fit._LOST", -1.0)
     monkeypatch.setattr(BodyFitter, "_first", lambda *_: wrong)
     np.testing.assert_array_equal(fit_one(fitter, landmarks, track).rotations, expected.rotations)
+
+
+@pytest.mark.parametrize(("left", "taken"), [(0.8, False), (0.6, True)])
+def test_a_second_try_counts_only_where_far_less_speaks_against_it(fitter, monkeypatch, left, taken):
+    """Monocular images allow several poses: one that is as good as the expected one is no reason to jump there."""
+    landmarks = landmarks_of(BODY, random_params(3), CAMERA)
+    track = Track.start(fit_one(fitter, landmarks))
+    there = Track.start(fit_one(fitter, landmarks_of(BODY, random_params(5), CAMERA))).pose
+    answers = iter([(track.pose, np.array([1000.0])), (there, np.array([1000.0 * left]))])
+    monkeypatch.setattr(fitter.refiner, "refine", lambda *_: next(answers))
+    found = fit_one(fitter, landmarks, track)
+    np.testing.assert_array_equal(found.rotations, (there if taken else track.pose).rotations)
 
 
 def test_known_height_sets_the_scale():

@@ -10,7 +10,7 @@ import pytest
 from smplerx_ros.body import load_body
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.lite.landmarks import PersonLandmarks
-from smplerx_ros.lite.sides import exchanged, exchanges
+from smplerx_ros.lite.sides import MAX_HELD, exchanged, exchanges, held_on
 from support.synthetic import landmarks_of, random_params
 
 CASES = [(True, False), (False, True), (True, True)]
@@ -42,3 +42,10 @@ def test_hands_go_with_the_arms(person: PersonLandmarks) -> None:
     assert above.unseen == (2, 1, 3)
     assert below.left_hand is person.left_hand
     assert below.unseen == (1, 2, 3)
+
+
+def test_an_exchange_is_held_for_a_while_then_the_frames_before_were_wrong() -> None:
+    assert held_on((0.0, 0.2), (True, False), 0.1) == ((0.1, 0.0), False)
+    assert held_on((0.2, 0.0), (True, True), 0.1) == ((pytest.approx(0.3), 0.1), False)
+    assert held_on((MAX_HELD, 0.0), (True, True), 0.1) == ((0.0, 0.1), True)
+    assert held_on((MAX_HELD, 0.0), (False, False), 0.1) == ((0.0, 0.0), False)
