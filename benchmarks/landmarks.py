@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from smplerx_ros.detection.builtin import BuiltinDetector
 from smplerx_ros.lite import regions as roi
-from smplerx_ros.lite.landmarks import LandmarkEstimator, LandmarkQuery, PersonLandmarks
+from smplerx_ros.lite.landmark_estimator import LandmarkEstimator
+from smplerx_ros.lite.landmarks import LandmarkQuery, PersonLandmarks
 from smplerx_ros.lite.networks import LandmarkNetworks
 from smplerx_ros.types import Box
 

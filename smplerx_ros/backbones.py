@@ -62,7 +62,7 @@ def _lite(config: Mapping[str, Any], body: BodyModel, threads: int | None) -> Ba
         if config[name] not in choices:
             raise ConfigError(f"parameter {name!r}: backbone 'lite' takes {' or '.join(map(repr, choices))} only")
     from .lite.backbone import LiteBackbone
-    from .lite.landmarks import LandmarkEstimator
+    from .lite.landmark_estimator import LandmarkEstimator
 
     return LiteBackbone(body, LandmarkEstimator(config["device"], threads), known_height(config))
 

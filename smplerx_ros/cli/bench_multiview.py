@@ -68,7 +68,7 @@ def _landmarks(clip: Path, kept: Path | None, threads: int | None) -> dict[str, 
     from ..detection.builtin import BuiltinDetector
     from ..evaluation import pose2sim
     from ..evaluation.landmarks2d import Landmarks2D, follow_largest
-    from ..lite.landmarks import LandmarkEstimator
+    from ..lite.landmark_estimator import LandmarkEstimator
 
     if kept is not None and kept.is_file():
         with np.load(kept, allow_pickle=False) as arrays:

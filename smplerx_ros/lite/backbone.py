@@ -19,7 +19,8 @@ from .confidence import joint_confidence
 from .face import FacePose, face_pose
 from .fingers import SIDES, FingerSolver
 from .fit import BodyFitter, Track
-from .landmarks import LandmarkEstimator, LandmarkQuery, PersonLandmarks
+from .landmark_estimator import LandmarkEstimator
+from .landmarks import LandmarkQuery, PersonLandmarks
 from .refinement import Pose
 from .sides import MAX_ELAPSED, exchanged, exchanges, held_on
 from .targets import Sightings, body_pixels, sightings

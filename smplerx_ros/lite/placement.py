@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..types import Box
-
-if TYPE_CHECKING:
-    from .landmarks import BodyLandmarks, LandmarkQuery
+from .landmarks import BodyLandmarks, LandmarkQuery
 
 FloatArray = NDArray[np.floating[Any]]
 

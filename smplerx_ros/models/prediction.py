@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..geometry.crops import CROP_FOCAL, CROP_HEIGHT, CROP_WIDTH
+from ..geometry.rotations import cross
 from ..types import Estimated, SmplxParams
 
 FloatArray = NDArray[np.floating[Any]]
@@ -95,7 +96,7 @@ def rotvec_from_6d(rotations_6d: ArrayLike) -> FloatArray:
     columns = np.asarray(rotations_6d, dtype=np.float64).reshape(*np.shape(rotations_6d)[:-1], 3, 2)
     first = _unit(columns[..., 0])
     second = _unit(columns[..., 1] - np.sum(first * columns[..., 1], axis=-1, keepdims=True) * first)
-    matrix = np.stack([first, second, np.cross(first, second)], axis=-1)
+    matrix = np.stack([first, second, cross(first, second)], axis=-1)
     return _rotvec_from_quaternion(_quaternion_from_matrix(matrix))
 
 
@@ -114,14 +115,11 @@ def _quaternion_from_matrix(matrix: FloatArray) -> FloatArray:
     xy, xz, yz = r[..., 0, 1] + r[..., 1, 0], r[..., 0, 2] + r[..., 2, 0], r[..., 1, 2] + r[..., 2, 1]
     by_x, by_y = 1 + xx - yy - zz, 1 - xx + yy - zz
     by_z, by_w = 1 - xx - yy + zz, 1 + xx + yy + zz
-    low = zz < _QUATERNION_SWITCH
-    conditions = [low & (xx > yy), low, xx < -yy]
-    candidates = [[wx, by_x, xy, xz], [wy, xy, by_y, yz], [wz, xz, yz, by_z], [by_w, wx, wy, wz]]
-    stacked = [np.stack(parts, axis=-1) for parts in candidates]
-    divisors = [by_x, by_y, by_z, by_w]
-    chosen = np.select([c[..., None] for c in conditions], stacked[:3], stacked[3])
-    divisor = np.select(conditions, divisors[:3], divisors[3])
-    return np.asarray(chosen * (0.5 / np.sqrt(divisor))[..., None])
+    entries = [by_w, wx, wy, wz, wx, by_x, xy, xz, wy, xy, by_y, yz, wz, xz, yz, by_z]  # 4 q q^T, row by row
+    rows = np.stack(entries, axis=-1).reshape(*r.shape[:-2], 4, 4)
+    largest = np.where(zz < _QUATERNION_SWITCH, np.where(xx > yy, 1, 2), np.where(xx < -yy, 3, 0))[..., None]
+    chosen = np.take_along_axis(rows, largest[..., None], axis=-2)[..., 0, :]
+    return np.asarray(chosen * (0.5 / np.sqrt(np.take_along_axis(chosen, largest, axis=-1))))
 
 
 def _rotvec_from_quaternion(quaternion: FloatArray) -> FloatArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import exp
 from typing import Any
 
 import cv2
@@ -37,12 +38,10 @@ class BoxMotion:
         seconds = (stamp_ns - self.stamp_ns) * 1e-9
         if seconds <= 0:
             return
-        step = np.eye(6)
-        step[:3, 3:] = seconds * np.eye(3)
-        agility = np.diag(_AGILITY * _units(self.box.height) ** 2)
-        cubic, square = agility * seconds**3 / 3, agility * seconds**2 / 2
-        self._filter.transitionMatrix = step
-        self._filter.processNoiseCov = np.block([[cubic, square], [square, agility * seconds]])
+        square = seconds**2 / 2
+        self._filter.transitionMatrix = _of_each([[1.0, seconds], [0.0, 1.0]], np.ones(3))
+        agility = _AGILITY * _units(self._height) ** 2
+        self._filter.processNoiseCov = _of_each([[seconds**3 / 3, square], [square, seconds]], agility)
         self._filter.predict()
         self.stamp_ns = stamp_ns
 
@@ -56,10 +55,14 @@ class BoxMotion:
     @property
     def box(self) -> Box:
         """At the present time; as wide for its height as the last one."""
-        x, y, log_height = self._filter.statePost[:3, 0].tolist()
-        height = np.exp(log_height)
-        half = 0.5 * height * np.array([self._width, 1.0])
-        return Box(x - half[0], y - half[1], x + half[0], y + half[1])
+        x, y, _ = self._filter.statePost[:3, 0].tolist()
+        below = 0.5 * self._height
+        aside = below * self._width
+        return Box(x - aside, y - below, x + aside, y + below)
+
+    @property
+    def _height(self) -> float:
+        return exp(self._filter.statePost[2, 0])
 
     def surprise(self, boxes: FloatArray) -> FloatArray:
         """`(B,)` how little boxes `(B, 4)` x0, y0, x1, y1 are expected now: -2 log likelihood up to a constant.
@@ -68,11 +71,16 @@ class BoxMotion:
         """
         heights = boxes[:, 3] - boxes[:, 1]
         measured = np.column_stack([(boxes[:, :2] + boxes[:, 2:]) / 2, np.log(heights)])
-        unit = _units(np.exp(self._filter.statePost[2, 0]))
+        unit = _units(self._height)
         spread = self._filter.errorCovPost[:3, :3] / np.outer(unit, unit) + np.diag(_MEASURED**2)
         offset = (measured - self._filter.statePost[:3, 0]) / unit
         distance = (offset * np.linalg.solve(spread, offset.T).T).sum(axis=1)
         return np.asarray(distance + np.linalg.slogdet(spread)[1])
+
+
+def _of_each(motion: list[list[float]], scales: FloatArray) -> FloatArray:
+    """`(6, 6)`: the matrix `motion (2, 2)` of a value and its velocity for each of three, times `scales (3,)`."""
+    return (np.array(motion)[:, None, :, None] * np.diag(scales)[:, None]).reshape(6, 6)
 
 
 def _measured(box: Box) -> FloatArray:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from smplerx_ros.lite.landmarks import LandmarkEstimator, LandmarkQuery
+from smplerx_ros.lite.landmark_estimator import LandmarkEstimator
+from smplerx_ros.lite.landmarks import LandmarkQuery
 from smplerx_ros.types import Box
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "lite"

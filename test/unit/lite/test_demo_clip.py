@@ -14,7 +14,8 @@ from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.detection.builtin import BuiltinDetector
 from smplerx_ros.estimator import Estimator, Options
 from smplerx_ros.lite.backbone import LiteBackbone
-from smplerx_ros.lite.landmarks import LandmarkEstimator, LandmarkQuery, PersonLandmarks
+from smplerx_ros.lite.landmark_estimator import LandmarkEstimator
+from smplerx_ros.lite.landmarks import LandmarkQuery, PersonLandmarks
 from smplerx_ros.lite.points import POINTS
 from smplerx_ros.smoothing.people import SmoothingOptions
 from smplerx_ros.types import Frame, Person

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from smplerx_ros.errors import InputError
 from smplerx_ros.lite import regions as roi
-from smplerx_ros.lite.landmarks import HAND_CARRIED, PARTS, LandmarkEstimator, LandmarkQuery, PersonLandmarks
+from smplerx_ros.lite.landmark_estimator import HAND_CARRIED, LandmarkEstimator
+from smplerx_ros.lite.landmarks import PARTS, LandmarkQuery, PersonLandmarks
 from smplerx_ros.lite.networks import Images, LandmarkNetworks
 from smplerx_ros.runtime.onnx import OnnxNetwork
 from smplerx_ros.types import Box
