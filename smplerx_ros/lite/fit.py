@@ -26,7 +26,7 @@ _FIRST_ITERATIONS, _NEXT_ITERATIONS = 12, 5
 # Squared standard deviations that are left after those steps, above which the track may have been lost.
 _LOST = 250.0
 # Of them only such a share may be left from another start. Where hardly less speaks against a pose decimetres away, it
-# is as often the wrong one (a camera of Pose2Sim's, against the truth of four: 103 mm so, 109 where any less counts).
+# may be the wrong one (a camera of Pose2Sim's, against the truth of four: 103 mm so, 109 where any less counts).
 _BETTER = 0.7
 _TURN_ACCELERATION = 50.0  # rad/s^2: standard deviation from joints that go on turning as they did
 _SPEED_MEMORY, _SPEED_DECAY = 0.05, 0.06  # s: over which speeds are averaged, and after which they are not trusted

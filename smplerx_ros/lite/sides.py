@@ -47,14 +47,12 @@ def exchanges(landmarks: PersonLandmarks, expected: FloatArray) -> tuple[bool, b
     return answers[0], answers[1]
 
 
-def held_on(
-    before: tuple[float, float], exchanges: tuple[bool, bool], elapsed: float
-) -> tuple[tuple[float, float], bool]:
+def held_on(before: tuple[float, float], found: tuple[bool, bool], elapsed: float) -> tuple[tuple[float, float], bool]:
     """Seconds for which exchanges above and below the waist are undone by now, and whether one goes on for too long.
 
-    `before`: the same in the last frame, `elapsed` seconds ago.
+    `before`: the same in the last frame, `elapsed` seconds ago. `found`: as `exchanges` says of the present one.
     """
-    wanted = list(zip(before, exchanges, strict=True))
+    wanted = list(zip(before, found, strict=True))
     upper, lower = (time + elapsed if exchange and time < MAX_HELD else 0.0 for time, exchange in wanted)
     return (upper, lower), any(exchange and time >= MAX_HELD for time, exchange in wanted)
 
