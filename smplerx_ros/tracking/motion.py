@@ -19,8 +19,8 @@ _MEASURED = np.array([0.05, 0.03, 0.03])
 # How fast velocities change: spectral density of the acceleration, heights^2/s^3. Walkers stop and turn in a second.
 _AGILITY = np.array([0.4, 0.005, 0.002])
 _FIRST_SPEED = np.array([0.8, 0.1, 0.08])  # heights/s, of somebody just seen
-# Of a height's logarithm, a million pixels: somebody who came nearer would be there where time jumps by an hour.
-_LARGEST_LOG = 14.0
+# Of a height, one pixel to a million: where time jumps by an hour, somebody who came nearer or went away is beyond.
+_LEAST_LOG, _LARGEST_LOG = 0.0, 14.0
 
 
 class BoxMotion:
@@ -64,7 +64,7 @@ class BoxMotion:
 
     @property
     def _height(self) -> float:
-        return exp(min(self._filter.statePost[2, 0], _LARGEST_LOG))
+        return exp(min(max(self._filter.statePost[2, 0], _LEAST_LOG), _LARGEST_LOG))
 
     def surprise(self, boxes: FloatArray) -> FloatArray:
         """`(B,)` how little boxes `(B, 4)` x0, y0, x1, y1 are expected now: -2 log likelihood up to a constant.

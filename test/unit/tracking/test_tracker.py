@@ -315,13 +315,15 @@ def test_detections_keep_somebody_whom_the_backbone_does_not_find(tracker):
 
 @pytest.mark.parametrize("seconds", [3600, 365 * 86400])
 @pytest.mark.parametrize("confirm", [False, True])
-def test_a_jump_of_time_while_somebody_comes_nearer_stops_nothing(tracker, seconds, confirm):
+@pytest.mark.parametrize("growth", [8, -6])  # pixels a frame
+@pytest.mark.filterwarnings("error")
+def test_a_jump_of_time_while_somebody_comes_or_goes_stops_nothing(tracker, seconds, confirm, growth):
     """Heights are followed as logarithms, at constant velocity: after an hour that is beyond any float."""
     frame_ns, gap_ns = 33_000_000, seconds * 1_000_000_000
     for k in range(25):
         stamp_ns = (1 + k) * frame_ns + (gap_ns if k >= 20 else 0)
-        nearer = box(100.0, 100.0 + 2 * k, 200.0 + 8 * k)
-        tracker.detected([nearer], stamp_ns, confirm=confirm)
-        tracker.estimated(dict.fromkeys(ids(tracker), nearer), stamp_ns)
+        seen = box(100.0, 100.0, 200.0 + growth * k)
+        tracker.detected([seen], stamp_ns, confirm=confirm)
+        tracker.estimated(dict.fromkeys(ids(tracker), seen), stamp_ns)
         assert k == 0 or len(ids(tracker)) == 1
-    assert np.isfinite(overlaps([track.now.box for track in tracker._tracks.values()], [nearer])).all()
+    assert np.isfinite(overlaps([track.now.box for track in tracker._tracks.values()], [seen])).all()
