@@ -51,20 +51,22 @@ def warp_from_image(region: FloatArray) -> FloatArray:
 def crop(image: NDArray[Any], region: FloatArray) -> FloatArray:
     """`(256, 192, 3) float32`, 0..255, of `image (H, W, 3)` RGB and `region (4,)`; black beyond the image.
 
-    Equals every second row and column of the 512x384 warp: small pixel (i, j) samples the image where large pixel
-    (2i, 2j) does.
+    Bilinear in float32. Equals every second row and column of the 512x384 warp: small pixel (i, j) samples the image
+    where large pixel (2i, 2j) does.
     """
-    crop_from_image = warp_from_image(region).astype(np.float64)
-    crop_from_image /= 2
-    return _warp(image, crop_from_image, region, (CROP_WIDTH, CROP_HEIGHT))
+    return np.asarray(crop_each([image], [region])[0])
 
 
 def crop_each(images: Sequence[NDArray[Any]], regions: Sequence[FloatArray]) -> FloatArray:
     """`(N, 256, 192, 3) float32`: the `crop` of each image and region."""
-    cut = np.empty((len(images), CROP_HEIGHT, CROP_WIDTH, 3), np.float32)
-    for row, image, region in zip(cut, images, regions, strict=True):
-        row[:] = crop(image, region)
-    return cut
+    crops = np.empty((len(images), CROP_HEIGHT, CROP_WIDTH, 3), np.float32)
+    for out, image, region in zip(crops, images, regions, strict=True):
+        part, x0, y0 = part_under(image, region)
+        crop_from_part = warp_from_image(region).astype(np.float64) / 2
+        crop_from_part[:, 2] += crop_from_part[:, :2] @ (x0, y0)
+        # Only that part is converted, and written where the network reads it.
+        cv2.warpAffine(part.astype(np.float32), crop_from_part, (CROP_WIDTH, CROP_HEIGHT), dst=out)
+    return crops
 
 
 def part_under(image: NDArray[Any], regions: FloatArray) -> tuple[NDArray[Any], int, int]:
@@ -127,17 +129,6 @@ def _anchors(region: FloatArray) -> FloatArray:
     center = np.array([x + width / 2, y + height / 2], np.float32)
     steps = np.array([[0, 0], [0, height / 2], [width / 2, 0]], np.float32)
     return center + steps
-
-
-def _warp(image: NDArray[Any], out_from_image: FloatArray, region: FloatArray, size: tuple[int, int]) -> FloatArray:
-    """Bilinear warp in float32; only the part of the image under the region is converted."""
-    part, x0, y0 = part_under(image, region)
-    shifted = out_from_image.copy()
-    shifted[:, 2] += out_from_image[:, :2] @ (x0, y0)
-    return np.asarray(
-        cv2.warpAffine(part.astype(np.float32), shifted, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT),
-        np.float32,
-    )
 
 
 def _local_focal(camera: Camera, pixels: FloatArray) -> FloatArray:

@@ -1,9 +1,9 @@
 """8-bit products for an exported ViT on a processor: half of a large network's time and weights.
 
-Only products of the ViT's blocks, and of them not those of queries and keys, whose errors the softmax enlarges. Weights
-take 7 bits by output channel: with 8 the products of processors without VNNI overflow, and answer otherwise. The other
-factor's range is taken in each run (ONNX's DynamicQuantizeLinear); after the GELU, where tokens differ most, each token
-is first divided by its largest number.
+Only products of the ViT's blocks, and of them not the first block's, whose errors go through all others, nor those of
+queries and keys, whose errors the softmax enlarges. Weights take 8 bits by output channel, which x86 processors without
+VNNI must multiply another way (`runtime/processor.py`). The other factor's range is taken in each run (ONNX's
+DynamicQuantizeLinear); after the GELU, where tokens differ most, each token is first divided by its largest number.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from onnx_ir.tape import Tape
 
 _BLOCKS = "encoder.blocks."
-_PRECISE = (".query", ".key")
+_PRECISE = (".blocks.0.", ".query", ".key")
 _AFTER_GELU = ".fc2"
 _LEAST_DIVISOR = 0.17  # GELU(x) > -0.17: none of a token's quotients is above 1
-_LEVELS = 63  # of a sign, in 7 bits
+_LEVELS = 127  # of a sign
 
 
 def quantize(graph: onnx_ir.Graph) -> None:

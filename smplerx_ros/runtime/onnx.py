@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from ..errors import ConfigError, ModelFileError
 from .batches import BatchLimiter
 from .binding import Bindings, Feed, GraphError
+from .processor import has_vnni
 from .providers import CPU, CUDA, MEMORY, has_cuda_graphs, provider_options, select_providers
 
 log = logging.getLogger(__name__)
@@ -229,5 +230,8 @@ def session_options(threads: int | None, *, own_arena: bool = True) -> onnxrunti
     options.enable_cpu_mem_arena = own_arena
     options.add_session_config_entry("session.use_env_allocators", "0" if own_arena else "1")
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if not has_vnni():
+        # Products of 8-bit numbers by kernels that do not overflow, but take longer; no difference to other networks.
+        options.add_session_config_entry("session.x64quantprecision", "1")
     options.log_severity_level = 3  # errors only: the rest is about the graph's insides
     return options

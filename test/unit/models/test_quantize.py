@@ -10,6 +10,7 @@ import pytest
 
 from smplerx_ros.models.registry import BACKBONES
 from smplerx_ros.models.self_check import check, check_images
+from smplerx_ros.runtime import onnx as onnx_runtime
 from smplerx_ros.runtime.onnx import OnnxNetwork
 
 torch = pytest.importorskip("torch")
@@ -26,10 +27,10 @@ WEIGHTS = np.random.default_rng(0).normal(size=(OUTPUTS, INPUTS)).astype(np.floa
 BIAS = np.arange(OUTPUTS, dtype=np.float32)
 
 
-def product(weights: np.ndarray, name: str) -> ir.Model:
+def product(weights: np.ndarray, name: str, block: int = 1) -> ir.Model:
     """A network that multiplies rows by such weights and adds BIAS."""
     tensors = [
-        onnx.numpy_helper.from_array(weights, f"network.encoder.blocks.0.{name}"),
+        onnx.numpy_helper.from_array(weights, f"network.encoder.blocks.blocks.{block}.{name}"),
         onnx.numpy_helper.from_array(BIAS, "bias"),
     ]
     nodes = [
@@ -83,23 +84,37 @@ def test_zeros_stay_zeros() -> None:
         assert found[1, 2] == 0
 
 
-def test_no_sum_of_two_products_overflows_16_bits() -> None:
-    """Of unsigned rows and weights, as processors without VNNI add them."""
-    model = product(WEIGHTS, "mlp.fc1")
+@pytest.mark.parametrize("vnni", [None, False])
+def test_no_sum_of_two_products_is_cut_off_at_16_bits(monkeypatch: pytest.MonkeyPatch, vnni: bool | None) -> None:
+    """The largest weights beside each other and the largest inputs, as this processor does it and as those without."""
+    if vnni is not None:
+        monkeypatch.setattr(onnx_runtime, "has_vnni", lambda: vnni)
+    weights = np.full((OUTPUTS, INPUTS), 1.0, np.float32)
+    rows = np.ones((ROWS, INPUTS), np.float32)
+    model = product(weights, "mlp.fc1")
     quantize(model.graph)
-    (weights,) = (
+    (integers,) = (
         value.const_value.numpy() for name, value in model.graph.initializers.items() if name.endswith("int8")
     )
-    assert weights.dtype == np.int8
-    assert np.abs(weights).max() == 63
-    assert 2 * 255 * 63 < 2**15
+    assert integers.dtype == np.int8
+    assert integers.min() == 127
+    np.testing.assert_allclose(quantized(weights, "mlp.fc1", rows) - BIAS, INPUTS, rtol=1e-3)
 
 
-@pytest.mark.parametrize("name", ["attention.query", "attention.key"])
-def test_queries_and_keys_stay_as_they_are(name: str) -> None:
-    model = product(WEIGHTS, name)
+@pytest.mark.parametrize(
+    ("name", "block", "kept"),
+    [
+        ("attention.query", 1, True),
+        ("attention.key", 1, True),
+        ("mlp.fc1", 0, True),
+        ("attention.value", 0, True),
+        ("mlp.fc1", 10, False),
+    ],
+)
+def test_queries_keys_and_the_first_block_stay_as_they_are(name: str, block: int, kept: bool) -> None:
+    model = product(WEIGHTS, name, block)
     quantize(model.graph)
-    assert [node.op_type for node in model.graph] == ["Gemm", "Identity"]
+    assert ([node.op_type for node in model.graph] == ["Gemm", "Identity"]) is kept
 
 
 def test_a_network(tmp_path: Path) -> None:
@@ -111,5 +126,5 @@ def test_a_network(tmp_path: Path) -> None:
     reference = {key: value.numpy() for key, value in outputs.items()}
     model, _ = export(network, reference, "onnx", tmp_path, int8=True)
     nodes = [node.op_type for node in onnx.load(model, load_external_data=False).graph.node]
-    assert nodes.count("MatMulInteger") == 2 * 4
+    assert nodes.count("MatMulInteger") == 4  # of the second block
     assert check(OnnxNetwork(model, threads=1), reference, "int8")["mean_rotation"] < 0.06
