@@ -54,8 +54,8 @@ WARM_UP = 10
 BESIDE = "smplerx_detector"  # the thread of detections beside the estimation: only waiting for it counts
 COLUMNS = ("backbone", "image", "total", "networks", "fit", "the node adds: median", "p95")
 NETWORKS, FIT = "networks", "fit"
-# What a network of the SMPLer-X family answers of somebody who stands with hanging arms, in 6-D: the root is turned by pi
-# about x, shoulders by a right angle about z.
+# What a network of the SMPLer-X family answers of somebody who stands with hanging arms, in 6-D: the root is turned by
+# pi about x, shoulders by a right angle about z.
 UNTURNED, UPRIGHT = (1, 0, 0, 1, 0, 0), (1, 0, 0, -1, 0, 0)
 SHOULDERS = {16: (0, 1, -1, 0, 0, 0), 17: (0, -1, 1, 0, 0, 0)}  # left and right
 FILLS_THE_BOX = (0, 0, 1)  # its raw camera: four fifths of the crop's height, as the person of a box does
