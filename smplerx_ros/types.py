@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from enum import IntFlag
+from functools import reduce
 from itertools import accumulate
 from math import isfinite
+from operator import and_, or_
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -38,6 +40,9 @@ class Estimated(IntFlag):
     EXPRESSION = 256
     TRANSL = 512
     DEPTH = 1024  # a depth image measured the distance
+
+
+_ALL_PARTS = reduce(or_, Estimated)  # never ~NONE, which is negative on Python 3.10
 
 
 PARAM_SIZES = {
@@ -90,6 +95,8 @@ class SmplxParams:
             if value.shape != (*lead, size):
                 raise InputError(f"SmplxParams.{name} has shape {value.shape}, expected {(*lead, size)}")
             object.__setattr__(self, name, value)
+        # `~flag` is negative on Python 3.10, and messages and files hold unsigned numbers.
+        object.__setattr__(self, "estimated", _ALL_PARTS & self.estimated)
 
     @classmethod
     def rest(cls, batch: int | None = None) -> SmplxParams:
@@ -101,9 +108,7 @@ class SmplxParams:
     @classmethod
     def stack(cls, items: list[SmplxParams]) -> SmplxParams:
         """Batch of unbatched parameters; `estimated` keeps what all of them have."""
-        common = ~Estimated.NONE
-        for item in items:
-            common &= item.estimated
+        common = reduce(and_, [item.estimated for item in items], _ALL_PARTS)
         return cls.from_flat(np.stack([item.flat for item in items]), common)
 
     @classmethod

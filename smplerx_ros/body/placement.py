@@ -36,7 +36,6 @@ class Placement:
         joints = np.asarray(person.joints, np.float64) @ turn.T + self.position
         rest_pelvis = np.asarray(person.joints[0], np.float64) - person.params.transl
         orient = rotvec_from_matrix(turn @ matrix_from_rotvec(person.params.global_orient))
-        both = np.kron(np.eye(2), turn)
         velocities = ("root_velocity", "left_wrist_velocity", "right_wrist_velocity")
         changes: dict[str, Any] = {name: turn @ getattr(person, name) for name in velocities}
         return replace(
@@ -44,6 +43,12 @@ class Placement:
             params=replace(person.params, global_orient=orient, transl=joints[0] - rest_pelvis),
             joints=joints.astype(np.float32),
             rotations=None if person.rotations is None else turn @ person.rotations,
-            pose_covariance=both @ person.pose_covariance @ both.T,
+            pose_covariance=_turned(person.pose_covariance, turn),
             **changes,
         )
+
+
+def _turned(covariance: FloatArray, turn: FloatArray) -> FloatArray:
+    """`(6, 6)` in another frame, block by block: an unknown block (NaN) leaves the others as they are."""
+    blocks = np.asarray(covariance, np.float64).reshape(2, 3, 2, 3).swapaxes(1, 2)
+    return np.asarray((turn @ blocks @ turn.T).swapaxes(1, 2).reshape(6, 6))

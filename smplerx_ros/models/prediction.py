@@ -28,7 +28,17 @@ ROTATIONS = {
     "right_hand_pose": slice(37, 52),
     "jaw_pose": slice(52, 53),
 }
-ESTIMATED = ~(Estimated.LEYE_POSE | Estimated.REYE_POSE)
+# Neither the eyes nor the depth: the distance follows from the size that the network takes people for.
+ESTIMATED = (
+    Estimated.GLOBAL_ORIENT
+    | Estimated.BODY_POSE
+    | Estimated.LEFT_HAND_POSE
+    | Estimated.RIGHT_HAND_POSE
+    | Estimated.JAW_POSE
+    | Estimated.BETAS
+    | Estimated.EXPRESSION
+    | Estimated.TRANSL
+)
 _TINY = 1e-12  # below it a direction is no direction
 _QUATERNION_SWITCH = 1e-6
 

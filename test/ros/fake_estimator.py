@@ -18,7 +18,8 @@ from smplerx_ros.distance import measured_by_depth
 from smplerx_ros.errors import ModelFileError
 from smplerx_ros.estimator import People
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Box, Estimated, Frame, Observation, Person, SmplxParams
+from smplerx_ros.models.prediction import ESTIMATED
+from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Box, Frame, Observation, Person, SmplxParams
 
 HANG_S = 30.0
 
@@ -29,8 +30,7 @@ def random_params(seed: int, distance: float = 3.0) -> SmplxParams:
     values = {name: rng.normal(0, 0.3, size).astype(np.float32) for name, size in PARAM_SIZES.items()}
     values["leye_pose"][:] = values["reye_pose"][:] = np.nan
     values["transl"][:] = (0.0, 0.3, distance)
-    known = ~(Estimated.LEYE_POSE | Estimated.REYE_POSE | Estimated.DEPTH)
-    return SmplxParams(**values, estimated=known)
+    return SmplxParams(**values, estimated=ESTIMATED)
 
 
 def make_person(body: BodyModel, camera: Camera, params: SmplxParams, person_id: str = "p1") -> Person:

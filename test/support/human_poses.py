@@ -6,9 +6,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from smplerx_ros.body.skeleton import JOINT_INDEX
-from smplerx_ros.types import PARAM_SIZES, Estimated, SmplxParams
+from smplerx_ros.models.prediction import ESTIMATED
+from smplerx_ros.types import PARAM_SIZES, SmplxParams
 
-KNOWN = ~(Estimated.LEYE_POSE | Estimated.REYE_POSE | Estimated.DEPTH)
 UPRIGHT = (np.pi, 0.0, 0.0)  # global_orient of somebody who stands before the camera and looks at it
 
 
@@ -56,4 +56,4 @@ def human_poses(seed: int, people: int, *, trunk: bool = False, turned: bool = T
     values["global_orient"] = Rotation.random(people, random_state=rng).as_rotvec() if turned else upright
     values["transl"][:] = (0.0, 0.2, 3.0)
     values["leye_pose"][:] = values["reye_pose"][:] = np.nan
-    return SmplxParams(**values, estimated=KNOWN)
+    return SmplxParams(**values, estimated=ESTIMATED)

@@ -35,6 +35,34 @@ def test_rotations_and_joints_are_the_body_models() -> None:
         np.testing.assert_allclose(person.joints, joints[0], atol=1e-6)
 
 
+def test_the_covariance_turns_with_the_frame() -> None:
+    placement = Placement(matrix_from_rotvec([0.3, -1.2, 0.5]), np.array([1.0, 2.0, 3.0]))
+    for before in someone():
+        after = placement.place(before)
+        turn = placement.target_from_optical
+        place = before.pose_covariance[:3, :3]
+        assert np.isfinite(place).all()
+        np.testing.assert_allclose(after.pose_covariance[:3, :3], turn @ place @ turn.T)
+        ray, distance = before.joints[0] @ turn.T, np.linalg.norm(before.joints[0])
+        along = np.sqrt(ray @ after.pose_covariance[:3, :3] @ ray) / distance
+        assert 0.25 < along / distance < 0.35  # the camera's field of view is assumed
+
+
+def test_each_block_of_a_covariance_is_known_or_not_for_itself() -> None:
+    turn = matrix_from_rotvec([0.3, -1.2, 0.5])
+    root = np.random.default_rng(1).normal(size=(6, 6))
+    full = root @ root.T
+    both = np.kron(np.eye(2), turn)
+    expected = both @ full @ both.T
+    before = someone()[0]
+    for rows, columns in np.ndindex(2, 2):
+        unknown = np.zeros((6, 6), bool)
+        unknown[3 * rows : 3 * rows + 3, 3 * columns : 3 * columns + 3] = True
+        person = replace(before, pose_covariance=np.where(unknown, np.nan, full))
+        covariance = Placement(turn, np.zeros(3)).place(person).pose_covariance
+        np.testing.assert_allclose(covariance, np.where(unknown, np.nan, expected))
+
+
 def test_rotations_turn_with_the_frame() -> None:
     placement = Placement(matrix_from_rotvec([0.3, -1.2, 0.5]), np.array([1.0, 2.0, 3.0]))
     for person in map(placement.place, someone()):

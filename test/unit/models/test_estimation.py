@@ -15,7 +15,8 @@ from smplerx_ros.geometry.crops import crop_box, optical_from_crop, virtual_came
 from smplerx_ros.models.estimation import NetworkBackbone
 from smplerx_ros.models.model import Model
 from smplerx_ros.models.registry import BACKBONES
-from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Box, Estimated, Frame, Observation
+from smplerx_ros.persons import persons
+from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Box, Frame, Observation
 
 ORIENT = np.array([np.pi, 0.0, 0.0])  # upright, facing the camera
 ARMS_DOWN = {"left_shoulder": [0.0, 0.0, -1.2], "right_shoulder": [0.0, 0.0, 1.2]}
@@ -23,6 +24,7 @@ POSE = {0: ORIENT} | {JOINT_INDEX[name]: np.array(rotvec) for name, rotvec in AR
 EYES = {"leye_pose", "reye_pose"}
 RAW_CAMERA = (0.05, -0.1, 0.5)  # a person who fills the crop
 BOX = Box(250, 100, 370, 400, score=0.7)
+ESTIMATED_BY_NETWORKS = 1 + 2 + 4 + 8 + 16 + 128 + 256 + 512  # SmplxParams.msg: neither eyes nor depth
 
 
 class FakeNetwork:
@@ -132,11 +134,22 @@ def test_orientation_turns_with_the_line_of_sight(backbone: NetworkBackbone, cam
 def test_what_an_estimate_says(backbone: NetworkBackbone) -> None:
     (estimate,) = found(backbone.estimate([seen(PINHOLE, BOX)]))
     assert estimate.score == BOX.score
-    assert estimate.params.estimated == ~(Estimated.LEYE_POSE | Estimated.REYE_POSE)
+    assert int(estimate.params.estimated) == ESTIMATED_BY_NETWORKS
     assert np.isnan(estimate.params.leye_pose).all()
     np.testing.assert_array_equal(estimate.confidence, np.ones(55))
     assert (backbone.name, backbone.runtime) == ("s32", "cpu fp32")
     assert not backbone.confirms_people
+
+
+@pytest.mark.parametrize(("height", "share"), [(None, 0.068), (1.7, 0.040)])
+def test_a_network_claims_no_measured_distance(
+    model: Model, body: BodyModel, height: float | None, share: float
+) -> None:
+    (person,) = persons(body, [seen(PINHOLE)], NetworkBackbone(model, body, height).estimate([seen(PINHOLE)]), height)
+    assert person is not None
+    ray = person.joints[0] / np.linalg.norm(person.joints[0])
+    along = np.sqrt(ray @ person.pose_covariance[:3, :3] @ ray) / np.linalg.norm(person.joints[0])
+    assert along == pytest.approx(share, abs=0.001)
 
 
 def test_one_batch_over_the_frames_of_all_cameras(backbone: NetworkBackbone, network: FakeNetwork) -> None:

@@ -12,6 +12,7 @@ from smplerx_ros.body import load_body
 from smplerx_ros.body.placement import Placement
 from smplerx_ros.body.skeleton import EXTRA_JOINT_NAMES, JOINT_INDEX
 from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.models.prediction import ESTIMATED
 from smplerx_ros.rep155.axes import body_frames, face_frames, gaze_rotations
 from smplerx_ros.rep155.crops import crop, fitted_crop, normalized_box
 from smplerx_ros.rep155.faces import MESH_POINTS, face_box, face_id, person_of
@@ -27,7 +28,7 @@ STANDING = replace(
     SmplxParams.rest(),
     global_orient=np.array(UPRIGHT),
     transl=np.array([0.0, 0.0, 3.0]),
-    estimated=~(Estimated.LEYE_POSE | Estimated.REYE_POSE),
+    estimated=ESTIMATED,
 )
 
 
