@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..body.skeleton import JOINT_INDEX
 from .axes import JOINT_FROM_REP
+from .shapes import SHAPES, ball, cylinder, numbers
 
 FloatArray = NDArray[np.floating[Any]]
 Axis = tuple[float, float, float]
@@ -97,15 +98,6 @@ _ARM_PLACES, _LEG_PLACES = ([_AT[limb[0]] for limb in limbs] for limbs in (_ARMS
 _BONES = [bone for limb in (*_ARMS, *_LEGS) for bone in pairwise(limb)]
 _BONE_PLACES = np.array([[_AT[near], _AT[far]] for near, far in _BONES]).T
 _BONE_ROWS = [JOINT_ROW[far] for _, far in _BONES]
-# What viewers show of links: a cylinder along the link to a joint's place and its radius; "": a ball. Metres.
-_SHAPES = {
-    "head": ("", 0.10),
-    "waist": ("torso", 0.12),
-    **{f"{side}_shoulder": (f"{side}_elbow", 0.045) for side in ("l", "r")},
-    **{f"{side}_elbow": (f"{side}_wrist", 0.035) for side in ("l", "r")},
-    **{f"{side}_hip": (f"{side}_knee", 0.07) for side in ("l", "r")},
-    **{f"{side}_knee": (f"{side}_ankle", 0.05) for side in ("l", "r")},
-}
 _EFFORT, _VELOCITY = "1000", "10"  # URDF asks for them; nothing limits them here
 
 
@@ -146,23 +138,11 @@ class BodyDescription:
         robot = ElementTree.Element("robot", name=f"human_{person_id}")
         for link in ("body", *(joint.child for joint in JOINTS)):
             element = ElementTree.SubElement(robot, "link", name=f"{link}_{person_id}")
-            if link in _SHAPES:
-                self._add_shape(element, *_SHAPES[link])
+            for end, radius in SHAPES.get(link, ()):
+                element.append(cylinder(self.origin(end), radius, person_id) if end else ball(radius, person_id))
         for joint, origin in zip(JOINTS, self.origins, strict=True):
             robot.append(_joint_element(joint, origin, person_id))
         return ElementTree.tostring(robot, encoding="unicode")
-
-    def _add_shape(self, link: ElementTree.Element, joint: str, radius: float) -> None:
-        """What a viewer shows of a link: a cylinder to the place of `joint`, or a ball round it ("")."""
-        visual = ElementTree.SubElement(link, "visual")
-        to = self.origin(joint) if joint else np.array([0.0, 0.0, radius])
-        ElementTree.SubElement(visual, "origin", xyz=_numbers(to / 2 if joint else to), rpy="0 0 0")
-        geometry = ElementTree.SubElement(visual, "geometry")
-        if joint:
-            length = f"{np.linalg.norm(to):.5f}"
-            ElementTree.SubElement(geometry, "cylinder", radius=f"{radius:g}", length=length)
-        else:
-            ElementTree.SubElement(geometry, "sphere", radius=f"{radius:g}")
 
 
 def _joint_element(joint: Joint, origin: FloatArray, person_id: str) -> ElementTree.Element:
@@ -170,16 +150,12 @@ def _joint_element(joint: Joint, origin: FloatArray, person_id: str) -> ElementT
     element = ElementTree.Element("joint", name=f"{joint.name}_{person_id}", type=kind)
     ElementTree.SubElement(element, "parent", link=f"{joint.parent}_{person_id}")
     ElementTree.SubElement(element, "child", link=f"{joint.child}_{person_id}")
-    ElementTree.SubElement(element, "origin", xyz=_numbers(origin), rpy="0 0 0")
+    ElementTree.SubElement(element, "origin", xyz=numbers(origin), rpy="0 0 0")
     if joint.axis is not None:
-        ElementTree.SubElement(element, "axis", xyz=_numbers(joint.axis))
+        ElementTree.SubElement(element, "axis", xyz=numbers(joint.axis))
         limits = {"lower": f"{joint.lower:g}", "upper": f"{joint.upper:g}", "effort": _EFFORT, "velocity": _VELOCITY}
         ElementTree.SubElement(element, "limit", limits)
     return element
-
-
-def _numbers(values: FloatArray | Axis) -> str:
-    return " ".join(f"{float(value) + 0.0:.5f}".rstrip("0").rstrip(".") for value in values)
 
 
 def link_transforms(descriptions: Sequence[BodyDescription], angles: FloatArray) -> tuple[FloatArray, FloatArray]:
