@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 
 import numpy as np
+from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import Point
 from numpy.typing import ArrayLike, NDArray
 from std_msgs.msg import ColorRGBA, Header
@@ -19,7 +20,7 @@ from ..viewer.palette import BONES, person_color
 BONE_WIDTH, JOINT_DIAMETER, TEXT_HEIGHT = 0.015, 0.03, 0.12  # metres
 LABEL_ABOVE_HEAD = 0.25  # metres
 UNSURE_OPACITY = 0.25  # of a joint with confidence 0; 1 with confidence 1
-MESH_OPACITY = 0.6
+LIFETIME = Duration(sec=2)  # who is not seen again vanishes, whatever becomes of the node
 NAMESPACES = ("bones", "joints", "label", "mesh")
 
 
@@ -88,14 +89,14 @@ def _mesh(
     person: Person, number: int, header: Header, vertices: NDArray[np.floating], faces: NDArray[np.int32]
 ) -> Marker:
     marker = _marker(header, "mesh", number, Marker.TRIANGLE_LIST, 1.0)
-    marker.color = _color(person, MESH_OPACITY)
+    marker.color = _color(person, 1.0)  # RViz does not sort triangles: a translucent body would show its back
     points = [Point(x=x, y=y, z=z) for x, y, z in np.asarray(vertices, np.float64).tolist()]
     marker.points = [points[index] for index in faces.ravel().tolist()]
     return marker
 
 
 def _marker(header: Header, namespace: str, number: int, kind: int, scale: float) -> Marker:
-    marker = Marker(header=header, ns=namespace, id=number, type=kind, action=Marker.ADD)
+    marker = Marker(header=header, ns=namespace, id=number, type=kind, action=Marker.ADD, lifetime=LIFETIME)
     marker.pose.orientation.w = 1.0
     marker.scale.x = marker.scale.y = marker.scale.z = scale
     return marker

@@ -135,6 +135,7 @@ class SmplerxNode(LifecycleNode):
         pipeline.wanted = lambda: not worker.stopping
         self._running = _Running(pipeline, worker)
         result = super().on_activate(state)
+        loaded.output.resume()
         for stream in loaded.streams.values():
             stream.begin(taking_images=self._taking_images)
             self.get_logger().info(f"active: {stream.input.image_topic} and {stream.input.info_topic}")
@@ -193,10 +194,11 @@ class SmplerxNode(LifecycleNode):
         loaded, running, self._running = self._loaded, self._running, None
         for stream in loaded.streams.values() if loaded else ():
             stream.input.stop()
-        if running is not None and not running.worker.stop(STOP_TIMEOUT_S):
-            raise RuntimeError(f"the estimation did not return within {STOP_TIMEOUT_S:g} s and is abandoned")
+        returned = running is None or running.worker.stop(STOP_TIMEOUT_S)
         if loaded is not None:
-            loaded.output.clear()
+            loaded.output.pause()
+        if not returned:
+            raise RuntimeError(f"the estimation did not return within {STOP_TIMEOUT_S:g} s and is abandoned")
 
     def _release(self) -> None:
         running, self._running = self._running, None
@@ -241,6 +243,7 @@ class SmplerxNode(LifecycleNode):
         if self._loaded is not None and self._running is not None:
             for stream in self._loaded.streams.values():
                 stream.enable(request.data)
+            self._loaded.output.resume() if request.data else self._loaded.output.pause()
         response.success = True
         response.message = (
             f"{'taking' if request.data else 'ignoring'} images while active; the node is {self._state()}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -29,7 +30,7 @@ from .image import message_from_image
 from .markers import MarkerWriter
 from .messages import person_array
 from .parameters import NodeParameters
-from .qos import publisher_events
+from .qos import delivered, publisher_events
 from .rep155 import Rep155
 from .target_frame import TargetFrame
 from .transforms import Transforms, TransformWriter, joint_transforms, joints_of, rep155_transforms
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 RESULTS_DEPTH = 5  # reliable; a late reader gets the last few frames and never holds up the node
 TF_DEPTH = 100  # what tf2_ros uses
+PAUSE_TIMEOUT_S = 0.3  # for a frame that is being published when nothing more is to go out
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ class Output:
     def __init__(self, node: LifecycleNode, body: BodyModel, cameras: Sequence[str], config: NodeParameters) -> None:
         self._node = node
         self._body = body
+        self._sending = threading.Lock()
+        self._paused = False
         target = config["target_frame"]
         self._target = TargetFrame(node, target) if target else None
         self._rep155 = Rep155.create(node, body) if config["rep155"] else None
@@ -104,11 +108,55 @@ class Output:
         }
 
     def publish(self, people: People, header: Header, options: OutputOptions) -> None:
-        """Send one frame: people and TF first, then what is only to be looked at.
+        """Send one frame: people and TF first, then what is only to be looked at. Nothing while paused.
 
         Raises InputError where the camera's place in the target frame is not known: then people and markers stay out,
         and all else has been sent.
         """
+        with self._sending:
+            if not self._paused:
+                self._send(people, header, options)
+
+    def pause(self) -> None:
+        """Nobody is seen any more, and what is still being estimated stays inside. From any thread."""
+        self._paused = True
+        sent = self._sending.acquire(timeout=PAUSE_TIMEOUT_S)
+        try:
+            self.clear()
+        finally:
+            if sent:
+                self._sending.release()
+
+    def resume(self) -> None:
+        """Publish again."""
+        self._paused = False
+
+    def figures(self) -> dict[str, str]:
+        """What diagnostics tell of the output."""
+        return {} if self._rep155 is None else self._rep155.figures()
+
+    def clear(self) -> None:
+        """Nobody is seen any more: take down the markers, and bodies and faces."""
+        for view in self._views.values():
+            deletions = view.markers.clear(view.header)
+            if deletions.markers:
+                self._marker_publisher.publish(deletions)
+                delivered(self._marker_publisher)
+        if self._rep155 is not None:
+            self._rep155.clear()
+
+    def destroy(self) -> None:
+        """Free the publishers."""
+        publishers = [self._people_publisher, self._tf_publisher, self._marker_publisher, self._detections_publisher]
+        publishers += [view.overlay_publisher for view in self._views.values()]
+        for publisher in publishers:
+            if publisher is not None:
+                self._node.destroy_lifecycle_publisher(publisher)
+        for part in (self._rep155, self._target):
+            if part is not None:
+                part.destroy()
+
+    def _send(self, people: People, header: Header, options: OutputOptions) -> None:
         placement, unknown = self._placement(header)
         if unknown is None:
             self._publish_people(people, header, placement)
@@ -125,30 +173,6 @@ class Output:
             overlay_publisher.publish(message_from_image(drawn, Image(header=header)))
         if unknown is not None:
             raise unknown
-
-    def figures(self) -> dict[str, str]:
-        """What diagnostics tell of the output."""
-        return {} if self._rep155 is None else self._rep155.figures()
-
-    def clear(self) -> None:
-        """Nobody is seen any more: take down the markers, and bodies and faces."""
-        for view in self._views.values():
-            deletions = view.markers.clear(view.header)
-            if deletions.markers:
-                self._marker_publisher.publish(deletions)
-        if self._rep155 is not None:
-            self._rep155.clear()
-
-    def destroy(self) -> None:
-        """Free the publishers."""
-        publishers = [self._people_publisher, self._tf_publisher, self._marker_publisher, self._detections_publisher]
-        publishers += [view.overlay_publisher for view in self._views.values()]
-        for publisher in publishers:
-            if publisher is not None:
-                self._node.destroy_lifecycle_publisher(publisher)
-        for part in (self._rep155, self._target):
-            if part is not None:
-                part.destroy()
 
     def _placement(self, header: Header) -> tuple[Placement | None, InputError | None]:
         """Where the camera is in the target frame (None: messages stay in its own), or why nobody knows."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.node import Node
+from rclpy.publisher import Publisher
 from rclpy.qos import qos_policy_name_from_kind
+
+DELIVERY_S = 0.2  # for readers to have the last messages, before their writer may go
 
 
 def subscription_events(node: Node, topic: str) -> SubscriptionEventCallbacks:
@@ -27,6 +31,12 @@ def publisher_events(node: Node, topic: str) -> PublisherEventCallbacks:
         f"set qos_overrides.{topic}.publisher.{{parameter}} to what it asks for"
     )
     return PublisherEventCallbacks(incompatible_qos=_warning(node, text))
+
+
+def delivered(*publishers: Publisher) -> None:
+    """Wait a moment until all reliable readers have what was published: a writer that goes takes the rest along."""
+    for publisher in publishers:
+        publisher.wait_for_all_acked(Duration(seconds=DELIVERY_S))
 
 
 def _warning(node: Node, text: str) -> Callable[[Any], None]:

@@ -1,6 +1,6 @@
 """A quick estimator with a known answer, for tests of the node; run as a script it is the node with that estimator.
 
-The parameter `weights` chooses how it fails: `fail_to_load`, `raise`, `hang`, `not_finite`.
+The parameter `weights` chooses how it fails: `fail_to_load`, `raise`, `hang`, `slow`, `not_finite`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.models.prediction import ESTIMATED
 from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Box, Frame, Observation, Person, SmplxParams
 
-HANG_S = 30.0
+HANG_S, SLOW_S = 30.0, 0.7
 
 
 def random_params(seed: int, distance: float = 3.0) -> SmplxParams:
@@ -92,6 +92,8 @@ class FakeEstimator:
             raise ValueError("the network said no")
         if self.failure == "hang":
             time.sleep(HANG_S)
+        if self.failure == "slow":
+            time.sleep(SLOW_S)
         seen = 1 if frame.detections is None else len(frame.detections)
         left_out = max(0, seen - self.max_people)
         person = make_person(self.body, camera, self._params(frame, camera))

@@ -18,6 +18,7 @@ from ...rep155.people import Bodies
 from ...rep155.presence import Presence
 from ...rep155.skeleton2d import FACE_POINTS, keypoints, normalized_points
 from ...types import Box, Person, SmplxParams
+from ..qos import delivered
 from .topics import LATCHED, RESULTS, BodyTopics, FaceTopics
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Provider:
             self._drop(self._bodies, self._body_presence.clear())
             for publisher in (self._body_list, self._face_list):
                 publisher.publish(IdsList(header=self._header))
+            delivered(self._body_list, self._face_list)
 
     def destroy(self) -> None:
         """Free everything."""
