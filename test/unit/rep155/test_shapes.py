@@ -81,6 +81,5 @@ def test_every_shape_has_the_ids_colour() -> None:
     materials = [visual.find("material") for visual in robot.iter("visual")]
     assert materials
     for material in materials:
-        np.testing.assert_allclose(
-            numbers(material.find("color").get("rgba")) * 255, [*person_color("p7"), 255], atol=1
-        )
+        rgba = numbers(material.find("color").get("rgba"))
+        np.testing.assert_allclose(rgba * 255, [*person_color("p7"), 255], atol=1)
