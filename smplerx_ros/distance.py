@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,14 +14,58 @@ from .geometry.uncertainty import FloatArray, pelvis_covariance, sigma_across, s
 from .types import BodyEstimate, Box, Estimated, Observation, SmplxParams
 
 
+class Distances:
+    """Puts people where depth images show them, and remembers how tall that makes them.
+
+    A person taken for 1.2 times as far is 1.2 times too big as well: place and size change together, and the picture
+    stays the same. Nobody grows from image to image: where a later depth image is missing or does not show a person,
+    the distance follows from the size that an earlier one showed. So distances do not jump where depth comes and goes.
+    """
+
+    def __init__(self, body: BodyModel) -> None:
+        self._body = body
+        self._statures: dict[str, float] = {}  # metres, as depth showed them
+
+    def placed(
+        self, observations: Sequence[Observation], estimates: Sequence[BodyEstimate | None]
+    ) -> list[BodyEstimate | None]:
+        """`estimates` at the distances that are known of the people; unchanged where none is."""
+        measured = measured_by_depth(self._body, observations, estimates)
+        return [
+            None if one is None or other is None else self._placed(observation.id, one, other)
+            for observation, one, other in zip(observations, estimates, measured, strict=True)
+        ]
+
+    def forget(self, people: Collection[str]) -> None:
+        """Drop people who have left."""
+        for person in people:
+            self._statures.pop(person, None)
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._statures.clear()
+
+    def _placed(self, person: str, estimate: BodyEstimate, measured: BodyEstimate) -> BodyEstimate:
+        stature = float(self._body.stature(estimate.params.betas)[0])
+        if measured.params.estimated & Estimated.DEPTH:
+            # Not the stature of the resized shape: shapes have limits, distances have none.
+            ratio = self._distance(measured.params) / self._distance(estimate.params)
+            self._statures[person] = stature * ratio
+            return replace(measured, size_measured=True)
+        if person not in self._statures:
+            return estimate
+        params = resized(self._body, estimate.params, self._statures[person] / stature)
+        return replace(estimate, params=params, size_measured=True)
+
+    def _distance(self, params: SmplxParams) -> float:
+        """Of the pelvis, metres."""
+        return float(np.linalg.norm(self._body.rest_joints(params.betas, params.expression)[0, 0] + params.transl))
+
+
 def measured_by_depth(
     body: BodyModel, observations: Sequence[Observation], estimates: Sequence[BodyEstimate | None]
 ) -> list[BodyEstimate | None]:
-    """`estimates` at the distances that the frames' depth images show; unchanged where they show none.
-
-    A person taken for 1.2 times as far is 1.2 times too big as well: place and size change together, and the picture
-    stays the same.
-    """
+    """`estimates` at the distances that the frames' depth images show; unchanged where they show none."""
     return [
         estimate
         if estimate is None or observation.frame.depth is None

@@ -17,7 +17,7 @@ from .body import BodyModel, load_body
 from .config import check_live, validate
 from .detection import Detector, load_detectors
 from .detection.clean import clean_boxes
-from .distance import measured_by_depth
+from .distance import Distances
 from .geometry.camera import Camera
 from .persons import persons
 from .scheduling.budget import FULL, Effort, LatencyBudget
@@ -25,7 +25,7 @@ from .scheduling.camera import CameraState, Search
 from .scheduling.crowd import nearest, size
 from .scheduling.detection import ConfidenceWatch
 from .smoothing.motion import Motion, smoothing_options
-from .smoothing.people import SmoothingOptions
+from .smoothing.people import Sample, SmoothingOptions
 from .tracking.tracker import MAX_AGE, TrackedBox, Tracker
 from .types import BodyEstimate, Box, Frame, Observation, Person
 
@@ -112,7 +112,8 @@ class Estimator:
         self._options = options
         self._ids: Iterator[str] = (f"p{n}" for n in count(1))
         self._cameras: dict[str, CameraState] = {}
-        self._motion = Motion(options.smoothing)
+        self._distances = Distances(body)
+        self._motion = Motion(options.smoothing, body)
         self._confidence = ConfidenceWatch()
         self._budget = self._budget_of(options)
 
@@ -209,6 +210,7 @@ class Estimator:
         self._cameras.clear()
         for backbone in self._backbones:
             backbone.reset()
+        self._distances.reset()
         self._motion.reset()
         self._confidence.clear()
 
@@ -229,6 +231,7 @@ class Estimator:
     def _forget(self, people: Collection[str]) -> None:
         for backbone in self._backbones:
             backbone.forget(people)
+        self._distances.forget(people)
         self._motion.forget(people)
         self._confidence.forget(people)
 
@@ -296,27 +299,19 @@ class Estimator:
         self, observations: Sequence[Observation], bodies: Sequence[BodyEstimate | None]
     ) -> list[Person | None]:
         """Placed by depth, smoothed, and with velocities."""
-        bodies = measured_by_depth(self.body, observations, bodies)
-        bodies = self._smoothed(observations, bodies)
+        bodies = self._distances.placed(observations, bodies)
+        samples = {
+            o.id: Sample(o.id, body.params, o.frame.stamp_ns, size_measured=body.size_measured)
+            for o, body in zip(observations, bodies, strict=True)
+            if body is not None
+        }
+        smooth = dict(zip(samples, self._motion.smoothed(list(samples.values())), strict=True))
+        bodies = [body and replace(body, params=smooth[o.id]) for o, body in zip(observations, bodies, strict=True)]
         people = persons(self.body, observations, bodies, self._options.person_height)
-        return [
-            person and self._with_velocities(person, o.frame.stamp_ns)
-            for o, person in zip(observations, people, strict=True)
-        ]
+        return [person and self._with_velocities(person, samples[person.id]) for person in people]
 
-    def _smoothed(
-        self, observations: Sequence[Observation], bodies: Sequence[BodyEstimate | None]
-    ) -> list[BodyEstimate | None]:
-        found = [(o, body) for o, body in zip(observations, bodies, strict=True) if body is not None]
-        smooth = iter(
-            self._motion.smoothed(
-                [o.id for o, _ in found], [body.params for _, body in found], [o.frame.stamp_ns for o, _ in found]
-            )
-        )
-        return [None if body is None else replace(body, params=next(smooth)) for body in bodies]
-
-    def _with_velocities(self, person: Person, stamp_ns: int) -> Person:
-        root, left, right = self._motion.velocities(person.id, person.joints, stamp_ns)
+    def _with_velocities(self, person: Person, sample: Sample) -> Person:
+        root, left, right = self._motion.velocities(sample, person.joints)
         return replace(person, root_velocity=root, left_wrist_velocity=left, right_wrist_velocity=right)
 
     def _concluded(self, task: _Task, people: Mapping[str, Person | None]) -> tuple[Person, ...]:

@@ -224,6 +224,7 @@ class BodyEstimate:
     params: SmplxParams
     confidence: FloatArray  # (55,) 0..1 per joint; low where a joint keeps a prior pose
     face_landmarks: FloatArray | None = None  # (478, 2) pixels, MediaPipe's face mesh; None: not seen or not known
+    size_measured: bool = False  # by a depth image, of this frame or an earlier one
 
 
 @dataclass(frozen=True)

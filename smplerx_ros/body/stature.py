@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..types import SmplxParams
 from .model import BodyModel
+
+FloatArray = NDArray[np.floating[Any]]
 
 # Mean stature of adults, men 1.71 m and women 1.59 m (NCD-RisC, eLife 2016), and the spread of both together.
 MEAN_STATURE, STATURE_SIGMA = 1.65, 0.09
@@ -22,16 +26,27 @@ _BODY_JOINTS = slice(22)  # without the fingers, which would count for more than
 def resized(body: BodyModel, params: SmplxParams, factor: float) -> SmplxParams:
     """A person `factor` times as far and, as the betas can, as big: the same picture to the camera.
 
-    `params` unbatched, optical frame. The pelvis moves along its ray; the betas change as little as they must for
-    stature and body joints to be scaled about the pelvis (ridge regression), by 0.6 to 1.3 at most.
+    `params` unbatched, optical frame. The pelvis moves along its ray; the betas change as `growth` says, by 0.6 to 1.3
+    at most.
     """
-    betas = params.betas.astype(np.float64)
-    rest = body.rest_joints(betas, params.expression)[0]
+    rest_pelvis = body.rest_joints(params.betas, params.expression)[0, 0]
+    change = (np.clip(factor, _LEAST_SIZE, _LARGEST_SIZE) - 1) * growth(body, params.betas, params.expression)
+    betas = params.betas.astype(np.float64) + change
+    transl = factor * (rest_pelvis + params.transl) - body.rest_joints(betas, params.expression)[0, 0]
+    return replace(params, betas=betas, transl=transl)
+
+
+def growth(body: BodyModel, betas: FloatArray, expression: FloatArray) -> FloatArray:
+    """`(10,)`: how `betas (10,)` change for each unit of relative growth; 0.1 times it makes the body 1.1 times as big.
+
+    The betas change as little as they must for stature and body joints to be scaled about the pelvis (ridge
+    regression).
+    """
+    shape = np.asarray(betas, np.float64)
+    rest = body.rest_joints(shape, expression)[0]
     joints = (rest - rest[0])[_BODY_JOINTS].ravel()
     joint_slopes = (body.joint_shapedirs - body.joint_shapedirs[0])[_BODY_JOINTS].reshape(len(joints), -1)
-    statures = body.stature(np.vstack([betas, betas + np.eye(len(betas))]))
+    statures = body.stature(np.vstack([shape, shape + np.eye(len(shape))]))
     slopes = np.vstack([joint_slopes, _STATURE_WEIGHT * (statures[1:] - statures[0])])
-    growth = (np.clip(factor, _LEAST_SIZE, _LARGEST_SIZE) - 1) * np.append(joints, _STATURE_WEIGHT * statures[0])
-    betas += np.linalg.solve(slopes.T @ slopes + _STIFFNESS * np.eye(len(betas)), slopes.T @ growth)
-    transl = factor * (rest[0] + params.transl) - body.rest_joints(betas, params.expression)[0, 0]
-    return replace(params, betas=betas, transl=transl)
+    sizes = np.append(joints, _STATURE_WEIGHT * statures[0])
+    return np.linalg.solve(slopes.T @ slopes + _STIFFNESS * np.eye(len(shape)), slopes.T @ sizes)

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..body.model import BodyModel
 from ..body.skeleton import JOINT_INDEX
 from ..types import SmplxParams
 from .one_euro import Cutoff
-from .people import PeopleSmoother, SmoothingOptions
+from .people import PeopleSmoother, Sample, SmoothingOptions
 from .velocity import VelocityEstimator
 
 FloatArray = NDArray[np.floating[Any]]
@@ -23,36 +24,45 @@ _VELOCITY_ROWS = np.array(VELOCITY_JOINTS)
 class Motion:
     """People are told apart by id; `smoothing` None leaves estimates as they are."""
 
-    def __init__(self, smoothing: SmoothingOptions | None) -> None:
-        self._smoother = None if smoothing is None else PeopleSmoother(smoothing)
+    def __init__(self, smoothing: SmoothingOptions | None, body: BodyModel) -> None:
+        self._body = body
+        self._smoother = None if smoothing is None else PeopleSmoother(smoothing, body)
         self._velocities = VelocityEstimator()
+        self._size_measured: dict[str, bool] = {}
 
     def update(self, smoothing: SmoothingOptions | None) -> None:
         """Other options from now on; filters go on from where they are, so that nobody jumps."""
         if smoothing is None or self._smoother is None:
-            self._smoother = None if smoothing is None else PeopleSmoother(smoothing)
+            self._smoother = None if smoothing is None else PeopleSmoother(smoothing, self._body)
         else:
             self._smoother.update(smoothing)
 
-    def smoothed(
-        self, people: Sequence[str], params: Sequence[SmplxParams], stamps_ns: Sequence[int]
-    ) -> Sequence[SmplxParams]:
+    def smoothed(self, samples: Sequence[Sample]) -> Sequence[SmplxParams]:
         """The people's parameters (unbatched), filtered."""
-        return params if self._smoother is None else self._smoother.smooth(people, params, stamps_ns)
+        return [sample.params for sample in samples] if self._smoother is None else self._smoother.smooth(samples)
 
-    def velocities(self, person: str, joints: FloatArray, stamp_ns: int) -> FloatArray:
-        """`(3, 3)` m/s of the VELOCITY_JOINTS of `joints (>= 55, 3)` metres."""
-        return self._velocities.update(person, joints[_VELOCITY_ROWS], stamp_ns)
+    def velocities(self, sample: Sample, joints: FloatArray) -> FloatArray:
+        """`(3, 3)` m/s of the VELOCITY_JOINTS of the person's `joints (>= 55, 3)`, metres.
+
+        NaN in the image in which the distance begins to come from another source: that moves nobody.
+        """
+        if self._size_measured.get(sample.person) != sample.size_measured:
+            self._velocities.forget([sample.person])
+        self._size_measured[sample.person] = sample.size_measured
+        return self._velocities.update(sample.person, joints[_VELOCITY_ROWS], sample.stamp_ns, sample.longest_gap_ns)
 
     def forget(self, people: Collection[str]) -> None:
         """Drop people who have left."""
         self._velocities.forget(people)
+        for person in people:
+            self._size_measured.pop(person, None)
         if self._smoother is not None:
             self._smoother.forget(people)
 
     def reset(self) -> None:
         """Forget everybody."""
         self._velocities.reset()
+        self._size_measured.clear()
         if self._smoother is not None:
             self._smoother.reset()
 

@@ -32,7 +32,10 @@ class Cutoff:
 
 
 class Vectors(NamedTuple):
-    """Values `(..., n)` in groups, each filtered by the speed of the whole group. What is NaN begins anew."""
+    """Values `(..., n)` in groups, each filtered by the speed of the whole group.
+
+    What is NaN stays so, says nothing of its group, and begins anew.
+    """
 
     filtered: FloatArray
     raw: FloatArray
@@ -43,6 +46,12 @@ class Vectors(NamedTuple):
         """The first value passes through."""
         return cls(value, value, np.zeros_like(value))
 
+    def begun_anew(self, part: slice) -> Vectors:
+        """As if these values had never been: the next ones pass through."""
+        filtered = self.filtered.copy()
+        filtered[..., part] = np.nan
+        return self._replace(filtered=filtered)
+
     def followed_by(
         self, value: FloatArray, seconds: FloatArray | float, cutoffs: Sequence[Cutoff], sizes: Sequence[int]
     ) -> Vectors:
@@ -52,7 +61,7 @@ class Vectors(NamedTuple):
         velocity = np.where(new, 0.0, self.velocity)
         velocity = velocity + smoothing_factor(_SPEED_CUTOFF, seconds) * ((value - raw) / seconds - velocity)
         starts = np.cumsum([0, *sizes[:-1]])
-        speed = np.sqrt(np.add.reduceat(velocity * velocity, starts, axis=-1))
+        speed = np.sqrt(np.add.reduceat(np.nan_to_num(velocity * velocity), starts, axis=-1))
         least, per_speed = (np.array([getattr(cutoff, name) for cutoff in cutoffs]) for name in ("least", "per_speed"))
         share = np.repeat(smoothing_factor(least + per_speed * speed, seconds), sizes, axis=-1)
         return Vectors(filtered + share * (value - filtered), value, velocity)

@@ -22,13 +22,18 @@ class VelocityEstimator:
     def __init__(self) -> None:
         self._people: dict[str, tuple[int, FloatArray, FloatArray]] = {}  # stamp, places, velocities
 
-    def update(self, person: str, places: FloatArray, stamp_ns: int) -> FloatArray:
-        """`(n, 3)` m/s at `stamp_ns` of a person whose points are at `places (n, 3)` metres."""
+    def update(
+        self, person: str, places: FloatArray, stamp_ns: int, longest_gap_ns: int = LONGEST_GAP_NS
+    ) -> FloatArray:
+        """`(n, 3)` m/s at `stamp_ns` of a person whose points are at `places (n, 3)` metres.
+
+        NaN where the person was not seen within `longest_gap_ns` before.
+        """
         velocity = np.full(places.shape, np.nan)
         if person in self._people:
             last_ns, last, smooth = self._people[person]
             seconds = (stamp_ns - last_ns) * 1e-9
-            if 0 < stamp_ns - last_ns <= LONGEST_GAP_NS:
+            if 0 < stamp_ns - last_ns <= longest_gap_ns:
                 velocity = (places - last) / seconds
                 if np.isfinite(smooth).all():
                     velocity = smooth + smoothing_factor(_CUTOFF, seconds) * (velocity - smooth)

@@ -1,0 +1,156 @@
+"""Distances from frame to frame: depth that comes and goes moves nobody, and size and distance go together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from smplerx_ros.body import load_body
+from smplerx_ros.distance import Distances
+from smplerx_ros.estimator import Estimator, Options
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.smoothing.people import SmoothingOptions
+from smplerx_ros.types import BodyEstimate, Box, Estimated, Frame, Observation, Person, SmplxParams
+
+BODY = load_body()
+CAMERA = Camera(640, 480, np.array([[460.0, 0, 320], [0, 460.0, 240], [0, 0, 1]]))
+IMAGE = np.zeros((480, 640, 3), np.uint8)
+SECOND = 1_000_000_000
+RATE = 30
+START, VELOCITY = np.array([-0.8, 0.1, 3.6]), np.array([0.3, 0.0, -0.3])  # as the image alone has them
+SECONDS = 3.0
+BOXES = (Box(150, 100, 370, 360, 0.9),)  # with the first image; then the body tells where the person is
+
+
+class Walker:
+    """Somebody whom the backbone takes for 1.65 m tall, arms spread, and who walks past, or stands."""
+
+    name, runtime, confirms_people = "walker", "none", True
+
+    def __init__(self, *, walks: bool = True) -> None:
+        self._walks = walks
+
+    def estimate(self, observations: list[Observation]) -> list[BodyEstimate]:
+        return [self._body(o.frame.stamp_ns) for o in observations]
+
+    def _body(self, stamp_ns: int) -> BodyEstimate:
+        params = replace(SmplxParams.rest(), global_orient=[np.pi, 0, 0], estimated=Estimated.TRANSL)
+        transl = at(stamp_ns if self._walks else SECOND) - BODY.rest_joints(params.betas)[0, 0]
+        return BodyEstimate(0.9, replace(params, transl=transl), np.ones(55))
+
+    def forget(self, ids: object) -> None:
+        pass
+
+    def reset(self) -> None:
+        pass
+
+
+def at(stamp_ns: int) -> NDArray[np.float64]:
+    return START + VELOCITY * (stamp_ns / SECOND)
+
+
+def pelvis_depth(stamp_ns: int) -> float:
+    """What a depth camera measures where the image says `at`: the skin is nearer than the pelvis."""
+    return float(at(stamp_ns)[2]) - 0.1
+
+
+@dataclass(frozen=True)
+class Run:
+    people: list[Person]  # one an image
+    stamps: list[int]
+
+    def true(self, factor: float) -> NDArray[np.float64]:
+        return factor * np.array([at(stamp) for stamp in self.stamps])
+
+
+@cache
+def run(factor: float, has_depth: Callable[[int], bool], *, smoothing: bool = True, rate: int = RATE) -> Run:
+    """The walker is in truth `factor` times as far and as tall, as images with depth show."""
+    options = Options(smoothing=SmoothingOptions() if smoothing else None)
+    estimator = Estimator(Walker(), None, BODY, options)
+    people, stamps = [], [SECOND + round(k * SECOND / rate) for k in range(round(SECONDS * rate))]
+    for k, stamp in enumerate(stamps):
+        depth = np.full(IMAGE.shape[:2], factor * pelvis_depth(stamp), np.float32) if has_depth(k) else None
+        (person,) = estimator.estimate(Frame(IMAGE, CAMERA, stamp, depth=depth, detections=None if k else BOXES))
+        assert bool(person.params.estimated & Estimated.DEPTH) == has_depth(k)
+        people.append(person)
+    return Run(people, stamps)
+
+
+def never(k: int) -> bool:
+    return False
+
+
+SCHEDULES: dict[str, Callable[[int], bool]] = {
+    "always": lambda k: True,
+    "later": lambda k: k >= 40,
+    "at first": lambda k: k < 40,
+    "every second": lambda k: k % 2 == 0,
+    "every tenth": lambda k: k % 10 == 3,
+    "a second each": lambda k: k // RATE % 2 == 1,
+    "by chance": lambda k: bool(np.random.default_rng(k).random() < 0.5),
+}
+
+
+@pytest.mark.parametrize("smoothing", [True, False])
+@pytest.mark.parametrize("factor", [0.75, 1.2])
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_depth_that_comes_and_goes_neither_moves_people_nor_changes_their_picture(
+    schedule: str, factor: float, smoothing: bool
+) -> None:
+    has_depth = SCHEDULES[schedule]
+    seen, alone = (run(factor, s, smoothing=smoothing) for s in (has_depth, never))
+    assert {person.id for person in seen.people} == {"p1"}
+    first = next(k for k in range(len(seen.people)) if has_depth(k))
+    for k, (person, image, true) in enumerate(zip(seen.people, alone.people, seen.true(factor), strict=True)):
+        assert person.box.height == pytest.approx(image.box.height, rel=0.06)
+        assert np.linalg.norm(person.joints_image - image.joints_image, axis=1)[:22].max() < 0.04 * image.box.height
+        if k >= first:
+            assert np.linalg.norm(person.joints[0]) == pytest.approx(np.linalg.norm(true), rel=0.04)
+        if k == first > 0:
+            assert np.isnan(person.root_velocity).all()
+        speed = np.linalg.norm(person.root_velocity - (factor if k > first else 1.0) * VELOCITY)
+        assert k in (0, first) or speed < 0.4
+
+
+def test_a_wrong_measurement_is_put_right_by_the_next() -> None:
+    """Depth remembers the last size that was seen, not the first; forgotten people have none."""
+    distances = Distances(BODY)
+    walker = Walker()
+
+    def placed(factor: float | None) -> float:
+        depth = None if factor is None else np.full(IMAGE.shape[:2], factor * pelvis_depth(SECOND), np.float32)
+        observation = Observation(Frame(IMAGE, CAMERA, SECOND, depth=depth), "p1", Box(0, 0, 9, 9))
+        (estimate,) = distances.placed([observation], walker.estimate([observation]))
+        assert estimate is not None
+        return float(np.linalg.norm(BODY.joints(estimate.params)[0, 0]) / np.linalg.norm(at(SECOND)))
+
+    assert placed(None) == pytest.approx(1.0)
+    for factor in (1.2, 0.8):
+        assert placed(factor) == pytest.approx(factor, rel=0.02)
+        assert placed(None) == pytest.approx(factor, rel=0.02)
+    distances.forget(["p1", "nobody"])
+    assert placed(None) == pytest.approx(1.0)
+
+
+def test_distance_and_size_go_through_one_filter() -> None:
+    """Depth that is off now and then, by what stands before a person: nearer is smaller, in every image."""
+    rng = np.random.default_rng(0)
+    options = Options(smoothing=SmoothingOptions())
+    estimator = Estimator(Walker(walks=False), None, BODY, options)
+    factor, scales = 1.0, []
+    for k in range(150):
+        factor = float(rng.choice([0.8, 1.0, 1.2])) if k % 10 == 0 else factor
+        depth = np.full(IMAGE.shape[:2], factor * pelvis_depth(SECOND), np.float32)
+        stamp = SECOND + k * SECOND // RATE
+        (person,) = estimator.estimate(Frame(IMAGE, CAMERA, stamp, depth=depth, detections=None if k else BOXES))
+        scales.append([person.joints[0, 2], BODY.stature(person.params.betas)[0], person.box.height])
+    distance, stature, height = np.array(scales).T
+    assert np.ptp(distance) > 0.15 * distance.mean()
+    np.testing.assert_allclose(distance / distance.mean(), stature / stature.mean(), rtol=0.03)
+    assert np.ptp(height) < 0.05 * height.mean()
