@@ -1,9 +1,10 @@
-"""Any exported person detector: its file says what it takes, its answer to an empty image what it gives."""
+"""Any exported person detector: its file says what it takes, its answers to a picture what it gives."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from typing import Any
 
@@ -12,23 +13,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, ModelFileError
-from ..runtime.onnx import Input, OnnxNetwork
+from ..runtime.onnx import OnnxNetwork
 from ..types import Box
+from . import probe
 from .builtin import check_image
 from .clean import clean_rows
-from .formats import FORMATS, GREY, IMAGENET_DEVIATION, IMAGENET_MEAN, Outputs, Size, recognised
+from .feed import Feed
+from .formats import FORMATS, GREY, LIKELY, FloatArray, Format, Graph, Outputs, doubt, implausible, recognised
 from .merge import MAX_OVERLAP
 from .resize import Placed, place
 
-FloatArray = NDArray[np.floating[Any]]
+log = logging.getLogger(__name__)
 
 AUTO = "auto"
 PERSON = "person"
-COCO_CATEGORIES = 91  # where a network has as many classes, they are COCO's category numbers: a person is 1, else 0
-FREE_SIDE = 640  # pixels of an input whose size is free, as these networks were trained
 _CLASSES_LISTED = 10  # in an error
-_TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16, "tensor(uint8)": np.uint8}
-_SIZE_TYPES = {"tensor(int64)": np.int64, "tensor(int32)": np.int32, "tensor(float)": np.float32}
+# One exporter gives both the same outputs; the first is the more common one.
+_SAME_OUTPUTS = ("yolox_nms", "rtmdet")
+_CLEARLY = 1.5  # times the other's score
 
 
 class OnnxDetector:
@@ -56,16 +58,15 @@ class OnnxDetector:
             self._network = OnnxNetwork(path, device=device, threads=threads)
         except ModelFileError as error:
             raise ModelFileError(f"parameter 'detector_model': {error}") from error
-        self._image, self._others = self._inputs()
-        self._channels_first = self._image.shape[1] == 3
-        height, width = self._image.shape[2:] if self._channels_first else self._image.shape[1:3]
-        self._size = Size(*(side if isinstance(side, int) else FREE_SIDE for side in (width, height)))
-        batch = self._image.shape[0]
-        self._batch = batch if isinstance(batch, int) else None
-        outputs = self._answer_to_nothing()
-        self.format = self._known(format, outputs)
+        self._feed = self._inputs()
+        self._size = self._feed.size
+        graph = self._graph()
+        self.format = self._known(format, graph)
         self._form = FORMATS[self.format]
-        self._person = self._class_index(person, outputs)
+        self._person = self._class_index(person, graph)
+        self._told = False  # that answers cannot be what the format says
+        self._check(format, graph)
+        self._batch = (self._feed.batch or self._free_batch()) if self._form.batched else 1
 
     @property
     def provider(self) -> str:
@@ -82,8 +83,33 @@ class OnnxDetector:
     def _detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Box]]:
         """Images of one batch."""
         placed = [place(image, self._size.width, self._size.height, self._form.fit, GREY) for image in images]
-        rows = self._form.read(self._run([self._values(each.canvas) for each in placed]), self._size, self._person)
+        outputs = self._run(self._feed.of_images([self._values(each.canvas) for each in placed]))
+        rows = self._form.read(outputs, self._size, self._person)
+        if reason := self._form.doubt(outputs, self._size) or implausible(rows, self._size):
+            self._tell(reason)
+            return [[] for _ in images]
         return [self._boxes(*each) for each in zip(rows, placed, images, strict=False)]  # a fixed batch may have rest
+
+    def _free_batch(self) -> int | None:
+        """One where a graph whose input has a free batch answers for one image only; None: any number."""
+        values = self._values(np.zeros((self._size.height, self._size.width, 3), np.uint8))
+        try:
+            outputs = self._run(self._feed.of_images([values, values]))
+        except Exception as error:  # ONNX Runtime's exceptions have no common base but Exception
+            log.info("%s: takes one image a run (%s)", self._label, _first_line(error))
+            return 1
+        return None if len(self._form.read(outputs, self._size, self._person)) == 2 else 1
+
+    def _tell(self, reason: str) -> None:
+        if not self._told:
+            log.warning(
+                "%s: what it answers cannot be of format %r: %s; such answers are dropped; choose another "
+                "'detector_format'",
+                self._label,
+                self.format,
+                reason,
+            )
+        self._told = True
 
     def _boxes(self, rows: FloatArray, placed: Placed, image: NDArray[np.uint8]) -> list[Box]:
         rows = rows[(rows[:, 4] > self.threshold) & np.isfinite(rows).all(axis=1)]
@@ -95,72 +121,113 @@ class OnnxDetector:
         return clean_rows(in_image, image.shape[1], image.shape[0])
 
     def _values(self, canvas: NDArray[np.uint8]) -> NDArray[Any]:
-        """A canvas as the network takes it."""
-        image = canvas[..., ::-1] if self._form.bgr else canvas
-        dtype = _TYPES[self._image.type]
-        values: NDArray[Any] = image
-        if dtype is not np.uint8:  # a graph that takes bytes scales them itself
-            values = image.astype(np.float32) / (255 if self._form.unit else 1)
-            if self._form.imagenet:
-                values = (values - IMAGENET_MEAN) / IMAGENET_DEVIATION
-        return (values.transpose(2, 0, 1) if self._channels_first else values).astype(dtype)
+        form = self._form
+        return self._feed.values(canvas, bgr=form.bgr, unit=form.unit, imagenet=form.imagenet)
 
-    def _run(self, images: Sequence[NDArray[Any]]) -> Outputs:
-        batch = np.stack([*images, *[images[-1]] * ((self._batch or len(images)) - len(images))])
-        feed = {self._image.name: batch}
-        for other in self._others:  # the size in which boxes are wanted: the input's, like everybody else's
-            size = np.array([[self._size.width, self._size.height]], _SIZE_TYPES[other.type])
-            feed[other.name] = size.repeat(len(batch), axis=0)
-        return self._network.run(feed)
+    def _run(self, feed: Mapping[str, NDArray[Any]]) -> Outputs:
+        """Floating-point outputs as float32: half precision does not hold pixels."""
+        outputs = self._network.run(feed)
+        return {
+            name: value.astype(np.float32) if np.issubdtype(value.dtype, np.floating) else value
+            for name, value in outputs.items()
+        }
 
-    def _inputs(self) -> tuple[Input, list[Input]]:
-        """The image, and sizes of it if the graph asks for them."""
-        inputs = self._network.inputs
-        images = [i for i in inputs if len(i.shape) == 4 and 3 in (i.shape[1], i.shape[3]) and i.type in _TYPES]
-        sizes = [i for i in inputs if len(i.shape) == 2 and i.shape[1] == 2 and i.type in _SIZE_TYPES]
-        if len(images) != 1 or len(images) + len(sizes) != len(inputs):
-            taken = ", ".join(f"{i.name} {i.type} {list(i.shape)}" for i in inputs)
+    def _inputs(self) -> Feed:
+        feed = Feed.of(self._network.inputs)
+        if feed is None:
+            taken = ", ".join(f"{i.name} {i.type} {list(i.shape)}" for i in self._network.inputs)
             raise ModelFileError(
                 f"{self._label}: is not a detector that can be used: it takes {taken}, not one image (N, 3, H, W) or "
-                "(N, H, W, 3), with at most the image's size beside it"
+                "(N, H, W, 3), with at most the image's size or a mask beside it"
             )
-        return images[0], sizes
+        return feed
 
-    def _answer_to_nothing(self) -> Outputs:
-        sides = (self._size.height, self._size.width)
-        shape = (3, *sides) if self._channels_first else (*sides, 3)
+    def _graph(self) -> Graph:
         try:
-            return self._run([np.zeros(shape, _TYPES[self._image.type])])
+            answers = probe.answers(self._run, self._feed)
         except Exception as error:  # ONNX Runtime's exceptions have no common base but Exception
             raise ModelFileError(f"{self._label}: does not run on an empty image: {_first_line(error)}") from error
+        return Graph(answers, self._size, self._feed.image.name, _class_names(self._network.metadata))
 
-    def _known(self, name: str, outputs: Outputs) -> str:
+    def _known(self, name: str, graph: Graph) -> str:
         """The format, which the outputs have."""
-        shapes = ", ".join(f"{key} {list(value.shape)}" for key, value in outputs.items())
+        shapes = _shapes(graph)
         if name == AUTO:
-            found = recognised(outputs, self._size)
-            if found is None:
-                raise ModelFileError(
-                    f"{self._label}: is not a detector of a known format: it answers {shapes}; "
-                    f"known are {', '.join(FORMATS)} (parameter 'detector_format')"
-                )
-            return found
+            return self._found(graph)
         if name not in FORMATS:
             raise ConfigError(f"parameter 'detector_format': {name!r} is unknown; use {AUTO}, {', '.join(FORMATS)}")
-        if not FORMATS[name].fits(outputs, self._size):
+        form = FORMATS[name]
+        if not all(form.fits(answer, self._size) for answer in graph.answers):
             raise ConfigError(
                 f"parameter 'detector_format': {name!r} does not fit {self._path}, which answers {shapes}"
             )
+        if reason := doubt(form, graph):
+            raise ConfigError(
+                f"parameter 'detector_format': {name!r} does not fit {self._path}, which answers {shapes}: {reason}"
+            )
         return name
 
-    def _class_index(self, person: str, outputs: Outputs) -> int:
+    def _found(self, graph: Graph) -> str:
+        names, doubts = recognised(graph)
+        if set(names) == set(_SAME_OUTPUTS):
+            return self._by_picture()
+        if len(names) == 1:
+            return names[0]
+        if names:
+            raise ModelFileError(
+                f"{self._label}: it answers {_shapes(graph)} to a picture of people, which does not tell its format; "
+                f"choose with parameter 'detector_format': {', '.join(names)} (docs/detection.md says what they are)"
+            )
+        reasons = "".join(f"; not {name}: {reason}" for name, reason in doubts.items())
+        raise ModelFileError(
+            f"{self._label}: is not a detector of a known format: it answers {_shapes(graph)}{reasons}; "
+            f"known are {', '.join(FORMATS)} (parameter 'detector_format')"
+        )
+
+    def _by_picture(self) -> str:
+        """Of formats that differ in the image they take, the one that sees people."""
+        scores = {name: self._best_score(FORMATS[name]) for name in _SAME_OUTPUTS}
+        first, second = sorted(_SAME_OUTPUTS, key=lambda name: -scores[name])
+        if scores[first] > LIKELY and scores[first] > _CLEARLY * scores[second]:
+            return first
+        log.warning(
+            "%s: may be of format %s; taken for %s; set parameter 'detector_format'",
+            self._label,
+            " or ".join(_SAME_OUTPUTS),
+            _SAME_OUTPUTS[0],
+        )
+        return _SAME_OUTPUTS[0]
+
+    def _best_score(self, form: Format) -> float:
+        """Of anything in the picture, in the first class."""
+        canvas = place(probe.picture(), self._size.width, self._size.height, form.fit, GREY).canvas
+        values = self._feed.values(canvas, bgr=form.bgr, unit=form.unit, imagenet=form.imagenet)
+        rows = form.read(self._run(self._feed.of_images([values])), self._size, 0)
+        return float(rows[..., 4].max(initial=0))
+
+    def _check(self, wanted: str, graph: Graph) -> None:
+        """That there are answers for every image, and boxes that can be boxes."""
+        images = (self._feed.batch or 1) if self._form.batched else 1
+        for answer in graph.answers:
+            rows = self._form.read(answer, self._size, self._person)
+            few = f"it answers for {len(rows)} images of {images}" if len(rows) != images else ""
+            if reason := few or implausible(rows, self._size):
+                message = (
+                    f"{self._path} answers {_shapes(graph)}; read as {self.format!r}, {reason}; choose another "
+                    f"'detector_format' or export it again (docs/detection.md)"
+                )
+                if wanted == AUTO:
+                    raise ModelFileError(f"parameter 'detector_model': {message}")
+                raise ConfigError(f"parameter 'detector_format': {message}")
+
+    def _class_index(self, person: str, graph: Graph) -> int:
         """Of the class that is a person."""
-        names = _class_names(self._network.metadata)
-        count = self._form.classes(outputs) or len(names) or None
+        names = graph.class_names
+        count = self._form.classes(graph.answers[0], self._size) or len(names) or None
         if person in names.values():
             return next(index for index, name in names.items() if name == person)
         if person == PERSON and not names:
-            return int(count == COCO_CATEGORIES)
+            return self._form.person(count, graph.answers)
         index = int(person) if person.isdecimal() else -1
         if index < 0 or (count is not None and index >= count):
             listed = ", ".join(f"{key} {name}" for key, name in list(names.items())[:_CLASSES_LISTED])
@@ -172,7 +239,12 @@ class OnnxDetector:
         return index
 
 
-def _class_names(metadata: dict[str, str]) -> dict[int, str]:
+def _shapes(graph: Graph) -> str:
+    """Of the answer to the picture."""
+    return ", ".join(f"{name} {list(value.shape)}" for name, value in graph.answers[-1].items())
+
+
+def _class_names(metadata: Mapping[str, str]) -> dict[int, str]:
     """As Ultralytics writes them into a file: the text of a dictionary."""
     try:
         names = ast.literal_eval(metadata.get("names", "{}"))

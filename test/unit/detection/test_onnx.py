@@ -1,212 +1,39 @@
-"""Detectors from files: each family's answer becomes the box that it means, and unusable files are named.
-
-The networks are graphs made here, whose answer is constant and known.
-"""
+"""Detectors from files: what they are fed, which class and which images, and unusable files are named."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 
-from smplerx_ros.config import PARAMETERS, validate
+from smplerx_ros.config import validate
 from smplerx_ros.detection import load_detector
-from smplerx_ros.detection.formats import FORMATS
 from smplerx_ros.detection.onnx import OnnxDetector
 from smplerx_ros.errors import ConfigError, InputError, ModelFileError
 from smplerx_ros.runtime.onnx import OnnxNetwork
-
-SIDE = 64  # of the networks' input: 64 + 16 + 4 cells
-CELLS = 84
-WIDE = np.full((100, 200, 3), 90, np.uint8)  # 64 x 32 in the networks' input
-# The box that every network means, in the image WIDE, and the class of it.
-PERSON = np.array([50.0, 25.0, 100.0, 75.0])
-SCORE = 0.8
-Outputs = dict[str, NDArray[Any]]
-
-
-def corner(box: NDArray[Any]) -> NDArray[Any]:
-    return box * 0.32
-
-
-def centre(box: NDArray[Any]) -> NDArray[Any]:
-    return box * 0.32 + [0, 16, 0, 16]
-
-
-def stretch(box: NDArray[Any]) -> NDArray[Any]:
-    return box * [0.32, 0.64, 0.32, 0.64]
-
-
-def xywh(box: NDArray[Any]) -> NDArray[Any]:
-    return np.concatenate([(box[:2] + box[2:]) / 2, box[2:] - box[:2]])
-
-
-def one_hot(index: int, classes: int, value: float = 1.0) -> NDArray[Any]:
-    scores = np.zeros(classes)
-    scores[index] = value
-    return scores
-
-
-def logit(score: float) -> float:
-    return float(np.log(score / (1 - score)))
-
-
-def yolox(index: int) -> Outputs:
-    """Cell (3, 2) of the grid of 8 px, and a double with less score from its neighbour."""
-    rows = np.zeros((CELLS, 5 + 3))
-    x, y, width, height = xywh(corner(PERSON))
-    for column, objectness in ((3, SCORE), (2, 0.6)):
-        offsets = x / 8 - column, y / 8 - 2, np.log(width / 8), np.log(height / 8)
-        rows[2 * 8 + column] = [*offsets, objectness, *one_hot(index, 3)]
-    return {"output": rows}
-
-
-def yolox_decoded(index: int) -> Outputs:
-    rows = np.zeros((CELLS, 5 + 3))
-    rows[:, :4] = [32, 32, 8, 8]
-    rows[7] = [*xywh(corner(PERSON)), 1.0, *one_hot(index, 3, SCORE)]
-    return {"output": rows}
-
-
-def yolox_nms(index: int) -> Outputs:
-    return {"dets": np.array([[*corner(PERSON), SCORE], [0, 0, 9, 9, 0.9]]), "labels": np.array([index, 2 - index])}
-
-
-def yolov5(index: int) -> Outputs:
-    rows = np.zeros((3 * CELLS, 5 + 3))
-    rows[5] = rows[6] = [*xywh(centre(PERSON)), SCORE, *one_hot(index, 3)]
-    return {"output0": rows}
-
-
-def yolov8(index: int) -> Outputs:
-    rows = np.zeros((CELLS, 4 + 3))
-    rows[5] = rows[6] = [*xywh(centre(PERSON)), *one_hot(index, 3, SCORE)]
-    return {"output0": rows.T}
-
-
-def yolov8_seg(index: int) -> Outputs:
-    coefficients = np.full((5, CELLS), 9.0)
-    return {"output0": np.concatenate([yolov8(index)["output0"], coefficients]), "output1": np.ones((5, 16, 16))}
-
-
-def yolov10(index: int) -> Outputs:
-    rows = np.zeros((300, 6))
-    rows[0] = [*centre(PERSON), SCORE, index]
-    rows[1] = [0, 0, 60, 60, 0.95, 2 - index]
-    return {"output0": rows}
-
-
-def detr(index: int) -> Outputs:
-    boxes = np.array([stretch(PERSON), [0, 0, 60, 60]])
-    return {"labels": np.array([index, 2 - index]), "boxes": boxes, "scores": np.array([SCORE, 0.95])}
-
-
-def detr_logits(index: int) -> Outputs:
-    logits = np.full((50, 3), -9.0)
-    logits[4, index], logits[5, 2 - index] = logit(SCORE), logit(0.95)
-    return {"logits": logits, "pred_boxes": np.tile(xywh(stretch(PERSON)) / SIDE, (50, 1))}
-
-
-def rfdetr(index: int) -> Outputs:
-    answer = detr_logits(index)
-    return {"dets": answer["pred_boxes"], "labels": answer["logits"]}
-
-
-def detr_rows(index: int) -> Outputs:
-    rows = np.zeros((300, 4 + 3))
-    rows[:, :4] = 0.1
-    rows[9] = [*xywh(stretch(PERSON)) / SIDE, *one_hot(index, 3, SCORE)]
-    return {"output0": rows}
-
-
-def detr_best_rows(index: int) -> Outputs:
-    rows = np.full((300, 6), 0.1)
-    rows[9] = [*xywh(stretch(PERSON)) / SIDE, SCORE, index]
-    rows[8] = [0.5, 0.5, 0.5, 0.5, 0.95, 2 - index]
-    return {"output0": rows}
-
-
-FAMILIES: dict[str, tuple[Callable[[int], Outputs], str]] = {
-    "yolox": (yolox, "yolox"),
-    "yolox_decoded": (yolox_decoded, "yolox"),
-    "yolox_nms": (yolox_nms, "yolox_nms"),
-    "yolov5": (yolov5, "yolov5"),
-    "yolov8": (yolov8, "yolov8"),
-    "yolov8_seg": (yolov8_seg, "yolov8"),
-    "yolov10": (yolov10, "yolov10"),
-    "detr": (detr, "detr"),
-    "detr_logits": (detr_logits, "detr_logits"),
-    "rfdetr": (rfdetr, "rfdetr"),
-    "detr_rows": (detr_rows, "detr_rows"),
-    "detr_best_rows": (detr_best_rows, "detr_rows"),
-}
-
-
-def write(
-    path: Path,
-    outputs: Mapping[str, NDArray[Any]],
-    *,
-    shape: tuple[int | str, ...] = (1, 3, SIDE, SIDE),
-    type: int = TensorProto.FLOAT,
-    with_sizes: bool = False,
-    names: str = "",
-) -> Path:
-    """A network that answers `outputs` for every image of a batch, whatever it shows."""
-    inputs = [helper.make_tensor_value_info("images", type, shape)]
-    nodes = [
-        helper.make_node("Cast", ["images"], ["values"], to=TensorProto.FLOAT),
-        helper.make_node("ReduceMean", ["values"], ["means"], axes=[1, 2, 3], keepdims=0),
-        helper.make_node("Sub", ["means", "means"], ["zeros"]),  # (N,)
-    ]
-    if with_sizes:
-        inputs.append(helper.make_tensor_value_info("orig_target_sizes", TensorProto.INT64, (shape[0], 2)))
-    constants, answers = [], []
-    for name, value in outputs.items():
-        kind = TensorProto.INT64 if value.dtype == np.int64 else TensorProto.FLOAT
-        constants.append(numpy_helper.from_array(value[None].astype(np.float32), f"{name}_value"))
-        constants.append(numpy_helper.from_array(np.array([-1] + [1] * value.ndim), f"{name}_shape"))
-        nodes.append(helper.make_node("Reshape", ["zeros", f"{name}_shape"], [f"{name}_zeros"]))
-        nodes.append(helper.make_node("Add", [f"{name}_value", f"{name}_zeros"], [f"{name}_float"]))
-        nodes.append(helper.make_node("Cast", [f"{name}_float"], [name], to=kind))
-        answers.append(helper.make_tensor_value_info(name, kind, [None] * (value.ndim + 1)))
-    graph = helper.make_graph(nodes, "known answer", inputs, answers, constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
-    if names:
-        helper.set_model_props(model, {"names": names})
-    onnx.save(model, str(path))
-    return path
+from support.detectors import (
+    PERSON,
+    SCORE,
+    SIDE,
+    WIDE,
+    centre,
+    logit,
+    stretch,
+    write,
+    written,
+    xywh,
+    yolov8,
+    yolox,
+)
 
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "detector.onnx"
-
-
-@pytest.mark.parametrize("index", [0, 2])
-@pytest.mark.parametrize("family", FAMILIES)
-def test_every_family_gives_the_person_and_nobody_else(file: Path, family: str, index: int) -> None:
-    make, name = FAMILIES[family]
-    write(file, make(index), with_sizes=name == "detr")
-    detector = OnnxDetector(file, person=str(index))
-    assert detector.format == name
-    (box,) = detector.detect([WIDE])[0]
-    np.testing.assert_allclose(box.xyxy, PERSON, atol=0.01)
-    assert box.score == pytest.approx(SCORE, abs=1e-6)
-    assert OnnxDetector(file, person=str(index), format=name).detect([WIDE])[0] == [box]
-    assert OnnxDetector(file, person="1").detect([WIDE]) == [[]]  # the class of nobody here
-    assert OnnxDetector(file, person=str(index), threshold=0.85).detect([WIDE]) == [[]]
-
-
-def test_every_format_is_tested_and_offered() -> None:
-    assert {name for _, name in FAMILIES.values()} == set(FORMATS)
-    (offered,) = (parameter.choices for parameter in PARAMETERS if parameter.name == "detector_format")
-    assert offered == ("auto", *FORMATS)
 
 
 def test_boxes_return_from_tall_images_too(file: Path) -> None:
@@ -244,7 +71,7 @@ def test_images_have_the_form_of_the_family(
     file: Path, monkeypatch: pytest.MonkeyPatch, family: str, pixel: list[float], border: float | None
 ) -> None:
     image = np.tile(np.array([120, 60, 30], np.uint8), (100, 200, 1))
-    detector = OnnxDetector(write(file, FAMILIES[family][0](0), with_sizes=family == "detr"))
+    detector = OnnxDetector(written(file, family, 0))
     fed = _fed(monkeypatch, detector, image)
     assert fed.dtype == np.float32
     bottom = fed[:, -1, 32]

@@ -1,0 +1,132 @@
+"""Families of DETR: boxes of queries as shares of the input, with the logits of all classes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..resize import Fit
+from .base import (
+    COCO_CATEGORIES,
+    SHARE,
+    FloatArray,
+    Format,
+    Graph,
+    Outputs,
+    Size,
+    corners,
+    in_pixels,
+    of_class,
+    sigmoid,
+    with_scores,
+)
+
+_BOXES = ("pred_boxes",)
+_LOGITS = ("logits", "pred_logits")  # of Transformers, and of the authors' own code
+NO_OBJECT = 1  # a class behind the others, where a softmax is taken
+
+
+def _named(outputs: Outputs, names: tuple[str, ...]) -> NDArray[Any] | None:
+    return next((outputs[name] for name in names if name in outputs), None)
+
+
+def _logits(outputs: Outputs) -> NDArray[Any]:
+    logits = _named(outputs, _LOGITS)
+    assert logits is not None
+    return logits
+
+
+def _is_raw_detr(outputs: Outputs, _: Size) -> bool:
+    boxes, logits = _named(outputs, _BOXES), _named(outputs, _LOGITS)
+    return boxes is not None and logits is not None and boxes.ndim == logits.ndim == 3 and boxes.shape[2] == 4
+
+
+def _has_softmax(outputs: Outputs, size: Size) -> bool:
+    return _is_raw_detr(outputs, size) and _logits(outputs).shape[2] > NO_OBJECT
+
+
+def _doubt_shares(outputs: Outputs, _: Size) -> str:
+    boxes = outputs["pred_boxes"]
+    boxes = boxes[np.isfinite(boxes)]
+    if boxes.size and not -SHARE <= boxes.min() <= boxes.max() <= SHARE:
+        return f"pred_boxes are {boxes.min():.3g} to {boxes.max():.3g}, not shares of the image"
+    return ""
+
+
+def _read_sigmoid(outputs: Outputs, size: Size, index: int) -> FloatArray:
+    return _from_queries(outputs["pred_boxes"], sigmoid(_logits(outputs)[..., index]), size)
+
+
+def _read_softmax(outputs: Outputs, size: Size, index: int) -> FloatArray:
+    return _from_queries(outputs["pred_boxes"], _softmax(_logits(outputs))[..., index], size)
+
+
+def _softmax(logits: NDArray[Any]) -> FloatArray:
+    powers = np.exp(logits.astype(np.float64) - logits.max(axis=-1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=-1, keepdims=True))
+
+
+def _from_queries(boxes: FloatArray, scores: FloatArray, size: Size) -> FloatArray:
+    """Centre and sides as shares of the input."""
+    return with_scores(in_pixels(corners(boxes), size), scores)
+
+
+def _is_rfdetr(outputs: Outputs, _: Size) -> bool:
+    return {"dets", "labels"} <= set(outputs) and outputs["labels"].ndim == 3 and outputs["dets"].shape[-1] == 4
+
+
+def _read_rfdetr(outputs: Outputs, size: Size, index: int) -> FloatArray:
+    return _from_queries(outputs["dets"], sigmoid(outputs["labels"][..., index]), size)
+
+
+def _is_detr(outputs: Outputs, _: Size) -> bool:
+    named = {"labels", "boxes", "scores"} <= set(outputs)
+    return named and outputs["boxes"].ndim == 3 and outputs["labels"].ndim == outputs["scores"].ndim == 2
+
+
+def _read_detr(outputs: Outputs, _: Size, index: int) -> FloatArray:
+    return of_class(outputs["boxes"], outputs["scores"], outputs["labels"], index)
+
+
+def tell_apart(names: list[str], graph: Graph) -> list[str]:
+    """Sigmoids of 80 classes or of COCO's 91 categories, or a softmax with one class more, for nothing."""
+    if "detr_softmax" not in names:
+        return names
+    count = _logits(graph.answers[0]).shape[2]
+    if count == COCO_CATEGORIES + NO_OBJECT or (count != COCO_CATEGORIES and _mostly_no_object(graph)):
+        return ["detr_softmax"]
+    return ["deformable_detr"] if count == COCO_CATEGORIES else ["detr_logits"]
+
+
+def _mostly_no_object(graph: Graph) -> bool:
+    """Most queries are sure of the last class; with sigmoids most are sure of none."""
+    logits = np.concatenate([_logits(answer).reshape(-1, _logits(answer).shape[2]) for answer in graph.answers])
+    sure = (logits.argmax(axis=1) == logits.shape[1] - 1) & (logits[:, -1] > 0)
+    return bool(2 * sure.sum() > len(sure))
+
+
+QUERIES: dict[str, Format] = {
+    # RT-DETR, RT-DETRv2, D-FINE, DEIM: inputs `images` and `orig_target_sizes`; boxes in pixels of the latter
+    "detr": Format(Fit.STRETCH, _is_detr, _read_detr, lambda _, __: None),
+    # the same families exported from Hugging Face's Transformers
+    "detr_logits": Format(
+        Fit.STRETCH, _is_raw_detr, _read_sigmoid, lambda o, _: int(_logits(o).shape[2]), _doubt_shares
+    ),
+    # DETR, YOLOS: a softmax over the classes and, last, none of them
+    "detr_softmax": Format(
+        Fit.STRETCH,
+        _has_softmax,
+        _read_softmax,
+        lambda o, _: int(_logits(o).shape[2]) - NO_OBJECT,
+        _doubt_shares,
+        imagenet=True,
+    ),
+    # Deformable and Conditional DETR
+    "deformable_detr": Format(
+        Fit.STRETCH, _is_raw_detr, _read_sigmoid, lambda o, _: int(_logits(o).shape[2]), _doubt_shares, imagenet=True
+    ),
+    # RF-DETR
+    "rfdetr": Format(Fit.STRETCH, _is_rfdetr, _read_rfdetr, lambda o, _: int(o["labels"].shape[-1]), imagenet=True),
+}
