@@ -96,15 +96,16 @@ class Followed:
 
 def follow(body: BodyModel, bundle: Path) -> list[Followed]:
     """The bundle on a rendered clip; boxes are the true ones, as a user's own detector would give them."""
-    estimator = Estimator.from_config({"backbone": "tiny", "weights": str(bundle), "detector": "topic", "threads": 1})
+    values = {"backbone": "tiny", "weights": str(bundle), "detector": "topic", "threads": 1}
     followed = []
-    for shot in random_clip(body, CLIP, CLIP_SEED, CLIP_FRAMES, CLIP_RATE):
-        low, high = _extent(body, shot)
-        stamp = round(shot.seconds * 1e9)
-        frame = Frame(shot.image, shot.camera, stamp, detections=(Box(*low, *high),))
-        people = estimator.process([frame])[0]
-        overlay = draw_people(shot.image, people.people, body, people.camera)
-        followed.append(Followed(shot, people.people[0] if people.people else None, overlay))
+    with Estimator.from_config(values) as estimator:
+        for shot in random_clip(body, CLIP, CLIP_SEED, CLIP_FRAMES, CLIP_RATE):
+            low, high = _extent(body, shot)
+            stamp = round(shot.seconds * 1e9)
+            frame = Frame(shot.image, shot.camera, stamp, detections=(Box(*low, *high),))
+            people = estimator.process([frame])[0]
+            overlay = draw_people(shot.image, people.people, body, people.camera)
+            followed.append(Followed(shot, people.people[0] if people.people else None, overlay))
     return followed
 
 

@@ -71,16 +71,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
     body, rng = load_body(), np.random.default_rng(arguments.seed)
-    estimator = Estimator.from_config({"threads": 1})
     without, with_depth, used = [], [], 0
-    for _ in tqdm(range(arguments.people), unit="picture"):
-        scene = random_scene(rng, body)
-        alone = nearest(estimator, scene.frame, scene)
-        measured = nearest(estimator, replace(scene.frame, depth=depth_of(scene, body)), scene)
-        if alone is not None and measured is not None:
-            without.append(errors(alone, scene))
-            with_depth.append(errors(measured, scene))
-            used += bool(measured.params.estimated & Estimated.DEPTH)
+    with Estimator.from_config({"threads": 1}) as estimator:
+        for _ in tqdm(range(arguments.people), unit="picture"):
+            scene = random_scene(rng, body)
+            alone = nearest(estimator, scene.frame, scene)
+            measured = nearest(estimator, replace(scene.frame, depth=depth_of(scene, body)), scene)
+            if alone is not None and measured is not None:
+                without.append(errors(alone, scene))
+                with_depth.append(errors(measured, scene))
+                used += bool(measured.params.estimated & Estimated.DEPTH)
     print(f"without depth: {summary(without)}")
     print(f"with depth, used for {used}: {summary(with_depth)}")
     return 0

@@ -124,7 +124,8 @@ def measured(scenes: list[Scene], body: BodyModel, *, with_height: bool) -> list
     rows = []
     for number, scene in enumerate(tqdm(scenes, unit="picture")):
         height = {"person_height": scene.stature} if with_height else {}
-        people = Estimator.from_config({"threads": 1, **height}).estimate(scene.frame)
+        with Estimator.from_config({"threads": 1, **height}) as estimator:
+            people = estimator.estimate(scene.frame)
         if not people:
             continue
         person = min(people, key=lambda p: float(np.linalg.norm(p.joints[0] - scene.joints[0])))

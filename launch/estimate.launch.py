@@ -17,6 +17,7 @@ from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
 from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, Parameter, Value
+from smplerx_ros.errors import ConfigError
 from smplerx_ros.viewer.options import VIEWER_PARAMETERS
 
 BOOLEANS = ["true", "false"]
@@ -126,7 +127,8 @@ def _estimator(text: Text, values: dict[str, Value], topics: dict[str, dict[str,
         name=NODE,
         namespace=text("namespace"),
         output="screen",
-        parameters=[text("params_file"), values],
+        # Parameters have no empty lists: one with an empty string stands for it.
+        parameters=[text("params_file"), {name: [""] if value == () else value for name, value in values.items()}],
         remappings=[pair for camera, of in topics.items() for pair in _remappings(of, camera)],
         additional_env={} if given or not profile else dict.fromkeys(PROFILE_VARIABLES, profile),
         respawn=text("respawn") == "true",
@@ -176,5 +178,8 @@ def _remappings(topics: dict[str, str], camera: str = "") -> list[tuple[str, str
 
 
 def _typed(parameter: Parameter, text: str) -> Value:
-    """Of the parameter's own type, so that a text that looks like a number stays a text."""
-    return parameter.check(text if parameter.type is str else yaml.safe_load(text))
+    """Of the parameter's own type, so that a string that looks like a number stays a string."""
+    try:
+        return parameter.check(text if parameter.type is str else yaml.safe_load(text))
+    except yaml.YAMLError as error:
+        raise ConfigError(f"argument {parameter.name!r}: {text!r} is not YAML: use {parameter.allowed}") from error

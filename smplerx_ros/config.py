@@ -28,7 +28,8 @@ class Parameter:
     range: tuple[float, float] | None = None  # inclusive
     choices: tuple[str, ...] = ()
     zero: str = ""  # what 0 means where it lies outside `range` and is allowed all the same
-    pattern: str = ""  # regular expression that each text of a list has to match
+    pattern: str = ""  # regular expression that each string of a list has to match
+    index: bool = False  # an integer stands for its digits: YAML takes an index for one
     live: bool = False  # takes effect at once; the others when the node is configured
 
     def check(self, value: object) -> Value:
@@ -51,18 +52,17 @@ class Parameter:
         if self.type is bool:
             return "true | false"
         if self.range is None:
-            return {str: "a text", int: "an integer", float: "a number", tuple: 'a list of texts, [""] if empty'}[
-                self.type
-            ]
+            names = {int: "an integer", float: "a number", str: "a string", tuple: 'a list of strings, [""] if empty'}
+            return names[self.type]
         text = f"{self.range[0]:g} to {self.range[1]:g}"
         return f"{text}, or 0 = {self.zero}" if self.zero else text
 
-    def _check_list(self, texts: tuple[str, ...]) -> None:
-        for text in texts:
-            if self.pattern and not fullmatch(self.pattern, text):
-                raise ConfigError(f"parameter {self.name!r}: {text!r} does not match {self.pattern}")
-        if len(set(texts)) < len(texts):
-            raise ConfigError(f"parameter {self.name!r}: {list(texts)} holds something twice")
+    def _check_list(self, strings: tuple[str, ...]) -> None:
+        for string in strings:
+            if self.pattern and not fullmatch(self.pattern, string):
+                raise ConfigError(f"parameter {self.name!r}: {string!r} does not match {self.pattern}")
+        if len(set(strings)) < len(strings):
+            raise ConfigError(f"parameter {self.name!r}: {list(strings)} holds something twice")
 
     def _in_range(self, number: float, least: float, most: float) -> bool:
         return least <= number <= most or (bool(self.zero) and number == 0)
@@ -72,13 +72,19 @@ class Parameter:
             return value
         if self.type is str and isinstance(value, str):
             return value
-        if self.type is tuple and isinstance(value, (list, tuple)) and all(isinstance(text, str) for text in value):
-            return tuple(text for text in value if text)  # ROS has no empty lists in files: [""] is one
-        if self.type is int and isinstance(value, Integral) and not isinstance(value, bool):
-            return int(value)
+        if self.type is tuple and isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
+            return tuple(item for item in value if item)  # ROS has no empty lists in files: [""] is one
+        if isinstance(value, Integral) and not isinstance(value, bool):
+            if self.type is int:
+                return int(value)
+            if self.index:
+                return str(int(value))
         if self.type is float and isinstance(value, Real) and not isinstance(value, bool) and isfinite(value):
             return float(value)
-        raise ConfigError(f"parameter {self.name!r}: {value!r} is not of type {self.type.__name__}; use {self.allowed}")
+        quotes = ", in quotes where it looks like a number" if self.type is str and isinstance(value, Real) else ""
+        raise ConfigError(
+            f"parameter {self.name!r}: {value!r} is not of type {self.type.__name__}; use {self.allowed}{quotes}"
+        )
 
 
 PARAMETERS: tuple[Parameter, ...] = (
@@ -154,6 +160,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         str,
         "person",
         "The class in that file that is a person: its name, if the file has names, or its index.",
+        index=True,
     ),
     Parameter("detection_threshold", float, 0.2, "Least score of a detected person.", range=(0.0, 1.0), live=True),
     Parameter(
@@ -305,6 +312,7 @@ ROS_PARAMETERS: tuple[Parameter, ...] = (
         str,
         "",
         "`class_id` of a person on the topic `detections`. Empty: everything there is a person.",
+        index=True,
     ),
     Parameter(
         "use_depth", bool, False, "Take distances from the topic `depth`, registered to the image, where it shows them."

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -15,11 +16,12 @@ import numpy as np
 from .backbones import Backbone, known_height, load_backbones
 from .body import BodyModel, load_body
 from .config import check_live, validate
-from .detection import Detector, load_detectors
+from .detection import Detector, OneAtATime, load_detectors
 from .detection.clean import clean_boxes
 from .distance import Distances
 from .geometry.camera import Camera
 from .persons import persons
+from .scheduling.beside import END_S, Beside
 from .scheduling.budget import FULL, Effort, LatencyBudget
 from .scheduling.camera import CameraState, Search
 from .scheduling.crowd import nearest, size
@@ -66,13 +68,25 @@ class Options:
     def from_config(cls, config: Mapping[str, Any]) -> Options:
         """From all of `config.PARAMETERS`."""
         return cls(
-            **{name: config[name] for name in (*_LIVE, "default_fov")},
+            **_live_options(config),
+            default_fov=config["default_fov"],
             person_height=known_height(config),
             smoothing=smoothing_options(config),
         )
 
 
-_LIVE = ("detect_every", "max_people", "detection_threshold", "latency_budget_ms")  # options that can change
+# Options by the live parameters that set them, at the start and later.
+_LIVE = {
+    "detect_every": "detect_every",
+    "max_people": "max_people",
+    "detection_threshold": "detection_threshold",
+    "latency_budget_ms": "latency_budget_ms",
+    "tracker.max_age": "max_age",
+}
+
+
+def _live_options(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {option: values[name] for name, option in _LIVE.items() if name in values}
 
 
 @dataclass(frozen=True)
@@ -89,7 +103,8 @@ class Estimator:
     """Estimates the people of one or several cameras (`Frame.source` or else `frame_id`); people keep their ids.
 
     `detector` None: boxes come with the frames alone. `detector_beside`: for detections beside the estimation, by
-    default the same. `fallbacks` are smaller backbones for `latency_budget_ms`.
+    default the same. `fallbacks` are smaller backbones for `latency_budget_ms`. `close` it, or use it in a `with`
+    statement, to free networks and thread at a certain time. Not for several threads at once.
     """
 
     def __init__(
@@ -105,10 +120,13 @@ class Estimator:
     ) -> None:
         self.body = body
         self._config = validate(config or {})  # where `update` starts from
-        self._backbones = (backbone, *fallbacks)
+        self._backbones: tuple[Backbone, ...] = (backbone, *fallbacks)
+        if detector is not None and detector_beside in (None, detector):
+            detector = detector_beside = OneAtATime(detector)
         self._detector = detector
-        self._detector_beside = detector_beside or detector
-        self._beside = ThreadPoolExecutor(1, "smplerx_detector")
+        self._detector_beside = detector_beside
+        self._beside = Beside("smplerx_detector")
+        self._closed = False
         self._options = options
         self._ids: Iterator[str] = (f"p{n}" for n in count(1))
         self._cameras: dict[str, CameraState] = {}
@@ -138,13 +156,12 @@ class Estimator:
         Raises ConfigError for a name that is unknown or not live, and for an unusable value; then nothing changes.
         """
         changes = check_live(values)
+        self._check_open()
         wait([state.search.boxes for state in self._cameras.values() if state.search])  # it began as things were
         self._config |= changes
-        self._options = replace(self._options, **{name: changes[name] for name in _LIVE if name in changes})
-        if "tracker.max_age" in changes:
-            self._options = replace(self._options, max_age=changes["tracker.max_age"])
-            for state in self._cameras.values():
-                state.tracker.max_age = self._options.max_age
+        self._options = replace(self._options, **_live_options(changes))
+        for state in self._cameras.values():
+            state.tracker.max_age = self._options.max_age
         if any(name.startswith("smoothing") for name in changes):
             self._motion.update(smoothing_options(self._config))
         if "detection_threshold" in changes:
@@ -163,6 +180,7 @@ class Estimator:
 
     def process(self, frames: Sequence[Frame]) -> list[People]:
         """The people of each frame, at most one frame a camera: all of them in one batch per network."""
+        self._check_open()
         began = perf_counter()
         effort = FULL if self._budget is None else self._budget.effort
         backbone = self._backbones[effort.backbone]
@@ -197,6 +215,7 @@ class Estimator:
 
     def warm_up(self) -> None:
         """Run detector and backbones once on an empty image, so that the first real one is not the slowest."""
+        self._check_open()
         image = np.zeros((_WARM_UP_HEIGHT, _WARM_UP_WIDTH, 3), np.uint8)
         frame = Frame(image, Camera.from_fov(_WARM_UP_WIDTH, _WARM_UP_HEIGHT))
         for detector in self._detectors:
@@ -213,6 +232,29 @@ class Estimator:
         self._distances.reset()
         self._motion.reset()
         self._confidence.clear()
+
+    def close(self, timeout: float = END_S) -> bool:
+        """End the detection's thread and free the networks; nothing happens where that is done already.
+
+        False where a detection did not return within `timeout` seconds and was abandoned: its network stays until it
+        returns. A closed estimator raises RuntimeError where it is used.
+        """
+        self._closed = True
+        ended = self._beside.close(timeout)
+        self._cameras.clear()
+        self._backbones, self._detector, self._detector_beside = (), None, None
+        gc.collect()  # networks lie in cycles: their memory, the device's too, would stay until some later day
+        return ended
+
+    def __enter__(self) -> Estimator:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("the estimator is closed: make another one")
 
     def _state(self, frame: Frame) -> CameraState:
         """The frame's camera; one whose time went back starts anew."""

@@ -101,13 +101,13 @@ def _measured(clip: Path, truth: Truth, values: dict[str, Any]) -> dict[str, Any
     scores: dict[str, Score] = {}
     about: dict[str, Any] = {}
     for number, name in enumerate(pose2sim.CAMERAS):
-        estimator = Estimator.from_config(values)
         people = []
-        for picture in tqdm(pose2sim.frames(clip, name), desc=name, unit="frame"):
-            frame = Frame(picture.image, truth.views[number].camera, round(picture.seconds * 1e9), name)
-            result = estimator.process([frame])[0]
-            people.append(result.people)
-            about = {"backbone": result.backbone, "body_model": result.body_model, "runtime": result.runtime}
+        with Estimator.from_config(values) as estimator:
+            for picture in tqdm(pose2sim.frames(clip, name), desc=name, unit="frame"):
+                frame = Frame(picture.image, truth.views[number].camera, round(picture.seconds * 1e9), name)
+                result = estimator.process([frame])[0]
+                people.append(result.people)
+                about = {"backbone": result.backbone, "body_model": result.body_model, "runtime": result.runtime}
         scores[name] = score(truth, number, people, body, pose2sim.RATE)
     return {
         **about,

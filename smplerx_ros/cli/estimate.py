@@ -40,14 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
     if values.get("detector") == "topic":
         raise ConfigError("parameter 'detector': 'topic' is for the ROS node; here choose builtin, onnx or full_frame")
     source = open_source(arguments.input, sequence=arguments.sequence)
-    estimator = Estimator.from_config(values)
     body = None if arguments.no_video else load_body(str(values.get("body_model", "")) or None)
     out: Path = arguments.out
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {out}: cannot be made ({error.strerror})") from error
-    report = estimate_source(source, estimator, out, body)
+    with Estimator.from_config(values) as estimator:
+        report = estimate_source(source, estimator, out, body)
     for failure in report.failed:
         print(f"smplerx estimate: {failure['reason']}", file=sys.stderr)
     if not report.frames_processed:

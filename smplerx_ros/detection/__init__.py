@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from threading import Lock
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,6 +21,28 @@ class Detector(Protocol):
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Box]]:
         """Boxes per image, pixels."""
+
+
+class OneAtATime:
+    """A detector that two threads share: they take turns."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self._turn = Lock()
+
+    @property
+    def threshold(self) -> float:
+        """The detector's."""
+        return self._detector.threshold
+
+    @threshold.setter
+    def threshold(self, least: float) -> None:
+        self._detector.threshold = least
+
+    def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Box]]:
+        """The detector's boxes."""
+        with self._turn:
+            return self._detector.detect(images)
 
 
 def load_detectors(

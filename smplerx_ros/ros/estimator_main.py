@@ -50,7 +50,11 @@ def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | No
 
     keep_freed_memory()
     share_arena()
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except Exception as error:  # rclpy has no public names for its own
+        rclpy.logging.get_logger("smplerx").fatal(f"the arguments after --ros-args cannot be used: {error}")
+        return 1
     try:
         node = SmplerxNode(estimator_factory=estimator_factory or load_estimator)
     except ConfigError as error:
@@ -71,8 +75,7 @@ def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | No
     rclpy.try_shutdown()
     if not idle:
         _end_now()  # native code still runs in the abandoned thread: the interpreter cannot be taken down under it
-    last_resort.cancel()
-    return 0
+    return 0  # the last resort stays: threads that are waited for at the interpreter's end may hang, too
 
 
 def _end_now() -> None:

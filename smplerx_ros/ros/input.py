@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, qos_profile_sensor_data
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -24,7 +21,7 @@ from .detections import boxes_from_message, detection_array_type
 from .from_messages import stamp_ns
 from .image import RgbImage, image_from_message
 from .parameters import NodeParameters
-from .qos import subscription_events
+from .qos import SUBSCRIPTION, override_names, overriding_options, sensor_qos, subscription_events
 from .stamped import KEPT, PacedMessages, StampedMessages
 from .statistics import Statistics
 
@@ -106,24 +103,23 @@ class CameraInput:
         """Whether images are taken."""
         return bool(self._subscriptions)
 
+    @property
+    def qos_overrides(self) -> list[str]:
+        """Names of the parameters that change the quality of service of its topics."""
+        return [name for _, topic, *_ in self._topics() for name in override_names(self._node, topic, SUBSCRIPTION)]
+
     def start(self) -> None:
         """Subscribe; nothing happens where that is done already."""
-        if not self._subscriptions:
-            kind = CompressedImage if self._options.compressed else Image
-            # A group keeps a reference to everything that was ever in it: let it go with the subscriptions.
-            self._group = MutuallyExclusiveCallbackGroup()
-            self._waiting_since, self._boxes_s = None, self._seconds()
-            if self._detections is not None:
-                self._detections.clear()
-                topic = self._detections_topic
-                self._subscriptions.append(self._subscribe(self._detections_type, topic, self._detections.put, KEPT))
-            if self._depth is not None:
-                self._depth.clear()
-                self._subscriptions.append(self._subscribe(Image, self._depth_topic, self._depth.put, KEPT))
-            self._subscriptions += [
-                self._subscribe(CameraInfo, self.info_topic, self._keep_info),
-                self._subscribe(kind, self.image_topic, self._on_image),
-            ]
+        if self._subscriptions:
+            return
+        # A group keeps a reference to everything that was ever in it: let it go with the subscriptions.
+        self._group = MutuallyExclusiveCallbackGroup()
+        self._waiting_since, self._boxes_s = None, self._seconds()
+        for waiting in (self._detections, self._depth):
+            if waiting is not None:
+                waiting.clear()
+        for topic in self._topics():
+            self._subscriptions.append(self._subscribe(*topic))
 
     def stop(self) -> None:
         """Take no more images; the last camera_info is kept."""
@@ -224,16 +220,22 @@ class CameraInput:
     def _topic(self, name: str) -> str:
         return str(self._node.resolve_topic_name(f"{self._name}/{name}" if self._name else name))
 
-    def _subscribe(self, kind: type[Any], topic: str, callback: Callable[[Any], None], depth: int = 1) -> Subscription:
-        qos: QoSProfile = copy.copy(qos_profile_sensor_data)  # overrides are written into it
-        qos.depth = depth
+    def _topics(self) -> Iterator[tuple[type[Any], str, Callable[[Any], None], int]]:
+        """Type, name, callback and depth of each; images last, when everything that belongs to them can come."""
+        if self._detections is not None:
+            yield self._detections_type, self._detections_topic, self._detections.put, KEPT
+        if self._depth is not None:
+            yield Image, self._depth_topic, self._depth.put, KEPT
+        yield CameraInfo, self.info_topic, self._keep_info, 1
+        yield CompressedImage if self._options.compressed else Image, self.image_topic, self._on_image, 1
 
+    def _subscribe(self, kind: type[Any], topic: str, callback: Callable[[Any], None], depth: int) -> Subscription:
         return self._node.create_subscription(
             kind,
             topic,
             callback,
-            qos,
+            sensor_qos(self._node, topic, depth),
             callback_group=self._group,
             event_callbacks=subscription_events(self._node, topic),
-            qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            qos_overriding_options=overriding_options(self._node, topic, SUBSCRIPTION),
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import wraps
 from typing import Any
@@ -12,6 +12,7 @@ from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.qos import QoSProfile
 from std_srvs.srv import SetBool, Trigger
 
 from .diagnostics import SUPERSEDED, CameraHealth, NodeHealth, diagnostics
@@ -21,6 +22,7 @@ from .memory import memory_in_use
 from .output import Output, OutputOptions
 from .parameters import NodeParameters
 from .pipeline import EstimatorLike, Orders, Pipeline
+from .qos import PUBLISHER, overriding_options, tell_of_unknown_overrides
 from .stream import Arrival, CameraStream
 from .watch import Repeater, Watch
 from .worker import LatestWorker
@@ -32,6 +34,8 @@ DIAGNOSTICS_PERIOD_S = 1.0
 TRANSITION_LIMIT_S = 30.0  # for one transition (large networks take their time to load); then it is taken for a hang
 ESTIMATION_LIMIT_S = 3.0  # for one image; the same
 STOP_TIMEOUT_S = 1.0  # for the estimation that runs; then it is abandoned, so that a shutdown takes less than 2 s
+LAST_TIMEOUT_S = 0.3  # then, for the detection beside it
+DIAGNOSTICS = "/diagnostics"
 
 
 def load_estimator(values: Mapping[str, object]) -> EstimatorLike:
@@ -90,7 +94,7 @@ class SmplerxNode(LifecycleNode):
     """
 
     def __init__(self, *, estimator_factory: EstimatorFactory = load_estimator, **kwargs: Any) -> None:
-        super().__init__("smplerx", automatically_declare_parameters_from_overrides=True, **kwargs)
+        super().__init__("smplerx", **kwargs)
         answer_invalid_transitions(self)
         self._factory = estimator_factory
         self._failure = ""
@@ -99,8 +103,11 @@ class SmplerxNode(LifecycleNode):
         self._running: _Running | None = None
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
         self._watch = Watch(self._seconds, self.get_logger().error)
-        self._config = NodeParameters(self, lambda: self._state() != "unconfigured", self._on_live_change)
-        self._diagnostics_publisher = self.create_publisher(DiagnosticArray, "/diagnostics", 10)
+        self._config = NodeParameters(self, lambda: self._state() != "unconfigured")
+        options = overriding_options(self, DIAGNOSTICS, PUBLISHER)
+        self._diagnostics_publisher = self.create_publisher(
+            DiagnosticArray, DIAGNOSTICS, QoSProfile(depth=10), qos_overriding_options=options
+        )
         self._reporter = Repeater(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, "smplerx_diagnostics")
         self.context.on_shutdown(self._reporter.stop)
         self.create_service(Trigger, "~/reset", self._on_reset)
@@ -113,12 +120,18 @@ class SmplerxNode(LifecycleNode):
     @_guarded
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and warm up the estimator; create the publishers."""
+        live = self._config.live_of_estimator()
         estimator = self._factory(self._config.of_estimator())
-        estimator.warm_up()
-        names = self._config["cameras"] or ("",)
-        options, max_age = InputOptions.from_config(self._config), self._config["image_max_age"]
-        streams = {name: CameraStream(self, name, self._put, self._seconds, options, max_age) for name in names}
-        self._loaded = _Loaded(estimator, Orders(), streams, Output(self, estimator.body, names, self._config))
+        with ExitStack() as made:  # a configuration that fails frees what it has made
+            made.callback(estimator.close, STOP_TIMEOUT_S)
+            estimator.warm_up()
+            names = self._config["cameras"] or ("",)
+            options, max_age = InputOptions.from_config(self._config), self._config["image_max_age"]
+            streams = {name: CameraStream(self, name, self._put, self._seconds, options, max_age) for name in names}
+            output = Output(self, estimator.body, names, self._config)
+            self._loaded = _Loaded(estimator, Orders(self._config.live_of_estimator, live), streams, output)
+            made.pop_all()
+        tell_of_unknown_overrides(self, (name for s in streams.values() for name in s.input.qos_overrides))
         self.get_logger().info(f"configured: backbone {self._config['backbone']}, body {estimator.body.name}")
         return super().on_configure(state)
 
@@ -170,13 +183,14 @@ class SmplerxNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def stop(self) -> bool:
-        """Take no more images; False where the running estimation did not return in time and was abandoned."""
+        """For the end: take no more images; False where an estimation or detection did not return in time."""
+        loaded = self._loaded
         try:
             self._stop_taking_images()
         except RuntimeError as error:
             self.get_logger().error(str(error))
             return False
-        return True
+        return loaded is None or loaded.estimator.close(LAST_TIMEOUT_S)
 
     def destroy_node(self) -> None:
         """End the diagnostics before their publisher goes."""
@@ -209,8 +223,12 @@ class SmplerxNode(LifecycleNode):
             for stream in self._loaded.streams.values():
                 stream.input.stop()
             self._loaded.output.destroy()
+            if not self._loaded.estimator.close(STOP_TIMEOUT_S):
+                self.get_logger().error(
+                    f"a detection did not return within {STOP_TIMEOUT_S:g} s and is abandoned; its network's memory "
+                    "stays in use until it returns"
+                )
             self._loaded = None  # not before: what could not be freed is tried again by `on_error`
-        gc.collect()  # networks lie in cycles: their memory, the device's too, would stay until some later day
 
     def _autostart(self) -> None:
         self.destroy_timer(self._autostart_timer)
@@ -218,32 +236,32 @@ class SmplerxNode(LifecycleNode):
             self.trigger_activate()
 
     def _put(self, camera: str, arrival: Arrival) -> None:
-        if self._running is not None:
-            self._running.worker.put(camera, arrival)
-
-    def _on_live_change(self, values: dict[str, Any]) -> None:
-        if self._loaded is not None:
-            self._loaded.orders.update(values)
+        running = self._running  # read once: other threads end what runs
+        if running is not None:
+            running.worker.put(camera, arrival)
 
     def _on_time_jump(self, _: Any) -> None:
-        if self._loaded is not None:
-            for stream in self._loaded.streams.values():
+        loaded = self._loaded
+        if loaded is not None:
+            for stream in loaded.streams.values():
                 stream.statistics.clear_ages()
-            self._loaded.orders.reset()
+            loaded.orders.reset()
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success = self._running is not None
         response.message = "people get new ids from the next image on" if response.success else "the node is not active"
-        if self._loaded is not None:
-            self._loaded.orders.reset()
+        loaded = self._loaded
+        if loaded is not None:
+            loaded.orders.reset()
         return response
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
         self._taking_images = request.data
-        if self._loaded is not None and self._running is not None:
-            for stream in self._loaded.streams.values():
+        loaded, running = self._loaded, self._running
+        if loaded is not None and running is not None:
+            for stream in loaded.streams.values():
                 stream.enable(request.data)
-            self._loaded.output.resume() if request.data else self._loaded.output.pause()
+            loaded.output.resume() if request.data else loaded.output.pause()
         response.success = True
         response.message = (
             f"{'taking' if request.data else 'ignoring'} images while active; the node is {self._state()}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from itertools import count
@@ -13,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
@@ -30,7 +30,7 @@ from .image import message_from_image
 from .markers import MarkerWriter
 from .messages import person_array
 from .parameters import NodeParameters
-from .qos import delivered, publisher_events
+from .qos import PUBLISHER, delivered, overriding_options, publisher_events
 from .rep155 import Rep155
 from .target_frame import TargetFrame
 from .transforms import Transforms, TransformWriter, joint_transforms, joints_of, rep155_transforms
@@ -88,11 +88,21 @@ class Output:
         self._body = body
         self._sending = threading.Lock()
         self._paused = False
-        target = config["target_frame"]
-        self._target = TargetFrame(node, target) if target else None
-        self._rep155 = Rep155.create(node, body) if config["rep155"] else None
         self._transforms = TransformWriter()
         self._person_messages: list[PersonMessage] = []
+        with ExitStack() as made:  # a constructor that fails frees what it has made
+            self._made = made
+            self._make(cameras, config)
+            self._made = made.pop_all()
+
+    def _make(self, cameras: Sequence[str], config: NodeParameters) -> None:
+        target = config["target_frame"]
+        self._target = TargetFrame(self._node, target) if target else None
+        if self._target is not None:
+            self._made.callback(self._target.destroy)
+        self._rep155 = Rep155.create(self._node, self._body) if config["rep155"] else None
+        if self._rep155 is not None:
+            self._made.callback(self._rep155.destroy)
         self._people_publisher = self._publisher(PersonArray, "~/people", RESULTS_DEPTH)
         self._tf_publisher = self._publisher(TFMessage, "/tf", TF_DEPTH)
         self._marker_publisher = self._publisher(MarkerArray, "~/markers", RESULTS_DEPTH)
@@ -100,7 +110,7 @@ class Output:
         marker_numbers = count(1)
         self._views = {
             camera: _View(
-                MarkerWriter(body, marker_numbers),
+                MarkerWriter(self._body, marker_numbers),
                 self._publisher(Image, f"~/{camera}/overlay" if camera else "~/overlay", 1),
                 Header(),
             )
@@ -147,14 +157,7 @@ class Output:
 
     def destroy(self) -> None:
         """Free the publishers."""
-        publishers = [self._people_publisher, self._tf_publisher, self._marker_publisher, self._detections_publisher]
-        publishers += [view.overlay_publisher for view in self._views.values()]
-        for publisher in publishers:
-            if publisher is not None:
-                self._node.destroy_lifecycle_publisher(publisher)
-        for part in (self._rep155, self._target):
-            if part is not None:
-                part.destroy()
+        self._made.close()
 
     def _send(self, people: People, header: Header, options: OutputOptions) -> None:
         placement, unknown = self._placement(header)
@@ -235,11 +238,12 @@ class Output:
         return self._publisher(Detection2DArray, "~/detections", RESULTS_DEPTH)
 
     def _publisher(self, kind: type[Any], topic: str, depth: int) -> Any:
-        options = QoSOverridingOptions.with_default_policies()
-        return self._node.create_lifecycle_publisher(
+        publisher = self._node.create_lifecycle_publisher(
             kind,
             topic,
             QoSProfile(depth=depth),
             event_callbacks=publisher_events(self._node, topic),
-            qos_overriding_options=options,
+            qos_overriding_options=overriding_options(self._node, topic, PUBLISHER),
         )
+        self._made.callback(self._node.destroy_lifecycle_publisher, publisher)
+        return publisher

@@ -43,34 +43,35 @@ class EstimatorLike(Protocol):
     def reset(self) -> None:
         """Forget who was seen."""
 
+    def close(self, timeout: float) -> bool:
+        """Free threads and networks; False where one did not end within `timeout` seconds. May be called again."""
+
 
 class Orders:
-    """What other threads want of the estimator before the next image: it is not theirs to touch."""
+    """What is wanted of the estimator before the next image: other threads must not touch it.
 
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._reset = False
-        self._changes: dict[str, Any] = {}
+    `live()` are the live parameters as they stand, `given` those that the estimator was made with. They are compared
+    rather than announced: what a callback of rclpy hears of may still be refused by the next one.
+    """
+
+    def __init__(self, live: Callable[[], Mapping[str, Any]], given: Mapping[str, Any]) -> None:
+        self._live = live
+        self._given = dict(given)
+        self._reset = threading.Event()
 
     def reset(self) -> None:
         """Forget who was seen."""
-        with self._lock:
-            self._reset = True
-
-    def update(self, values: Mapping[str, object]) -> None:
-        """Change live parameters."""
-        with self._lock:
-            self._changes |= values
+        self._reset.set()
 
     def carry_out(self, estimator: EstimatorLike) -> None:
         """In the thread that uses the estimator."""
-        with self._lock:
-            reset, changes = self._reset, self._changes
-            self._reset, self._changes = False, {}
+        if self._reset.is_set():
+            self._reset.clear()
+            estimator.reset()
+        changes = {name: value for name, value in self._live().items() if value != self._given[name]}
         if changes:
             estimator.update(changes)
-        if reset:
-            estimator.reset()
+            self._given |= changes
 
 
 class Pipeline:

@@ -1,24 +1,93 @@
-"""What to do about peers whose quality of service does not fit ours: they get nothing, so it must be said."""
+"""Quality of service: what `qos_overrides` may change, and what to do about peers whose own does not fit ours."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Iterable
+from difflib import get_close_matches
 from typing import Any
 
 from rclpy.duration import Duration
 from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
-from rclpy.qos import qos_policy_name_from_kind
+from rclpy.qos import (
+    DurabilityPolicy,
+    HistoryPolicy,
+    LivelinessPolicy,
+    QoSPolicyKind,
+    QoSProfile,
+    ReliabilityPolicy,
+    qos_policy_name_from_kind,
+    qos_profile_sensor_data,
+)
+from rclpy.qos_overriding_options import QoSOverridingOptions
 
+from ..errors import ConfigError
+
+PREFIX = "qos_overrides."
 DELIVERY_S = 0.2  # for readers to have the last messages, before their writer may go
+PUBLISHER, SUBSCRIPTION = "publisher", "subscription"
+_LAST = "lifespan"  # how long a publisher's messages live: subscriptions have none
+_CHOICES = {
+    "history": HistoryPolicy,
+    "reliability": ReliabilityPolicy,
+    "durability": DurabilityPolicy,
+    "liveliness": LivelinessPolicy,
+}
+_NUMBERS = ("depth", "deadline", _LAST, "liveliness_lease_duration")  # messages, and nanoseconds
+_POLICIES = tuple(QoSPolicyKind[name.upper()] for name in (*_CHOICES, *_NUMBERS))
+
+
+def sensor_qos(node: Node, topic: str, depth: int) -> QoSProfile:
+    """Of a subscription of a sensor's data, with room for `depth` messages. Overrides are written into it by rclpy.
+
+    Transient local asks for reliable, unless reliability is overridden too: DDS gives old messages to nobody else.
+    """
+    qos: QoSProfile = copy.copy(qos_profile_sensor_data)
+    qos.depth = depth
+    if str(_override(node, f"{PREFIX}{topic}.{SUBSCRIPTION}.durability")).lower() == "transient_local":
+        qos.reliability = ReliabilityPolicy.RELIABLE
+    return qos
+
+
+def overriding_options(node: Node, topic: str, entity: str) -> QoSOverridingOptions:
+    """Every policy of a topic's PUBLISHER or SUBSCRIPTION can be overridden.
+
+    Raises ConfigError for an override that no policy can take.
+    """
+    for name in override_names(node, topic, entity):
+        value = _override(node, name)
+        if value is not None:
+            _check(name, value)
+    return QoSOverridingOptions(_POLICIES)
+
+
+def override_names(node: Node, topic: str, entity: str) -> list[str]:
+    """Names of the parameters that override a topic's policies."""
+    prefix = f"{PREFIX}{node.resolve_topic_name(topic)}.{entity}."
+    return [f"{prefix}{name}" for name in (*_CHOICES, *_NUMBERS) if (name, entity) != (_LAST, SUBSCRIPTION)]
+
+
+def tell_of_unknown_overrides(node: Node, known: Iterable[str]) -> None:
+    """Warn of overrides that are neither `known` nor declared by an endpoint: they have no effect."""
+    names = sorted({*known, *(name for name in node._parameters if name.startswith(PREFIX))})
+    for name in node._parameter_overrides:
+        if name.startswith(PREFIX) and name not in names:
+            close = get_close_matches(name.removeprefix(PREFIX), [other.removeprefix(PREFIX) for other in names], n=1)
+            form = f"{PREFIX}<topic>.<{PUBLISHER} or {SUBSCRIPTION}>.<policy>"
+            hint = f"did you mean '{PREFIX}{close[0]}'?" if close else f"its form is {form}"
+            node.get_logger().warning(
+                f"parameter {name!r} has no effect: the node has no such topic, direction or policy ({hint})"
+            )
 
 
 def subscription_events(node: Node, topic: str) -> SubscriptionEventCallbacks:
     """Warn of publishers that offer less than is asked for."""
     text = (
         f"{topic}: a publisher offers an incompatible QoS ({{policy}}), so nothing comes from it; "
-        f"set qos_overrides.{topic}.subscription.{{parameter}} to what it offers"
+        f"set {PREFIX}{topic}.{SUBSCRIPTION}.{{parameter}} to what it offers"
     )
     return SubscriptionEventCallbacks(incompatible_qos=_warning(node, text))
 
@@ -28,7 +97,7 @@ def publisher_events(node: Node, topic: str) -> PublisherEventCallbacks:
     topic = node.resolve_topic_name(topic)
     text = (
         f"{topic}: a subscriber asks for an incompatible QoS ({{policy}}), so nothing reaches it; "
-        f"set qos_overrides.{topic}.publisher.{{parameter}} to what it asks for"
+        f"set {PREFIX}{topic}.{PUBLISHER}.{{parameter}} to what it asks for"
     )
     return PublisherEventCallbacks(incompatible_qos=_warning(node, text))
 
@@ -37,6 +106,25 @@ def delivered(*publishers: Publisher) -> None:
     """Wait a moment until all reliable readers have what was published: a writer that goes takes the rest along."""
     for publisher in publishers:
         publisher.wait_for_all_acked(Duration(seconds=DELIVERY_S))
+
+
+def _override(node: Node, name: str) -> Any:
+    given: Parameter | None = node._parameter_overrides.get(name)
+    return None if given is None else given.value
+
+
+def _check(name: str, value: object) -> None:
+    policy = name.rpartition(".")[2]
+    if policy in _NUMBERS:
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+            return
+        allowed = "a number of messages" if policy == "depth" else "nanoseconds"
+    else:
+        choices = [choice.name.lower() for choice in _CHOICES[policy] if choice.name != "UNKNOWN"]
+        if isinstance(value, str) and value.lower() in choices:
+            return
+        allowed = " | ".join(dict.fromkeys(choices))
+    raise ConfigError(f"parameter {name!r}: {value!r} cannot be used; use {allowed}")
 
 
 def _warning(node: Node, text: str) -> Callable[[Any], None]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from itertools import count
 from threading import RLock, get_ident
 from typing import Any, Protocol
@@ -126,7 +125,7 @@ class Bindings:
         # A number is never used again: its graph would write where a binding that was given up had its memory.
         self._graphs = count(1) if graphs else None
         self._thread = get_ident()
-        self._turn = _GPU if memory == "cuda" else nullcontext()
+        self._turn = _GPU if memory == "cuda" else RLock()  # two threads would run over each other's inputs
 
     def run(self, feed: Feed) -> list[NDArray[Any]]:
         """The outputs, in their order. Raises GraphError."""

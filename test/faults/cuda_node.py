@@ -1,18 +1,22 @@
 """The node with a network on an accelerator that fails as CUDA does, as a script; what it does stands in a file.
 
 The file named by DEVICE_STATE: `ok`; `room <n>`, batches above n fail for want of memory; `lost`, all of them fail.
+Instead of a file DETECTION_HANGS: then it is the detection beside the estimation that never returns.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from faulty_node import HANG_S
 
 from smplerx_ros.body import load_body
 from smplerx_ros.estimator import Estimator, Options
@@ -23,6 +27,7 @@ from smplerx_ros.runtime.onnx import OnnxNetwork
 from smplerx_ros.types import Box
 
 PEOPLE = 3
+DETECTION_HANGS = "detection hangs"
 # What ONNX Runtime says.
 NO_ROOM = (
     "[ONNXRuntimeError] : 6 : RUNTIME_EXCEPTION : Non-zero status code returned while running MatMul node. "
@@ -38,7 +43,8 @@ class FakeDevice:
         return ["CUDAExecutionProvider"]
 
     def run(self, names: Sequence[str], feed: Mapping[str, Any]) -> list[Any]:
-        what, _, number = Path(os.environ["DEVICE_STATE"]).read_text().partition(" ")
+        file = os.environ["DEVICE_STATE"]
+        what, _, number = ("ok" if file == DETECTION_HANGS else Path(file).read_text()).partition(" ")
         count = len(feed["image"])
         if what == "lost":
             raise RuntimeError(LOST)
@@ -59,6 +65,16 @@ class Boxes:
         return [[Box(10 + 50 * i, 20, 40 + 50 * i, 100, 0.9) for i in range(PEOPLE)] for _ in images]
 
 
+class BoxesOnce(Boxes):
+    """Finds them, but hangs beside the estimation."""
+
+    def detect(self, images: Sequence[Any]) -> list[list[Box]]:
+        if threading.current_thread().name.startswith("smplerx_detector"):
+            sys.stderr.write("the detection hangs\n")
+            time.sleep(HANG_S)
+        return super().detect(images)
+
+
 def estimator(_: Mapping[str, object]) -> Estimator:
     """The package's own, down to the session."""
     network = OnnxNetwork((resources.files("smplerx_ros") / "assets" / "hand_recrop.onnx").read_bytes())
@@ -66,7 +82,8 @@ def estimator(_: Mapping[str, object]) -> Estimator:
     network._outputs = ["pose_6d", "betas", "expression", "camera"]
     body = load_body()
     backbone = NetworkBackbone(Model(BACKBONES["s32"], network, "onnx", "fp32"), body)
-    return Estimator(backbone, Boxes(), body, Options())
+    detector = BoxesOnce() if os.environ["DEVICE_STATE"] == DETECTION_HANGS else Boxes()
+    return Estimator(backbone, detector, body, Options())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import cuda_node
 import pytest
+from cuda_node import DETECTION_HANGS
 from faulty_node import HANG_S, Command, command
 from node_process import NodeProcess
 from scene import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, FAULTY_NODE, Scene
@@ -87,6 +89,28 @@ def test_24_a_signal_ends_it_within_two_seconds(tmp_path: Path, moment: str, num
         assert shared or moment == "importing"
         ends(scene.node, number)
         assert not [path for path in shared if path.exists()]
+    finally:
+        scene.close()
+
+
+def test_24_a_detection_that_hangs_beside_an_idle_estimation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEVICE_STATE", DETECTION_HANGS)
+    scene = Scene(tmp_path, command=(sys.executable, cuda_node.__file__))
+    graph = scene.graph
+    try:
+        graph.connect()
+
+        def hangs() -> bool:
+            """One image after the other: none waits when the detection begins."""
+            before = len(graph.people)
+            scene.publish(graph.image(), graph.info())
+            end = time.monotonic() + 2
+            while len(graph.people) == before and time.monotonic() < end:
+                graph.spin_once()
+            return "the detection hangs" in scene.node.log
+
+        graph.spin_until(hangs)
+        ends(scene.node, signal.SIGINT)
     finally:
         scene.close()
 

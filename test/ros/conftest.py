@@ -45,3 +45,26 @@ def start_node(tmp_path: Path) -> Iterator[Callable[..., Any]]:
     yield start
     for process in started:
         process.kill()
+
+
+@pytest.fixture
+def make_node() -> Iterator[Callable[..., Any]]:
+    """Makes nodes in this process: `make_node({parameter: value})`."""
+    import rclpy
+    from node_object import Noted, make_node
+    from rclpy.context import Context
+
+    context = Context()
+    rclpy.init(context=context)
+    Noted.made.clear()
+    nodes: list[Any] = []
+
+    def make(parameters: dict[str, Any] | None = None) -> Any:
+        nodes.append(make_node(context, parameters or {}))
+        return nodes[-1]
+
+    yield make
+    for node in nodes:
+        node.stop()
+        node.destroy_node()
+    rclpy.shutdown(context=context)

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
@@ -52,6 +53,12 @@ def make_people(frame: Frame, body: BodyModel, people: Sequence[Person], camera:
     )
 
 
+@cache
+def _body() -> BodyModel:
+    """Read once: some tests make many estimators."""
+    return load_body()
+
+
 class FakeEstimator:
     """Sees one person in every image that is not black, or as many as there are detections, up to `max_people`.
 
@@ -62,7 +69,7 @@ class FakeEstimator:
         self.failure = values["weights"]
         if self.failure == "fail_to_load":
             raise ModelFileError("parameter weights: 'fail_to_load' is no file")
-        self.body = load_body()
+        self.body = _body()
         self.max_people = int(str(values["max_people"]))
         self.resets = 0
         self.stamps: dict[str, int] = {}
@@ -76,6 +83,9 @@ class FakeEstimator:
 
     def reset(self) -> None:
         self.resets += 1
+
+    def close(self, timeout: float) -> bool:
+        return True
 
     def process(self, frames: Sequence[Frame]) -> list[People]:
         return [self._process(frame) for frame in frames]

@@ -39,7 +39,8 @@ class Bench:
 
     def __init__(self) -> None:
         self.estimator = Delicate()
-        self.orders = Orders()
+        self.live = {"max_people": 3}
+        self.orders = Orders(lambda: dict(self.live), self.live)
         self.drops: list[tuple[str, str, str]] = []
         self._published: list[str] = []
         output: Any = SimpleNamespace(publish=lambda people, *_: self._published.append(people.frame.source))
@@ -91,3 +92,29 @@ def test_orders_are_carried_out_once(bench: Bench) -> None:
     bench.orders.reset()
     bench.handle(front=GREY, left=WHITE)
     assert bench.estimator.resets == 1
+
+
+def test_live_parameters_that_differ_are_applied_once_and_before_the_images(bench: Bench) -> None:
+    updates: list[tuple[dict[str, Any], int]] = []
+    bench.estimator.update = lambda values: updates.append((dict(values), len(bench.estimator.given)))
+    bench.handle(front=GREY)
+    bench.live["max_people"] = 2
+    bench.handle(front=GREY)
+    bench.handle(front=GREY)
+    assert updates == [({"max_people": 2}, 1)]
+    bench.live["max_people"] = 3
+    bench.handle(front=GREY)
+    assert updates[1:] == [({"max_people": 3}, 3)]
+
+
+def test_a_change_that_the_estimator_refuses_is_not_taken_for_applied(bench: Bench) -> None:
+    def refuse(values: dict[str, Any]) -> None:
+        raise ValueError("not now")
+
+    update, bench.estimator.update = bench.estimator.update, refuse
+    bench.live["max_people"] = 2
+    assert bench.handle(front=GREY) == []
+    assert bench.drops == [("front", "exception", "image dropped after ValueError: not now")]
+    bench.estimator.update = update
+    assert bench.handle(front=GREY) == ["front"]
+    assert bench.estimator.max_people == 2

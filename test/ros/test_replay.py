@@ -103,9 +103,9 @@ def test_two_runs_of_a_recording_are_equal_and_equal_to_the_estimators(
     for one, other in zip(first, second, strict=True):
         assert [person.id for person in one.people] == [person.id for person in other.people]
         assert written(one.people) == written(other.people)
-    estimator = Estimator.from_config({"device": "cpu", "detect_every": DETECT_EVERY})
-    for frame, answer in zip(frames, first, strict=True):
-        people = estimator.estimate(frame)
+    with Estimator.from_config({"device": "cpu", "detect_every": DETECT_EVERY}) as estimator:
+        expected = [estimator.estimate(frame) for frame in frames]
+    for people, answer in zip(expected, first, strict=True):
         assert [person.id for person in people] == [person.id for person in answer.people]
         for mine, theirs in zip(people, answer.people, strict=True):
             np.testing.assert_array_equal(mine.joints, [[p.x, p.y, p.z] for p in theirs.joints])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from concurrent.futures import Future
 from dataclasses import replace
+from time import sleep
 from unittest.mock import patch
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from smplerx_ros.body import load_body
@@ -47,6 +50,9 @@ class AtOnce:
         future = Future()
         future.set_result(function())
         return future
+
+    def close(self, timeout):
+        return True
 
 
 class FakeBackbone:
@@ -643,3 +649,78 @@ def test_people_say_how_sure_their_place_is(backbone, detector):
 def test_depth_of_another_kind_or_size_is_no_frame(depth):
     with pytest.raises(InputError, match=r"Frame\.depth must be float32 of the image's size"):
         Frame(IMAGE, depth=depth)
+
+
+def test_one_detector_is_not_called_by_two_threads_at_once(backbone):
+    """A search that was given up still runs when the present frame is looked at."""
+
+    class Sensitive(FakeDetector):
+        inside, together = 0, False
+
+        def detect(self, images):
+            self.inside += 1
+            self.together |= self.inside > 1
+            sleep(0.05)
+            self.inside -= 1
+            return super().detect(images)
+
+    detector = Sensitive(row(1))
+    with Estimator(backbone, detector, BODY, Options(detect_every=2)) as estimator:
+        for k in range(3):
+            estimator.estimate(frame(k))  # the last one begins a search
+        estimator.reset()
+        estimator.estimate(frame(3))  # looks at once: nobody is known
+    assert detector.calls == 3
+    assert not detector.together
+
+
+def detection_threads() -> set[threading.Thread]:
+    return {thread for thread in threading.enumerate() if thread.name == "smplerx_detector"}
+
+
+def test_a_closed_estimator_has_no_thread_and_refuses_work(backbone, detector):
+    before = detection_threads()
+    with Estimator(backbone, detector, BODY, Options(detect_every=2)) as estimator:
+        for k in range(3):
+            estimator.estimate(frame(k))
+        assert len(detection_threads() - before) == 1
+    assert detection_threads() == before
+    assert estimator.close()  # as often as one likes
+    for use in (lambda: estimator.estimate(frame(4)), estimator.warm_up, lambda: estimator.update({"max_people": 1})):
+        with pytest.raises(RuntimeError, match="the estimator is closed"):
+            use()
+
+
+def test_close_does_not_wait_for_a_detection_that_hangs(backbone):
+    class Hanging(FakeDetector):
+        begun = threading.Event()
+
+        def detect(self, images):
+            self.begun.set()
+            return super().detect(images)
+
+    detector = Hanging(row(1))
+    estimator = Estimator(backbone, detector, BODY, Options(detect_every=2))
+    for k in range(2):
+        estimator.estimate(frame(k))
+    detector.hold.clear()
+    detector.begun.clear()
+    estimator.estimate(frame(2))
+    assert detector.begun.wait(10.0)
+    assert not estimator.close(timeout=0.05)
+    detector.hold.set()
+    assert estimator.close(timeout=10.0)
+
+
+def test_close_frees_every_network(monkeypatch):
+    sessions = weakref.WeakSet()
+    opened = onnxruntime.InferenceSession.__init__
+
+    def remember(self, *arguments, **options):
+        opened(self, *arguments, **options)
+        sessions.add(self)
+
+    monkeypatch.setattr(onnxruntime.InferenceSession, "__init__", remember)
+    with Estimator.from_config({"device": "cpu", "threads": 2}):
+        assert len(sessions) > 3
+    assert len(sessions) == 0

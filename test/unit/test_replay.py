@@ -25,8 +25,8 @@ def frames():
 
 
 def replay(frames, **values: object) -> list[People]:
-    estimator = Estimator.from_config({"device": "cpu", "detect_every": 3, **values})
-    return [estimator.process([frame])[0] for frame in frames]
+    with Estimator.from_config({"device": "cpu", "detect_every": 3, **values}) as estimator:
+        return [estimator.process([frame])[0] for frame in frames]
 
 
 def numbers(result: People) -> list[np.ndarray]:
@@ -51,11 +51,11 @@ def test_lite_gives_the_same_bits_twice_however_long_it_takes(frames, monkeypatc
 
 
 def test_a_reset_gives_the_same_numbers_under_new_identities(frames):
-    estimator = Estimator.from_config({"device": "cpu"})
     runs = []
-    for _ in range(2):
-        runs.append([estimator.process([frame])[0] for frame in frames[:3]])
-        estimator.reset()
+    with Estimator.from_config({"device": "cpu"}) as estimator:
+        for _ in range(2):
+            runs.append([estimator.process([frame])[0] for frame in frames[:3]])
+            estimator.reset()
     ids = [{person.id for result in run for person in result.people} for run in runs]
     assert ids[0]
     assert not ids[0] & ids[1]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import threading
-from typing import TYPE_CHECKING
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from hri_msgs.msg import IdsList, IdsMatch
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 
 from ...body import BodyModel
@@ -18,7 +21,7 @@ from ...rep155.people import Bodies
 from ...rep155.presence import Presence
 from ...rep155.skeleton2d import FACE_POINTS, keypoints, normalized_points
 from ...types import Box, Person, SmplxParams
-from ..qos import delivered
+from ..qos import PUBLISHER, delivered, overriding_options
 from .topics import LATCHED, RESULTS, BodyTopics, FaceTopics
 
 if TYPE_CHECKING:
@@ -42,12 +45,15 @@ class Provider:
         self._faces: dict[str, FaceTopics] = {}
         self._body_presence, self._face_presence = Presence(), Presence()
         self._header = Header()  # of the last frame
-        self._body_list = node.create_publisher(IdsList, "/humans/bodies/tracked", LATCHED)
-        self._face_list = node.create_publisher(IdsList, "/humans/faces/tracked", LATCHED)
-        self._matches = node.create_publisher(IdsMatch, "/humans/candidate_matches", RESULTS)
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._updated_s = self._seconds
-        self._timer = node.create_timer(1.0, self._clear_after_silence, clock=self._clock)
+        with ExitStack() as made:  # a constructor that fails frees what it has made
+            self._made = made
+            self._body_list = self._publisher(IdsList, "/humans/bodies/tracked", LATCHED)
+            self._face_list = self._publisher(IdsList, "/humans/faces/tracked", LATCHED)
+            self._matches = self._publisher(IdsMatch, "/humans/candidate_matches", RESULTS)
+            made.callback(node.destroy_timer, node.create_timer(1.0, self._clear_after_silence, clock=self._clock))
+            self._made = made.pop_all()
 
     def publish(self, people: People, bodies: Bodies | None, header: Header, *, cropped: bool) -> tuple[str, ...]:
         """One frame's people, `bodies` made of them (None: nobody); answers the ids of those who have left."""
@@ -69,14 +75,19 @@ class Provider:
 
     def destroy(self) -> None:
         """Free everything."""
-        self._node.destroy_timer(self._timer)
         with self._lock:
             for topics in (*self._bodies.values(), *self._faces.values()):
                 topics.destroy()
             self._bodies.clear()
             self._faces.clear()
-            for publisher in (self._body_list, self._face_list, self._matches):
-                self._node.destroy_publisher(publisher)
+            self._made.close()
+
+    def _publisher(self, kind: type[Any], topic: str, qos: QoSProfile) -> Any:
+        options = overriding_options(self._node, topic, PUBLISHER)
+        # Overrides are written into the profile.
+        publisher = self._node.create_publisher(kind, topic, copy.copy(qos), qos_overriding_options=options)
+        self._made.callback(self._node.destroy_publisher, publisher)
+        return publisher
 
     def _publish_bodies(self, people: People, bodies: Bodies | None, header: Header, cropped: bool) -> tuple[str, ...]:
         ids = [person.id for person in people.people]

@@ -46,7 +46,7 @@ def test_names_are_unique_and_defaults_allowed() -> None:
         ({"person_height": float("nan")}, ["person_height", "nan"]),
         ({"default_fov": 0.0}, ["default_fov", "0.0", "10 to 170"]),
         ({"image_is_rectified": 1}, ["image_is_rectified", "true | false"]),
-        ({"fallback_weights": "s32"}, ["fallback_weights", "'s32'", "a list of texts"]),
+        ({"fallback_weights": "s32"}, ["fallback_weights", "'s32'", "a list of strings"]),
         ({"fallback_weights": ["s32", 3]}, ["fallback_weights", "3"]),
         ({"fallback_weights": ["s32", "s32"]}, ["fallback_weights", "twice"]),
         ({"device": None}, ["device", "None", "cuda"]),

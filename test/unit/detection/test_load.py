@@ -24,8 +24,8 @@ def test_the_one_beside_has_half_of_the_threads() -> None:
 
 
 def test_the_estimator_has_both() -> None:
-    estimator = Estimator.from_config({"device": "cpu", "threads": 2})
-    assert (threads(estimator._detector), threads(estimator._detector_beside)) == (2, 1)
+    with Estimator.from_config({"device": "cpu", "threads": 2}) as estimator:
+        assert (threads(estimator._detector), threads(estimator._detector_beside)) == (2, 1)
 
 
 def test_half_of_all_cores_where_nobody_says_how_many(monkeypatch: pytest.MonkeyPatch) -> None:

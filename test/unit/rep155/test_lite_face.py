@@ -20,8 +20,8 @@ RIGHT_PUPIL, LEFT_PUPIL = 68, 69
 
 def test_landmarks_and_face_frame_lie_on_the_face() -> None:
     image = cv2.cvtColor(cv2.imread(str(PHOTOGRAPH)), cv2.COLOR_BGR2RGB)
-    estimator = Estimator.from_config({"detector": "full_frame"})
-    (result,) = estimator.process([Frame(image)])
+    with Estimator.from_config({"detector": "full_frame"}) as estimator:
+        (result,) = estimator.process([Frame(image)])
     (person,) = result.people
     assert person.face_landmarks is not None
     points = person.face_landmarks[list(MESH_POINTS)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
 
@@ -124,3 +125,17 @@ def test_auto_without_gpu_is_silent(content: bytes, caplog: pytest.LogCaptureFix
 def test_threads_must_be_positive(threads: int) -> None:
     with pytest.raises(ConfigError, match="threads"):
         session_options(threads)
+
+
+def test_two_threads_may_run_a_bound_network(content: bytes) -> None:
+    """Inputs keep their memory from run to run: one thread must not write where the other one's network reads."""
+    plain, bound = OnnxNetwork(content, threads=1), OnnxNetwork(content, threads=1, bind=True)
+    images = [np.random.default_rng(seed).random((1, 256, 256, 3), np.float32) for seed in range(2)]
+    expected = [plain.run({"image": image})["points"] for image in images]
+
+    def wrong(which: int) -> int:
+        answers = [bound.run({"image": images[which]})["points"] for _ in range(150)]
+        return sum(not np.array_equal(answer, expected[which]) for answer in answers)
+
+    with ThreadPoolExecutor(2) as pool:
+        assert list(pool.map(wrong, range(2))) == [0, 0]
