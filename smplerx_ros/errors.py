@@ -19,3 +19,11 @@ class ModelFileError(SmplerxError):
 
 class DeviceError(SmplerxError):
     """The device that runs the networks has failed, or its memory does not hold even one person."""
+
+
+def printable(text: object) -> str:
+    """`text` with its control characters but line breaks, terminal codes among them, written as `\\x1b`.
+
+    For names and reasons that come from files.
+    """
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in str(text))

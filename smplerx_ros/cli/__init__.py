@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 
 from .. import __version__
-from ..errors import SmplerxError
+from ..errors import SmplerxError, printable
 from . import bench, convert, doctor, estimate, evaluate, finetune, rep155_check, synthesize
 
 # Each module has a docstring (its help), `add_arguments(parser)` and `run(arguments) -> exit code`, and imports
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(COMMANDS[parsed.command].run(parsed))
     except SmplerxError as error:
-        print(f"smplerx {parsed.command}: {error}", file=sys.stderr)
+        print(f"smplerx {parsed.command}: {printable(error)}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

@@ -2,7 +2,8 @@
 
 Writes into DIR: people.npz (one row per person and frame), summary.json, and the people drawn over the input:
 overlay.png for an image, overlay/ for a folder, overlay.mp4 for a video.
-Exit code: 0 done; 1 done, but some of the input could not be read (summary.json says what); 2 nothing done.
+Exit code: 0 done; 1 done, but some of the input could not be read (summary.json says what) or some could not be drawn;
+2 nothing done.
 """
 
 from __future__ import annotations
@@ -30,18 +31,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Returns the exit code; raises SmplerxError where nothing can be done."""
     from ..body import load_body
-    from ..errors import ConfigError, InputError
+    from ..errors import ConfigError, InputError, printable
     from ..estimator import Estimator
     from .estimation import estimate_source
     from .options import given_parameters
+    from .pictures import check_output
     from .sources import open_source
 
     values = given_parameters(arguments)
     if values.get("detector") == "topic":
         raise ConfigError("parameter 'detector': 'topic' is for the ROS node; here choose builtin, onnx or full_frame")
     source = open_source(arguments.input, sequence=arguments.sequence)
-    body = None if arguments.no_video else load_body(str(values.get("body_model", "")) or None)
     out: Path = arguments.out
+    check_output(source, out)
+    body = None if arguments.no_video else load_body(str(values.get("body_model", "")) or None)
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -49,9 +52,9 @@ def run(arguments: argparse.Namespace) -> int:
     with Estimator.from_config(values) as estimator:
         report = estimate_source(source, estimator, out, body)
     for failure in report.failed:
-        print(f"smplerx estimate: {failure['reason']}", file=sys.stderr)
+        print(f"smplerx estimate: {printable(failure['reason'])}", file=sys.stderr)
     if not report.frames_processed:
         raise InputError(f"{source.path}: nothing in it could be read")
     for path in report.written:
-        print(path)
-    return 1 if report.failed else 0
+        print(printable(path))
+    return 1 if report.failed or report.not_drawn else 0

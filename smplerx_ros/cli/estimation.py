@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-import cv2
-import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ..body import BodyModel
-from ..errors import InputError
+from ..errors import InputError, printable
 from ..results import (
-    OVERLAY_FILE,
     PEOPLE_FILE,
     SUMMARY_FILE,
     FrameResult,
@@ -26,14 +21,11 @@ from ..results import (
     write_summary,
 )
 from ..types import Frame
-from ..video import VideoWriter
-from ..viewer.overlay import draw_people
+from .pictures import Pictures
 from .sources import Source, SourceImage
 
 if TYPE_CHECKING:
     from ..estimator import People
-
-Draw = Callable[[SourceImage, NDArray[np.uint8]], None]
 
 
 class FrameEstimator(Protocol):
@@ -55,6 +47,7 @@ class Report:
     frames_processed: int
     failed: tuple[dict[str, str], ...]  # input, reason
     written: tuple[Path, ...]
+    not_drawn: str  # the first picture that could not be drawn, and why; empty where all were
 
 
 def estimate_source(source: Source, estimator: FrameEstimator, out: Path, body: BodyModel | None) -> Report:
@@ -63,21 +56,23 @@ def estimate_source(source: Source, estimator: FrameEstimator, out: Path, body: 
     An image that cannot be used is noted and passed over. Interrupted, it writes what there is.
     """
     run = _Run(source, estimator)
-    overlay = None
+    pictures = None if body is None else Pictures(source, out, body)
+    complete = False
     try:
-        with ExitStack() as stack:
-            if body is not None:
-                draw, overlay = _drawing(source, out, stack)
-            for item in tqdm(source, total=source.length or None, unit="frame", desc=source.path.name):
-                people = run.step(item)
-                if body is not None and people is not None:
-                    draw(item, draw_people(people.frame.image, people.people, body, people.camera))
+        for item in tqdm(source, total=source.length or None, unit="frame", desc=printable(source.path.name)):
+            people = run.step(item)
+            if pictures is not None and people is not None:
+                pictures.add(item, people)
+        complete = True
     finally:
         if run.results:
             write_people(out / PEOPLE_FILE, run.results)
             write_summary(out / SUMMARY_FILE, run.summary())
-    written = [path for path in (overlay, out / PEOPLE_FILE, out / SUMMARY_FILE) if path and path.exists()]
-    return Report(len(run.results), tuple(run.failed), tuple(written))
+        if pictures is not None:
+            pictures.close(complete)
+    files = [*([pictures.path] if pictures else []), out / PEOPLE_FILE, out / SUMMARY_FILE]
+    not_drawn = pictures.problem if pictures else ""
+    return Report(len(run.results), tuple(run.failed), tuple(path for path in files if path.exists()), not_drawn)
 
 
 class _Run:
@@ -95,7 +90,8 @@ class _Run:
     def step(self, item: SourceImage) -> People | None:
         """Estimate one image; None if it cannot be used."""
         index = len(self._names)
-        self._names.append(item.name)
+        if item.image is not None or not self._source.is_video:  # what a video lost was no frame
+            self._names.append(item.name)
         try:
             people = self._estimate(item)
         except InputError as error:
@@ -126,22 +122,6 @@ class _Run:
         people = self._estimator.process([Frame(item.image, stamp_ns=item.stamp_ns)])[0]
         self._seconds += time.perf_counter() - started
         return people
-
-
-def _drawing(source: Source, out: Path, stack: ExitStack) -> tuple[Draw, Path]:
-    """How to keep a drawn image of this kind of source, and where it will be found."""
-    if source.is_video:
-        writer = stack.enter_context(VideoWriter(out / OVERLAY_FILE, source.rate))
-        return lambda item, image: writer.write(image, item.stamp_ns * 1e-9), out / OVERLAY_FILE
-    if source.path.is_dir():
-        folder = out / "overlay"
-        folder.mkdir(exist_ok=True)
-        return lambda item, image: _write_png(folder / f"{item.name}.png", image), folder
-    return lambda item, image: _write_png(out / "overlay.png", image), out / "overlay.png"
-
-
-def _write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tofile(path)
 
 
 def _about(people: People) -> dict[str, Any]:

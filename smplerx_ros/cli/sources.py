@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import InputError
+from ..errors import InputError, printable
+from ..results import OVERLAY_FILE, PEOPLE_FILE, SUMMARY_FILE
 from ..video import DEFAULT_RATE, VideoReader
+from .images import IMAGE_SUFFIXES, is_film, is_image, read_image
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+_NAMED = 8  # skipped files that are named; the others are counted
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -49,8 +54,11 @@ class Source:
             try:
                 for frame in reader:
                     yield SourceImage(self.path.name, round(frame.seconds * 1e9), frame.image)
+                reason = f"{self.path}: {reader.damage}" if reader.damage else ""
             except InputError as error:
-                yield SourceImage(self.path.name, 0, None, str(error))
+                reason = str(error)
+            if reason:
+                yield SourceImage(self.path.name, 0, None, reason)
 
     def _from_images(self) -> Iterator[SourceImage]:
         for index, path in enumerate(self.images):
@@ -62,27 +70,44 @@ class Source:
 
 
 def open_source(path: Path, *, sequence: bool = False) -> Source:
-    """Look at INPUT; raises InputError if it is neither an image, nor a folder of images, nor a video."""
+    """Look at INPUT; raises InputError if it is neither an image, nor a folder of images, nor a video.
+
+    Images of a folder come in the order that people count in: frame2 before frame10. What is left out is logged.
+    """
     if path.is_dir():
-        images = tuple(sorted(p for p in path.iterdir() if p.suffix.lower() in IMAGE_SUFFIXES and p.is_file()))
-        if not images:
-            raise InputError(f"{path}: no images in this folder (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
+        images = _images_of(path)
         return Source(path, images, sequence, len(images), DEFAULT_RATE)
-    if not path.is_file():
+    if not path.exists():
         raise InputError(f"{path}: no such file or folder")
-    if path.suffix.lower() in IMAGE_SUFFIXES:
+    if not path.is_file():
+        raise InputError(f"{path}: neither a file nor a folder; record a camera into a file first")
+    if is_image(path) and not is_film(path):
         return Source(path, (path,), False, 1, DEFAULT_RATE)
     with VideoReader(path) as reader:
         return Source(path, (), True, reader.length, reader.rate)
 
 
-def read_image(path: Path) -> NDArray[np.uint8]:
-    """`(H, W, 3) uint8` RGB, upright by its EXIF tag; raises InputError."""
+def _images_of(folder: Path) -> tuple[Path, ...]:
+    """Hidden files are no pictures: macOS writes `._a.jpg` beside `a.jpg`."""
     try:
-        encoded = np.fromfile(path, np.uint8)
-        image = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
-    except (OSError, cv2.error) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from error
-    if image is None:
-        raise InputError(f"{path}: not an image that can be decoded ({encoded.size} bytes)")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+        files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be listed ({error.strerror})") from error
+    images = sorted((path for path in files if path.suffix.lower() in IMAGE_SUFFIXES), key=_as_counted)
+    if not images:
+        raise InputError(f"{folder}: no images in this folder (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
+    results = {PEOPLE_FILE, SUMMARY_FILE, OVERLAY_FILE}  # of an earlier run, where --out was this folder
+    skipped = sorted(path.name for path in set(files) - set(images) if path.name not in results)
+    if skipped:
+        more = f" and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
+        logger.warning(
+            "%s: skipped what has no image's suffix: %s%s; a video is estimated by itself",
+            *(printable(folder), printable(", ".join(skipped[:_NAMED])), more),
+        )
+    return tuple(images)
+
+
+def _as_counted(path: Path) -> tuple[list[str | int], str]:
+    """Sorts numbers in names by their value, letters without regard to case."""
+    parts = re.split(r"([0-9]+)", path.name.casefold())
+    return [int(part) if index % 2 else part for index, part in enumerate(parts)], path.name

@@ -1,0 +1,93 @@
+"""The people drawn over the input, beside the results: whatever happens to a picture, the estimates go on."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from ..body import BodyModel
+from ..errors import InputError, printable
+from ..results import OVERLAY_FILE, PEOPLE_FILE, SUMMARY_FILE
+from ..video import VideoWriter
+from ..viewer.overlay import draw_people
+from .sources import Source, SourceImage
+
+if TYPE_CHECKING:
+    from ..estimator import People
+
+logger = logging.getLogger(__name__)
+
+
+def overlay_path(source: Source, out: Path) -> Path:
+    """What is drawn for this kind of source: a video, a folder of images, or an image."""
+    if source.is_video:
+        return out / OVERLAY_FILE
+    return out / ("overlay" if source.path.is_dir() else "overlay.png")
+
+
+def check_output(source: Source, out: Path) -> None:
+    """Raises InputError where a result would be written over the input."""
+    for target in (overlay_path(source, out), out / PEOPLE_FILE, out / SUMMARY_FILE):
+        if target.exists() and target.samefile(source.path):
+            raise InputError(f"--out {out}: {target.name} would be written over the input; choose another folder")
+
+
+class Pictures:
+    """Draws frame by frame. `problem` says what went wrong first; empty where nothing did."""
+
+    def __init__(self, source: Source, out: Path, body: BodyModel) -> None:
+        self.path = overlay_path(source, out)
+        self.problem = ""
+        self._source = source
+        self._body = body
+        self._video: VideoWriter | None = None
+        self._ended = False
+
+    def add(self, item: SourceImage, people: People) -> None:
+        """Draw one frame and write it; of a video nothing more after a failure, of images those that follow."""
+        if self._ended:
+            return
+        try:
+            self._write(item, draw_people(people.frame.image, people.people, self._body, people.camera))
+        except Exception as error:  # of drawing and of encoding alike: no picture is worth an estimate
+            self._failed(item.name, error)
+
+    def close(self, complete: bool) -> None:
+        """Complete the video, or leave nothing of it."""
+        video, self._video = self._video, None
+        if video is None:
+            return
+        try:
+            video.close(complete)
+        except Exception as error:  # as above
+            self._failed(self.path.name, error)
+
+    def _write(self, item: SourceImage, image: NDArray[np.uint8]) -> None:
+        if self._source.is_video:
+            if self._video is None:
+                self._video = VideoWriter(self.path, self._source.rate)
+            self._video.write(image, item.stamp_ns * 1e-9)
+        elif self._source.path.is_dir():
+            self.path.mkdir(exist_ok=True)
+            _write_png(self.path / f"{item.name}.png", image)
+        else:
+            _write_png(self.path, image)
+
+    def _failed(self, name: str, error: Exception) -> None:
+        reason = f"{printable(name)}: not drawn, the estimates are complete ({type(error).__name__}: {error})"
+        self.problem = self.problem or reason
+        logger.warning("%s", printable(reason))
+        if self._source.is_video:
+            self._ended = True
+            self.close(complete=False)
+
+
+def _write_png(path: Path, image: NDArray[np.uint8]) -> None:
+    partial = path.with_name(f".{path.name}.partial")
+    partial.write_bytes(cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes())
+    partial.replace(path)

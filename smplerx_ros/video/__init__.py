@@ -1,0 +1,6 @@
+"""Video files in and out, through PyAV (imported only when a video is opened)."""
+
+from .reader import DEFAULT_RATE, VideoFrame, VideoReader
+from .writer import VideoWriter
+
+__all__ = ["DEFAULT_RATE", "VideoFrame", "VideoReader", "VideoWriter"]
