@@ -27,6 +27,12 @@ class OnePerson:
         self.resets = 0
         self.frames = []
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
     def reset(self):
         self.resets += 1
 
