@@ -118,6 +118,15 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Number format of the networks; `auto` is the bundle's, `bf16` needs `runtime: torch`, `int8` is for CPUs.",
         choices=("auto", "fp32", "fp16", "bf16", "int8"),
     ),
+    Parameter(
+        "gpu_mode",
+        str,
+        "plain",
+        "What ONNX Runtime does on a GPU besides plain runs, each with all before it: `bound` keeps inputs in its "
+        "memory, `crops` cuts people out there, `graphs` replays CUDA graphs. No GPU has run them yet: "
+        "docs/jetson_gpu.md.",
+        choices=("plain", "bound", "crops", "graphs"),
+    ),
     Parameter("threads", int, 0, "CPU threads of the networks.", range=(1, 256), zero="the runtime's choice"),
     Parameter(
         "detector",

@@ -91,7 +91,7 @@ def _measured(name: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
                     rows += _on_cpu(candidates, threads, about, arguments.runs)
             for device in (device for device in devices if device != "cpu"):
                 networks = {
-                    f"onnx {key} {device}": OnnxNetwork(file, device=device, cuda_graphs=True, half=key == "fp16")
+                    f"onnx {key} {device}": OnnxNetwork(file, device=device, half=key == "fp16")
                     for key, file in files.items()
                     if key != INT8
                 }

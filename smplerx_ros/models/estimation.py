@@ -26,7 +26,7 @@ _NOT_ESTIMATED = ("leye_pose", "reye_pose")
 
 
 def load_configured(config: Mapping[str, Any], threads: int | None, *, bundles_only: bool) -> Model:
-    """The network that the parameters `backbone weights runtime device precision` ask for.
+    """The network that the parameters `backbone weights runtime device precision gpu_mode` ask for.
 
     `auto` stands for the bundle's own runtime and precision; for a checkpoint, which `bundles_only` refuses, for ONNX
     Runtime and fp32. Raises ConfigError and ModelFileError as `load_model` does.
@@ -48,6 +48,7 @@ def _load(config: Mapping[str, Any], threads: int | None, bundles_only: bool) ->
         "device": config["device"],
         "precision": None if config["precision"] == "auto" else config["precision"],
         "threads": threads,
+        "gpu_mode": config["gpu_mode"],
     }
     if bundles_only:
         return load_bundle(get_backbone(config["backbone"]), path, **options)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +20,16 @@ from .bundle import INT8, Bundle, convert_hint, is_bundle
 from .prediction import Prediction
 from .registry import Backbone, get_backbone, same_network
 
+log = logging.getLogger(__name__)
+
 FloatArray = NDArray[np.floating[Any]]
 Crops = NDArray[np.float32] | DeviceCrops
 
 RUNTIMES = ("onnx", "torch")
 PRECISIONS = ("fp32", "fp16", "bf16", INT8)
+# What ONNX Runtime is helped with on a GPU, each with all before it: nothing; inputs that stay bound to its memory;
+# crops cut there; CUDA graphs.
+GPU_MODES = ("plain", "bound", "crops", "graphs")
 # Engines and CUDA graphs are built per shape: batches are filled up to one of these, and cut at the last.
 BATCH_SIZES = (1, 2, 4, 8, 16)
 _TORCH_HINT = "pip install 'smplerx_ros[torch]'"
@@ -94,25 +100,28 @@ def load_model(
     device: str = "cpu",
     precision: str | None = None,
     threads: int | None = None,
+    gpu_mode: str = GPU_MODES[0],
 ) -> Model:
     """Backbone `backbone` with the weights in `path`: a bundle's directory, or a published checkpoint.
 
     `runtime` "onnx" or "torch"; `device` as of the runtime ("auto", "cpu", "cuda", ...); `precision` "fp32", "fp16",
-    "bf16" (torch) or "int8" (ONNX Runtime on a CPU), by default the bundle's, or fp32. A checkpoint with
-    `runtime="onnx"` is converted into the user's cache first, once, which takes minutes for the large ones and is
-    logged. Raises ModelFileError for files that are missing, damaged or of another backbone, ConfigError for options
-    that do not go together.
+    "bf16" (torch) or "int8" (ONNX Runtime on a CPU), by default the bundle's, or fp32; `gpu_mode` one of GPU_MODES, for
+    ONNX Runtime on a GPU. A checkpoint with `runtime="onnx"` is converted into the user's cache first, once, which
+    takes minutes for the large ones and is logged. Raises ModelFileError for files that are missing, damaged or of
+    another backbone, ConfigError for options that do not go together.
     """
     entry = get_backbone(backbone)
     if not entry.needs_weights:
         raise ConfigError(f"backbone {backbone!r} has no weights to load; it is the Estimator's default")
     if runtime not in RUNTIMES:
         raise ConfigError(f"runtime {runtime!r} is unknown; choose one of {', '.join(RUNTIMES)}")
+    _check_gpu_mode(gpu_mode, runtime)
     if precision is not None and precision not in PRECISIONS:
         raise ConfigError(f"precision {precision!r} is unknown; choose one of {', '.join(PRECISIONS)}")
     if not is_bundle(path) and Path(path).is_file():
-        return _load_checkpoint(entry, Path(path), runtime, device, precision or "fp32", threads)
-    return load_bundle(entry, path, runtime=runtime, device=device, precision=precision, threads=threads)
+        return _load_checkpoint(entry, Path(path), runtime, device, precision or "fp32", threads, gpu_mode)
+    options: Any = {"device": device, "precision": precision, "threads": threads, "gpu_mode": gpu_mode}
+    return load_bundle(entry, path, runtime=runtime, **options)
 
 
 def load_bundle(
@@ -123,8 +132,10 @@ def load_bundle(
     device: str = "cpu",
     precision: str | None = None,
     threads: int | None = None,
+    gpu_mode: str = GPU_MODES[0],
 ) -> Model:
     """The same of a bundle alone, its hashes checked: what a robot loads. No pickle is read, nothing is converted."""
+    _check_gpu_mode(gpu_mode, runtime)
     if Path(path).is_file():
         raise ModelFileError(f"{path}: a file, not a bundle's directory; {convert_hint(str(path))}")
     if not Path(path).is_dir():
@@ -144,15 +155,51 @@ def load_bundle(
             raise ConfigError(
                 f"precision {precision!r}: bundle {path} holds {bundle.precision}; convert with --precision"
             )
-        half = precision == "fp16"
-        onnx = OnnxNetwork(bundle.model_path, device=device, threads=threads, cuda_graphs=True, half=half)
-        return Model(backbone, onnx, runtime, precision, _cropper_beside(onnx))
+        return onnx_model(
+            backbone, bundle.model_path, device=device, precision=precision, threads=threads, gpu_mode=gpu_mode
+        )
     network = _torch_runtime().from_bundle(backbone, bundle, device=device, precision=precision, threads=threads)
     return Model(backbone, network, runtime, precision)
 
 
+def onnx_model(
+    backbone: Backbone,
+    path: Path,
+    *,
+    device: str,
+    precision: str,
+    threads: int | None = None,
+    gpu_mode: str = GPU_MODES[0],
+) -> Model:
+    """A network's ONNX file, run by ONNX Runtime. On a CPU `gpu_mode` changes nothing but where inputs are kept."""
+    _check_gpu_mode(gpu_mode, "onnx")
+    level = GPU_MODES.index(gpu_mode)
+    network = OnnxNetwork(
+        path,
+        device=device,
+        threads=threads,
+        bind=level >= GPU_MODES.index("bound"),
+        cuda_graphs=level >= GPU_MODES.index("graphs"),
+        half=precision == "fp16",
+    )
+    cropper = _cropper_beside(network) if level >= GPU_MODES.index("crops") else None
+    if level and network.provider != CPU:
+        log.warning(
+            "gpu_mode %r has not been run on a GPU by its authors: compare its answers (benchmarks/gpu_check.py)",
+            gpu_mode,
+        )
+    return Model(backbone, network, "onnx", precision, cropper)
+
+
+def _check_gpu_mode(gpu_mode: str, runtime: str) -> None:
+    if gpu_mode not in GPU_MODES:
+        raise ConfigError(f"gpu_mode {gpu_mode!r} is unknown; choose one of {', '.join(GPU_MODES)}")
+    if runtime != "onnx" and gpu_mode != GPU_MODES[0]:
+        raise ConfigError(f"gpu_mode {gpu_mode!r} is for runtime 'onnx'; with {runtime!r} leave it at {GPU_MODES[0]!r}")
+
+
 def _load_checkpoint(
-    backbone: Backbone, path: Path, runtime: str, device: str, precision: str, threads: int | None
+    backbone: Backbone, path: Path, runtime: str, device: str, precision: str, threads: int | None, gpu_mode: str
 ) -> Model:
     if precision == INT8:
         device = _cpu_for_int8(runtime, device)
@@ -162,7 +209,7 @@ def _load_checkpoint(
     from .convert import convert_to_cache
 
     directory = convert_to_cache(path, backbone, precision=precision)
-    return load_bundle(backbone, directory, runtime=runtime, device=device, threads=threads)
+    return load_bundle(backbone, directory, runtime=runtime, device=device, threads=threads, gpu_mode=gpu_mode)
 
 
 def _cpu_for_int8(runtime: str, device: str) -> str:

@@ -17,7 +17,7 @@ from .batches import is_out_of_memory
 _GRAPH_ID = "gpu_graph_id"
 _NO_GRAPH = -1
 # The process's networks take turns: while one is captured, CUDA forbids other threads to allocate, copy or wait.
-_GPU = RLock()
+GPU = RLock()
 # A replay runs the kernels of a plain run; other algorithms may be chosen for a capture, in half precision too.
 _REPLAY_TOLERANCE = 1e-2  # of an output's largest value
 
@@ -125,7 +125,7 @@ class Bindings:
         # A number is never used again: its graph would write where a binding that was given up had its memory.
         self._graphs = count(1) if graphs else None
         self._thread = get_ident()
-        self._turn = _GPU if memory == "cuda" else RLock()  # two threads would run over each other's inputs
+        self._turn = GPU if memory == "cuda" else RLock()  # two threads would run over each other's inputs
 
     def run(self, feed: Feed) -> list[NDArray[Any]]:
         """The outputs, in their order. Raises GraphError."""

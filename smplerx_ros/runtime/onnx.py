@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from importlib import resources
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import ConfigError, ModelFileError
 from .batches import BatchLimiter
-from .binding import Bindings, Feed, GraphError
+from .binding import GPU, Bindings, Feed, GraphError
 from .processor import has_vnni
 from .providers import CPU, CUDA, MEMORY, has_cuda_graphs, provider_options, select_providers
 
@@ -48,14 +49,13 @@ class OnnxNetwork:
     """One loaded network.
 
     `model` is a file or the file's content; `device` one of `providers.PROVIDERS`; `threads` the CPU threads of one
-    run, None for ONNX Runtime's choice (all cores). `bind`: keep the inputs' memory on the device from run to run; by
-    default wherever that is not the CPU. `own_arena`: keep what the largest batch took of the host's memory for this
-    network; otherwise it is the process's arena (`share_arena`) that does, or nothing. `cuda_graphs`: where CUDA runs
-    it, capture and replay one for each shape of the inputs; of use where those are few. `half`: the network computes in
-    half precision, so TensorRT may. `most_on_cpu`: a CPU runs larger batches in parts of so many rows. Where a wanted
-    provider is missing or does not start, the next one runs and a warning says why; so for graphs. Raises
-    ModelFileError for a file that is missing, damaged or no ONNX network, ConfigError for an unknown device or number
-    of threads.
+    run, None for ONNX Runtime's choice (all cores). `bind`: keep the inputs' memory on the device from run to run.
+    `own_arena`: keep what the largest batch took of the host's memory for this network; otherwise it is the process's
+    arena (`share_arena`) that does, or nothing. `cuda_graphs`: where CUDA runs it, bind the inputs, and capture and
+    replay one for each shape of them; of use where those are few. `half`: the network computes in half precision, so
+    TensorRT may. `most_on_cpu`: a CPU runs larger batches in parts of so many rows. Where a wanted provider is missing
+    or does not start, the next one runs and a warning says why; so for graphs. Raises ModelFileError for a file that is
+    missing, damaged or no ONNX network, ConfigError for an unknown device or number of threads.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class OnnxNetwork:
         *,
         device: str = "cpu",
         threads: int | None = None,
-        bind: bool | None = None,
+        bind: bool = False,
         own_arena: bool = True,
         cuda_graphs: bool = False,
         half: bool = False,
@@ -86,7 +86,8 @@ class OnnxNetwork:
                 f"network {label}: not a usable ONNX file ({_reason(error)}); convert or copy it again"
             ) from error
         self._outputs = [output.name for output in self._session.get_outputs()]
-        self._bind = self.provider != CPU if bind is None else bind
+        self._bind = bind or (cuda_graphs and self.provider == CUDA)
+        self._turn = GPU if self.memory == "cuda" else nullcontext()  # a graph of another network may be captured
         self._bindings = Bindings(self._session, self._outputs, self.memory, graphs=graphs)
         self._batches = BatchLimiter(
             f"network {label} on {self.provider}",
@@ -160,7 +161,8 @@ class OnnxNetwork:
             for name, value in inputs.items()
         }
         if not self._bind:
-            return dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))
+            with self._turn:
+                return dict(zip(self._outputs, self._session.run(self._outputs, feed), strict=True))
         try:
             answers = self._bindings.run(feed)
         except GraphError as error:

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 
 from smplerx_ros.body import load_body
+from smplerx_ros.config import PARAMETERS
+from smplerx_ros.errors import ConfigError
 from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.models import model
 from smplerx_ros.models.estimation import NetworkBackbone
 from smplerx_ros.models.model import Model, _cropper_beside
 from smplerx_ros.models.registry import BACKBONES
@@ -56,7 +59,7 @@ class OnGpu(OnnxNetwork):
 @pytest.fixture
 def on_gpu(file: Path, monkeypatch: pytest.MonkeyPatch) -> OnGpu:
     monkeypatch.setitem(providers.MEMORY, "CUDAExecutionProvider", "cpu")
-    return OnGpu(file, threads=1)
+    return OnGpu(file, threads=1, bind=True)
 
 
 def observations(count: int) -> list[Observation]:
@@ -102,3 +105,60 @@ def test_crops_are_cut_beside_a_network_on_a_gpu_alone(file: Path, on_gpu: OnGpu
     monkeypatch.setattr(There, "memory", "cpu")  # its session did not start there
     assert _cropper_beside(on_gpu) is None
     assert made == ["cuda", "cuda"]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What networks are asked for, on a GPU that is played."""
+    seen: list[dict[str, Any]] = []
+
+    class Asked(OnGpu):
+        memory = "cuda"
+
+        def __init__(self, path: Path, **options: Any) -> None:
+            seen.append(options)
+            super().__init__(path)
+
+    class There(Cropper):
+        memory = "cuda"
+
+        def __init__(self, device: str) -> None:
+            pass
+
+    monkeypatch.setattr(model, "OnnxNetwork", Asked)
+    monkeypatch.setattr(model, "Cropper", There)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("mode", "bound", "crops", "graphs"),
+    [
+        ({}, False, False, False),
+        ({"gpu_mode": "plain"}, False, False, False),
+        ({"gpu_mode": "bound"}, True, False, False),
+        ({"gpu_mode": "crops"}, True, True, False),
+        ({"gpu_mode": "graphs"}, True, True, True),
+    ],
+)
+def test_what_was_never_on_a_gpu_is_off_until_it_is_asked_for(
+    file: Path,
+    asked: list[dict[str, Any]],
+    mode: dict[str, Any],
+    bound: bool,
+    crops: bool,
+    graphs: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    loaded = model.onnx_model(SMALL, file, device="cuda", precision="fp32", **mode)
+    assert [(each["bind"], each["cuda_graphs"]) for each in asked] == [(bound, graphs)]
+    assert (loaded.cropper is not None) == crops
+    assert ("gpu_check.py" in caplog.text) == bound
+
+
+def test_a_wrong_gpu_mode_is_named(file: Path) -> None:
+    with pytest.raises(ConfigError, match=r"gpu_mode 'fast'.*plain, bound, crops, graphs"):
+        model.onnx_model(SMALL, file, device="cuda", precision="fp32", gpu_mode="fast")
+    with pytest.raises(ConfigError, match=r"gpu_mode 'graphs' is for runtime 'onnx'"):
+        model.load_model("s32", file, runtime="torch", gpu_mode="graphs")
+    (offered,) = (parameter for parameter in PARAMETERS if parameter.name == "gpu_mode")
+    assert (offered.choices, offered.default) == (model.GPU_MODES, "plain")

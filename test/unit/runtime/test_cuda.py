@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from threading import Event, Thread
 from typing import ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 
 from smplerx_ros.errors import DeviceError
 from smplerx_ros.runtime import providers
+from smplerx_ros.runtime.binding import GPU
 from smplerx_ros.runtime.onnx import OnnxNetwork
 from smplerx_ros.runtime.providers import CPU, CUDA
 
@@ -87,10 +89,30 @@ def answers_rightly(network: OnnxNetwork, content: bytes, rows: int) -> None:
 
 
 def test_graphs_are_asked_for_only_where_few_shapes_are_promised(content: bytes, cuda: type[Cuda]) -> None:
-    answers_rightly(OnnxNetwork(content, device="cuda"), content, 2)
+    answers_rightly(OnnxNetwork(content, device="cuda", bind=True), content, 2)
     answers_rightly(OnnxNetwork(content, device="cuda", cuda_graphs=True), content, 2)
     assert [session.graphs for session in cuda.opened] == [False, True]
     assert len(cuda.opened[0].sizes) == 1
+
+
+def test_nothing_is_bound_or_captured_unasked(content: bytes, cuda: type[Cuda]) -> None:
+    answers_rightly(OnnxNetwork(content, device="cuda"), content, 2)
+    assert [session.graphs for session in cuda.opened] == [False]
+    assert cuda.opened[0].sizes == []  # no run with bound memory
+
+
+def test_plain_runs_wait_for_a_capture_in_another_thread(
+    content: bytes, cuda: type[Cuda], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(providers.MEMORY, CUDA, "cuda")
+    network = OnnxNetwork(content, device="cuda")
+    done = Event()
+    thread = Thread(target=lambda: (network.run({"image": images(1)}), done.set()))
+    with GPU:  # as a capture holds it
+        thread.start()
+        assert not done.wait(0.3)
+    assert done.wait(30)
+    thread.join()
 
 
 def test_none_on_the_cpu_nor_beside_tensorrt(content: bytes, cuda: type[Cuda], monkeypatch: pytest.MonkeyPatch) -> None:
