@@ -9,7 +9,7 @@ import numpy as np
 
 from .body.model import BodyModel
 from .body.stature import KNOWN_STATURE_SIGMA, MEAN_STATURE, STATURE_SIGMA, resized
-from .geometry.depth import distance_ratio
+from .geometry.depth import read_depth
 from .geometry.uncertainty import FloatArray, pelvis_covariance, sigma_across, sigma_along, sigma_along_measured
 from .types import BodyEstimate, Box, Estimated, Observation, SmplxParams
 
@@ -31,9 +31,13 @@ class Distances:
     ) -> list[BodyEstimate | None]:
         """`estimates` at the distances that are known of the people; unchanged where none is."""
         measured = measured_by_depth(self._body, observations, estimates)
+        for observation, before, after in zip(observations, estimates, measured, strict=True):
+            if before is not None and after is not None and after.depth is not None and after.depth.usable:
+                # Not the stature of the resized shape: shapes have limits, distances have none.
+                self._statures[observation.id] = self._stature(before) * after.depth.ratio
         return [
-            None if one is None or other is None else self._placed(observation.id, one, other)
-            for observation, one, other in zip(observations, estimates, measured, strict=True)
+            self._remembered(observation.id, one) if one is not None and not one.size_measured else one
+            for observation, one in zip(observations, measured, strict=True)
         ]
 
     def forget(self, people: Collection[str]) -> None:
@@ -45,21 +49,15 @@ class Distances:
         """Forget everybody."""
         self._statures.clear()
 
-    def _placed(self, person: str, estimate: BodyEstimate, measured: BodyEstimate) -> BodyEstimate:
-        stature = float(self._body.stature(estimate.params.betas)[0])
-        if measured.params.estimated & Estimated.DEPTH:
-            # Not the stature of the resized shape: shapes have limits, distances have none.
-            ratio = self._distance(measured.params) / self._distance(estimate.params)
-            self._statures[person] = stature * ratio
-            return replace(measured, size_measured=True)
+    def _remembered(self, person: str, estimate: BodyEstimate) -> BodyEstimate:
         if person not in self._statures:
             return estimate
-        params = resized(self._body, estimate.params, self._statures[person] / stature)
-        return replace(estimate, params=params, size_measured=True)
+        ratio = self._statures[person] / self._stature(estimate)
+        return replace(estimate, params=resized(self._body, estimate.params, ratio), size_measured=True)
 
-    def _distance(self, params: SmplxParams) -> float:
-        """Of the pelvis, metres."""
-        return float(np.linalg.norm(self._body.rest_joints(params.betas, params.expression)[0, 0] + params.transl))
+    def _stature(self, estimate: BodyEstimate) -> float:
+        """Metres."""
+        return float(self._body.stature(estimate.params.betas)[0])
 
 
 def measured_by_depth(
@@ -67,22 +65,21 @@ def measured_by_depth(
 ) -> list[BodyEstimate | None]:
     """`estimates` at the distances that the frames' depth images show; unchanged where they show none."""
     return [
-        estimate
-        if estimate is None or observation.frame.depth is None
-        else replace(estimate, params=_measured(body, observation, estimate.params))
+        estimate if estimate is None else _measured(body, observation, estimate)
         for observation, estimate in zip(observations, estimates, strict=True)
     ]
 
 
-def _measured(body: BodyModel, observation: Observation, params: SmplxParams) -> SmplxParams:
-    depth, camera = observation.frame.depth, observation.frame.camera
+def _measured(body: BodyModel, observation: Observation, estimate: BodyEstimate) -> BodyEstimate:
+    depth, camera, params = observation.frame.depth, observation.frame.camera, estimate.params
     if depth is None or camera is None:
-        return params
+        return estimate
     points, normals = body.surface(params)
-    ratio = distance_ratio(depth, camera, points[0], normals[0], body.surface_on_head)
-    if ratio is None:
-        return params
-    return replace(resized(body, params, ratio), estimated=params.estimated | Estimated.DEPTH)
+    reading = read_depth(depth, camera, points[0], normals[0], body.surface_on_head)
+    if not reading.usable:
+        return replace(estimate, depth=reading)
+    params = replace(resized(body, params, reading.ratio), estimated=params.estimated | Estimated.DEPTH)
+    return replace(estimate, params=params, depth=reading, size_measured=True)
 
 
 def place_covariance(

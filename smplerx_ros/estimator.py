@@ -8,6 +8,7 @@ from concurrent.futures import wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import count
+from logging import getLogger
 from time import perf_counter
 from typing import Any
 
@@ -19,6 +20,7 @@ from .config import check_live, validate
 from .detection import Detector, OneAtATime, load_detectors
 from .detection.clean import clean_boxes
 from .distance import Distances
+from .errors import InputError
 from .geometry.camera import Camera
 from .persons import persons
 from .scheduling.beside import END_S, Beside
@@ -27,13 +29,16 @@ from .scheduling.camera import CameraState, Search
 from .scheduling.crowd import nearest, size
 from .scheduling.detection import ConfidenceWatch
 from .smoothing.motion import Motion, smoothing_options
-from .smoothing.people import Sample, SmoothingOptions
+from .smoothing.people import LONGEST_GAP_NS, Sample, SmoothingOptions
 from .tracking.tracker import MAX_AGE, TrackedBox, Tracker
 from .types import BodyEstimate, Box, Frame, Observation, Person
+
+log = getLogger(__name__)
 
 _WARM_UP_WIDTH, _WARM_UP_HEIGHT = 640, 480
 # Without detections for so long, people whom the backbone cannot confirm are given up: others' detectors may be dead.
 _LONGEST_UNCONFIRMED_NS = 2_000_000_000
+_MOST_CAMERAS = 64  # that are remembered: drivers may give each image a frame_id of its own
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,7 @@ class People:
     stage_seconds: dict[str, float] = field(default_factory=dict)  # of the call that the frame was part of
     left_out: int = 0  # people in view above `max_people`, not estimated
     degraded: str = ""  # what is done less because of `latency_budget_ms`
+    warnings: Mapping[str, str] = field(default_factory=dict)  # what is wrong with the frames, by a short name
 
 
 @dataclass(frozen=True)
@@ -175,25 +181,31 @@ class Estimator:
         return {detector for detector in (self._detector, self._detector_beside) if detector is not None}
 
     def estimate(self, frame: Frame) -> list[Person]:
-        """The people in one frame."""
-        return list(self.process([frame])[0].people)
+        """The people in one frame. What is wrong with the frames of a camera is logged once."""
+        result = self.process([frame])[0]
+        key = frame.source or frame.frame_id
+        logged = self._cameras[key].logged
+        for name in sorted(result.warnings.keys() - logged):
+            log.warning("frames of camera %r: %s", key, result.warnings[name])
+        logged |= result.warnings.keys()
+        return list(result.people)
 
     def process(self, frames: Sequence[Frame]) -> list[People]:
-        """The people of each frame, at most one frame a camera: all of them in one batch per network."""
+        """The people of each frame, all of them in one batch per network. Raises InputError for two frames a camera."""
         self._check_open()
         began = perf_counter()
         effort = FULL if self._budget is None else self._budget.effort
         backbone = self._backbones[effort.backbone]
         seconds: dict[str, float] = {}
         with _timed(seconds, "detection"):
-            states = [self._state(frame) for frame in frames]
+            states = self._states(frames)
             self._detect(frames, states, effort.spared)
         tasks = [self._task(frame, state, effort) for frame, state in zip(frames, states, strict=True)]
         observations = [observation for task in tasks for observation in task.people]
         with _timed(seconds, "backbone"):
             bodies = backbone.estimate(observations)
         with _timed(seconds, "body"):
-            found = iter(self._persons(observations, bodies))
+            found = iter(self._persons(tasks, bodies))
             people = [self._concluded(task, {o.id: next(found) for o in task.people}) for task in tasks]
         if self._budget is not None:
             self._budget.spent(perf_counter() - began, max((len(task.people) for task in tasks), default=0))
@@ -209,6 +221,7 @@ class Estimator:
                 stage_seconds=seconds,
                 left_out=len(task.left_out),
                 degraded=degraded,
+                warnings=task.state.warnings,
             )
             for frame, task, mine in zip(frames, tasks, people, strict=True)
         ]
@@ -256,18 +269,32 @@ class Estimator:
         if self._closed:
             raise RuntimeError("the estimator is closed: make another one")
 
-    def _state(self, frame: Frame) -> CameraState:
-        """The frame's camera; one whose time went back starts anew."""
-        key = frame.source or frame.frame_id
-        state = self._cameras.get(key)
-        if state is not None and frame.stamp_ns < state.stamp_ns:
+    def _states(self, frames: Sequence[Frame]) -> list[CameraState]:
+        """The frames' cameras; one whose time went back starts anew, and those not seen for longest are forgotten.
+
+        Raises InputError for two frames of one camera.
+        """
+        keys = [frame.source or frame.frame_id for frame in frames]
+        for i, key in enumerate(keys):
+            if key in keys[:i]:
+                raise InputError(
+                    f"frames {keys.index(key)} and {i} are both of camera {key!r} (Frame.source, or else frame_id): "
+                    "give one frame a camera, or each camera its own name"
+                )
+        states = [self._state(key, frame.stamp_ns) for key, frame in zip(keys, frames, strict=True)]
+        for key in list(self._cameras)[: -max(_MOST_CAMERAS, len(keys))]:
+            self._forget(self._cameras.pop(key).tracker.clear())
+        return states
+
+    def _state(self, key: str, stamp_ns: int) -> CameraState:
+        state = self._cameras.pop(key, None)
+        if state is not None and stamp_ns < state.stamp_ns:
             self._forget(state.tracker.clear())
             state = None
         if state is None:
-            state = self._cameras[key] = CameraState(Tracker(self._ids, self._options.max_age))
-        if frame.stamp_ns != state.stamp_ns:
-            state.interval_ns = frame.stamp_ns - state.stamp_ns if state.stamp_ns else 0
-            state.stamp_ns = frame.stamp_ns
+            state = CameraState(Tracker(self._ids, self._options.max_age))
+        self._cameras[key] = state  # at the end: the last ones seen
+        state.begin(stamp_ns)
         return state
 
     def _forget(self, people: Collection[str]) -> None:
@@ -337,13 +364,17 @@ class Estimator:
         people = [Observation(frame, track.id, track.box) for track in following if track.id in chosen]
         return _Task(frame, state, people, [track for track in following if track.id not in chosen])
 
-    def _persons(
-        self, observations: Sequence[Observation], bodies: Sequence[BodyEstimate | None]
-    ) -> list[Person | None]:
-        """Placed by depth, smoothed, and with velocities."""
+    def _persons(self, tasks: Sequence[_Task], bodies: Sequence[BodyEstimate | None]) -> list[Person | None]:
+        """The tasks' people: placed by depth, smoothed, and with velocities."""
+        observations = [observation for task in tasks for observation in task.people]
+        gaps = {o.id: task.state.interval.longest_gap_ns(LONGEST_GAP_NS) for task in tasks for o in task.people}
         bodies = self._distances.placed(observations, bodies)
+        found = {o.id: body for o, body in zip(observations, bodies, strict=True) if body is not None}
+        for task in tasks:
+            readings = [found[o.id].depth for o in task.people if o.id in found]
+            task.state.look_at_depth([reading for reading in readings if reading is not None])
         samples = {
-            o.id: Sample(o.id, body.params, o.frame.stamp_ns, size_measured=body.size_measured)
+            o.id: Sample(o.id, body.params, o.frame.stamp_ns, gaps[o.id], body.size_measured)
             for o, body in zip(observations, bodies, strict=True)
             if body is not None
         }

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from .errors import InputError
 from .geometry.camera import Camera
+from .geometry.depth import DepthReading
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -224,6 +225,7 @@ class BodyEstimate:
     params: SmplxParams
     confidence: FloatArray  # (55,) 0..1 per joint; low where a joint keeps a prior pose
     face_landmarks: FloatArray | None = None  # (478, 2) pixels, MediaPipe's face mesh; None: not seen or not known
+    depth: DepthReading | None = None  # what the frame's depth image shows of the person; None: there is no such image
     size_measured: bool = False  # by a depth image, of this frame or an earlier one
 
 

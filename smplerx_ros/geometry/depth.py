@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import log
 from typing import Any
 
 import numpy as np
@@ -17,21 +19,30 @@ _FEWEST_SAMPLES = 20
 _LEAST_MEASURED = 0.25  # share of the samples that need a measurement
 _LEAST_AGREEING = 0.6  # share of the measurements that must lie together; an occluder of half a person leaves doubt
 _WINDOW = 0.10  # width in which they lie together, as a share of the distance: cloth, other builds, noise
-_LEAST_RATIO, _LARGEST_RATIO = 0.4, 2.5  # a child taken for an adult, and more than the reverse
+# A child taken for an adult, and more than the reverse; not quarters of a millimetre, 4, of a child.
+LEAST_RATIO, LARGEST_RATIO = 0.4, 2.0
 # A counter, or somebody who stands before a person, hides most of a trunk, but rarely the face: both must agree.
 # Without the head, the ratio's logarithm must be that of a usual size, 2.4 standard deviations of adults'.
 _FEWEST_HEAD_SAMPLES = 5
 _UNCONFIRMED = 0.15
 
 
-def distance_ratio(
+@dataclass(frozen=True)
+class DepthReading:
+    """What a depth image shows of one person."""
+
+    ratio: float  # measured over estimated distance, of most points; NaN: too few are measured
+    usable: bool  # the ratio is the person's
+
+
+def read_depth(
     depth: FloatArray, camera: Camera, points: FloatArray, normals: FloatArray, on_head: BoolArray
-) -> float | None:
-    """Measured over estimated distance of a person; None where the depth image does not tell.
+) -> DepthReading:
+    """How much farther or nearer than estimated a person is.
 
     `depth (H, W)` metres along the optical axis, NaN where not measured; `points` and `normals (S, 3)` of the estimated
     surface in the optical frame, `on_head (S,)`. The ratio is that of the largest group of points that agree; it is
-    refused where too few points are measured or agree, and where trunk and head contradict each other.
+    not usable where too few points are measured or agree, and where trunk and head contradict each other.
     """
     seen = _facing(points, normals)
     points, on_head = points[seen], on_head[seen]
@@ -39,14 +50,13 @@ def distance_ratio(
         ratios = _sampled(depth, camera.project(points)) / points[:, 2]
         measured = np.isfinite(ratios) & (ratios > 0)
     if measured.sum() < max(_FEWEST_SAMPLES, _LEAST_MEASURED * len(points)):
-        return None
+        return DepthReading(np.nan, usable=False)
     ratios, on_head = ratios[measured], on_head[measured]
     ratio, share = _agreed(ratios)
-    if share < _LEAST_AGREEING or not _LEAST_RATIO <= ratio <= _LARGEST_RATIO:
-        return None
+    usable = share >= _LEAST_AGREEING and LEAST_RATIO <= ratio <= LARGEST_RATIO
     if on_head.sum() < _FEWEST_HEAD_SAMPLES:
-        return ratio if abs(np.log(ratio)) <= _UNCONFIRMED else None
-    return ratio if abs(np.log(np.median(ratios[on_head]) / ratio)) <= _WINDOW else None
+        return DepthReading(ratio, usable and abs(log(ratio)) <= _UNCONFIRMED)
+    return DepthReading(ratio, usable and abs(log(np.median(ratios[on_head]) / ratio)) <= _WINDOW)
 
 
 def _facing(points: FloatArray, normals: FloatArray) -> BoolArray:

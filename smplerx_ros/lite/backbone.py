@@ -27,7 +27,7 @@ from .targets import Sightings, body_pixels, sightings
 
 FloatArray = NDArray[np.floating[Any]]
 
-_LONGEST_GAP = 0.5  # s; after that the last pose says nothing of the next
+_LONGEST_GAP = 0.5  # s; after that the last pose says nothing of the next, but the shape stays
 _FRAME_SECONDS = 1 / 30  # where stamps do not tell (images without time)
 _HAND_MEMORY = 0.5  # s; a hand that is not seen relaxes this fast
 _WRISTS = np.array([JOINT_INDEX[f"{side}_wrist"] for side in SIDES])
@@ -79,9 +79,9 @@ class LiteBackbone:
 
     def estimate(self, observations: Sequence[Observation]) -> list[BodyEstimate | None]:
         """One answer per observation, in their order; None where no body was found. Frames need a camera."""
-        memories = [self._recent(o) for o in observations]
+        memories = [self._known(o) for o in observations]
         queries = [
-            LandmarkQuery(o.frame.image, o.box, None if m is None else m.landmarks)
+            LandmarkQuery(o.frame.image, o.box, m.landmarks if m is not None and _recent(m, o) else None)
             for o, m in zip(observations, memories, strict=True)
         ]
         landmarks = self._landmarks.estimate(queries)
@@ -94,12 +94,10 @@ class LiteBackbone:
                 answers[i] = estimate
         return answers
 
-    def _recent(self, observation: Observation) -> _Memory | None:
-        """What is remembered of this person, unless too old or from the future."""
+    def _known(self, observation: Observation) -> _Memory | None:
+        """What is remembered of this person, unless from the future."""
         memory = self._memory.get(observation.id)
-        if memory is None:
-            return None
-        return memory if 0 <= observation.frame.stamp_ns - memory.stamp_ns <= _LONGEST_GAP * 1e9 else None
+        return memory if memory is not None and memory.stamp_ns <= observation.frame.stamp_ns else None
 
     def _fitted(
         self,
@@ -111,7 +109,10 @@ class LiteBackbone:
         landmarks, held, wrong = self._with_sides_kept(observations, memories, landmarks, seconds)
         seen = [sightings(person, _camera(o)) for person, o in zip(landmarks, observations, strict=True)]
         tracks = [None if m is None else m.track for m in memories]
-        trusted = [inf if mistaken else elapsed for mistaken, elapsed in zip(wrong, seconds, strict=True)]
+        trusted = [
+            inf if mistaken or elapsed > _LONGEST_GAP else elapsed
+            for mistaken, elapsed in zip(wrong, seconds, strict=True)
+        ]
         poses = self._fitter.fit(seen, tracks, trusted)
         wrists = self._fitter.refiner.orientations(poses)[:, _WRISTS]
         hands = self._hands(landmarks, seen, wrists, memories, seconds)
@@ -211,6 +212,10 @@ def _camera(observation: Observation) -> Camera:
     if camera is None:
         raise ValueError("Observation.frame has no camera: the estimator supplies an assumed one")
     return camera
+
+
+def _recent(memory: _Memory, observation: Observation) -> bool:
+    return observation.frame.stamp_ns - memory.stamp_ns <= _LONGEST_GAP * 1e9
 
 
 def _seconds_since(memory: _Memory | None, observation: Observation) -> float:

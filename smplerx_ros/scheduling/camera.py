@@ -6,14 +6,20 @@ from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
+from ..depth_watch import DepthWatch
+from ..geometry.depth import DepthReading
 from ..tracking.tracker import Tracker
 from ..types import Box
 from .detection import SEARCH_EVERY, DetectionSchedule
+from .interval import ImageInterval
 
 # Boxes of an earlier frame count as long as it is no older: faster than that, people do not leave their boxes.
 _OLDEST_BOXES_NS = 200_000_000
 # A detection beside the estimation is left so much time, by the frames' stamps: nobody waits for it, on any machine.
 _SEARCH_NS = 90_000_000
+
+
+_NO_STAMP = "they have no time stamp, so nobody is smoothed and velocities are NaN: give each frame its own time"
 
 
 @dataclass(frozen=True)
@@ -32,9 +38,29 @@ class CameraState:
     schedule: DetectionSchedule = field(default_factory=DetectionSchedule)
     stamp_ns: int = 0
     interval_ns: int = 0  # since the frame before
+    interval: ImageInterval = field(default_factory=ImageInterval)
+    unstamped: int = 0  # frames in a row
+    depth_watch: DepthWatch = field(default_factory=DepthWatch)
+    warnings: dict[str, str] = field(default_factory=dict)  # of the present frame, by a short name
+    logged: set[str] = field(default_factory=set)  # of these names
     search: Search | None = None  # of an earlier frame
     estimated: frozenset[str] = frozenset()  # in the last frame
     at_a_metre: dict[str, float] = field(default_factory=dict)  # pixels, as in `nearest`
+
+    def begin(self, stamp_ns: int) -> None:
+        """The next frame; the same stamp again is the same frame, unless it is 0: no stamp."""
+        self.unstamped = 0 if stamp_ns else self.unstamped + 1
+        if stamp_ns != self.stamp_ns:
+            self.interval_ns = stamp_ns - self.stamp_ns if self.stamp_ns else 0
+            self.stamp_ns = stamp_ns
+        self.interval.seen(stamp_ns)
+        self.warnings = {"no_stamp": _NO_STAMP} if self.unstamped > 1 else {}
+
+    def look_at_depth(self, readings: Sequence[DepthReading]) -> None:
+        """What the present frame's depth shows of its people."""
+        complaint = self.depth_watch.complaint(self.stamp_ns, readings)
+        if complaint:
+            self.warnings["unused_depth"] = complaint
 
     def due(self, detect_every: int, spared: int) -> bool:
         """Whether to detect now."""
