@@ -67,5 +67,8 @@ def _unused_depth(ratios: FloatArray) -> str:
         )
     unit = min(_UNITS, key=lambda factor: abs(np.log(ratio / factor)))
     alike = abs(np.log(ratio / unit)) <= _UNIT_TOLERANCE
-    guess = f"; such values are {_UNITS[unit]}" if alike else ""
-    return f"{begin}: it puts people at {ratio:.3g} times the distance that the image shows{guess}"
+    guess = f" (like {_UNITS[unit]})" if alike else ""
+    return (
+        f"{begin}: it puts people at {ratio:.3g} times the distance that the image shows{guess}; "
+        "convert it to metres (messages: 32FC1 in metres, 16UC1 in millimetres)"
+    )

@@ -186,8 +186,8 @@ class Estimator:
         key = frame.source or frame.frame_id
         logged = self._cameras[key].logged
         for name in sorted(result.warnings.keys() - logged):
-            log.warning("frames of camera %r: %s", key, result.warnings[name])
-        logged |= result.warnings.keys()
+            log.warning("camera %r: %s", key, result.warnings[name])
+        logged.update(result.warnings)
         return list(result.people)
 
     def process(self, frames: Sequence[Frame]) -> list[People]:
@@ -391,9 +391,7 @@ class Estimator:
         """What the tracker and the schedule learn of the people who were estimated; those who stay."""
         state = task.state
         boxes = {identity: None if person is None else person.box for identity, person in people.items()}
-        falling = [
-            p for p in people.values() if p and self._confidence.falls(p.id, p.score * float(p.confidence.mean()))
-        ]
+        falling = [p for p in people.values() if p and self._confidence.falls(p.id, p.score * _mean_confidence(p))]
         if falling or None in boxes.values():
             state.schedule.soon()
         # Nobody estimates those who are left out: only detections say that they are still there.
@@ -411,6 +409,12 @@ class Estimator:
         if not options.latency_budget_ms:
             return None
         return LatencyBudget(options.latency_budget_ms * 1e-3, len(self._backbones) - 1)
+
+
+def _mean_confidence(person: Person) -> float:
+    """Of the joints of which it is known; NaN: of none."""
+    known = person.confidence[np.isfinite(person.confidence)]
+    return float(known.mean()) if len(known) else float("nan")
 
 
 def _camera(frame: Frame) -> Camera:

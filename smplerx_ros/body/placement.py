@@ -29,8 +29,8 @@ class Placement:
     def place(self, person: Person) -> Person:
         """The same person in the target frame; what is measured in the image stays.
 
-        Velocities are turned, not corrected: they are those against the camera. A body model's joint 0 is at
-        `J0(betas) + transl`, and J0 does not turn with the frame.
+        Velocities are turned, not corrected: they stay those against the camera (smoothing/moving_camera.py). A body
+        model's joint 0 is at `J0(betas) + transl`, and J0 does not turn with the frame.
         """
         turn = self.target_from_optical
         joints = np.asarray(person.joints, np.float64) @ turn.T + self.position

@@ -83,7 +83,7 @@ class CameraInput:
         self._options = options
         self.image_topic = self._topic("image/compressed" if options.compressed else "image")
         self.info_topic = self._topic("camera_info")
-        self._depth_topic = self._topic("depth")
+        self.depth_topic = self._topic("depth")
         self._detections_topic = self._topic("detections")
         self._depth = StampedMessages[Image](options.depth_max_age) if options.depth_max_age is not None else None
         self._detections: PacedMessages[Any] | None = None
@@ -160,10 +160,10 @@ class CameraInput:
             return None
         depth = self._depth.nearest(stamp_ns(message))
         if depth is None:
-            self._statistics.drop("no_depth", f"{self._depth_topic}: nothing near the image's time: {NO_DEPTH}")
+            self._statistics.drop("no_depth", f"{self.depth_topic}: nothing near the image's time: {NO_DEPTH}")
             return None
         try:
-            return registered(depth, self._depth_topic, image, message.header.frame_id)
+            return registered(depth, self.depth_topic, image, message.header.frame_id)
         except InputError as error:
             self._statistics.drop("bad_depth", f"{error}; {NO_DEPTH}")
             return None
@@ -225,7 +225,7 @@ class CameraInput:
         if self._detections is not None:
             yield self._detections_type, self._detections_topic, self._detections.put, KEPT
         if self._depth is not None:
-            yield Image, self._depth_topic, self._depth.put, KEPT
+            yield Image, self.depth_topic, self._depth.put, KEPT
         yield CameraInfo, self.info_topic, self._keep_info, 1
         yield CompressedImage if self._options.compressed else Image, self.image_topic, self._on_image, 1
 

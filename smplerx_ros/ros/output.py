@@ -24,6 +24,7 @@ from ..body.placement import Placement
 from ..errors import InputError
 from ..msg import Person as PersonMessage
 from ..msg import PersonArray
+from ..smoothing.moving_camera import MovingCamera
 from ..types import Person, SmplxParams
 from ..viewer.overlay import draw_people
 from .image import message_from_image
@@ -74,6 +75,7 @@ class _View:
     markers: MarkerWriter
     overlay_publisher: Any
     header: Header  # of the last markers
+    motion: MovingCamera  # in the target frame
 
 
 class Output:
@@ -113,6 +115,7 @@ class Output:
                 MarkerWriter(self._body, marker_numbers),
                 self._publisher(Image, f"~/{camera}/overlay" if camera else "~/overlay", 1),
                 Header(),
+                MovingCamera(),
             )
             for camera in cameras
         }
@@ -161,11 +164,12 @@ class Output:
 
     def _send(self, people: People, header: Header, options: OutputOptions) -> None:
         placement, unknown = self._placement(header)
+        placed = self._placed(people, header, placement)
         if unknown is None:
-            self._publish_people(people, header, placement)
+            self._people_publisher.publish(person_array(*placed, self._person_messages))
         self._publish_transforms(people, header, options)
         if unknown is None and self._marker_publisher.get_subscription_count():
-            self._publish_markers(people, header, placement, options)
+            self._publish_markers(*placed, placement, options)
         if self._detections_publisher is not None and self._detections_publisher.get_subscription_count():
             from .detections_out import detection_array
 
@@ -186,25 +190,20 @@ class Output:
         except InputError as error:
             return None, error
 
-    def _publish_people(self, people: People, header: Header, placement: Placement | None) -> None:
-        people, header = self._placed(people, header, placement)
-        self._people_publisher.publish(person_array(people, header, self._person_messages))
-
     def _publish_markers(
         self, people: People, header: Header, placement: Placement | None, options: OutputOptions
     ) -> None:
         view = self._views[people.frame.source]
-        people, view.header = self._placed(people, header, placement)
+        view.header = header
         up = (0.0, -1.0, 0.0) if placement is None else placement.up
-        self._marker_publisher.publish(
-            view.markers.update(people.people, view.header, mesh=options.markers_mesh, up=up)
-        )
+        self._marker_publisher.publish(view.markers.update(people.people, header, mesh=options.markers_mesh, up=up))
 
     def _placed(self, people: People, header: Header, placement: Placement | None) -> tuple[People, Header]:
+        """In the target frame, where there is one."""
         if placement is None or self._target is None:
             return people, header
-        moved = replace(people, people=tuple(placement.place(person) for person in people.people))
-        return moved, Header(stamp=header.stamp, frame_id=self._target.name)
+        moved = self._views[people.frame.source].motion.placed(people.people, placement, people.frame.stamp_ns)
+        return replace(people, people=moved), Header(stamp=header.stamp, frame_id=self._target.name)
 
     def _publish_transforms(self, people: People, header: Header, options: OutputOptions) -> None:
         """TF, and REP-155's topics, which share the joints' rotations. TF has no place for a camera without a name."""

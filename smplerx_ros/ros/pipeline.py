@@ -132,6 +132,8 @@ class Pipeline:
         return results
 
     def _publish(self, stream: CameraStream, people: People, arrival: Arrival) -> None:
+        if people.warnings:
+            stream.tell_of(people.warnings)
         people = self._without_broken(people, stream.statistics)
         if not self.wanted():
             return

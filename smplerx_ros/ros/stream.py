@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 
 from rclpy.node import Node
 
 from ..errors import InputError
+from ..scheduling.camera import UNUSED_DEPTH
 from ..types import Frame
 from .from_messages import stamp_ns
 from .input import CameraInput, ImageMessage, InputOptions, WaitingForCamera
@@ -84,6 +85,12 @@ class CameraStream:
             self._tell_of_assumed_camera(frame)
             return frame
         return None
+
+    def tell_of(self, warnings: Mapping[str, str]) -> None:
+        """Count, and log now and then, what the estimator found wrong with the frames (`People.warnings`)."""
+        for reason, text in warnings.items():
+            topic = self.input.depth_topic if reason == UNUSED_DEPTH else self.input.image_topic
+            self.statistics.drop(reason, f"{topic}: {text}")
 
     def age_ns(self, stamp: int) -> int:
         """From a stamp until now, in the node's time."""

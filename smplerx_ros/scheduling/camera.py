@@ -19,7 +19,8 @@ _OLDEST_BOXES_NS = 200_000_000
 _SEARCH_NS = 90_000_000
 
 
-_NO_STAMP = "they have no time stamp, so nobody is smoothed and velocities are NaN: give each frame its own time"
+NO_STAMP, UNUSED_DEPTH = "no_stamp", "unused_depth"  # names of warnings
+_NO_STAMP_TEXT = "images have no time (stamp 0): nobody is smoothed, velocities are NaN; give each image its own stamp"
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,13 @@ class CameraState:
             self.interval_ns = stamp_ns - self.stamp_ns if self.stamp_ns else 0
             self.stamp_ns = stamp_ns
         self.interval.seen(stamp_ns)
-        self.warnings = {"no_stamp": _NO_STAMP} if self.unstamped > 1 else {}
+        self.warnings = {NO_STAMP: _NO_STAMP_TEXT} if self.unstamped > 1 else {}
 
     def look_at_depth(self, readings: Sequence[DepthReading]) -> None:
         """What the present frame's depth shows of its people."""
         complaint = self.depth_watch.complaint(self.stamp_ns, readings)
         if complaint:
-            self.warnings["unused_depth"] = complaint
+            self.warnings[UNUSED_DEPTH] = complaint
 
     def due(self, detect_every: int, spared: int) -> bool:
         """Whether to detect now."""

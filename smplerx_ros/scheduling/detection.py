@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from math import isnan
 
 LONGEST_UNDETECTED_NS = 500_000_000  # at low frame rates people move far from frame to frame
 SEARCH_EVERY = 3  # frames between detections while somebody known is lost
@@ -47,7 +48,12 @@ class ConfidenceWatch:
         self._usual: dict[str, float] = {}
 
     def falls(self, person: str, confidence: float) -> bool:
-        """Whether it is far below the person's usual one. Said once: then the new one is the usual."""
+        """Whether it is far below the person's usual one. Said once: then the new one is the usual.
+
+        NaN, where the backbone does not know it, says nothing.
+        """
+        if isnan(confidence):
+            return False
         usual = self._usual.get(person, confidence)
         fallen = confidence < FALL * usual
         self._usual[person] = confidence if fallen else usual + USUAL_SHARE * (confidence - usual)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from statistics import median
+from statistics import median_low
 
 _REMEMBERED = 5  # intervals; a gap among them does not change their median
 _LONGEST_IN_INTERVALS = 2.5  # one image may be missing
@@ -24,5 +24,5 @@ class ImageInterval:
 
     def longest_gap_ns(self, least_ns: int) -> int:
         """After so long without images something is over: `least_ns`, or longer where images are rare."""
-        usual = median(self._intervals_ns) if self._intervals_ns else 0
+        usual = median_low(self._intervals_ns) if self._intervals_ns else 0
         return max(least_ns, round(_LONGEST_IN_INTERVALS * usual))

@@ -45,6 +45,10 @@ class VelocityEstimator:
         for person in people:
             self._people.pop(person, None)
 
+    def forget_before(self, stamp_ns: int) -> None:
+        """Drop people who were seen last before that time."""
+        self._people = {person: state for person, state in self._people.items() if state[0] >= stamp_ns}
+
     def reset(self) -> None:
         """Forget everybody."""
         self._people.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -42,6 +43,7 @@ class Bench:
         self.live = {"max_people": 3}
         self.orders = Orders(lambda: dict(self.live), self.live)
         self.drops: list[tuple[str, str, str]] = []
+        self.warnings: list[tuple[str, dict[str, str]]] = []
         self._published: list[str] = []
         output: Any = SimpleNamespace(publish=lambda people, *_: self._published.append(people.frame.source))
         streams: Any = {name: self._stream(name) for name in CAMERAS}
@@ -53,7 +55,12 @@ class Bench:
         statistics = SimpleNamespace(
             drop=lambda reason, text: self.drops.append((name, reason, text)), published=lambda *_: None
         )
-        return SimpleNamespace(frame=lambda message: message.frame, statistics=statistics, age_ns=lambda stamp: 0)
+        return SimpleNamespace(
+            frame=lambda message: message.frame,
+            statistics=statistics,
+            age_ns=lambda stamp: 0,
+            tell_of=lambda warnings: self.warnings.append((name, dict(warnings))),
+        )
 
     def handle(self, **values: int) -> list[str]:
         """An image of each camera, all of one value."""
@@ -118,3 +125,14 @@ def test_a_change_that_the_estimator_refuses_is_not_taken_for_applied(bench: Ben
     bench.estimator.update = update
     assert bench.handle(front=GREY) == ["front"]
     assert bench.estimator.max_people == 2
+
+
+def test_what_the_estimator_finds_wrong_with_frames_is_told_of_their_camera(bench: Bench) -> None:
+    process = bench.estimator.process
+
+    def warned(frames: Sequence[Frame]) -> list[People]:
+        return [replace(people, warnings={"no_stamp": people.frame.source}) for people in process(frames)]
+
+    bench.estimator.process = warned  # type: ignore[method-assign]
+    assert bench.handle(front=GREY, left=GREY) == ["front", "left"]
+    assert bench.warnings == [("front", {"no_stamp": "front"}), ("left", {"no_stamp": "left"})]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from graph import Graph
 from hri_msgs.msg import FacialLandmarks, IdsList, IdsMatch, NormalizedRegionOfInterest2D, Skeleton2D
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rep155_people import BODY, Provider, somebody
+from rep155_people import BODY, PERIOD_S, Provider, somebody
 from sensor_msgs.msg import Image, JointState
 from smplerx_ros.msg import PersonArray
 from std_msgs.msg import String
@@ -225,6 +226,33 @@ def test_deactivation_takes_everybody_off_the_list(graph: Graph, provide: Any) -
     graph.spin_until(lambda: not lists[-1].ids)
 
 
+def remembered(provider: Provider) -> set[str]:
+    """Whose measures REP-155's kinematic model keeps."""
+    return set(provider.output._rep155._tracker._memory)
+
+
+def test_nothing_is_remembered_of_those_who_were_cleared(graph: Graph, provide: Any) -> None:
+    """They get other ids when they come back: whatever is kept is kept for ever."""
+    provider = provide()
+    for k in range(200):
+        provider.send(somebody(f"p{k}"))
+        provider.output.clear()
+    assert remembered(provider) == set()
+
+
+def test_nothing_is_remembered_of_those_who_left_or_were_there_when_the_images_stopped(
+    graph: Graph, provide: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(provider_module, "SILENCE_S", 0.2)
+    provider = provide()
+    for k in range(30):
+        provider.send(somebody(f"p{k}"))
+    assert len(remembered(provider)) <= 7  # of half a second
+    graph._executor.add_node(provider.node)
+    graph.spin_until(lambda: not remembered(provider))
+    graph._executor.remove_node(provider.node)
+
+
 def test_crops_can_be_forbidden(graph: Graph, provide: Any) -> None:
     provider = provide(rep155_cropped=False)
     p1 = somebody("p1")
@@ -336,6 +364,37 @@ def test_a_target_frame_moves_messages_and_markers_but_no_tf(
     assert label.pose.position.z == pytest.approx(head.z + 0.25, abs=1e-5)
     roots = {t.header.frame_id for t in tf[-1].transforms} - {t.child_frame_id for t in tf[-1].transforms}
     assert roots == {"optical"}
+
+
+def test_velocities_in_a_target_frame_are_not_those_against_a_camera_that_moves(
+    graph: Graph, provide: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A robot drives at 1 m/s towards somebody who stands: the camera sees them come at 1 m/s."""
+
+    class Driving(FakeTargetFrame):
+        def placement(self, header: Any) -> Placement:
+            seconds = header.stamp.sec % 10**6 + header.stamp.nanosec * 1e-9
+            return Placement(np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]]), np.array([seconds, 0.0, 1.0]))
+
+    monkeypatch.setattr(output_module, "TargetFrame", Driving)
+    provider = provide(target_frame="map")
+    people = listen(graph, PersonArray, "/provider/people")
+    p1, sent = somebody("p1"), 0
+
+    def came() -> Any:
+        nonlocal sent
+        towards = np.array([0.0, 0.0, -PERIOD_S * sent])
+        against = np.array([0.0, 0.0, -1.0])
+        sent += 1
+        joints = (p1.joints + towards).astype(np.float32)
+        velocities = dict.fromkeys(("root_velocity", "left_wrist_velocity", "right_wrist_velocity"), against)
+        provider.send(replace(p1, joints=joints, **velocities))
+        return len(people) > 3
+
+    graph.spin_until(came)
+    for name in ("root_velocity", "left_wrist_velocity", "right_wrist_velocity"):
+        velocity = getattr(people[-1].people[0], name)
+        assert (velocity.x, velocity.y, velocity.z) == pytest.approx((0, 0, 0), abs=1e-3)
 
 
 def test_without_its_transform_people_are_dropped_and_the_rest_goes_out(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import weakref
 from concurrent.futures import Future
@@ -724,3 +725,136 @@ def test_close_frees_every_network(monkeypatch):
     with Estimator.from_config({"device": "cpu", "threads": 2}):
         assert len(sessions) > 3
     assert len(sessions) == 0
+
+
+def test_two_frames_of_one_camera_are_refused_and_nothing_has_changed(estimator):
+    estimator.estimate(frame(0))
+    with pytest.raises(InputError, match=r"frames 0 and 2 are both of camera 'camera'"):
+        estimator.process([frame(1), frame(1, "other"), frame(2)])
+    with pytest.raises(InputError, match=r"camera 'front'"):
+        estimator.process([replace(frame(1, name), source="front") for name in ("a", "b")])
+    assert [person.id for person in estimator.estimate(frame(1))] == ["p1"]
+
+
+def remembered(estimator: Estimator) -> set[str]:
+    """Ids that any part of the estimator keeps something of."""
+    ids: set[str] = set()
+    motion = estimator._motion
+    for part in (motion._smoother._people, motion._velocities._people, motion._size_measured):
+        ids |= set(part)
+    ids |= set(estimator._confidence._usual) | set(estimator._distances._statures)
+    return ids | {name for state in estimator._cameras.values() for name in state.tracker._tracks}
+
+
+def test_cameras_that_are_not_seen_again_are_forgotten_with_their_people(backbone, detector):
+    """Drivers may give each image a frame_id of its own; cameras that go on keep their people."""
+    estimator = Estimator(backbone, detector, BODY, Options(smoothing=SmoothingOptions()))
+    for k in range(100):
+        fixed, other = estimator.process([with_depth(frame(k, "fixed"), 2.6), with_depth(frame(k, f"image{k}"), 2.6)])
+        assert [person.id for person in fixed.people] == ["p1"]
+        assert len(other.people) == 1
+    assert len(estimator._cameras) == len(remembered(estimator)) == 64
+    assert set(backbone.forgotten) == {f"p{n}" for n in range(2, 39)}
+
+
+def test_more_cameras_at_once_than_are_remembered(backbone, detector):
+    estimator = Estimator(backbone, detector, BODY, Options())
+    cameras = [f"camera{n}" for n in range(70)]
+    for k in range(2):
+        results = estimator.process([frame(k, name) for name in cameras])
+        assert [result.people[0].id for result in results] == [f"p{n}" for n in range(1, 71)]
+
+
+def test_nothing_is_remembered_after_a_reset(backbone, detector):
+    estimator = Estimator(backbone, detector, BODY, Options(smoothing=SmoothingOptions(), max_people=100))
+    detector.boxes = row(5)
+    estimator.process([with_depth(frame(0), 2.6)])
+    assert len(remembered(estimator)) == 5
+    estimator.reset()
+    assert remembered(estimator) == set()
+
+
+def test_frames_without_time_are_told_of_once(estimator, caplog):
+    """One image needs no time; of more of them, nobody knows how far they are apart."""
+    (person,) = estimator.estimate(Frame(IMAGE, frame_id="webcam"))
+    assert caplog.records == []
+    for _ in range(5):
+        (person,) = estimator.estimate(Frame(IMAGE, frame_id="webcam"))
+    assert np.isnan(person.root_velocity).all()
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "'webcam'" in record.getMessage()
+    assert "images have no time (stamp 0): nobody is smoothed, velocities are NaN" in record.getMessage()
+    assert "no_stamp" in estimator.process([Frame(IMAGE, frame_id="webcam")])[0].warnings
+    assert estimator.process([frame(1, "webcam")])[0].warnings == {}
+
+
+class ShakyBackbone(FakeBackbone):
+    """Takes its people for taller and shorter by chance."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rng = np.random.default_rng(0)
+
+    def _body(self, observation):
+        body = super()._body(observation)
+        return replace(body, params=replace(body.params, betas=self.rng.normal(0, 0.1, 10)))
+
+
+@pytest.mark.parametrize("rate", [0.3, 1.0, 1.9, 30.0])
+def test_people_are_smoothed_and_have_velocities_at_any_rate(rate):
+    """Where images come every few seconds that is no gap; nor is one image without the person."""
+    backbone = ShakyBackbone()
+    estimator = Estimator(backbone, None, BODY, Options(smoothing=SmoothingOptions(), max_age=10.0))
+    found = []
+    for k in range(12):
+        backbone.lost = {"p1"} if k == 7 else set()
+        seen = Frame(IMAGE, stamp_ns=10**10 + round(k * 1e9 / rate), detections=(Box(90, 70, 410, 410, 0.9),))
+        found += estimator.estimate(seen)
+    assert [person.id for person in found] == ["p1"] * 11
+    raw, filtered = np.random.default_rng(0).normal(0, 0.1, (11, 10)), np.array([p.params.betas for p in found])
+    np.testing.assert_allclose(filtered[0], raw[0], atol=1e-6)
+    assert np.abs(np.diff(filtered[2:], axis=0)).mean() < 0.9 * np.abs(np.diff(raw[2:], axis=0)).mean()
+    assert (np.abs(filtered[1:] - raw[1:]).max(axis=1) > 1e-3).all()
+    assert np.isfinite([person.root_velocity for person in found[1:]]).all()
+
+
+def test_a_confidence_that_is_not_known_says_nothing(estimator, backbone, detector):
+    backbone.confidence = np.nan
+    for k in range(4):
+        estimator.estimate(frame(k))
+    backbone.confidence = 1.0
+    estimator.estimate(frame(4))
+    assert detector.calls == 1
+
+
+def warnings_of(estimator, metres: float) -> list[dict[str, str]]:
+    camera = Camera.from_fov(640, 480, 70.0)
+    return [dict(estimator.process([with_depth(frame(3 * k, camera=camera), metres)])[0].warnings) for k in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("metres", "words"),
+    [
+        (2.6 * 1000, r"at \d+ times the distance .*\(like millimetres where metres are expected\)"),
+        (2.6 * 100, r"at [\d.]+ times .*\(like centimetres where metres are expected\)"),
+        (2.6 * 4, r"at 3\.\d+ times .*\(like quarters of a millimetre where millimetres are expected\)"),
+        (2.6 / 10, r"at 0\.0\d+ times .*\(like centimetres where millimetres are expected\)"),
+        (2.6 / 1000, r"\(like metres where millimetres are expected\)"),
+        (30.0 * 10**6, r"times the distance that the image shows; convert it to metres"),
+        (np.nan, "no measurements where people are"),
+    ],
+)
+def test_depth_that_is_never_used_is_told_of_with_its_ratio(estimator, metres, words):
+    warnings = warnings_of(estimator, metres)
+    assert warnings[28] == {}  # people may be at the border for a moment
+    ((name, text),) = warnings[-1].items()
+    assert name == "unused_depth"
+    assert re.search(words, text), text
+
+
+def test_depth_that_is_used_now_and_then_is_fine(estimator):
+    camera = Camera.from_fov(640, 480, 70.0)
+    for k in range(130):
+        seen = with_depth(frame(k, camera=camera), 2.6 if k % 60 == 0 else 9.0)
+        assert estimator.process([seen])[0].warnings == {}

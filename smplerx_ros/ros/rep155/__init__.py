@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Rep155:
     """The people as REP-155's bodies and faces, and their provider."""
 
-    def __init__(self, body: BodyModel, provider: Provider) -> None:
-        self._tracker = BodyTracker(body)
+    def __init__(self, tracker: BodyTracker, provider: Provider) -> None:
+        self._tracker = tracker
         self._provider = provider
 
     @classmethod
@@ -32,14 +32,15 @@ class Rep155:
             return None
         from .provider import Provider
 
-        return cls(body, Provider(node, body))
+        tracker = BodyTracker(body)
+        return cls(tracker, Provider(node, body, tracker.forget))
 
     def publish(
         self, people: People, rotations: NDArray[Any] | None, header: Header, *, cropped: bool
     ) -> Bodies | None:
         """One frame's people with their joints' rotations `(P, 55, 3, 3)`; answers what was made of them."""
         bodies = None if rotations is None else self._tracker.update(people.people, rotations, people.camera)
-        self._tracker.forget(self._provider.publish(people, bodies, header, cropped=cropped))
+        self._provider.publish(people, bodies, header, cropped=cropped)
         return bodies
 
     def figures(self) -> dict[str, str]:

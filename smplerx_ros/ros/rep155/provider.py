@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import threading
+from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from ...rep155.faces import MESH_POINTS, face_id, person_of
 from ...rep155.people import Bodies
 from ...rep155.presence import Presence
 from ...rep155.skeleton2d import FACE_POINTS, keypoints, normalized_points
+from ...scheduling.interval import ImageInterval
 from ...types import Box, Person, SmplxParams
 from ..qos import PUBLISHER, delivered, overriding_options
 from .topics import LATCHED, RESULTS, BodyTopics, FaceTopics
@@ -28,17 +30,18 @@ if TYPE_CHECKING:
     from ...estimator import People
 
 FACE_WIDTH, FACE_HEIGHT = 128, 128  # pixels of a cropped face: defaults of REP-155's /humans/faces/width and height
-SILENCE_S = 3.0  # without images of any camera; then nobody is tracked any more
+SILENCE_S = 3.0  # without images of any camera, or longer where they are rare; then nobody is tracked any more
 
 
 class Provider:
     """Publishes bodies and faces of all cameras; per-id topics come and go with the people.
 
-    Frames may come from one thread while another clears.
+    Frames may come from one thread while another clears. `left(ids)` is called with the bodies that have left.
     """
 
-    def __init__(self, node: Node, body: BodyModel) -> None:
+    def __init__(self, node: Node, body: BodyModel, left: Callable[[Collection[str]], None]) -> None:
         self._node = node
+        self._left = left
         self._body = body
         self._lock = threading.Lock()
         self._bodies: dict[str, BodyTopics] = {}
@@ -47,6 +50,7 @@ class Provider:
         self._header = Header()  # of the last frame
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._updated_s = self._seconds
+        self._arrivals = ImageInterval()
         with ExitStack() as made:  # a constructor that fails frees what it has made
             self._made = made
             self._body_list = self._publisher(IdsList, "/humans/bodies/tracked", LATCHED)
@@ -55,20 +59,20 @@ class Provider:
             made.callback(node.destroy_timer, node.create_timer(1.0, self._clear_after_silence, clock=self._clock))
             self._made = made.pop_all()
 
-    def publish(self, people: People, bodies: Bodies | None, header: Header, *, cropped: bool) -> tuple[str, ...]:
-        """One frame's people, `bodies` made of them (None: nobody); answers the ids of those who have left."""
+    def publish(self, people: People, bodies: Bodies | None, header: Header, *, cropped: bool) -> None:
+        """One frame's people, `bodies` made of them (None: nobody)."""
         with self._lock:
             self._updated_s = self._seconds
+            self._arrivals.seen(round(self._updated_s * 1e9))
             self._header = header
-            gone = self._publish_bodies(people, bodies, header, cropped)
+            self._publish_bodies(people, bodies, header, cropped)
             self._publish_faces(people, bodies, header, cropped)
-        return gone
 
     def clear(self) -> None:
         """Nobody is tracked: empty lists, and no topics of bodies and faces."""
         with self._lock:
             self._revoke(self._face_presence.clear())
-            self._drop(self._bodies, self._body_presence.clear())
+            self._drop_bodies(self._body_presence.clear())
             for publisher in (self._body_list, self._face_list):
                 publisher.publish(IdsList(header=self._header))
             delivered(self._body_list, self._face_list)
@@ -89,15 +93,15 @@ class Provider:
         self._made.callback(self._node.destroy_publisher, publisher)
         return publisher
 
-    def _publish_bodies(self, people: People, bodies: Bodies | None, header: Header, cropped: bool) -> tuple[str, ...]:
+    def _publish_bodies(self, people: People, bodies: Bodies | None, header: Header, cropped: bool) -> None:
         ids = [person.id for person in people.people]
         change = self._body_presence.update(people.frame.source, people.frame.stamp_ns, ids, self._seconds)
-        self._drop(self._bodies, change.gone)
+        self._drop_bodies(change.gone)
         for identity in change.appeared:
             self._bodies[identity] = BodyTopics(self._node, identity)
         self._body_list.publish(IdsList(header=header, ids=list(self._body_presence.tracked)))
         if bodies is None:
-            return change.gone
+            return
         height, width = people.frame.image.shape[:2]
         for person, description, new, angles in zip(
             bodies.people, bodies.descriptions, bodies.remeasured, bodies.angles.values.tolist(), strict=True
@@ -110,7 +114,6 @@ class Provider:
             if cropped and topics.wanted("cropped"):
                 topics.publish_cropped(header, crop(people.frame.image, person.box))
         self._publish_skeletons(people, header, width, height)
-        return change.gone
 
     def _publish_skeletons(self, people: People, header: Header, width: int, height: int) -> None:
         wanted = [person for person in people.people if self._bodies[person.id].wanted("skeleton2d")]
@@ -160,6 +163,10 @@ class Provider:
             self._matches.publish(_match(face, person_of(face), 0.0))
         self._drop(self._faces, faces)
 
+    def _drop_bodies(self, gone: tuple[str, ...]) -> None:
+        self._drop(self._bodies, gone)
+        self._left(gone)
+
     @staticmethod
     def _drop(topics: dict[str, BodyTopics] | dict[str, FaceTopics], gone: tuple[str, ...]) -> None:
         for identity in gone:
@@ -170,7 +177,8 @@ class Provider:
         return float(self._clock.now().nanoseconds * 1e-9)
 
     def _clear_after_silence(self) -> None:
-        if self._seconds - self._updated_s > SILENCE_S and (self._bodies or self._faces):
+        longest_s = self._arrivals.longest_gap_ns(round(SILENCE_S * 1e9)) * 1e-9
+        if self._seconds - self._updated_s > longest_s and (self._bodies or self._faces):
             self.clear()
 
 

@@ -196,10 +196,51 @@ def test_cameras_add_up_and_do_not_drop_each_other_s_people(behind: int) -> None
 
 
 @pytest.mark.parametrize("later", [0, -(10**9)])
-def test_images_without_time_and_clocks_that_jump_give_no_grace(later: int) -> None:
+def test_clocks_that_stand_or_jump_give_no_grace(later: int) -> None:
     presence = Presence()
     presence.update("", 10**12, ["a"], 0.0)
     assert presence.update("", 10**12 + later, [], 0.1).gone == ("a",)
+
+
+def test_half_a_second_is_the_grace_and_not_more() -> None:
+    """In figures of its own: topics that outlive their people are as wrong as topics that flicker."""
+    presence = Presence()
+    for step in range(10):
+        presence.update("", 10**12 + step * 10**8, ["a"], step * 0.1)
+    missed = [presence.update("", 10**12 + step * 10**8, [], step * 0.1).gone for step in range(10, 16)]
+    assert missed == [(), (), (), (), (), ("a",)]
+
+
+def test_images_without_time_are_told_apart_by_their_arrival() -> None:
+    presence = Presence()
+    for step in range(10):
+        presence.update("", 0, ["a"], step * 0.1)
+    missed = [presence.update("", 0, [], step * 0.1).gone for step in range(10, 16)]
+    assert missed == [(), (), (), (), (), ("a",)]
+
+
+@pytest.mark.parametrize("period_s", [0.7, 1.0, 4.0, 10.0])
+@pytest.mark.parametrize("stamped", [True, False])
+def test_where_images_are_rare_grace_is_as_long_as_one_that_misses_somebody(period_s: float, stamped: bool) -> None:
+    presence = Presence()
+
+    def update(step: int, *ids: str) -> tuple[str, ...]:
+        stamp = 10**12 + round(step * period_s * 1e9) if stamped else 0
+        return presence.update("slow", stamp, ids, step * period_s).gone
+
+    assert [update(step, "a") for step in range(5)] == [()] * 5
+    assert [update(5), update(6, "a"), update(7), update(8), update(9)] == [(), (), (), (), ("a",)]
+
+
+def test_a_slow_camera_has_not_stopped() -> None:
+    """Its people stay while a quick one goes on; and go when it has really stopped."""
+    presence = Presence()
+    gone = []
+    for step in range(800):
+        if step % 80 == 0 and step < 400:  # 8 s
+            presence.update("slow", 10**12 + step * 10**8, ["a"], step * 0.1)
+        gone += [step for _ in presence.update("quick", 10**12 + step * 10**8, ["b"], step * 0.1).gone]
+    assert gone == [51, 521]  # nobody knew yet that it is slow; 20 s after its last image
 
 
 def test_measures_last_and_angles_go_on() -> None:
