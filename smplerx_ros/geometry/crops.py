@@ -89,17 +89,19 @@ def place_in_camera(joints_crop: FloatArray, joints: FloatArray, region: FloatAr
     """Where the real camera (optical frame) must have the origin of `joints (J, 3)` metres: `(3,)`.
 
     It shall see them at the pixels at which the virtual camera of a crop sees `joints_crop (J, 3)`, of which `joints`
-    are a turned copy. Linear least squares over what lies in the image. Every joint counts, because the virtual camera
-    looks from so far away that near and far parts of a body show in one scale: that of the pelvis alone would put
-    people with a hand or a foot ahead at a wrong distance.
+    are a turned copy. Linear least squares over what lies in the image, where the lens sees anything. Every joint
+    counts, because the virtual camera looks from so far away that near and far parts of a body show in one scale: that
+    of the pelvis alone would put people with a hand or a foot ahead at a wrong distance. NaN where the lens does not
+    see the middle of a body that has too few joints in the image.
     """
     virtual = virtual_camera(region)
     pixels = joints_crop[:, :2] / joints_crop[:, 2:] * virtual[[0, 1], [0, 1]] + virtual[:2, 2]
-    inside = ((pixels >= -0.5) & (pixels <= [camera.width - 0.5, camera.height - 0.5])).all(axis=1)
+    rays = camera.normalize(pixels)
+    inside = ((pixels >= -0.5) & (pixels <= [camera.width - 0.5, camera.height - 0.5]) & np.isfinite(rays)).all(axis=1)
     if inside.sum() < _FEWEST_JOINTS:
         middle = _place_by_focal_length(joints_crop.mean(axis=0), virtual, camera)
         return np.asarray(middle - joints.mean(axis=0))
-    rays, joints = camera.normalize(pixels[inside]), joints[inside]
+    rays, joints = rays[inside], joints[inside]
     # x + t_x = u (z + t_z) and y + t_y = v (z + t_z) for each joint.
     rows = np.concatenate([np.broadcast_to(np.eye(2), (len(rays), 2, 2)), -rays[..., None]], axis=2)
     right = rays * joints[:, 2:] - joints[:, :2]
@@ -109,8 +111,7 @@ def place_in_camera(joints_crop: FloatArray, joints: FloatArray, region: FloatAr
 def optical_from_crop(region: FloatArray, camera: Camera) -> FloatArray:
     """Rotation `(3, 3)`: a network sees a crop as if the camera looked straight at its middle."""
     x, y, width, height = np.asarray(region, np.float64)
-    ray = camera.normalize([x + width / 2, y + height / 2])
-    return rotation_between([0.0, 0.0, 1.0], np.append(ray, 1.0))
+    return rotation_between([0.0, 0.0, 1.0], camera.directions([x + width / 2, y + height / 2]))
 
 
 def _place_by_focal_length(point: FloatArray, virtual: FloatArray, camera: Camera) -> FloatArray:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.skeleton import JOINT_INDEX, PARENTS
+from ..geometry.camera import NEAR
 from ..geometry.rotations import cross, matrix_from_rotvec, normalized, rotation_between, rotvec_from_matrix
 from .points import NUM_BODY_JOINTS, POINT_INDEX, BodyPoints
 
@@ -103,7 +104,8 @@ class InitialPose:
 def placed(point_places: FloatArray, rays: FloatArray, weights: FloatArray) -> FloatArray:
     """Translation `(N, 3)` that brings points `(N, K, 3)` onto rays `(N, K, 2)` best: linear least squares.
 
-    x + t_x = u (z + t_z) and y + t_y = v (z + t_z) for each point.
+    x + t_x = u (z + t_z) and y + t_y = v (z + t_z) for each point. Where that would bring a point that counts nearer
+    than the near plane, the sizes of points and rays tell the distance instead (weak perspective).
     """
     n, k = weights.shape
     rows = np.zeros((n, k, 2, 3))
@@ -113,7 +115,21 @@ def placed(point_places: FloatArray, rays: FloatArray, weights: FloatArray) -> F
     matrix = (rows * weights[..., None, None]).reshape(n, 2 * k, 3)
     vector = (right * weights[..., None]).reshape(n, 2 * k, 1)
     transposed = np.swapaxes(matrix, 1, 2)
-    return np.asarray(np.linalg.solve(transposed @ matrix + 1e-9 * np.eye(3), transposed @ vector)[..., 0])
+    best = np.linalg.solve(transposed @ matrix + 1e-9 * np.eye(3), transposed @ vector)[..., 0]
+    nearest = np.where(weights > 0, point_places[..., 2] + best[:, 2:], np.inf).min(axis=1)
+    return np.where((nearest >= NEAR)[:, None], best, _placed_by_size(point_places, rays, weights))
+
+
+def _placed_by_size(point_places: FloatArray, rays: FloatArray, weights: FloatArray) -> FloatArray:
+    """Translation `(N, 3)` to where points `(N, K, 3)` show as far apart as their rays `(N, K, 2)` are."""
+    share = (weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-9))[..., None]
+    middle, ray = (share * point_places).sum(axis=1), (share * rays).sum(axis=1)
+    sizes = [
+        np.sqrt((share * (values - mean[:, None]) ** 2).sum(axis=(1, 2)))
+        for values, mean in ((point_places[..., :2], middle[:, :2]), (rays, ray))
+    ]
+    distance = np.maximum(sizes[0] / np.maximum(sizes[1], 1e-6), NEAR)[:, None]
+    return np.asarray(np.concatenate([ray, np.ones_like(distance)], axis=1) * distance - middle)
 
 
 def _turned(rotations: FloatArray, vectors: FloatArray) -> FloatArray:

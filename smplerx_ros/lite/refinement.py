@@ -2,6 +2,7 @@
 
 Levenberg-Marquardt on the sum of
 * image points: distance between projected body points and landmarks, robust (Cauchy);
+* seen points nearer than the camera's near plane: a one-sided penalty, so that steps lead away from there;
 * directions: difference of unit vectors between groups of body points and what the landmark models see in 3-D, robust;
 * the pose prior, one-sided joint limits, the shape's prior, and the previous frame's pose.
 The Jacobian is analytic: turning joint i by the small vector d in its own frame moves a point X that it carries by
@@ -20,6 +21,7 @@ from scipy.spatial.transform import Rotation
 
 from ..body.kinematics import LEVELS
 from ..body.skeleton import IS_ANCESTOR, PARENTS
+from ..geometry.camera import NEAR
 from ..geometry.rotations import cross, quaternion_from_matrix, right_jacobian_inverse, skew
 from .points import NUM_BODY_JOINTS, BodyPoints
 from .pose_prior import PosePrior
@@ -29,6 +31,7 @@ FloatArray = NDArray[np.floating[Any]]
 _IMAGE_CAUCHY = 6.7  # standard deviations beyond which a landmark counts as an outlier
 _DIRECTION_CAUCHY = 2.0
 _LIMIT_PRECISION = 1 / 0.05**2  # 1/rad^2
+_NEAR_PRECISION = 1 / 0.02**2  # 1/m^2
 # Of the first step, and the least of the others. Less gains nothing where steps succeed, and where one fails several
 # more do until it is enough.
 _LEAST_DAMPING = 1e-3
@@ -205,7 +208,7 @@ class Refiner:
         points = placed[:, NUM_BODY_JOINTS:]
         rotvecs = rotations.as_rotvec().reshape(n, NUM_BODY_JOINTS, 3)[:, joints]
         turned = (targets.previous_inverse * rotations).as_rotvec().reshape(n, NUM_BODY_JOINTS, 3)[:, joints]
-        image = (points[..., :2] / points[..., 2:] - targets.rays) * targets.ray_weights[..., None]
+        image = (points[..., :2] / np.maximum(points[..., 2:], NEAR) - targets.rays) * targets.ray_weights[..., None]
         vectors = self._directions @ points
         lengths = np.maximum(np.sqrt(_squared(vectors)), 1e-6)
         units = vectors / lengths[..., None]
@@ -215,7 +218,7 @@ class Refiner:
         cost += self._prior_cost(rotvecs) + inertia
         cost += _squared(betas) + _squared(betas - targets.previous.betas) * targets.betas_weight**2
         cost += self._stature_error(betas, targets) ** 2
-        cost = np.where(points[..., 2].min(1) > 0, cost, np.inf)
+        cost += _NEAR_PRECISION * (_too_near(points, targets) ** 2).sum(1)
         return _State(
             quaternions=rotations.as_quat().reshape(n, NUM_BODY_JOINTS, 4),
             rotations=pose.rotations,
@@ -261,6 +264,7 @@ class Refiner:
         jacobian, errors = self._data_terms(state, targets)
         transposed = np.swapaxes(jacobian, -1, -2)
         hessian, gradient = (transposed @ jacobian).sum(1), (transposed @ errors[..., None])[..., 0].sum(1)
+        self._add_near_plane(state, targets, hessian, gradient)
         self._add_rotation_priors(state, targets, hessian, gradient)
         self._add_shape_priors(state, targets, hessian, gradient)
         return hessian, gradient
@@ -277,9 +281,9 @@ class Refiner:
         jacobian, errors = np.zeros((n, rows, size)), np.zeros((n, rows))
         errors[:, : 2 * k] = (image * image_weight).reshape(n, -1)
         errors[:, 2 * k : 2 * k + 3 * d] = (direction * direction_weight).reshape(n, -1)
-        depths = state.points[..., 2:]
+        depths = np.maximum(state.points[..., 2:], NEAR)
         scale = image_weight * targets.ray_weights[..., None] / depths
-        rays = state.points[..., :2] / depths
+        rays = state.points[..., :2] / depths * (state.points[..., 2:] > NEAR)
         rays_moved = (moved[:, :, :2] - rays[..., None] * moved[:, :, 2:]) * scale[..., None]
         jacobian[:, : 2 * k] = rays_moved.reshape(n, -1, size)
         vectors_moved = (self._directions @ moved.reshape(n, k, -1)).reshape(n, d, 3, size)
@@ -288,6 +292,14 @@ class Refiner:
         square *= (direction_weight * (targets.direction_weights / state.lengths)[..., None])[..., None]
         jacobian[:, 2 * k : 2 * k + 3 * d] = (square @ vectors_moved).reshape(n, -1, size)
         return jacobian.reshape(n, _PARTS, -1, size), errors.reshape(n, _PARTS, -1)
+
+    def _add_near_plane(self, state: _State, targets: Targets, hessian: FloatArray, gradient: FloatArray) -> None:
+        """Seen points that are too near are pushed away along the axis."""
+        missing = _too_near(state.points, targets)
+        if missing.any():
+            along = self._point_jacobian(state)[:, :, 2] * (missing > 0)[..., None]  # (N, K, 3 F + 13)
+            hessian += _NEAR_PRECISION * np.swapaxes(along, 1, 2) @ along
+            gradient -= _NEAR_PRECISION * (missing[:, None] @ along)[:, 0]
 
     def _point_jacobian(self, state: _State) -> FloatArray:
         """`(N, K, 3, 3 F + 13)`: how each point moves with each unknown."""
@@ -341,6 +353,11 @@ def _rotations(matrices: FloatArray) -> Rotation:
 def _squared(vectors: FloatArray) -> FloatArray:
     """Squared lengths `(...)` of vectors `(..., n)`."""
     return np.asarray(np.einsum("...i,...i->...", vectors, vectors))
+
+
+def _too_near(points: FloatArray, targets: Targets) -> FloatArray:
+    """`(N, K)` metres that lack to the near plane, of points that are seen."""
+    return np.asarray(np.maximum(NEAR - points[..., 2], 0) * (targets.ray_weights > 0))
 
 
 def _cauchy(squared: FloatArray, scale: float) -> FloatArray:

@@ -94,9 +94,8 @@ def sightings(landmarks: PersonLandmarks, camera: Camera) -> Sightings:
     height = landmarks.body.roi[2] / _ROI_PER_BODY
     focal = float(np.sqrt(camera.k[0, 0] * camera.k[1, 1]))
     rays = camera.normalize(pixels)
-    centre = camera.normalize(landmarks.body.roi[:2])
     # The landmark models see a crop as if the camera looked straight at it.
-    optical_from_ray = rotation_between(np.array([0.0, 0.0, 1.0]), np.array([*centre, 1.0]))
+    optical_from_ray = rotation_between(np.array([0.0, 0.0, 1.0]), camera.directions(landmarks.body.roi[:2]))
     world = landmarks.body.world @ optical_from_ray.T
     directions, direction_weights = _directions(landmarks, visible)
     ok = np.asarray(np.isfinite(rays).all(axis=-1))

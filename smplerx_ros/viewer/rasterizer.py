@@ -18,10 +18,6 @@ from ..geometry.camera import Camera
 FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
 
-NEAR = 0.01  # metres; a triangle with a vertex nearer than this is left out, not cut
-# A polynomial lens model folds back outside the image that it was fitted to; this much of its field of view is trusted.
-FIELD_MARGIN = 1.15
-
 
 @dataclass(frozen=True)
 class Raster:
@@ -60,15 +56,16 @@ class Raster:
 def rasterize(vertices: ArrayLike, faces: ArrayLike, camera: Camera, *, closed: bool = False) -> Raster:
     """Draw a mesh: `vertices (V, 3)` metres in the optical frame, `faces (F, 3)` integers, both sides visible.
 
-    Triangles that are degenerate, outside the image, not finite or with a vertex behind the camera draw nothing.
+    Triangles that are degenerate, outside the image, not finite or with a vertex that the camera does not see
+    (`Camera.project`) draw nothing.
     `closed`: the mesh has an inside that cannot be seen (faces turn counter-clockwise seen from outside), so that half
     of the work is left out.
     """
     points = np.asarray(vertices, np.float64).reshape(-1, 3)
+    pixels, depths = camera.project(points), points[:, 2:] - camera.centre[2]
     index = np.asarray(faces, np.intp).reshape(-1, 3)
-    pixels = _project(points, camera)
     with np.errstate(divide="ignore", invalid="ignore"):
-        corners = np.concatenate([pixels, 1 / points[:, 2:]], axis=1)  # x, y in pixels and inverse depth
+        corners = np.concatenate([pixels, 1 / depths], axis=1)  # x, y in pixels and inverse depth
     kept = _on_screen(corners, index, camera, closed)
     triangles = corners[index[kept]]
     spans = _spans(triangles, camera)
@@ -85,24 +82,6 @@ class _Spans:
     row: IntArray
     start: IntArray  # first column
     length: IntArray
-
-
-def _project(points: FloatArray, camera: Camera) -> FloatArray:
-    """Pixels `(V, 2)`; NaN for what is not in front of the camera or outside a distorted lens's field of view."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rays = np.where(points[:, 2:] >= NEAR, points[:, :2] / points[:, 2:], np.nan)
-    rays[~np.isfinite(rays)] = np.nan
-    if camera.distorted:
-        rays[np.hypot(rays[:, 0], rays[:, 1]) > FIELD_MARGIN * _field_radius(camera)] = np.nan
-    return camera.project_rays(rays)
-
-
-def _field_radius(camera: Camera) -> float:
-    """Largest distance of the image's border from the optical axis, in normalised ray coordinates."""
-    x, y = np.linspace(0, camera.width - 1, 9), np.linspace(0, camera.height - 1, 9)
-    border = [np.stack([x, np.full(9, edge)], 1) for edge in (0, camera.height - 1)]
-    border += [np.stack([np.full(9, edge), y], 1) for edge in (0, camera.width - 1)]
-    return float(np.linalg.norm(camera.normalize(np.concatenate(border)), axis=1).max())
 
 
 def _on_screen(corners: FloatArray, index: IntArray, camera: Camera, closed: bool) -> IntArray:

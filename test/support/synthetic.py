@@ -43,19 +43,23 @@ def random_params(seed: int, hand_scale: float = 0.3) -> SmplxParams:
 
 
 def landmarks_of(body: BodyModel, params: SmplxParams, camera: Camera, hands: bool = True) -> PersonLandmarks:
-    """What perfect landmark networks answer, in view of perspective: world points in the axes of the ray."""
+    """What perfect landmark networks answer, in view of perspective: world points in the axes of the ray.
+
+    What the camera does not see (behind it, say) has visibility 0.
+    """
     points = body.landmarks144(params)[0].astype(np.float64)
     pixels = camera.project(points)
-    low, high = pixels[:55].min(0), pixels[:55].max(0)
+    low, high = np.nanmin(pixels[:55], axis=0), np.nanmax(pixels[:55], axis=0)
     roi = np.array([*(low + high) / 2, 1.25 * max(high - low), 0.0])
     ray_from_optical = rotation_between([0, 0, 1], [*camera.normalize(roi[:2]), 1.0]).T
     centre = points[[1, 2]].mean(0)
-    image, world = np.zeros((39, 3)), np.zeros((33, 3))
+    image, world, visibility = np.zeros((39, 3)), np.zeros((33, 3)), np.ones(33)
     for point in POINTS:
         if point.body is not None:
-            image[point.body, :2] = pixels[point.number]
+            visibility[point.body] = np.isfinite(pixels[point.number]).all()
+            image[point.body, :2] = np.where(visibility[point.body], pixels[point.number], roi[:2])
             world[point.body] = ray_from_optical @ (points[point.number] - centre)
-    found = BodyLandmarks(1.0, image, np.ones(33), np.ones(33), world, roi)
+    found = BodyLandmarks(1.0, image, visibility, np.ones(33), world, roi)
     sides = [_hand(points, pixels, ray_from_optical, side, roi) if hands else None for side in (0, 1)]
     return PersonLandmarks(found, sides[0], sides[1], None)
 

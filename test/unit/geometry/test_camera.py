@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smplerx_ros.errors import InputError
-from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.geometry.camera import NEAR, Camera
 from smplerx_ros.types import Frame
 from support.camera_cases import cameras, distorted_rays, pixels
 
@@ -62,9 +62,11 @@ def test_a_fisheye_lens_without_coefficients_is_still_a_fisheye() -> None:
 @pytest.mark.parametrize(("model", "d"), LENSES)
 def test_points_not_in_front_have_no_pixel(model: str, d: list[float]) -> None:
     camera = Camera(1280, 960, K, np.array(d), model)
-    shown = camera.project(np.array([[0.1, 0.1, -1.0], [0.1, 0.1, 0.0], [np.nan, 0, 1], [0, 0, 2]]))
-    assert np.isnan(shown[:3]).all(axis=None)
-    np.testing.assert_allclose(shown[3], [640, 470])
+    shown = camera.project(
+        np.array([[0.1, 0.1, -1.0], [0.1, 0.1, 0.0], [np.nan, 0, 1], [0, 0, 0.99 * NEAR], [0, 0, NEAR], [0, 0, 2]])
+    )
+    assert np.isnan(shown[:4]).all(axis=None)
+    np.testing.assert_allclose(shown[4:], [[640, 470]] * 2)
 
 
 @pytest.mark.parametrize(("model", "d"), LENSES)
@@ -97,9 +99,15 @@ def test_an_assumed_camera_sees_the_field_of_view_and_says_that_it_is_assumed(fo
         ({"k": np.eye(4)}, "Camera.k"),
         ({"d": np.array([np.nan, 0, 0, 0])}, "Camera.d"),
         ({"d": np.zeros(3)}, "Camera.d"),
-        ({"d": np.zeros(5), "model": "equidistant"}, "Camera.d"),
-        ({"d": np.zeros(5), "model": "rational_polynomial"}, "Camera.d"),
+        ({"d": [0.1, 0.0, 0.0]}, "Camera.d"),
+        ({"d": [0.1, 0.0, 0.0, 0.0, 0.0, 0.01]}, "Camera.d"),
+        ({"d": [0.1] * 15}, "Camera.d"),
+        ({"d": [0.1] * 5, "model": "equidistant"}, "Camera.d"),
+        ({"d": [0.1] * 6, "model": "rational_polynomial"}, "Camera.d"),
+        ({"d": [0.1] * 5, "model": "none"}, "bends nothing"),
         ({"model": "thin_prism"}, "Camera.model"),
+        ({"d": [0.1] * 5, "model": "inverse_brown_conrady"}, "Camera.model"),
+        ({"centre": np.array([np.inf, 0, 0])}, "Camera.centre"),
         ({"width": 0}, "width"),
         ({"height": -480}, "height"),
     ],

@@ -9,13 +9,14 @@ import pytest
 
 from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_INDEX
-from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.geometry.camera import NEAR, Camera
 from smplerx_ros.geometry.rotations import matrix_from_rotvec, rotation_between, rotvec_from_matrix
 from smplerx_ros.lite.fingers import FingerSolver
 from smplerx_ros.lite.fit import BodyFitter, Track
 from smplerx_ros.lite.points import POINT_INDEX
 from smplerx_ros.lite.refinement import Pose, Targets
 from smplerx_ros.lite.targets import sightings
+from smplerx_ros.types import SmplxParams
 from support.synthetic import STANDING, landmarks_of, random_params
 
 BODY = load_body()
@@ -181,7 +182,8 @@ def test_known_height_sets_the_scale():
     assert short == pytest.approx(0.8 * tall, rel=0.06)
 
 
-def test_slopes_agree_with_differences(fitter):
+@pytest.mark.parametrize("closer", [0.0, 4.2, 9.0])  # metres: so that some points, and all, are behind the near plane
+def test_slopes_agree_with_differences(fitter, closer):
     """The gradient of the cost, as a step uses it, against central differences along random directions."""
     seen = sightings(landmarks_of(BODY, random_params(4), CAMERA), CAMERA)
     rng = np.random.default_rng(0)
@@ -192,13 +194,58 @@ def test_slopes_agree_with_differences(fitter):
         np.array([1.7]), np.array([10.0]), pose, np.array([2.0]), np.array([1.5]),
     )  # fmt: skip
     step = rng.normal(0, 0.05, (1, 73))
+    step[:, -11] -= closer
     state = refiner._moved(refiner._evaluate(pose, targets), step, targets)
+    assert (state.points[..., 2].min() < NEAR) == (closer > 0)
     for _ in range(5):
         direction = rng.normal(0, 1, (1, 73))
         h = 1e-5
         ahead, behind = (refiner._moved(state, s * h * direction, targets).cost[0] for s in (1, -1))
         gradient = refiner._normal_equations(state, targets)[1]
         assert 2 * float(gradient[0] @ direction[0]) == pytest.approx((ahead - behind) / (2 * h), rel=2e-3, abs=1e-2)
+
+
+def lying(seed: int, head_at: float) -> SmplxParams:
+    """Somebody who lies below the camera with the head ahead and up: the legs are beside and behind it."""
+    orient = matrix_from_rotvec([-1.35, 0, 0]) @ matrix_from_rotvec(STANDING)
+    params = replace(random_params(seed), global_orient=rotvec_from_matrix(orient), transl=np.zeros(3))
+    joints = BODY.joints(params)[0]
+    return replace(params, transl=np.array([0.0, 0.15, head_at]) - joints[JOINT_INDEX["head"]])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_legs_behind_the_camera_do_not_stop_the_fit(fitter, seed):
+    params = lying(seed, 0.9)
+    joints = BODY.joints(params)[0]
+    assert joints[JOINT_INDEX["left_ankle"], 2] < 0
+    seen = sightings(landmarks_of(BODY, params, CAMERA, hands=False), CAMERA)
+    first = fitter.fit([seen], [None], [0.0])
+    start = fitter._first([seen], np.zeros((1, 10)))
+    targets = Targets(
+        seen.rays[None], seen.ray_weights[None], seen.directions[None], seen.direction_weights[None],
+        np.array([STATURE]), np.array([50.0]), start, np.zeros(1), np.zeros(1),
+    )  # fmt: skip
+    assert fitter.refiner.costs(targets, first)[0] < 0.5 * fitter.refiner.costs(targets, start)[0]
+    upper = [JOINT_INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("shoulder", "elbow")]
+    names = [POINT_INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("shoulder", "elbow")]
+    errors = np.linalg.norm(fitter.refiner.places(first)[0, names] - joints[upper], axis=1)
+    assert errors.max() < 0.08
+
+
+@pytest.mark.parametrize("depth", [-3.0, 0.0, 0.05])
+def test_steps_lead_away_from_the_plane_of_the_camera_and_from_behind_it(fitter, depth):
+    seen = sightings(landmarks_of(BODY, random_params(2), CAMERA), CAMERA)
+    pose = fitter.fit([seen], [None], [0.0])
+    there = replace(pose, transl=pose.transl * [1, 1, 0] + [0, 0, depth])
+    targets = Targets(
+        seen.rays[None], seen.ray_weights[None], seen.directions[None], seen.direction_weights[None],
+        np.array([STATURE]), np.array([50.0]), there, np.zeros(1), np.zeros(1),
+    )  # fmt: skip
+    before = fitter.refiner.costs(targets, there)
+    found, error = fitter.refiner.refine(targets, there, 12)
+    assert np.isfinite(before).all()
+    assert error[0] < 0.5 * before[0]
+    assert fitter.refiner.places(found)[0, :, 2].min() > 0.9 * NEAR
 
 
 def test_products_are_too_small_for_openblas_to_share_out(fitter):

@@ -1,0 +1,190 @@
+"""Lens models of CameraInfo: which name and numbers mean which, how rays are bent and how far a model may be trusted.
+
+A ray is `(x/z, y/z)`; what the lens makes of it is where an image plane of focal length 1 sees it. The formulas are
+OpenCV's (calib3d: plumb_bob and rational_polynomial with thin prism and tilt; fisheye: equidistant). Most
+polynomials turn back somewhere and bring rays from far outside the view into the image again: beyond `Lens.limit` rays
+are not seen.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from math import tan
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ..errors import InputError
+
+FloatArray = NDArray[np.floating[Any]]
+
+# sensor_msgs/distortion_models.hpp
+PLUMB_BOB, RATIONAL, EQUIDISTANT = "plumb_bob", "rational_polynomial", "equidistant"
+# What calibrations and drivers write for the same formulas; in lower case and without anything but letters and digits.
+_NAMES = {
+    PLUMB_BOB: ("plumbbob", "radtan", "radialtangential", "brown", "brownconrady", "opencv"),
+    RATIONAL: ("rationalpolynomial", "rational", "rationalpoly", "fullopencv"),
+    EQUIDISTANT: (
+        *("equidistant", "equidist", "equi", "fisheye", "opencvfisheye"),
+        *("kannalabrandt", "kannalabrandt4", "kannalabrandt8", "kb", "kb4", "kb8"),
+    ),
+    "": ("", "none", "nodistortion", "undistorted", "pinhole", "perspective", "rectilinear"),
+}
+_MODELS = {name: model for model, names in _NAMES.items() for name in names}
+# How many coefficients OpenCV reads. More than 5 are those of the rational model, whatever it is called.
+_OPENCV_COUNTS, _FISHEYE_COUNTS = (0, 4, 5, 8, 12, 14), (0, 4)
+_FEWEST, _MOST_PLUMB_BOB = 4, 5
+_LONGEST = 16  # coefficients that errors repeat
+_RADIAL = np.array([True, True, False, False, True, True, True, True, *[False] * 6])  # of OpenCV's 14
+
+# A ray reaches to less than 90 degrees from the axis; and where a polynomial explodes nobody has fitted it to anything.
+_WIDEST, _FARTHEST = np.radians(89.9), 100.0  # radians, focal lengths
+_ANGLES, _DIRECTIONS, _BISECTIONS = 256, 16, 40  # in which the limit is looked for
+_ANGLE_STEP = 1e-5  # rad, of differences
+# Newton's method, from a table: most steps, the longest (rad), differences (rad), and the error that is good enough.
+_NEWTON_STEPS, _NEWTON_REACH, _NEWTON_SHIFT, _NEWTON_ERROR = 30, 0.1, 1e-7, 1e-10  # focal lengths
+_SOLVED = 1e-6  # in focal lengths: a thousandth of a pixel
+
+
+def canonical(model: str, coefficients: ArrayLike) -> tuple[str, tuple[float, ...]]:
+    """The model's name in sensor_msgs and its coefficients, as OpenCV reads them; `plumb_bob` where nothing is bent.
+
+    Names may be spelled otherwise (`Plumb_Bob`, `radtan`, `kannala_brandt`), coefficients padded with zeros. Without a
+    name their number decides, as in OpenCV. Raises InputError for an unknown name, a number of coefficients that OpenCV
+    does not read, and values that are not finite.
+    """
+    values: FloatArray = np.asarray(coefficients, np.float64).ravel()
+    known = _MODELS.get("".join(filter(str.isalnum, model.casefold())))
+    if known is None:
+        names = ", ".join((PLUMB_BOB, RATIONAL, EQUIDISTANT))
+        raise InputError(f"Camera.model {model!r} is unknown; known distortion models: {names}")
+    counts = _FISHEYE_COUNTS if known == EQUIDISTANT else _OPENCV_COUNTS
+    used = int(max(np.flatnonzero(values), default=-1)) + 1
+    fitting = [count for count in counts if max(used, min(len(values), _FEWEST)) <= count <= len(values)]
+    if not fitting or not np.isfinite(values).all():
+        shown = f"{len(values)}: {values[:_LONGEST].tolist()}"
+        raise InputError(f"Camera.d: {model!r} takes {counts} finite coefficients, got {shown}")
+    values = values[: max(fitting)]
+    if known == EQUIDISTANT and len(values):  # bends rays with zeros, too
+        return known, tuple(values.tolist())
+    if not used:
+        return PLUMB_BOB, ()
+    if model.strip() and not known:
+        raise InputError(f"Camera.model {model!r} bends nothing, but Camera.d has coefficients: {values.tolist()}")
+    if known != RATIONAL:
+        known, values = (PLUMB_BOB, values[:_MOST_PLUMB_BOB]) if used <= _MOST_PLUMB_BOB else (RATIONAL, values)
+    return known, tuple(values.tolist())
+
+
+@dataclass(frozen=True)
+class Lens:
+    """A model with canonical coefficients, in ray coordinates."""
+
+    model: str
+    coefficients: tuple[float, ...]
+
+    def bend(self, rays: FloatArray) -> FloatArray:
+        """Where `rays (N, 2)` arrive: `(N, 2)`, by the formulas alone, within the limit or not."""
+        if not len(rays):
+            return rays.copy()
+        points = np.concatenate([rays, np.ones((len(rays), 1))], axis=1)[:, None]
+        project = cv2.fisheye.projectPoints if self.model == EQUIDISTANT else cv2.projectPoints
+        return np.asarray(project(points, _NONE, _NONE, _UNIT, np.array(self.coefficients))[0], np.float64)[:, 0]
+
+    def straighten(self, seen: FloatArray) -> FloatArray:
+        """The rays `(N, 2)` within the limit that arrive at `seen (N, 2)`; NaN where none does."""
+        polar = self._guess(seen)
+        for _ in range(_NEWTON_STEPS):
+            error, step = self._newton(polar, seen)
+            todo = error > _NEWTON_ERROR  # false for NaN
+            if not todo.any():
+                break
+            moved = polar + np.where(todo[:, None], step, 0)
+            length = np.linalg.norm(moved, axis=1, keepdims=True)
+            polar = moved * np.minimum(1, self.widest / np.maximum(length, _TINY))
+        rays = _rays(polar)
+        error = np.linalg.norm(self.bend(rays) - seen, axis=1)
+        return np.where((error <= _SOLVED)[:, None], rays, np.nan)
+
+    @cached_property
+    def widest(self) -> float:
+        """Largest angle from the axis, radians, up to which no two rays arrive at one place."""
+        angles = np.linspace(0, _WIDEST, _ANGLES + 1)[1:]
+        folded = np.flatnonzero(~(self._spread(angles) > 0))
+        if not len(folded):
+            return float(_WIDEST)
+        high: float = angles[folded[0]]
+        low = high - angles[0]
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self._spread(np.array([middle]))[0] > 0 else (low, middle)
+        return float(low)
+
+    @cached_property
+    def limit(self) -> float:
+        """The same as a ray coordinate: rays further from the axis are not seen."""
+        return tan(self.widest)
+
+    def _spread(self, angles: FloatArray) -> FloatArray:
+        """`(N,)`: how much rays so far from the axis spread on the plane, in the worst direction.
+
+        Negative where they are folded or beyond all images.
+        """
+        d = np.array(self.coefficients)
+        radial = self.model == EQUIDISTANT or not d[~_RADIAL[: len(d)]].any()
+        around = np.linspace(0, 2 * np.pi, 1 if radial else _DIRECTIONS, endpoint=False)
+        out, turn = np.meshgrid(angles, around, indexing="ij")
+        shifts = _ANGLE_STEP * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
+        out, turn = out[..., None] + shifts[:, 0], turn[..., None] + shifts[:, 1]
+        polar = out[..., None] * np.stack([np.cos(turn), np.sin(turn)], axis=-1)
+        with np.errstate(over="ignore", invalid="ignore"):
+            seen = self.bend(_rays(polar.reshape(-1, 2))).reshape(*out.shape, 2)
+            (x, y), (u, v) = (np.moveaxis(seen[..., k, :] - seen[..., k + 1, :], -1, 0) for k in (0, 2))
+            far = np.linalg.norm(seen, axis=-1).max(axis=(1, 2)) > _FARTHEST
+            return np.where(far, -1.0, (x * v - y * u).min(axis=1))
+
+    @cached_property
+    def _table(self) -> tuple[FloatArray, FloatArray]:
+        """Angles from the axis, and how far from it their rays arrive on average."""
+        angles = np.linspace(0, self.widest, _ANGLES)
+        around = np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
+        seen = self.bend(_rays((angles[:, None, None] * around).reshape(-1, 2))).reshape(-1, len(around), 2)
+        return angles, np.maximum.accumulate(np.linalg.norm(seen, axis=-1).mean(axis=1))
+
+    def _guess(self, seen: FloatArray) -> FloatArray:
+        """Angles from the axis, along it: `(N, 2)`."""
+        radius = np.linalg.norm(seen, axis=1)
+        angles, radii = self._table
+        return np.asarray(seen * (np.interp(radius, radii, angles) / np.maximum(radius, _TINY))[:, None])
+
+    def _newton(self, polar: FloatArray, seen: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Distance of what `polar (N, 2)` gives from `seen (N, 2)`, and the step to take."""
+        shifts = _NEWTON_SHIFT * np.array([[0, 0], [1, 0], [0, 1]])
+        here, right, down = self.bend(_rays((polar + shifts[:, None]).reshape(-1, 2))).reshape(3, -1, 2)
+        error = here - seen
+        (a, c), (b, d) = (right - here).T / _NEWTON_SHIFT, (down - here).T / _NEWTON_SHIFT
+        determinant = a * d - b * c
+        determinant = np.where(np.abs(determinant) < _TINY, _TINY, determinant)
+        step = np.stack([b * error[:, 1] - d * error[:, 0], c * error[:, 0] - a * error[:, 1]], axis=1)
+        step /= determinant[:, None]
+        length = np.linalg.norm(step, axis=1, keepdims=True)
+        return np.linalg.norm(error, axis=1), step * np.minimum(1, _NEWTON_REACH / np.maximum(length, _TINY))
+
+
+@lru_cache(maxsize=32)
+def lens_of(model: str, coefficients: tuple[float, ...]) -> Lens | None:
+    """The lens of canonical values, whose limit is found once; None for a pinhole."""
+    return Lens(model, coefficients) if coefficients else None
+
+
+def _rays(polar: FloatArray) -> FloatArray:
+    """Rays `(N, 2)` at angles from the axis, given as vectors `(N, 2)` of that length."""
+    angle = np.linalg.norm(polar, axis=1, keepdims=True)
+    return np.asarray(polar * (np.tan(angle) / np.maximum(angle, _TINY)))
+
+
+_TINY = 1e-12
+_NONE, _UNIT = np.zeros(3), np.eye(3)
