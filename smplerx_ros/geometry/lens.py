@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from math import tan
+from math import atan, inf, radians, tan
 from typing import Any
 
 import cv2
@@ -41,7 +41,7 @@ _LONGEST = 16  # coefficients that errors repeat
 _RADIAL = np.array([True, True, False, False, True, True, True, True, *[False] * 6])  # of OpenCV's 14
 
 # A ray reaches to less than 90 degrees from the axis; and where a polynomial explodes nobody has fitted it to anything.
-_WIDEST, _FARTHEST = np.radians(89.9), 100.0  # radians, focal lengths
+_WIDEST, _FARTHEST = radians(89.9), 100.0  # radians, focal lengths
 _ANGLES, _DIRECTIONS, _BISECTIONS = 256, 16, 40  # in which the limit is looked for
 _ANGLE_STEP = 1e-5  # rad, of differences
 # Newton's method, from a table: most steps, the longest (rad), differences (rad), and the error that is good enough.
@@ -97,25 +97,31 @@ class Lens:
     def straighten(self, seen: FloatArray) -> FloatArray:
         """The rays `(N, 2)` within the limit that arrive at `seen (N, 2)`; NaN where none does."""
         polar = self._guess(seen)
+        error, step = self._newton(polar, seen)
+        share = np.ones(len(seen))  # of the step; less where a whole one leads too far, near a fold
         for _ in range(_NEWTON_STEPS):
-            error, step = self._newton(polar, seen)
-            todo = error > _NEWTON_ERROR  # false for NaN
-            if not todo.any():
+            todo = np.flatnonzero(error > _NEWTON_ERROR)  # not for NaN
+            if not len(todo):
                 break
-            moved = polar + np.where(todo[:, None], step, 0)
-            length = np.linalg.norm(moved, axis=1, keepdims=True)
-            polar = moved * np.minimum(1, self.widest / np.maximum(length, _TINY))
-        rays = _rays(polar)
-        error = np.linalg.norm(self.bend(rays) - seen, axis=1)
-        return np.where((error <= _SOLVED)[:, None], rays, np.nan)
+            moved = polar[todo] + share[todo, None] * step[todo]
+            # Never onto the fold, where there is no way back: half of the way there.
+            most = (np.linalg.norm(polar[todo], axis=1) + self.widest) / 2
+            moved *= np.minimum(1, most / np.maximum(np.linalg.norm(moved, axis=1), _TINY))[:, None]
+            there, onward = self._newton(moved, seen[todo])
+            better = there < error[todo]
+            share[todo] = np.where(better, 1, share[todo] / 2)
+            kept = todo[better]
+            polar[kept], error[kept], step[kept] = moved[better], there[better], onward[better]
+        return np.where((error <= _SOLVED)[:, None], _rays(polar), np.nan)
 
     @cached_property
     def widest(self) -> float:
         """Largest angle from the axis, radians, up to which no two rays arrive at one place."""
-        angles = np.linspace(0, _WIDEST, _ANGLES + 1)[1:]
+        widest = min(_WIDEST, atan(self._pole()))
+        angles = np.linspace(0, widest, _ANGLES + 1)[1:]
         folded = np.flatnonzero(~(self._spread(angles) > 0))
         if not len(folded):
-            return float(_WIDEST)
+            return widest
         high: float = angles[folded[0]]
         low = high - angles[0]
         for _ in range(_BISECTIONS):
@@ -127,6 +133,14 @@ class Lens:
     def limit(self) -> float:
         """The same as a ray coordinate: rays further from the axis are not seen."""
         return tan(self.widest)
+
+    def _pole(self) -> float:
+        """Ray coordinate at which the rational model divides by zero; it may do so in a narrow band."""
+        if len(self.coefficients) <= _MOST_PLUMB_BOB:
+            return inf
+        inverse = np.roots([1, *self.coefficients[5:8]])  # of the squared radius
+        inverse = inverse[np.abs(inverse.imag) < _TINY**0.5].real
+        return float(np.maximum(inverse.max(initial=0), _TINY) ** -0.5)
 
     def _spread(self, angles: FloatArray) -> FloatArray:
         """`(N,)`: how much rays so far from the axis spread on the plane, in the worst direction.
@@ -158,7 +172,8 @@ class Lens:
         """Angles from the axis, along it: `(N, 2)`."""
         radius = np.linalg.norm(seen, axis=1)
         angles, radii = self._table
-        return np.asarray(seen * (np.interp(radius, radii, angles) / np.maximum(radius, _TINY))[:, None])
+        guess = np.minimum(np.interp(radius, radii, angles), 0.99 * self.widest)  # not on the fold
+        return np.asarray(seen * (guess / np.maximum(radius, _TINY))[:, None])
 
     def _newton(self, polar: FloatArray, seen: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Distance of what `polar (N, 2)` gives from `seen (N, 2)`, and the step to take."""
