@@ -30,7 +30,7 @@ def human_poses(seed: int, people: int, *, trunk: bool = False, turned: bool = T
         pose[:, JOINT_INDEX[joint] - 1] = total.as_rotvec()
 
     def about(axis: str, values: np.ndarray) -> Rotation:
-        return Rotation.from_euler(axis, values)
+        return Rotation.from_rotvec(np.outer(values, np.eye(3)["XYZ".index(axis)]))
 
     for side, sign in (("left", 1), ("right", -1)):
         # Template axes: x left, y up, z front; legs hang, arms point sidewards.

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from smplerx_ros.lite import regions as roi
 from smplerx_ros.types import Box
+from support import opencv4
 
 coordinate = st.floats(-500, 2000)
 region = st.tuples(coordinate, coordinate, st.floats(1, 3000), st.floats(-np.pi, np.pi)).map(
@@ -32,6 +33,14 @@ def test_crop_repeats_the_edge_outside_of_the_image() -> None:
     image[:, -1] = 200
     crops = roi.crop([image], np.array([[200.0, 5.0, 20.0, 0.0]]), 16)
     np.testing.assert_allclose(crops * 255, 200, atol=1e-3)
+
+
+def test_crops_of_the_installed_opencv_are_those_of_opencv_4_but_for_rounding() -> None:
+    image = np.random.default_rng(0).integers(0, 256, (120, 160, 3), np.uint8)
+    regions = np.array([[80.0, 60.0, 90.0, 0.3], [150.3, 7.7, 60.0, -2.0]])  # the second over the edge
+    difference = 255 * np.abs(roi.crop([image] * 2, regions, 64) - opencv4.crop([image] * 2, regions, 64))
+    assert difference.max() < 1.5 * 255 / opencv4.STEPS  # half a step along both axes, and the rounding of grey levels
+    assert difference.mean() < 2
 
 
 @given(region, st.integers(16, 256))
