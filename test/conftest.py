@@ -1,4 +1,4 @@
-"""For all tests: a ROS graph of their own, on this machine only; synthetic checkpoints and their bundles."""
+"""For all tests: a ROS graph of their own, on this machine only; synthetic checkpoints and their bundles; no hurry."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import random
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from support import parity
 
 os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"
 # Domains up to 101 leave room for the ports of every participant on Linux (ROS 2 documentation, "The ROS_DOMAIN_ID").
 os.environ["ROS_DOMAIN_ID"] = str(random.SystemRandom().randint(1, 101))
+
+settings.register_profile("unhurried", deadline=None)  # how busy the machine is says nothing of the code
+settings.load_profile("unhurried")
 
 
 @pytest.fixture(scope="session")
