@@ -2,7 +2,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 ENV := source scripts/env.sh &&
 
-.PHONY: help setup setup-torch demo closed-loop test test-all lint fuzz soak clean
+.PHONY: help setup setup-torch demo closed-loop test test-all test-pythons lint fuzz soak clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,10 @@ test: setup-torch lint ## every test but the slow ones
 
 test-all: setup-torch lint ## every test
 	@$(ENV) python -m pytest
+
+test-pythons: ## the core's tests with Python 3.10 to 3.13, with the oldest and the newest packages: an hour, needs the network
+	@scripts/test_pythons.sh core
+	@scripts/test_pythons.sh ros
 
 fuzz: setup ## any message and file, 3000 examples of each kind
 	@$(ENV) SMPLERX_FUZZ_EXAMPLES=3000 python -m pytest test/fuzz

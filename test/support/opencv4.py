@@ -32,9 +32,10 @@ def warp(image: NDArray[np.uint8], image_from_crop: NDArray[np.floating], size: 
     for below in (0, 1):
         for right in (0, 1):
             weights = _weights(x, right) * _weights(y, below)
-            total += weights[..., None] * image[
-                np.clip(y // STEPS + below, 0, height - 1), np.clip(x // STEPS + right, 0, width - 1)
-            ]
+            total += (
+                weights[..., None]
+                * image[np.clip(y // STEPS + below, 0, height - 1), np.clip(x // STEPS + right, 0, width - 1)]
+            )
     return ((total + STEPS**2 // 2) // STEPS**2).astype(np.uint8)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,7 @@ def test_files_that_are_no_detectors_are_named(file: Path, tmp_path: Path) -> No
 
 
 def test_the_packages_own_networks_are_no_detectors() -> None:
-    assets = Path(__file__).resolve().parents[3] / "smplerx_ros" / "assets"
+    assets = Path(str(files("smplerx_ros"))) / "assets"
     for name in ("movenet_multipose.onnx", "hand.onnx", "blendshapes.onnx"):
         with pytest.raises(ModelFileError, match=f"detector_model.*{name}"):
             OnnxDetector(assets / name)

@@ -16,6 +16,9 @@ from smplerx_ros.evaluation.training_sets import (
     TRAINING_SETS,
 )
 from smplerx_ros.models.registry import BACKBONES
+
+pytest.importorskip("torch")
+
 from smplerx_ros.training.settings import read_settings
 
 GOOD = """
