@@ -8,6 +8,7 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +23,7 @@ IMAGE_SUFFIXES = frozenset(
 )
 # No others are tried: some of Pillow's readers start programs, and one takes films for images.
 _FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+_TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 _ANIMATED = ("GIF", "PNG")  # those that FFmpeg plays
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})  # ISO 23008-12
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})  # AVIF 1.1
@@ -79,6 +81,8 @@ def _open(path: Path) -> PillowImage:
     except UnidentifiedImageError as error:
         if _brands(path) & _AVIF_BRANDS:
             raise InputError(f"{path}: reading AVIF needs Pillow 11.3 or newer: pip install -U pillow") from error
+        if path.suffix.lower() in _TIFF_SUFFIXES and (image := _decoded_by_opencv(path)) is not None:
+            return image
         known = ", ".join((*_FORMATS, "HEIF"))
         raise InputError(
             f"{path}: not an image that can be decoded ({path.stat().st_size} bytes; known are {known})"
@@ -114,6 +118,15 @@ def _open_heif(path: Path) -> PillowImage:
         ) from error
     image: PillowImage = open_heif(os.fspath(path)).to_pillow()
     return image
+
+
+def _decoded_by_opencv(path: Path) -> PillowImage | None:
+    """For the kinds of TIFF that Pillow does not have, those of 48 bits a pixel above all; already turned."""
+    from PIL import Image
+
+    encoded = np.fromfile(path, np.uint8)
+    image = cv2.imdecode(encoded, cv2.IMREAD_COLOR) if encoded.size else None
+    return None if image is None else Image.fromarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
 
 
 def _rgb(image: PillowImage, path: Path) -> NDArray[np.uint8]:

@@ -6,16 +6,19 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from smplerx_ros import __version__
 from smplerx_ros.body import load_body
-from smplerx_ros.cli import main
+from smplerx_ros.cli import main, pictures
 from smplerx_ros.errors import InputError
 from smplerx_ros.estimator import Estimator, People
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.results import read_people
 from smplerx_ros.types import Box, Person, SmplxParams
 from smplerx_ros.video import VideoReader, VideoWriter
+from smplerx_ros.viewer.overlay import draw_people
+from support.films import packet_places, picture, write_film
 
 BODY = load_body()
 
@@ -61,7 +64,8 @@ def estimator(monkeypatch):
     return fake
 
 
-def picture(path, value=120, size=(48, 64)):
+def picture_file(path, value=120, size=(48, 64)):
+    path.parent.mkdir(exist_ok=True)
     cv2.imwrite(str(path), np.full((*size, 3), value, np.uint8))
 
 
@@ -70,7 +74,7 @@ def summary(out):
 
 
 def test_an_image(estimator, tmp_path):
-    picture(tmp_path / "a.png")
+    picture_file(tmp_path / "a.png")
     assert main(["estimate", str(tmp_path / "a.png"), "--out", str(tmp_path / "deep" / "out")]) == 0
     out = tmp_path / "deep" / "out"
     assert read_people(out / "people.npz")["id"].tolist() == ["p1"]
@@ -102,9 +106,9 @@ def test_a_video_keeps_its_times_and_its_people(estimator, tmp_path):
 def test_a_folder_with_a_corrupt_image_keeps_the_others_and_says_which(estimator, tmp_path, capsys):
     folder = tmp_path / "in"
     folder.mkdir()
-    picture(folder / "a.png")
+    picture_file(folder / "a.png")
     (folder / "b.jpg").write_bytes(b"\xff\xd8 broken")
-    picture(folder / "c.png", size=(32, 40))
+    picture_file(folder / "c.png", size=(32, 40))
     (folder / "notes.txt").write_text("no image")
     assert main(["estimate", str(folder), "--out", str(tmp_path / "out")]) == 1
     assert "b.jpg" in capsys.readouterr().err
@@ -118,8 +122,8 @@ def test_a_folder_with_a_corrupt_image_keeps_the_others_and_says_which(estimator
 
 
 def test_a_sequence_is_followed(estimator, tmp_path):
-    picture(tmp_path / "a.png")
-    picture(tmp_path / "b.png")
+    picture_file(tmp_path / "a.png")
+    picture_file(tmp_path / "b.png")
     main(["estimate", str(tmp_path), "--out", str(tmp_path / "out"), "--sequence", "--no-video"])
     assert estimator.resets == 0
     assert not (tmp_path / "out" / "overlay").exists()
@@ -130,13 +134,13 @@ def test_an_image_that_the_estimator_refuses_is_reported(estimator, tmp_path, ca
         raise InputError("too odd")
 
     estimator.process = refuse
-    picture(tmp_path / "a.png")
+    picture_file(tmp_path / "a.png")
     assert main(["estimate", str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]) == 2
     assert "too odd" in capsys.readouterr().err
 
 
 def test_parameters_reach_the_estimator_in_their_types(estimator, tmp_path):
-    picture(tmp_path / "a.png")
+    picture_file(tmp_path / "a.png")
     options = ["--detect-every", "3", "--person-height", "1.8", "--image-is-rectified", "true", "--no-video"]
     main(["estimate", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), *options])
     assert estimator.config == {"detect_every": 3, "person_height": 1.8, "image_is_rectified": True}
@@ -170,27 +174,96 @@ def test_unusable_input_ends_with_code_2_and_one_line(estimator, tmp_path, capsy
     ],
 )
 def test_unusable_parameters_end_with_code_2_and_their_name(tmp_path, capsys, options):
-    picture(tmp_path / "a.png")
+    picture_file(tmp_path / "a.png")
     assert main(["estimate", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), *options]) == 2
     assert options[0][2:].replace("-", "_") in capsys.readouterr().err
 
 
 def test_an_output_that_is_a_file_is_refused(estimator, tmp_path, capsys):
-    picture(tmp_path / "a.png")
+    picture_file(tmp_path / "a.png")
     assert main(["estimate", str(tmp_path / "a.png"), "--out", str(tmp_path / "a.png")]) == 2
     assert "--out" in capsys.readouterr().err
 
 
-def test_a_video_that_breaks_off_keeps_what_came_before(estimator, tmp_path, capsys):
-    rng = np.random.default_rng(0)
-    with VideoWriter(tmp_path / "v.mkv", 10) as writer:
-        for index in range(40):
-            writer.write(rng.integers(0, 255, (64, 64, 3), np.uint8), index / 10)
-    data = (tmp_path / "v.mkv").read_bytes()
-    (tmp_path / "v.mkv").write_bytes(data[: len(data) // 2])
-    code = main(["estimate", str(tmp_path / "v.mkv"), "--out", str(tmp_path / "out")])
-    assert code in (0, 1)  # whether a cut file counts as damaged is FFmpeg's judgement
-    assert 5 < len(read_people(tmp_path / "out" / "people.npz")["frame"]) < 40
+def test_a_damaged_video_keeps_what_can_be_decoded(estimator, tmp_path, capsys):
+    path = write_film(
+        tmp_path / "v.mp4", [picture(number) for number in range(20)], codec="libx264", options={"g": "4"}
+    )
+    data = bytearray(path.read_bytes())
+    place, size = packet_places(path)[9]
+    data[place : place + size] = b"\xff" * size
+    path.write_bytes(data)
+    assert main(["estimate", str(path), "--out", str(tmp_path / "out")]) == 1
+    assert "v.mp4: damaged after frame" in capsys.readouterr().err
+    written = summary(tmp_path / "out")
+    assert written["frames"] == written["frames_processed"] >= 19
+    assert "damaged" in written["failed"][0]["reason"]
+    with VideoReader(tmp_path / "out" / "overlay.mp4") as reader:
+        assert len(list(reader)) == written["frames"]
+
+
+def test_pictures_that_cannot_be_drawn_cost_no_estimate(estimator, tmp_path, capsys, caplog, monkeypatch):
+    drawn = []
+
+    def draw(image, *rest):
+        drawn.append(image)
+        if len(drawn) == 2:
+            raise ZeroDivisionError("of the drawing")
+        return draw_people(image, *rest)
+
+    monkeypatch.setattr(pictures, "draw_people", draw)
+    write_film(tmp_path / "v.mkv", [picture(number) for number in range(6)])
+    assert main(["estimate", str(tmp_path / "v.mkv"), "--out", str(tmp_path / "out")]) == 1
+    assert len(read_people(tmp_path / "out" / "people.npz")["frame"]) == 6
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["people.npz", "summary.json"]
+    assert caplog.text.count("v.mkv: not drawn, the estimates are complete (ZeroDivisionError: of the drawing)") == 1
+    assert "overlay.mp4" not in capsys.readouterr().out
+
+
+def test_of_a_folder_only_the_failed_picture_is_missing(estimator, tmp_path, monkeypatch):
+    for name in "abc":
+        picture_file(tmp_path / "in" / f"{name}.png")
+    monkeypatch.setattr(pictures, "draw_people", lambda image, *_: image if len(estimator.frames) != 2 else None)
+    assert main(["estimate", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 1
+    assert summary(tmp_path / "out")["frames_processed"] == 3
+    assert sorted(path.name for path in (tmp_path / "out" / "overlay").iterdir()) == ["a.png.png", "c.png.png"]
+
+
+@pytest.mark.parametrize("height", [1, 9000])
+def test_a_video_of_a_size_that_no_encoder_likes(estimator, tmp_path, height):
+    write_film(tmp_path / "v.mkv", [np.full((height, 2, 3), 99, np.uint8)] * 3)
+    assert main(["estimate", str(tmp_path / "v.mkv"), "--out", str(tmp_path / "out")]) in (0, 1)
+    assert summary(tmp_path / "out")["frames_processed"] == 3
+
+
+@pytest.mark.parametrize("name", ["overlay.mp4", "overlay.png", "summary.json"])
+def test_the_input_is_never_written_over(estimator, tmp_path, capsys, name):
+    if name == "overlay.mp4":
+        write_film(tmp_path / name, [picture(3)] * 3, codec="libx264")
+    else:
+        Image.fromarray(picture(3)).save(tmp_path / name, "PNG")
+    before = (tmp_path / name).read_bytes()
+    (tmp_path / "link").symlink_to(name)
+    for given in (name, "link"):
+        assert main(["estimate", str(tmp_path / given), "--out", str(tmp_path)]) == 2
+        assert f"{name} would be written over the input" in capsys.readouterr().err
+    assert (tmp_path / name).read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "link"])
+
+
+def test_a_folder_called_overlay_is_not_filled_with_its_own_pictures(estimator, tmp_path, capsys):
+    picture_file(tmp_path / "overlay" / "a.png")
+    assert main(["estimate", str(tmp_path / "overlay"), "--out", str(tmp_path)]) == 2
+    assert "overlay would be written over the input" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "overlay").iterdir()] == ["a.png"]
+
+
+def test_names_cannot_reach_the_terminal(estimator, tmp_path, capsys):
+    (tmp_path / "\x1b[31mred.jpg").write_bytes(b"no image")
+    assert main(["estimate", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert "\\x1b[31mred.jpg" in error
+    assert "\x1b[31m" not in error
 
 
 def test_version_and_help(capsys):
