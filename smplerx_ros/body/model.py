@@ -123,7 +123,11 @@ class BodyModel:
 
     def vertices(self, params: SmplxParams | HasParams) -> FloatArray:
         """The mesh `(B, V, 3) float32` with shape, expression and pose correctives."""
-        return self._skin.vertices(self._pose(params))
+        return self.skinned(self._skin, params)
+
+    def skinned(self, skin: Skin, params: SmplxParams | HasParams) -> FloatArray:
+        """Vertices of a part of the mesh `(B, n, 3) float32`, as `vertices` has them."""
+        return skin.vertices(self._pose(params))
 
     def stature(self, betas: ArrayLike) -> FloatArray:
         """Height of the standing body `(B,)`, metres, for `betas (B, 10)`: linear in them."""

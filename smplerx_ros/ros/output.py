@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,12 +25,11 @@ from ..msg import Person as PersonMessage
 from ..msg import PersonArray
 from ..smoothing.moving_camera import MovingCamera
 from ..types import Person, SmplxParams
-from ..viewer.overlay import draw_people
-from .image import message_from_image
-from .markers import MarkerWriter
+from .drawing.drawer import Drawer, Settings, Topic
+from .drawing.scene import Scene
 from .messages import person_array
 from .parameters import NodeParameters
-from .qos import PUBLISHER, delivered, overriding_options, publisher_events
+from .qos import PUBLISHER, overriding_options, publisher_events
 from .rep155 import Rep155
 from .target_frame import TargetFrame
 from .transforms import Transforms, TransformWriter, joint_transforms, joints_of, rep155_transforms
@@ -68,16 +66,6 @@ class OutputOptions:
         )
 
 
-@dataclass
-class _View:
-    """What is shown of one camera's people."""
-
-    markers: MarkerWriter
-    overlay_publisher: Any
-    header: Header  # of the last markers
-    motion: MovingCamera  # in the target frame
-
-
 class Output:
     """The publishers of results, active and inactive with the node; `cameras` are named as in `Frame.source`.
 
@@ -109,16 +97,12 @@ class Output:
         self._tf_publisher = self._publisher(TFMessage, "/tf", TF_DEPTH)
         self._marker_publisher = self._publisher(MarkerArray, "~/markers", RESULTS_DEPTH)
         self._detections_publisher = self._detections()
-        marker_numbers = count(1)
-        self._views = {
-            camera: _View(
-                MarkerWriter(self._body, marker_numbers),
-                self._publisher(Image, f"~/{camera}/overlay" if camera else "~/overlay", 1),
-                Header(),
-                MovingCamera(),
-            )
-            for camera in cameras
+        self._motions = {camera: MovingCamera() for camera in cameras}  # in the target frame
+        self._overlay_publishers = {
+            camera: self._publisher(Image, f"~/{camera}/overlay" if camera else "~/overlay", 1) for camera in cameras
         }
+        self._drawer = Drawer(self._drawing(config["body_model"]), self._node.get_logger().warning)
+        self._made.callback(self._drawer.close)
 
     def publish(self, people: People, header: Header, options: OutputOptions) -> None:
         """Send one frame: people and TF first, then what is only to be looked at. Nothing while paused.
@@ -146,15 +130,12 @@ class Output:
 
     def figures(self) -> dict[str, str]:
         """What diagnostics tell of the output."""
-        return {} if self._rep155 is None else self._rep155.figures()
+        pictures = {"pictures drawn": str(self._drawer.shown), "pictures dropped": str(self._drawer.dropped)}
+        return pictures | ({} if self._rep155 is None else self._rep155.figures())
 
     def clear(self) -> None:
         """Nobody is seen any more: take down the markers, and bodies and faces."""
-        for view in self._views.values():
-            deletions = view.markers.clear(view.header)
-            if deletions.markers:
-                self._marker_publisher.publish(deletions)
-                delivered(self._marker_publisher)
+        self._drawer.clear()
         if self._rep155 is not None:
             self._rep155.clear()
 
@@ -168,16 +149,11 @@ class Output:
         if unknown is None:
             self._people_publisher.publish(person_array(*placed, self._person_messages))
         self._publish_transforms(people, header, options)
-        if unknown is None and self._marker_publisher.get_subscription_count():
-            self._publish_markers(*placed, placement, options)
         if self._detections_publisher is not None and self._detections_publisher.get_subscription_count():
             from .detections_out import detection_array
 
             self._detections_publisher.publish(detection_array(people, header))
-        overlay_publisher = self._views[people.frame.source].overlay_publisher
-        if overlay_publisher.get_subscription_count():
-            drawn = draw_people(people.frame.image, people.people, self._body, people.camera)
-            overlay_publisher.publish(message_from_image(drawn, Image(header=header)))
+        self._draw(people, header, placement, options, markers=unknown is None)
         if unknown is not None:
             raise unknown
 
@@ -190,19 +166,41 @@ class Output:
         except InputError as error:
             return None, error
 
-    def _publish_markers(
-        self, people: People, header: Header, placement: Placement | None, options: OutputOptions
+    def _draw(
+        self, people: People, header: Header, placement: Placement | None, options: OutputOptions, *, markers: bool
     ) -> None:
-        view = self._views[people.frame.source]
-        view.header = header
-        up = (0.0, -1.0, 0.0) if placement is None else placement.up
-        self._marker_publisher.publish(view.markers.update(people.people, header, mesh=options.markers_mesh, up=up))
+        """Hand over what is only to be looked at, where somebody looks."""
+        frame = people.frame
+        markers = markers and bool(self._marker_publisher.get_subscription_count())
+        overlay = bool(self._overlay_publishers[frame.source].get_subscription_count())
+        if not (markers or overlay):
+            return
+        target = None if placement is None or self._target is None else (self._target.name, placement)
+        scene = Scene(frame.source, header, people.people, markers, options.markers_mesh, target)
+        self._drawer.show(replace(scene, image=frame.image, camera=people.camera) if overlay else scene)
+
+    def _drawing(self, body_model: str) -> Settings:
+        """What the drawing process has to know: it publishes in this node's stead."""
+
+        def topic(publisher: Any) -> Topic:
+            qos = publisher.qos_profile
+            policies = {name: getattr(qos, name).value for name in ("history", "reliability", "durability")}
+            return Topic(publisher.topic_name, {"depth": qos.depth, **policies})
+
+        return Settings(
+            node=f"_{self._node.get_name()}_drawing",  # hidden from lists of nodes, as its name begins with "_"
+            namespace=self._node.get_namespace(),
+            domain=self._node.context.get_domain_id(),
+            body_model=body_model,
+            markers=topic(self._marker_publisher),
+            overlays={camera: topic(publisher) for camera, publisher in self._overlay_publishers.items()},
+        )
 
     def _placed(self, people: People, header: Header, placement: Placement | None) -> tuple[People, Header]:
         """In the target frame, where there is one."""
         if placement is None or self._target is None:
             return people, header
-        moved = self._views[people.frame.source].motion.placed(people.people, placement, people.frame.stamp_ns)
+        moved = self._motions[people.frame.source].placed(people.people, placement, people.frame.stamp_ns)
         return replace(people, people=moved), Header(stamp=header.stamp, frame_id=self._target.name)
 
     def _publish_transforms(self, people: People, header: Header, options: OutputOptions) -> None:

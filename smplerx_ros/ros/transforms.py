@@ -21,6 +21,7 @@ from ..rep155.description import JOINTS, link_transforms
 from ..rep155.faces import face_id
 from ..rep155.people import Bodies
 from ..types import Person
+from .cdr import ENCAPSULATION, CdrWriter
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -101,7 +102,7 @@ class TransformWriter:
         if names != self._names:
             self._bytes, self._stamps, self._numbers = _laid_out(names)
             self._names = names
-        body = np.frombuffer(self._bytes, np.uint8, offset=len(_ENCAPSULATION))
+        body = np.frombuffer(self._bytes, np.uint8, offset=len(ENCAPSULATION))
         body[: len(body) // 4 * 4].view("<u4")[self._stamps] = stamp.sec % 2**32, stamp.nanosec
         numbers = body[: len(body) // 8 * 8].view("<f8")
         for part, where in zip(parts, np.split(self._numbers, np.cumsum([len(p.frames) for p in parts])), strict=False):
@@ -109,31 +110,20 @@ class TransformWriter:
         return bytes(self._bytes)
 
 
-# Plain CDR (OMG RTPS 2.3, chapter 10; DDS-XTypes 1.3, 7.4.1), least byte first: what every ROS 2 middleware reads.
-# Values are aligned to their own size, counted from behind the header; strings are length, text and a zero.
-_ENCAPSULATION = bytes([0, 1, 0, 0])
-
-
 def _laid_out(frames: Sequence[tuple[str, str]]) -> tuple[bytearray, NDArray[np.intp], NDArray[np.intp]]:
     """The bytes of a TFMessage, where its stamps lie `(N, 2)` in 4 bytes, and its numbers `(N, 7)` in 8 bytes."""
-    body = bytearray(np.array(len(frames), "<u4").tobytes())
+    writer = CdrWriter()
+    writer.numbers("I", len(frames))
     stamps, numbers = [], []
-
-    def align(size: int) -> int:
-        body.extend(bytes(-len(body) % size))
-        return len(body) // size
-
     for names in frames:
-        stamps.append(align(4))
-        body.extend(bytes(8))
+        stamps.append(writer.align(4))
+        writer.skip(8)
         for name in names:
-            text = name.encode() + b"\0"
-            align(4)
-            body.extend(np.array(len(text), "<u4").tobytes() + text)
-        numbers.append(align(8))
-        body.extend(bytes(56))
+            writer.text(name)
+        numbers.append(writer.align(8))
+        writer.skip(56)
     places = (np.add.outer(np.array(starts, np.intp), np.arange(n)) for starts, n in ((stamps, 2), (numbers, 7)))
-    return bytearray(_ENCAPSULATION) + body, *places
+    return bytearray(writer.message()), *places
 
 
 @lru_cache(maxsize=64)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..body.model import BodyModel
 from ..body.skeleton import LEFT_HAND
 from ..body.surface import vertex_normals
 from ..geometry.camera import Camera
@@ -31,7 +30,18 @@ FIRST_HAND_JOINT = LEFT_HAND.start
 _SUBPIXEL_BITS = 4
 
 
-def draw_people(image: Image, people: Sequence[Person], body: BodyModel, camera: Camera) -> Image:
+class Mesh(Protocol):
+    """A body's mesh: the model's own, or a thinner one."""
+
+    @property
+    def faces(self) -> NDArray[np.int32]:
+        """`(F, 3)` vertex indices."""
+
+    def vertices(self, params: SmplxParams, /) -> FloatArray:
+        """`(B, V, 3)` metres."""
+
+
+def draw_people(image: Image, people: Sequence[Person], body: Mesh, camera: Camera) -> Image:
     """A new `(H, W, 3) uint8 RGB` image with `people` over `image`, far ones first.
 
     `camera` is the one that the people were estimated with; `body` the model their parameters speak of.

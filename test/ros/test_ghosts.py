@@ -122,5 +122,5 @@ def test_a_camera_that_falls_silent_shows_nobody(graph: Graph, start_node: Any, 
     start_node()
     seen(graph, rviz, tracked)
     graph.spin_until(lambda: not rviz.shown, timeout=LONGEST_S)
-    graph.spin_until(lambda: not tracked[-1].ids)
+    graph.spin_until(lambda: not rviz.left and not tracked[-1].ids)
     seen(graph, rviz, tracked)

@@ -268,9 +268,8 @@ def test_nobody_subscribed_means_nothing_computed(provide: Any, monkeypatch: pyt
         raise AssertionError("computed, though nobody listens")
 
     provider = provide(publish_markers_mesh=True)
-    monkeypatch.setattr(output_module, "draw_people", computed)
-    monkeypatch.setattr(output_module, "message_from_image", computed)
-    monkeypatch.setattr(output_module.MarkerWriter, "update", computed)
+    monkeypatch.setattr(output_module, "Scene", computed)
+    monkeypatch.setattr(output_module.Drawer, "show", computed)
     monkeypatch.setattr(provider_module, "crop", computed)
     monkeypatch.setattr(provider_module, "fitted_crop", computed)
     monkeypatch.setattr(provider_module, "keypoints", computed)

@@ -1,0 +1,118 @@
+"""Draws scenes and publishes what came of them, on the node's own topics."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from functools import cache, partial
+from itertools import count
+from typing import Any
+
+import rclpy
+from rclpy.context import Context
+from rclpy.event_handler import PublisherEventCallbacks
+from rclpy.parameter import Parameter
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from ...body import load_body
+from ...body.thinning import ThinMesh
+from ...viewer.overlay import draw_people
+from ..image import message_from_image
+from ..markers import LIFETIME_S, MarkerWriter
+from ..qos import delivered
+from .scene import Scene
+
+MESH_FACES = 3000  # of the mesh that is drawn; the body's own has 20908 (SMPL-X) or 27420, and hardly looks better
+INTERVALS = 3  # between frames, for which markers last where frames come seldom
+LONGEST_INTERVAL_S = 10.0  # between frames; more is a pause
+
+
+@dataclass
+class _View:
+    """What is shown of one camera's people."""
+
+    markers: MarkerWriter
+    overlay: Publisher
+    header: Header  # of the last markers
+    drawn_s: float = float("-inf")  # when, on a steady clock
+    until_s: float = float("inf")  # when they are old
+
+
+class Artist:
+    """Publishes from a node of its own, with the names and the quality of service that `settings` say."""
+
+    def __init__(self, context: Context, settings: dict[str, Any]) -> None:
+        self._node = rclpy.create_node(
+            settings["node"],
+            context=context,
+            namespace=settings["namespace"],
+            use_global_arguments=False,
+            enable_rosout=False,
+            start_parameter_services=False,
+            parameter_overrides=[Parameter("start_type_description_service", value=False)],
+        )
+        body = load_body(settings["body_model"] or None)
+        self._markers = self._publisher(MarkerArray, settings["markers"])
+        self._mesh = cache(partial(ThinMesh.of, body, MESH_FACES))
+        numbers = count(1)
+        self._views = {
+            camera: _View(MarkerWriter(self._mesh, numbers), self._publisher(Image, topic), Header())
+            for camera, topic in settings["overlays"].items()
+        }
+
+    def draw(self, scene: Scene) -> None:
+        """Publish what is wanted of a scene: markers first, which take less."""
+        view = self._views[scene.source]
+        if scene.markers:
+            self._publish_markers(view, scene)
+        if scene.image is not None and scene.camera is not None:
+            drawn = draw_people(scene.image, scene.people, self._mesh(), scene.camera)
+            view.overlay.publish(message_from_image(drawn, Image(header=scene.header)))
+
+    def clear(self) -> None:
+        """Take everybody down; what comes next begins anew."""
+        for view in self._views.values():
+            self._take_down(view)
+            view.drawn_s = float("-inf")
+        delivered(self._markers)
+
+    def take_down_old(self, now: float) -> None:
+        """Take down what nobody has replaced in time; `now` in seconds of time.monotonic."""
+        for view in self._views.values():
+            if now > view.until_s:
+                self._take_down(view)
+
+    def _publish_markers(self, view: _View, scene: Scene) -> None:
+        now = time.monotonic()
+        interval = now - view.drawn_s
+        lifetime = max(LIFETIME_S, INTERVALS * interval if interval < LONGEST_INTERVAL_S else 0.0)
+        people, view.header, up = scene.people, scene.header, (0.0, -1.0, 0.0)
+        if scene.target is not None:
+            frame, placement = scene.target
+            people = tuple(placement.place(person) for person in people)
+            view.header = Header(stamp=scene.header.stamp, frame_id=frame)
+            up = tuple(placement.up)
+        view.drawn_s, view.until_s = now, now + lifetime
+        self._markers.publish(view.markers.update(people, view.header, mesh=scene.mesh, up=up, lifetime=lifetime))
+
+    def _take_down(self, view: _View) -> None:
+        view.until_s = float("inf")
+        deletions = view.markers.clear(view.header)
+        if deletions is not None:
+            self._markers.publish(deletions)
+
+    def _publisher(self, kind: type[Any], topic: dict[str, Any]) -> Publisher:
+        qos = topic["qos"]
+        profile = QoSProfile(
+            depth=qos["depth"],
+            history=HistoryPolicy(qos["history"]),
+            reliability=ReliabilityPolicy(qos["reliability"]),
+            durability=DurabilityPolicy(qos["durability"]),
+        )
+        # The node itself has a publisher of each topic and warns of subscribers that ask for something else.
+        silent = PublisherEventCallbacks(use_default_callbacks=False)
+        return self._node.create_publisher(kind, topic["name"], profile, event_callbacks=silent)

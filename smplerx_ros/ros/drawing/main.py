@@ -1,0 +1,85 @@
+"""The drawing process: `Drawer` starts it and hands it the frames. It ends with the process that started it."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import threading
+import time
+from contextlib import suppress
+
+END_S = 2.0  # for the last deletions, once the node is gone
+LOOK_S = 0.2  # between looks at whose time is over
+
+
+def main() -> None:
+    """Draw what comes until the node is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the node
+    _lowest_priority()
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    threading.Thread(target=_end_with, args=(connection,), name="end_with_node", daemon=True).start()
+
+    import cv2
+    import rclpy
+    from rclpy.context import Context
+
+    from ...runtime.heap import keep_freed_memory
+    from .artist import Artist
+    from .drawer import CLEAR
+    from .scene import SharedMemory, read
+
+    cv2.setNumThreads(1)
+    keep_freed_memory()
+    memory = SharedMemory(int(sys.argv[2]))
+    settings = json.loads(sys.argv[3])
+    context = Context()
+    rclpy.init(args=[], context=context, domain_id=settings["domain"])
+    artist = Artist(context, settings)
+    while True:
+        if select.select([connection], [], [], LOOK_S)[0]:
+            message = _received(connection)
+            if not message:
+                break
+            if message == CLEAR:
+                artist.clear()
+            else:
+                busy = time.process_time()
+                artist.draw(read(message, memory))
+                time.sleep(time.process_time() - busy)  # at most half of a core: the other thread of it may be needed
+                with suppress(OSError):
+                    connection.send(b"\1")
+        artist.take_down_old(time.monotonic())
+    artist.clear()
+    rclpy.shutdown(context=context)
+
+
+def _received(connection: socket.socket) -> bytes:
+    """The next message; empty at the end."""
+    try:
+        return connection.recv(1 << 20)
+    except OSError:
+        return b""
+
+
+def _lowest_priority() -> None:
+    """Only what nobody else needs of the processor."""
+    os.nice(19)
+    with suppress(OSError, AttributeError):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+
+
+def _end_with(connection: socket.socket) -> None:
+    """End soon after the node, even in the middle of something that does not return."""
+    poll = select.poll()
+    poll.register(connection, select.POLLRDHUP)
+    poll.poll()
+    time.sleep(END_S)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

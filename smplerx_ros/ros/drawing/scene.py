@@ -1,0 +1,138 @@
+"""One frame as it is handed over: a short message, and the numbers and the image in memory that both processes map."""
+
+from __future__ import annotations
+
+import json
+import mmap
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from builtin_interfaces.msg import Time
+from numpy.typing import NDArray
+from std_msgs.msg import Header
+
+from ...body.placement import Placement
+from ...geometry.camera import Camera
+from ...types import NUM_JOINTS, PARAM_SIZES, Box, Person, SmplxParams
+
+FloatArray = NDArray[np.floating[Any]]
+
+# What is drawn of a person, as one row: score, box, parameters, joints, their pixels and confidence.
+_SIZES = (1, 5, sum(PARAM_SIZES.values()), NUM_JOINTS * 3, NUM_JOINTS * 2, NUM_JOINTS)
+_ENDS = np.cumsum(_SIZES)
+
+
+@dataclass(frozen=True)
+class Scene:
+    """The people of one image of one camera, and what is wanted of them."""
+
+    source: str  # the camera's name
+    header: Header  # the image's
+    people: tuple[Person, ...]  # in the camera's optical frame
+    markers: bool
+    mesh: bool  # among the markers
+    target: tuple[str, Placement] | None = None  # frame of the markers; None: the camera's
+    image: NDArray[np.uint8] | None = None  # (H, W, 3) RGB, to draw over; None: no overlay
+    camera: Camera | None = None  # of the image
+
+
+class SharedMemory:
+    """Memory without a name, which nobody has to clear away: it goes with the last process that has it open."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self._map: mmap.mmap | None = None
+
+    @classmethod
+    def create(cls) -> SharedMemory:
+        """New memory; the descriptor is not inherited unless passed on."""
+        return cls(os.memfd_create("smplerx_drawing"))
+
+    def at_least(self, size: int) -> NDArray[np.uint8]:
+        """The first `size` bytes, mapped; it grows where it is smaller."""
+        if self._map is None or len(self._map) < size:
+            if os.fstat(self.descriptor).st_size < size:
+                os.ftruncate(self.descriptor, size)
+            self._map = mmap.mmap(self.descriptor, os.fstat(self.descriptor).st_size)
+        return np.frombuffer(self._map, np.uint8, size)
+
+    def close(self) -> None:
+        """Give it back."""
+        self._map = None
+        os.close(self.descriptor)
+
+
+def write(scene: Scene, memory: SharedMemory) -> bytes:
+    """Put the numbers and the image into `memory`; answers the message that goes with them."""
+    rows = np.array([_row(person) for person in scene.people], np.float64).reshape(len(scene.people), _ENDS[-1])
+    shape = (0, 0, 3) if scene.image is None else scene.image.shape
+    buffer = memory.at_least(rows.nbytes + int(np.prod(shape)))
+    buffer[: rows.nbytes].view(np.float64)[:] = rows.ravel()
+    if scene.image is not None:
+        buffer[rows.nbytes :].reshape(shape)[:] = scene.image
+    frame, placement = scene.target or ("", None)
+    stamp = scene.header.stamp
+    message = {
+        "source": scene.source,
+        "header": [stamp.sec, stamp.nanosec, scene.header.frame_id],
+        "ids": [person.id for person in scene.people],
+        "markers": scene.markers,
+        "mesh": scene.mesh,
+        "target": placement and [frame, _plain(asdict(placement))],
+        "image": None if scene.image is None else shape,
+        "camera": scene.camera and _plain(asdict(scene.camera)),
+    }
+    return json.dumps(message).encode()
+
+
+def read(message: bytes, memory: SharedMemory) -> Scene:
+    """What `write` has written; image and numbers lie in `memory` until the next one comes."""
+    values = json.loads(message)
+    shape = tuple(values["image"] or (0, 0, 3))
+    size = 8 * len(values["ids"]) * int(_ENDS[-1])
+    buffer = memory.at_least(size + int(np.prod(shape)))
+    rows = buffer[:size].view(np.float64).reshape(-1, _ENDS[-1])
+    sec, nanosec, frame_id = values["header"]
+    target = values["target"]
+    return Scene(
+        source=values["source"],
+        header=Header(stamp=Time(sec=sec, nanosec=nanosec), frame_id=frame_id),
+        people=tuple(_person(name, row) for name, row in zip(values["ids"], rows, strict=True)),
+        markers=values["markers"],
+        mesh=values["mesh"],
+        target=target and (target[0], Placement(**{name: np.array(v) for name, v in target[1].items()})),
+        image=None if values["image"] is None else buffer[size:].reshape(shape),
+        camera=values["camera"] and Camera(**values["camera"]),
+    )
+
+
+def _row(person: Person) -> FloatArray:
+    parts: Sequence[Any] = (
+        [person.score],
+        [*person.box.xyxy, person.box.score],
+        person.params.flat,
+        person.joints.ravel(),
+        person.joints_image.ravel(),
+        person.confidence,
+    )
+    return np.concatenate(parts)
+
+
+def _person(name: str, row: FloatArray) -> Person:
+    score, box, params, joints, pixels, confidence = np.split(row, _ENDS[:-1])
+    return Person(
+        id=name,
+        score=float(score[0]),
+        box=Box(*box.tolist()),
+        params=SmplxParams.from_flat(params),
+        joints=joints.reshape(-1, 3).astype(np.float32),
+        joints_image=pixels.reshape(-1, 2),
+        confidence=confidence.copy(),
+    )
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.tolist() if isinstance(value, np.ndarray) else value for name, value in values.items()}

@@ -1,0 +1,219 @@
+"""The drawing process: it never holds up the estimation, shows the newest frame, and ends with the node."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from builtin_interfaces.msg import Time
+from fake_estimator import make_person, random_params
+from graph import Graph
+from node_process import NodeProcess
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from visualization_msgs.msg import MarkerArray
+
+from smplerx_ros.body import load_body
+from smplerx_ros.body.placement import Placement
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.ros.drawing import drawer as drawer_module
+from smplerx_ros.ros.drawing.drawer import Drawer, Settings, Topic
+from smplerx_ros.ros.drawing.scene import Scene, SharedMemory, read, write
+
+BODY = load_body()
+CAMERA = Camera(64, 48, np.array([[50.0, 0, 32], [0, 50, 24], [0, 0, 1]]), np.full(5, 0.01))
+END_S = 6.0  # for a process to end: 2 s, and a busy machine's own delays
+SETTINGS = Settings("_drawing", "/", 0, "", Topic("/markers", {}), {"": Topic("/overlay", {})})
+# Takes a second for every frame, and writes its camera's name into a file.
+SLOW = """
+import json, socket, sys, time
+connection = socket.socket(fileno=int(sys.argv[2]))
+while message := connection.recv(1 << 20):
+    if message != b"clear":
+        time.sleep(1)
+        with open(sys.argv[1], "a") as file:
+            file.write(json.loads(message)["header"][2] + "\\n")
+        connection.send(b"\\1")
+"""
+
+
+def a_scene(frame_id: str = "", source: str = "", **changes: Any) -> Scene:
+    person = make_person(BODY, CAMERA, random_params(0))
+    scene = Scene(source, Header(stamp=Time(sec=3, nanosec=4), frame_id=frame_id), (person,), True, False)
+    return replace(scene, **changes)
+
+
+def children(node: NodeProcess) -> list[int]:
+    tasks = Path(f"/proc/{node.pid}/task").glob("*/children")
+    return [int(pid) for task in tasks for pid in task.read_text().split()]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def drawing(graph: Graph, start_node: Any, *parameters: str) -> tuple[NodeProcess, int, list[Any], list[Any]]:
+    """A node at which somebody looks: its drawing process, overlays and markers as they come."""
+    node = start_node(*parameters)
+    overlays, markers = graph.listen(Image, "/smplerx/overlay"), graph.listen(MarkerArray, "/smplerx/markers")
+    graph.connect()
+    assert not children(node)
+    graph.spin_until(lambda: graph.estimate() and overlays and markers)
+    (pid,) = children(node)
+    return node, pid, overlays, markers
+
+
+def test_a_scene_arrives_as_it_was() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (48, 64, 3), np.uint8)
+    placement = Placement(np.eye(3)[[1, 2, 0]], np.array([1.0, 2.0, 3.0]))
+    people = tuple(make_person(BODY, CAMERA, random_params(seed), f"p{seed}") for seed in range(3))
+    scene = a_scene("optical", "left", people=people, target=("map", placement), image=image, camera=CAMERA)
+    memory = SharedMemory.create()
+    there = read(write(scene, memory), SharedMemory(os.dup(memory.descriptor)))
+    assert (there.source, there.header, there.markers, there.mesh) == ("left", scene.header, True, False)
+    assert there.image is not None
+    assert there.camera is not None
+    assert there.target is not None
+    assert np.array_equal(there.image, image)
+    assert there.camera.model == CAMERA.model
+    np.testing.assert_array_equal(there.camera.d, CAMERA.d)
+    assert there.target[0] == "map"
+    np.testing.assert_array_equal(there.target[1].position, placement.position)
+    for got, sent in zip(there.people, people, strict=True):
+        assert (got.id, got.score, got.box) == (sent.id, sent.score, sent.box)
+        np.testing.assert_array_equal(got.params.flat, sent.params.flat)
+        np.testing.assert_allclose(got.joints, sent.joints, atol=1e-6)
+        np.testing.assert_array_equal(got.joints_image, sent.joints_image)
+        np.testing.assert_array_equal(got.confidence, sent.confidence)
+
+
+def test_memory_grows_with_the_images_on_both_sides() -> None:
+    memory = SharedMemory.create()
+    other = SharedMemory(os.dup(memory.descriptor))
+    for size in (48, 480, 4800, 48):
+        image = np.full((size, 64, 3), size % 251, np.uint8)
+        there = read(write(a_scene(image=image, people=()), memory), other)
+        assert there.image is not None
+        assert np.array_equal(there.image, image)
+
+
+def test_only_the_newest_frame_of_each_camera_waits(tmp_path: Path) -> None:
+    told: list[str] = []
+    log = tmp_path / "log"
+    drawer = Drawer(SETTINGS, told.append, command=(sys.executable, "-c", SLOW, str(log)))
+    begin = time.monotonic()
+    for number in range(200):
+        drawer.show(a_scene(f"left{number}", "left"))
+        drawer.show(a_scene(f"right{number}", "right"))
+        time.sleep(0.005)
+    assert time.monotonic() - begin < 4  # showing returns at once
+    end = time.monotonic() + 20
+    while drawer.shown < 4 and time.monotonic() < end:
+        time.sleep(0.05)
+    drawer.close()
+    drawn = log.read_text().split()
+    assert drawn[-2:] == ["left199", "right199"] or drawn[-2:] == ["right199", "left199"]
+    assert len(drawn) < 12
+    assert drawer.shown + drawer.dropped == 400
+    assert not told
+
+
+def test_what_waits_when_everybody_is_taken_down_is_not_shown(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    drawer = Drawer(SETTINGS, print, command=(sys.executable, "-c", SLOW, str(log)))
+    drawer.show(a_scene("first"))
+    end = time.monotonic() + 20
+    while not log.exists() and time.monotonic() < end:
+        drawer.show(a_scene("waiting"))
+        time.sleep(0.05)
+    drawer.clear()
+    time.sleep(1.5)
+    before = log.read_text().split()
+    time.sleep(1.5)
+    drawer.close()
+    assert log.read_text().split() == before
+    assert len(before) <= 2  # the one that was being drawn, too
+
+
+def test_a_process_that_ends_is_told_of_and_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drawer_module, "RESTART_S", 0.2)
+    told: list[str] = []
+    drawer = Drawer(SETTINGS, told.append, command=(sys.executable, "-c", "import sys; sys.exit(7)"))
+    end = time.monotonic() + 20
+    while len(told) < 2 and time.monotonic() < end:
+        drawer.show(a_scene())
+        time.sleep(0.05)
+    drawer.close()
+    assert len(told) >= 2
+    assert "markers and overlays has ended with exit code 7" in told[0]
+
+
+def test_a_drawer_that_hangs_delays_no_estimate(graph: Graph, start_node: Any) -> None:
+    _, pid, overlays, markers = drawing(graph, start_node, "publish_markers_mesh:=true")
+    os.kill(pid, signal.SIGSTOP)
+    graph.estimate()
+    overlays.clear()
+    markers.clear()
+    for _ in range(20):
+        graph.estimate()
+    figures = graph.next_diagnostic()[1]
+    assert overlays == []
+    assert markers == []
+    assert int(figures["pictures dropped"]) > 0
+    os.kill(pid, signal.SIGCONT)
+    graph.spin_until(lambda: graph.estimate() and overlays and markers)
+
+
+def test_it_has_the_lowest_priority(graph: Graph, start_node: Any) -> None:
+    node, pid, _, _ = drawing(graph, start_node)
+    assert os.sched_getscheduler(pid) == os.SCHED_IDLE
+    assert os.getpriority(os.PRIO_PROCESS, pid) == 19
+    assert os.getpriority(os.PRIO_PROCESS, node.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
+def test_it_ends_with_the_node(graph: Graph, start_node: Any, number: signal.Signals) -> None:
+    node, pid, _, _ = drawing(graph, start_node)
+    os.kill(node.pid, number)
+    node.wait()
+    graph.spin_until(lambda: not alive(pid), timeout=END_S)
+
+
+def test_it_ends_with_the_node_though_it_hangs(graph: Graph, start_node: Any) -> None:
+    node, pid, _, _ = drawing(graph, start_node)
+    os.kill(pid, signal.SIGSTOP)
+    assert node.stop()[0] == 0
+    os.kill(pid, signal.SIGCONT)
+    graph.spin_until(lambda: not alive(pid), timeout=END_S)
+
+
+def test_pictures_come_back_after_it_was_killed(graph: Graph, start_node: Any) -> None:
+    node, pid, overlays, markers = drawing(graph, start_node)
+    os.kill(pid, signal.SIGKILL)
+    node.wait_for_log("has ended by signal 9")
+    overlays.clear()
+    markers.clear()
+    graph.spin_until(lambda: graph.estimate() and overlays and markers, timeout=60)
+    assert children(node) != [pid]
+
+
+def test_topics_are_the_nodes_own(graph: Graph, start_node: Any) -> None:
+    node, _, _, _ = drawing(graph, start_node)
+    assert [name for name in graph.node.get_node_names() if "smplerx" in name and not name.startswith("_")] == [
+        "smplerx"
+    ]
+    for topic in ("/smplerx/overlay", "/smplerx/markers"):
+        names = {info.node_name for info in graph.node.get_publishers_info_by_topic(topic)}
+        assert names == {"smplerx", "_smplerx_drawing"}
+    assert "warn" not in node.log.lower()
