@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
+from itertools import pairwise
+from statistics import median_low
 from typing import Generic, TypeVar
 
 from .from_messages import stamp_ns
@@ -11,45 +14,88 @@ from .from_messages import stamp_ns
 Message = TypeVar("Message")
 
 KEPT = 5  # messages: they may come a little before or after their image
-_ALIVE_NS = 1_000_000_000  # a topic this far behind is not waited for
+_ALIVE_NS = 1_000_000_000  # a topic this far behind is not waited for; one that steps back so far has begun anew
+_SIMULTANEOUS_NS = 5_000_000  # cameras that are not triggered together are never closer
 
 
 class StampedMessages(Generic[Message]):
-    """The newest messages of a topic; `put` in one thread, the others in another. `max_age` in seconds."""
+    """The newest messages of a topic; `put` in one thread, the others in another. `max_age` in seconds.
+
+    An image waits for its message only where one is due by the topic's own rhythm, and those before came in time: a
+    topic that has every second image's holds up none of the others, and one that is always late holds up nobody.
+    """
 
     def __init__(self, max_age: float) -> None:
         self._max_age_ns = round(max_age * 1e9)
         self._messages: deque[Message] = deque(maxlen=KEPT)
         self._arrived = threading.Condition()
+        self._in_time = True  # the newest message was, or would have been if waited for
+        self._asked = 0, 0.0  # the last image's stamp, and when it asked (time.monotonic)
 
     def put(self, message: Message) -> None:
         """A message arrived."""
+        stamp = stamp_ns(message)
         with self._arrived:
+            if self._messages and stamp < self._newest_ns - _ALIVE_NS:
+                self._messages.clear()
             self._messages.append(message)
+            asked_ns, asked_at = self._asked
+            half, since_ns = self._period_ns // 2, (time.monotonic() - asked_at) * 1e9
+            self._in_time |= stamp > asked_ns + half or (stamp >= asked_ns - half and since_ns <= self._max_age_ns)
             self._arrived.notify_all()
 
     def clear(self) -> None:
         """Forget all messages."""
         with self._arrived:
             self._messages.clear()
+            self._in_time, self._asked = True, (0, 0.0)
 
     def nearest(self, image_ns: int) -> Message | None:
         """The message nearest in time to an image, at most `max_age` away from it; None where there is none.
 
-        Waits for it as long as `max_age`, but only where it is likely to come: it is often published a little later.
+        Waits for it as long as `max_age` where it is likely to come: it is often published a little later.
         """
         with self._arrived:
+            self._asked = image_ns, time.monotonic()
             if self._may_come(image_ns):
-                self._arrived.wait_for(lambda: self._match(image_ns) is not None, self._max_age_ns * 1e-9)
+                due_ns = self._due_ns(image_ns)
+                came = self._arrived.wait_for(lambda: self._newest_ns >= due_ns, self._max_age_ns * 1e-9)
+                self._in_time = self._in_time and came
             return self._match(image_ns)
 
     def _may_come(self, image_ns: int) -> bool:
-        """Whether the topic is alive."""
-        newest = max(map(stamp_ns, self._messages), default=None)
-        return newest is not None and 0 < image_ns - newest < _ALIVE_NS
+        """Whether a message of this image is due that has not come. One that is due long after it is the next one's."""
+        if not self._messages or not self._in_time or not 0 < image_ns - self._newest_ns < _ALIVE_NS:
+            return False
+        return self._newest_ns < self._expected_ns(image_ns) <= image_ns + self._tolerance_ns
+
+    def _due_ns(self, image_ns: int) -> int:
+        """The least stamp of the message that is waited for."""
+        return self._expected_ns(image_ns) - self._tolerance_ns
+
+    def _expected_ns(self, image_ns: int) -> int:
+        """By the topic's rhythm, the stamp nearest to an image's; the image's own where none is known."""
+        period = self._period_ns
+        return self._newest_ns + round((image_ns - self._newest_ns) / period) * period if period else image_ns
+
+    @property
+    def _newest_ns(self) -> int:
+        return max(map(stamp_ns, self._messages), default=0)
+
+    @property
+    def _period_ns(self) -> int:
+        """The usual time between two messages; 0 where that is not known yet."""
+        stamps = sorted(map(stamp_ns, self._messages))
+        return median_low([later - earlier for earlier, later in pairwise(stamps)] or [0])
+
+    @property
+    def _tolerance_ns(self) -> int:
+        return min(self._period_ns // 4, _SIMULTANEOUS_NS)
 
     def _match(self, image_ns: int) -> Message | None:
-        nearest = min(self._messages, key=lambda message: abs(stamp_ns(message) - image_ns), default=None)
+        """Of several with one stamp the last."""
+        newest_first = reversed(self._messages)
+        nearest = min(newest_first, key=lambda message: abs(stamp_ns(message) - image_ns), default=None)
         if nearest is None or abs(stamp_ns(nearest) - image_ns) > self._max_age_ns:
             return None
         return nearest
@@ -93,7 +139,11 @@ class PacedMessages(StampedMessages[Message]):
         return found
 
     def _may_come(self, image_ns: int) -> bool:
-        if not self._asked_ns or not 0 < image_ns - self._asked_ns[-1] < _ALIVE_NS:
+        if len(self._asked_ns) < 2 or not 0 < image_ns - self._asked_ns[-1] < _ALIVE_NS:
             return False
         half = (image_ns - self._asked_ns[-1]) // 2
         return all(any(abs(stamp - asked) < half for stamp in self._stamps_ns) for asked in self._asked_ns)
+
+    def _due_ns(self, image_ns: int) -> int:
+        """Nearer to this image than to the last: what belongs to that one may have come late."""
+        return image_ns - (image_ns - self._asked_ns[-1]) // 2 + 1

@@ -62,6 +62,30 @@ def test_distances_follow_the_depth(graph: Graph, node: Any, metres: float) -> N
     graph.spin_until(followed)
 
 
+def test_the_depth_of_an_image_is_waited_for_though_that_of_the_image_before_would_do(
+    graph: Graph, start_node: Any
+) -> None:
+    """Someone runs 3 m, seen from image to image; the depth image always comes a little after the image."""
+    start_node("use_depth:=true", "depth_max_age:=0.5")
+    graph.connect()
+    graph.spin_until(graph.depths.get_subscription_count)
+    graph.estimate()  # discovered, and warm
+    for k in range(4):
+        metres = (2.6, 3.3)[k % 2]
+        image, made = graph.image(), depth_image(graph, metres)
+        made.header.stamp = image.header.stamp
+        graph.images.publish(image)
+        graph.spin_once()
+        graph.depths.publish(made)
+        answer = graph.spin_until(
+            lambda stamp=image.header.stamp: next((p for p in graph.people if p.header.stamp == stamp), None)
+        )
+        (person,) = answer.people
+        if k:  # before the first one nothing says that depth images come at all
+            assert person.params.estimated & SmplxParams.ESTIMATED_DEPTH
+            assert metres < person.joints[0].z < metres + 0.2
+
+
 def test_depth_is_not_subscribed_unless_asked_for(graph: Graph, start_node: Any) -> None:
     start_node()
     graph.connect()
