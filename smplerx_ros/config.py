@@ -330,8 +330,8 @@ ROS_PARAMETERS: tuple[Parameter, ...] = (
         "depth_max_age",
         float,
         0.05,
-        "Most seconds between the stamps of an image and its depth image; an image waits as long for its own where one is "
-        "due by the topic's rhythm.",
+        "Most seconds between the stamps of an image and its depth image; an image waits as long for its own where one "
+        "is due by the topic's rhythm.",
         range=(0.0, 1.0),
     ),
     Parameter("publish_tf", bool, True, "Publish people on /tf: the groups that `tf.*` switch.", live=True),
