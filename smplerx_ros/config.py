@@ -213,12 +213,6 @@ PARAMETERS: tuple[Parameter, ...] = (
         "Folders of the bundles of smaller backbones that `latency_budget_ms` may turn to, in this order.",
     ),
     Parameter(
-        "image_is_rectified",
-        bool,
-        False,
-        "The images are undistorted: use CameraInfo's P and no distortion instead of K, D.",
-    ),
-    Parameter(
         "person_height",
         float,
         0.0,
@@ -293,6 +287,12 @@ ROS_PARAMETERS: tuple[Parameter, ...] = (
         pattern="[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*",
     ),
     TRANSPORT,
+    Parameter(
+        "image_is_rectified",
+        bool,
+        False,
+        "The images are undistorted: use CameraInfo's P and no distortion instead of K, D.",
+    ),
     Parameter(
         "camera_info_timeout",
         float,

@@ -141,9 +141,9 @@ def test_an_image_that_the_estimator_refuses_is_reported(estimator, tmp_path, ca
 
 def test_parameters_reach_the_estimator_in_their_types(estimator, tmp_path):
     picture_file(tmp_path / "a.png")
-    options = ["--detect-every", "3", "--person-height", "1.8", "--image-is-rectified", "true", "--no-video"]
+    options = ["--detect-every", "3", "--person-height", "1.8", "--smoothing", "false", "--no-video"]
     main(["estimate", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), *options])
-    assert estimator.config == {"detect_every": 3, "person_height": 1.8, "image_is_rectified": True}
+    assert estimator.config == {"detect_every": 3, "person_height": 1.8, "smoothing": False}
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def test_names_are_unique_and_defaults_allowed() -> None:
         ({"person_height": 0.2}, ["person_height", "0.2", "0.5 to 2.5, or 0 = unknown"]),
         ({"person_height": float("nan")}, ["person_height", "nan"]),
         ({"default_fov": 0.0}, ["default_fov", "0.0", "10 to 170"]),
-        ({"image_is_rectified": 1}, ["image_is_rectified", "true | false"]),
+        ({"smoothing": 1}, ["smoothing", "true | false"]),
         ({"fallback_weights": "s32"}, ["fallback_weights", "'s32'", "a list of strings"]),
         ({"fallback_weights": ["s32", 3]}, ["fallback_weights", "3"]),
         ({"fallback_weights": ["s32", "s32"]}, ["fallback_weights", "twice"]),

@@ -1,0 +1,215 @@
+"""Where every parameter of the estimator acts, and how one sees it: for the tests of all ways that lead there.
+
+`ESTIMATOR` has an entry for each of `config.PARAMETERS`. What loads networks is replaced by what notes how it was
+called (`replace_loaders`); everything between the parameters and these is the package's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from copy import copy
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from smplerx_ros.body import BodyModel, load_body
+from smplerx_ros.estimator import Estimator
+from smplerx_ros.models.registry import get_backbone
+from smplerx_ros.runtime.providers import CPU
+from smplerx_ros.types import BodyEstimate, Box, Estimated, Frame, SmplxParams
+
+BODY = load_body()
+SOMEBODY, NOBODY = np.full((480, 640, 3), 90, np.uint8), np.zeros((480, 640, 3), np.uint8)
+RATE_NS, RARE_NS = 33_000_000, 250_000_000  # between frames; the rare ones are too far apart for a thread beside
+FACING = np.array([np.pi, 0, 0])
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A value other than the default, the parameters that it needs beside it, and what it makes different."""
+
+    value: Any
+    seen: Callable[[Any], Any]  # of an estimator, or of a node
+    beside: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Detector:
+    """Finds somebody in images that are not black."""
+
+    provider = CPU
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        self.arguments, self.options = arguments, options
+        self.threshold = arguments[-1] if arguments else 0.0
+        self.calls = 0
+
+    def detect(self, images: Any) -> list[list[Box]]:
+        self.calls += len(images)
+        return [[Box(90, 70, 410, 410, 0.9)] if image.any() else [] for image in images]
+
+
+class FullFrame(Detector):
+    """In place of `full_frame`'s."""
+
+
+class Backbone:
+    """Finds people where the boxes are, 3 m away, trembling; nobody in black images."""
+
+    name, runtime, confirms_people = "lite", "none", True
+
+    def __init__(self, body: BodyModel, landmarks: SimpleNamespace, person_height: float | None) -> None:
+        self.landmarks, self.person_height = landmarks, person_height
+        self._random = np.random.default_rng(0)
+
+    def estimate(self, observations: Any) -> list[BodyEstimate | None]:
+        return [self._body(o) if o.frame.image.any() else None for o in observations]
+
+    def _body(self, observation: Any) -> BodyEstimate:
+        middle = (observation.box.xyxy[:2] + observation.box.xyxy[2:]) / 2
+        ray = np.append(observation.frame.camera.normalize(middle), 1)
+        turn, distance = 0.1 * self._random.normal(size=3), 3 + 0.2 * self._random.normal()
+        known = Estimated.TRANSL | Estimated.GLOBAL_ORIENT
+        params = replace(SmplxParams.rest(), global_orient=FACING + turn, transl=distance * ray, estimated=known)
+        return BodyEstimate(0.9, params, np.ones(55))
+
+    def forget(self, ids: Any) -> None:
+        pass
+
+    def reset(self) -> None:
+        pass
+
+
+def replace_loaders(patch: pytest.MonkeyPatch) -> None:
+    """Nothing is read from files; networks become what notes how they were asked for."""
+
+    def body(path: str | None) -> BodyModel:
+        loaded = copy(BODY)
+        loaded.name = path or BODY.name
+        return loaded
+
+    def network(backbone: Any, path: str, **options: Any) -> SimpleNamespace:
+        entry = get_backbone(backbone) if isinstance(backbone, str) else backbone
+        provider = SimpleNamespace(provider="none")
+        return SimpleNamespace(backbone=entry, path=path, options=options, network=provider, precision="fp32")
+
+    patch.setattr("smplerx_ros.estimator.load_body", body)
+    patch.setattr("smplerx_ros.models.estimation.load_bundle", network)
+    patch.setattr("smplerx_ros.models.estimation.load_model", network)
+    bundle = SimpleNamespace(backbone="s32", runtime="onnx")
+    patch.setattr("smplerx_ros.models.bundle.Bundle.load", lambda path, verify: bundle)
+    patch.setattr("smplerx_ros.lite.backbone.LiteBackbone", Backbone)
+    patch.setattr(
+        "smplerx_ros.lite.landmark_estimator.LandmarkEstimator",
+        lambda device, threads: SimpleNamespace(device=device, threads=threads),
+    )
+    patch.setattr("smplerx_ros.detection.builtin.BuiltinDetector", Detector)
+    patch.setattr("smplerx_ros.detection.onnx.OnnxDetector", Detector)
+    patch.setattr("smplerx_ros.detection.full_frame.FullFrameDetector", FullFrame)
+    patch.setattr(Estimator, "warm_up", lambda self: None)
+
+
+def frame(k: int, image: Any = SOMEBODY, every_ns: int = RATE_NS, **options: Any) -> Frame:
+    return Frame(image, stamp_ns=(k + 1) * every_ns, **options)
+
+
+def motion(estimator: Estimator) -> list[list[float]]:
+    """Where somebody is who trembles, and how turned."""
+    people = [estimator.estimate(frame(k))[0] for k in range(6)]
+    return [np.round([*p.params.transl, *p.params.global_orient], 5).tolist() for p in people]
+
+
+def network(name: str) -> Callable[[Any], Any]:
+    """What the network of a bundle was loaded with."""
+    return lambda estimator: vars(estimator._backbones[0]._model)["options"][name]
+
+
+def weights(estimator: Any) -> list[str]:
+    return [backbone._model.path for backbone in estimator._backbones]
+
+
+def devices(estimator: Any) -> tuple[Any, ...]:
+    (backbone,) = estimator._backbones
+    return backbone.landmarks.device, estimator._detector.arguments[0], estimator._detector_beside.arguments[0]
+
+
+def threads(estimator: Any) -> tuple[Any, ...]:
+    (backbone,) = estimator._backbones
+    return backbone.landmarks.threads, estimator._detector.arguments[1], estimator._detector_beside.arguments[1]
+
+
+def thresholds(estimator: Any) -> tuple[Any, ...]:
+    """Of both detectors, and of boxes that come with frames."""
+    given = frame(0, detections=(Box(90, 70, 410, 410, 0.5),))
+    return estimator._detector.threshold, estimator._detector_beside.threshold, len(estimator.estimate(given))
+
+
+def detections(estimator: Any) -> int:
+    for k in range(12):
+        estimator.estimate(frame(k, every_ns=RARE_NS))
+    return int(estimator._detector.calls)
+
+
+def crowd(estimator: Any) -> int:
+    boxes = tuple(Box(x, 100, x + 100, 206, 0.9) for x in (20, 180, 340, 500))
+    return len(estimator.estimate(frame(0, detections=boxes)))
+
+
+def identities(estimator: Any) -> set[str]:
+    """Of somebody who is hidden for two seconds."""
+    images = [SOMEBODY] * 3 + [NOBODY] * 60 + [SOMEBODY] * 3
+    return {person.id for k, image in enumerate(images) for person in estimator.estimate(frame(k, image))}
+
+
+def spared(estimator: Any) -> str:
+    """What is done less: a frame takes more than a microsecond, and less than a second."""
+    return [estimator.process([frame(k)])[0].degraded for k in range(20)][-1]
+
+
+def focal_length(estimator: Any) -> float:
+    return float(estimator.process([frame(0)])[0].camera.k[0, 0])
+
+
+def known_size(estimator: Any) -> tuple[Any, ...]:
+    """For the backbone, and for how sure the distance is."""
+    (person,) = estimator.estimate(frame(0))
+    return estimator._backbones[0].person_height, round(float(person.pose_covariance[2, 2]), 6)
+
+
+def detector_options(estimator: Any) -> tuple[Any, ...]:
+    detector = estimator._detector
+    return type(detector).__name__, detector.arguments[:1], tuple(sorted(detector.options.items()))
+
+
+S32 = {"backbone": "s32", "weights": "a_bundle"}
+ONNX = {"detector": "onnx", "detector_model": "a.onnx"}
+ESTIMATOR: dict[str, Entry] = {
+    "backbone": Entry("b32", lambda e: e._backbones[0].name, {"weights": "a_bundle"}),
+    "weights": Entry("another_bundle", weights, S32),
+    "body_model": Entry("SMPLX_OTHER.npz", lambda e: e.body.name),
+    "runtime": Entry("torch", network("runtime"), S32),
+    "device": Entry("cpu", devices),
+    "precision": Entry("fp16", network("precision"), S32),
+    "threads": Entry(6, threads),
+    "detector": Entry("full_frame", detector_options),
+    "detector_model": Entry("b.onnx", detector_options, {"detector": "onnx"}),
+    "detector_format": Entry("yolov8", detector_options, ONNX),
+    "detector_class": Entry("pedestrian", detector_options, ONNX),
+    "detection_threshold": Entry(0.7, thresholds),
+    "detect_every": Entry(1, detections),
+    "max_people": Entry(3, crowd),
+    "tracker.max_age": Entry(5.0, identities),
+    "latency_budget_ms": Entry(1.0, spared),
+    "fallback_weights": Entry(("smaller", "smallest"), weights, S32),
+    "person_height": Entry(1.5, known_size),
+    "default_fov": Entry(100.0, focal_length),
+    "smoothing": Entry(False, motion),
+    "smoothing_rotation_cutoff": Entry(5.0, motion),
+    "smoothing_rotation_per_speed": Entry(100.0, motion),
+    "smoothing_distance_cutoff": Entry(5.0, motion),
+    "smoothing_distance_per_speed": Entry(100.0, motion),
+}
+# Where the default of a parameter cannot be used with the others beside it.
+NO_DEFAULT = {"backbone": "s32", "detector_model": "a.onnx"}
