@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import importlib.util
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import pytest
 import yaml
 from graph import Graph
+from launch_files import ROOT, declared, launched, load_launch_file, stand_in
 from smplerx_ros.msg import PersonArray
 
 from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, validate
+from smplerx_ros.errors import ConfigError
 from smplerx_ros.ros.markers import NAMESPACES
 from smplerx_ros.ros.player import FRAME_ID
 from smplerx_ros.viewer.options import VIEWER_PARAMETERS
 
-ROOT = Path(__file__).resolve().parents[2]
 TABLE = (*PARAMETERS, *ROS_PARAMETERS)
 OF_NODE = {"backbone", "weights", "body_model", "runtime", "device", "precision", "detector", "person_height"} | {
     *("image_is_rectified", "use_depth", "transport", "cameras", "publish_markers_mesh", "autostart")
@@ -32,44 +32,14 @@ ARGUMENTS = OF_NODE | {
     *("use_sim_time", "respawn", "rviz", "viewer", "viewer_host", "viewer_port"),
 }
 MESSAGES = {"MarkerArray": "visualization_msgs/msg/MarkerArray", "Image": "sensor_msgs/msg/Image"}  # by RViz's displays
-ACTIONS = ("DeclareLaunchArgument", "OpaqueFunction", "IncludeLaunchDescription")
 LAUNCH_S = 120.0
 HAS_LAUNCH = find_spec("launch") is not None and find_spec("launch_ros") is not None
 
 
-class Recorded(SimpleNamespace):
-    """Stands for any action: keeps what it was made with."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(args=args, **kwargs)
-
-
-class LaunchConfiguration(Recorded):
-    def perform(self, context: dict[str, str]) -> str:
-        return context[self.args[0]]
-
-
 @pytest.fixture
 def load(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
-    """Loads a launch file over stand-ins for `launch`, which comes with a ROS installation only."""
-    for name, members in {
-        "launch": {"LaunchContext": dict, "LaunchDescription": Recorded},
-        "launch.actions": dict.fromkeys(
-            ("DeclareLaunchArgument", "OpaqueFunction", "IncludeLaunchDescription"), Recorded
-        ),
-        "launch.launch_description_sources": {"PythonLaunchDescriptionSource": Recorded},
-        "launch.substitutions": {"LaunchConfiguration": LaunchConfiguration},
-        "launch_ros": {},
-        "launch_ros.actions": {"Node": Recorded},
-        "ament_index_python": {},
-        "ament_index_python.packages": {"get_package_share_directory": lambda package: str(ROOT)},
-    }.items():
-        module = ModuleType(name)
-        vars(module).update(members)
-        monkeypatch.setitem(sys.modules, name, module)
-    for variable in ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE"):
-        monkeypatch.delenv(variable, raising=False)
-    return _load
+    stand_in(monkeypatch)
+    return load_launch_file
 
 
 @pytest.fixture
@@ -77,33 +47,14 @@ def launch_file(load: Callable[[str], ModuleType]) -> ModuleType:
     return load("estimate")
 
 
-def _load(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"{name}_launch", ROOT / "launch" / f"{name}.launch.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def _declared(module: ModuleType) -> dict[str, Recorded]:
-    entities = module.generate_launch_description().args[0]
-    return {entity.args[0]: entity for entity in entities if hasattr(entity, "default_value")}
-
-
-def _nodes(module: ModuleType, **given: str) -> list[Recorded]:
-    context = {name: argument.default_value for name, argument in _declared(module).items()} | given
-    return list(module._nodes(context))
-
-
 def test_arguments_are_described(launch_file: ModuleType) -> None:
-    declared = _declared(launch_file)
-    assert set(declared) == ARGUMENTS
-    assert all(argument.description.endswith((".", "(needs viser).")) for argument in declared.values())
+    arguments = declared(launch_file)
+    assert set(arguments) == ARGUMENTS
+    assert all(argument.description.endswith((".", "(needs viser).")) for argument in arguments.values())
 
 
 def test_the_node_is_the_one_that_cmake_installs(launch_file: ModuleType) -> None:
-    (node,) = _nodes(launch_file)
+    (node,) = launched(launch_file)
     assert (node.package, node.executable, node.name) == ("smplerx_ros", "estimator", "smplerx")
     assert dict(node.remappings) == {
         "image": "/camera/image_raw",
@@ -122,7 +73,7 @@ def test_executables_are_installed(executable: str) -> None:
 
 
 def test_empty_arguments_leave_the_parameter_file_alone(launch_file: ModuleType) -> None:
-    (node,) = _nodes(launch_file)
+    (node,) = launched(launch_file)
     file, values = node.parameters
     assert file == str(ROOT / "config" / "estimate.yaml")
     assert values == {"use_sim_time": False}
@@ -130,15 +81,28 @@ def test_empty_arguments_leave_the_parameter_file_alone(launch_file: ModuleType)
 
 def test_given_arguments_override_in_the_parameter_s_type(launch_file: ModuleType) -> None:
     given = {"backbone": "h32*", "weights": "32", "autostart": "false", "use_sim_time": "true", "person_height": "2"}
-    (node,) = _nodes(launch_file, **given)
+    (node,) = launched(launch_file, **given)
     expected = {"backbone": "h32*", "weights": "32", "autostart": False, "use_sim_time": True, "person_height": 2.0}
     assert node.parameters[1] == expected
     assert type(node.parameters[1]["person_height"]) is float
 
 
+@pytest.mark.parametrize("empty", ["[]", "['']"])
+def test_no_cameras_are_what_parameters_have_for_an_empty_list(launch_file: ModuleType, empty: str) -> None:
+    (node,) = launched(launch_file, cameras=empty)
+    assert node.parameters[1]["cameras"] == [""]
+    assert "image" in dict(node.remappings)
+
+
+@pytest.mark.parametrize(("name", "value"), [("cameras", "[front"), ("cameras", "3"), ("use_depth", "maybe")])
+def test_arguments_that_cannot_be_used_are_named(launch_file: ModuleType, name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        launched(launch_file, **{name: value})
+
+
 def test_several_cameras(launch_file: ModuleType) -> None:
     given = {"cameras": "[front, left]", "image": "/{camera}/color", "camera_info": "/{camera}/info", "viewer": "true"}
-    estimator, front, left = _nodes(launch_file, **given)
+    estimator, front, left = launched(launch_file, **given)
     assert tuple(estimator.parameters[1]["cameras"]) == ("front", "left")
     remappings = dict(estimator.remappings)
     assert remappings["front/image"] == "/front/color"
@@ -150,7 +114,7 @@ def test_several_cameras(launch_file: ModuleType) -> None:
 
 
 def test_the_viewer_has_what_it_shares_with_the_node(launch_file: ModuleType) -> None:
-    _, viewer = _nodes(launch_file, viewer="true", body_model="/x/SMPLX_NEUTRAL.npz", viewer_host="0.0.0.0")
+    _, viewer = launched(launch_file, viewer="true", body_model="/x/SMPLX_NEUTRAL.npz", viewer_host="0.0.0.0")
     file, values = viewer.parameters
     assert file == str(ROOT / "config" / "estimate.yaml")
     assert values["body_model"] == "/x/SMPLX_NEUTRAL.npz"
@@ -159,7 +123,7 @@ def test_the_viewer_has_what_it_shares_with_the_node(launch_file: ModuleType) ->
 
 
 def test_rviz_gets_the_topics_in_use_and_meshes(launch_file: ModuleType) -> None:
-    estimator, rviz = _nodes(launch_file, rviz="true", cameras="[front, left]", namespace="robot", fixed_frame="map")
+    estimator, rviz = launched(launch_file, rviz="true", cameras="[front, left]", namespace="robot", fixed_frame="map")
     assert estimator.parameters[1]["publish_markers_mesh"] is True
     assert rviz.arguments[:2] == ["-d", str(ROOT / "config" / "smplerx.rviz")]
     assert rviz.arguments[2:] == ["-f", "map"]
@@ -167,25 +131,25 @@ def test_rviz_gets_the_topics_in_use_and_meshes(launch_file: ModuleType) -> None
     topics = {"/smplerx/markers": "smplerx/markers", "/smplerx/overlay": "smplerx/front/overlay"}
     assert dict(rviz.remappings) == topics | {"/camera/image_raw": "/front/image_raw"}
     assert set(dict(rviz.remappings)) == set(_rviz_topics())
-    estimator, _ = _nodes(launch_file, rviz="true", publish_markers_mesh="false")
+    estimator, _ = launched(launch_file, rviz="true", publish_markers_mesh="false")
     assert estimator.parameters[1]["publish_markers_mesh"] is False
 
 
 def test_the_fast_dds_profile_leaves_the_user_s_alone(launch_file: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
-    (node,) = _nodes(launch_file)
+    (node,) = launched(launch_file)
     assert set(node.additional_env.values()) == {str(ROOT / "config" / "fastdds.xml")}
-    (node,) = _nodes(launch_file, fastdds_profile="")
+    (node,) = launched(launch_file, fastdds_profile="")
     assert node.additional_env == {}
     monkeypatch.setenv("FASTRTPS_DEFAULT_PROFILES_FILE", "mine.xml")
-    (node,) = _nodes(launch_file)
+    (node,) = launched(launch_file)
     assert node.additional_env == {}
 
 
 def test_choices_are_the_table_s(launch_file: ModuleType) -> None:
-    declared = _declared(launch_file)
+    arguments = declared(launch_file)
     for parameter in TABLE:
-        if parameter.choices and parameter.name in declared:
-            assert declared[parameter.name].choices == ["", *parameter.choices]
+        if parameter.choices and parameter.name in arguments:
+            assert arguments[parameter.name].choices == ["", *parameter.choices]
 
 
 def test_the_demo_plays_into_the_estimator(load: Callable[[str], ModuleType]) -> None:
@@ -243,7 +207,7 @@ def test_rviz_s_topics_are_the_running_node_s(start_node: Callable[..., Any], gr
 def test_with_the_real_launch(name: str) -> None:
     import launch
 
-    description = _load(name).generate_launch_description()
+    description = load_launch_file(name).generate_launch_description()
     arguments = {argument.name: argument for argument in description.get_launch_arguments()}
     assert set(arguments) == (ARGUMENTS if name == "estimate" else ARGUMENTS | {"video", "loops"})
     context = launch.LaunchContext()
