@@ -58,7 +58,8 @@ def load_backbones(
 def _lite(config: Mapping[str, Any], body: BodyModel, threads: int | None) -> Backbone:
     if config["fallback_weights"]:
         raise ConfigError("parameter 'fallback_weights': backbone 'lite' has nothing to fall back on; leave it empty")
-    for name, choices in (("runtime", ("auto", "onnx")), ("precision", ("auto", "fp32")), ("weights", ("",))):
+    taken = {"runtime": ("auto", "onnx"), "precision": ("auto", "fp32"), "weights": ("",), "gpu_mode": ("plain",)}
+    for name, choices in taken.items():
         if config[name] not in choices:
             raise ConfigError(f"parameter {name!r}: backbone 'lite' takes {' or '.join(map(repr, choices))} only")
     from .lite.backbone import LiteBackbone

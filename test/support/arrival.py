@@ -192,6 +192,7 @@ ESTIMATOR: dict[str, Entry] = {
     "runtime": Entry("torch", network("runtime"), S32),
     "device": Entry("cpu", devices),
     "precision": Entry("fp16", network("precision"), S32),
+    "gpu_mode": Entry("graphs", network("gpu_mode"), S32),
     "threads": Entry(6, threads),
     "detector": Entry("full_frame", detector_options),
     "detector_model": Entry("b.onnx", detector_options, {"detector": "onnx"}),
