@@ -187,10 +187,13 @@ class Output:
             policies = {name: getattr(qos, name).value for name in ("history", "reliability", "durability")}
             return Topic(publisher.topic_name, {"depth": qos.depth, **policies})
 
+        name, namespace = self._node.get_name(), self._node.get_namespace()
+        nodes = self._node.get_node_names_and_namespaces_with_enclaves()
         return Settings(
-            node=f"_{self._node.get_name()}_drawing",  # hidden from lists of nodes, as its name begins with "_"
-            namespace=self._node.get_namespace(),
+            node=f"_{name}_drawing",  # hidden from lists of nodes, as its name begins with "_"
+            namespace=namespace,
             domain=self._node.context.get_domain_id(),
+            enclave=next((enclave for *who, enclave in nodes if who == [name, namespace]), "/"),
             body_model=body_model,
             markers=topic(self._marker_publisher),
             overlays={camera: topic(publisher) for camera, publisher in self._overlay_publishers.items()},

@@ -15,7 +15,8 @@ import pytest
 from builtin_interfaces.msg import Time
 from fake_estimator import make_person, random_params
 from graph import Graph
-from node_process import NodeProcess
+from node_process import FAKE_NODE, NodeProcess
+from rclpy.qos import ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
@@ -30,7 +31,7 @@ from smplerx_ros.ros.drawing.scene import Scene, SharedMemory, read, write
 BODY = load_body()
 CAMERA = Camera(64, 48, np.array([[50.0, 0, 32], [0, 50, 24], [0, 0, 1]]), np.full(5, 0.01))
 END_S = 6.0  # for a process to end: 2 s, and a busy machine's own delays
-SETTINGS = Settings("_drawing", "/", 0, "", Topic("/markers", {}), {"": Topic("/overlay", {})})
+SETTINGS = Settings("_drawing", "/", 0, "/", "", Topic("/markers", {}), {"": Topic("/overlay", {})})
 # Takes a second for every frame, and writes its camera's name into a file.
 SLOW = """
 import json, socket, sys, time
@@ -217,3 +218,31 @@ def test_topics_are_the_nodes_own(graph: Graph, start_node: Any) -> None:
         names = {info.node_name for info in graph.node.get_publishers_info_by_topic(topic)}
         assert names == {"smplerx", "_smplerx_drawing"}
     assert "warn" not in node.log.lower()
+
+
+@pytest.mark.parametrize("name", ["", "front"])
+def test_it_publishes_where_and_how_the_node_was_told(graph: Graph, start_node: Any, name: str) -> None:
+    overlay = f"~/{name}/overlay" if name else "~/overlay"
+    where = ("--ros-args", "--enclave", "/robot", "-r", "__ns:=/eyes", "-r", f"{overlay}:=/seen", "--")
+    prefix = f"{name}/" if name else ""
+    start_node(
+        *(["cameras:=[front,left]"] if name else []),
+        "qos_overrides./seen.publisher.reliability:=best_effort",
+        command=(sys.executable, str(FAKE_NODE), *where),
+    )
+    images = graph.node.create_publisher(Image, f"/eyes/{prefix}image", 5)
+    seen: list[Any] = []
+    graph.node.create_subscription(Image, "/seen", seen.append, qos_profile_sensor_data)
+    graph.spin_until(lambda: images.get_subscription_count())
+
+    def shown() -> bool:
+        images.publish(graph.image())
+        graph.spin_once()
+        return bool(seen)
+
+    graph.spin_until(shown)
+    publishers = graph.node.get_publishers_info_by_topic("/seen")
+    assert {info.qos_profile.reliability for info in publishers} == {ReliabilityPolicy.BEST_EFFORT}
+    assert {info.node_namespace for info in publishers} == {"/eyes"}
+    enclaves = {who: enclave for who, _, enclave in graph.node.get_node_names_and_namespaces_with_enclaves()}
+    assert enclaves["smplerx"] == enclaves["_smplerx_drawing"] == "/robot"

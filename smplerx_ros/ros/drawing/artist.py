@@ -80,6 +80,11 @@ class Artist:
             view.drawn_s = float("-inf")
         delivered(self._markers)
 
+    def close(self) -> None:
+        """Take everybody down, and leave the graph."""
+        self.clear()
+        self._node.destroy_node()
+
     def take_down_old(self, now: float) -> None:
         """Take down what nobody has replaced in time; `now` in seconds of time.monotonic."""
         for view in self._views.values():

@@ -37,6 +37,7 @@ class Settings:
     node: str  # its own name
     namespace: str
     domain: int
+    enclave: str  # of SROS 2: what the node may publish there, so may this process
     body_model: str  # file; "": the embedded one
     markers: Topic
     overlays: Mapping[str, Topic]  # by camera

@@ -12,7 +12,7 @@ import threading
 import time
 from contextlib import suppress
 
-END_S = 2.0  # for the last deletions, once the node is gone
+END_S = 3.0  # for the last deletions, once the node is gone
 LOOK_S = 0.2  # between looks at whose time is over
 
 
@@ -37,7 +37,8 @@ def main() -> None:
     memory = SharedMemory(int(sys.argv[2]))
     settings = json.loads(sys.argv[3])
     context = Context()
-    rclpy.init(args=[], context=context, domain_id=settings["domain"])
+    arguments = ["--ros-args", "--enclave", settings["enclave"]]
+    rclpy.init(args=arguments, context=context, domain_id=settings["domain"])
     artist = Artist(context, settings)
     while True:
         if select.select([connection], [], [], LOOK_S)[0]:
@@ -53,7 +54,7 @@ def main() -> None:
                 with suppress(OSError):
                     connection.send(b"\1")
         artist.take_down_old(time.monotonic())
-    artist.clear()
+    artist.close()
     rclpy.shutdown(context=context)
 
 
