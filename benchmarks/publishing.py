@@ -3,8 +3,8 @@
 
     python benchmarks/publishing.py [--people 1 5] [--rate 30] [--seconds 10] [--out benchmarks/results]
 
-Prints the share of one core that the publishing process takes for it. Overlay and mesh are pictures for people, and
-left out.
+Prints the share of one core that the publishing process takes for it. Markers and overlay are made by another process
+(`looking.py`); what is handed over to it counts here.
 """
 
 from __future__ import annotations

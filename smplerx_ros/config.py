@@ -370,7 +370,7 @@ ROS_PARAMETERS: tuple[Parameter, ...] = (
         "publish_markers_mesh",
         bool,
         False,
-        "Add each person's mesh to `~/markers` (slow: for a look, not for a robot).",
+        "Add each person's mesh, a thin one, to `~/markers`; drawn beside the estimation, as markers and overlays are.",
         live=True,
     ),
 )

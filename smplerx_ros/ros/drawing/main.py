@@ -13,6 +13,7 @@ import time
 from contextlib import suppress
 
 END_S = 3.0  # for the last deletions, once the node is gone
+REST = 1.0  # times the work, after it: half of a core at most, since two cores may be threads of one
 LOOK_S = 0.2  # between looks at whose time is over
 
 
@@ -50,7 +51,7 @@ def main() -> None:
             else:
                 busy = time.process_time()
                 artist.draw(read(message, memory))
-                time.sleep(time.process_time() - busy)  # at most half of a core: the other thread of it may be needed
+                time.sleep(REST * (time.process_time() - busy))
                 with suppress(OSError):
                     connection.send(b"\1")
         artist.take_down_old(time.monotonic())

@@ -1,0 +1,120 @@
+"""What the drawing process publishes of a scene, and when it takes it down."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from fake_estimator import make_person, random_params
+from graph import Graph
+from sensor_msgs.msg import Image
+from std_msgs.msg import Header
+from visualization_msgs.msg import Marker, MarkerArray
+
+from smplerx_ros.body import load_body
+from smplerx_ros.body.placement import Placement
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.ros.drawing import artist as artist_module
+from smplerx_ros.ros.drawing.artist import Artist
+from smplerx_ros.ros.drawing.scene import Scene
+
+BODY = load_body()
+CAMERA = Camera.from_fov(160, 120)
+QOS = {"depth": 5, "history": 1, "reliability": 1, "durability": 2}
+SETTINGS = {
+    "node": "_artist",
+    "namespace": "/",
+    "body_model": "",
+    "markers": {"name": "/markers", "qos": QOS},
+    "overlays": {"left": {"name": "/left", "qos": QOS}, "right": {"name": "/right", "qos": QOS}},
+}
+
+
+def scene(source: str = "left", person_id: str = "p1", **changes: Any) -> Scene:
+    person = make_person(BODY, CAMERA, random_params(0), person_id)
+    return replace(Scene(source, Header(frame_id=source), (person,), True, False), **changes)
+
+
+class Exhibition:
+    """The artist, and what arrives of its works."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.artist = Artist(graph.context, SETTINGS)
+        self.markers = graph.listen(MarkerArray, "/markers")
+        self.pictures = {name: graph.listen(Image, f"/{name}") for name in ("left", "right")}
+
+    def draw(self, what: Scene) -> MarkerArray:
+        """Until the markers come that were drawn last."""
+        self.markers.clear()
+
+        def come() -> bool:
+            self.artist.draw(what)
+            self.graph.spin_once()
+            return bool(self.markers)
+
+        self.graph.spin_until(come)
+        for _ in range(3):
+            self.graph.spin_once()
+        return self.markers[-1]
+
+
+@pytest.fixture
+def exhibition(graph: Graph) -> Iterator[Exhibition]:
+    made = Exhibition(graph)
+    yield made
+    made.artist.close()
+
+
+def test_markers_are_placed_in_the_target_frame(exhibition: Exhibition) -> None:
+    placement = Placement(np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]]), np.array([10.0, 0, 1]))
+    plain, placed = exhibition.draw(scene()), exhibition.draw(scene(target=("map", placement)))
+    for here, there in zip(plain.markers[1].points, placed.markers[1].points, strict=True):
+        expected = placement.target_from_optical @ [here.x, here.y, here.z] + placement.position
+        np.testing.assert_allclose([there.x, there.y, there.z], expected, atol=1e-5)
+    assert {marker.header.frame_id for marker in placed.markers} == {"map"}
+    label, head = placed.markers[2].pose.position, placed.markers[1].points[15]
+    assert label.z - head.z == pytest.approx(0.25, abs=1e-5)  # up in the map
+
+
+def test_each_camera_has_its_overlay_and_its_people(exhibition: Exhibition) -> None:
+    image = np.full((120, 160, 3), 90, np.uint8)
+    left = exhibition.draw(scene("left", "p1", image=image, camera=CAMERA))
+    right = exhibition.draw(scene("right", "p2", image=image, camera=CAMERA))
+    assert {m.id for m in left.markers}.isdisjoint(m.id for m in right.markers)
+    assert {m.action for m in right.markers} == {Marker.ADD}  # the other camera's people stay
+    exhibition.graph.spin_until(lambda: all(exhibition.pictures.values()))
+    for name, pictures in exhibition.pictures.items():
+        assert pictures[-1].header.frame_id == name
+        assert bytes(pictures[-1].data) != bytes([90]) * len(pictures[-1].data)
+    assert (image == 90).all()  # it lies in memory that is shared
+
+
+def test_nobody_is_left_when_nothing_comes_any_more(exhibition: Exhibition) -> None:
+    shown = exhibition.draw(scene())
+    exhibition.artist.take_down_old(time.monotonic() + 1.0)
+    exhibition.markers.clear()
+    exhibition.artist.take_down_old(time.monotonic() + 2.1)
+    exhibition.graph.spin_until(lambda: exhibition.markers)
+    assert {(m.ns, m.id) for m in exhibition.markers[-1].markers} >= {(m.ns, m.id) for m in shown.markers}
+    assert {m.action for m in exhibition.markers[-1].markers} == {Marker.DELETE}
+
+
+def test_markers_last_until_the_next_where_frames_come_seldom(
+    exhibition: Exhibition, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = time.monotonic()
+    exhibition.draw(scene())
+    lifetimes = []
+    for seconds in (now + 100, now + 104, now + 204, now + 204.1):
+        monkeypatch.setattr(artist_module.time, "monotonic", lambda s=seconds: s)
+        exhibition.markers.clear()
+        exhibition.artist.draw(scene())
+        monkeypatch.undo()
+        exhibition.graph.spin_until(lambda: exhibition.markers)
+        lifetimes.append(exhibition.markers[-1].markers[0].lifetime.sec)
+    assert lifetimes == [2, 12, 2, 2]
