@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
+from .files import DAMAGED, NotAnArchive, open_npz, reason, why_no_file
 from .types import NUM_JOINTS, PARAM_SIZES, Person
 
 PEOPLE_FILE, SUMMARY_FILE, OVERLAY_FILE = "people.npz", "summary.json", "overlay.mp4"
@@ -58,15 +59,23 @@ def write_people(path: Path, results: Sequence[FrameResult]) -> None:
 
 
 def read_people(path: str | Path) -> dict[str, NDArray[Any]]:
-    """The arrays of `write_people`; raises InputError if the file is missing or not one of these."""
+    """The arrays of `write_people`; raises InputError if the file is missing, damaged or not one of these."""
+    path = Path(path)
+    if no_file := why_no_file(path):
+        raise InputError(f"{path}: {no_file}")
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: not a people.npz ({error})") from error
+        with open_npz(path) as archive:
+            arrays = {name: np.asarray(archive[name]) for name in archive.files}
+    except NotAnArchive as error:
+        raise InputError(f"{path}: not a people.npz ({reason(error)})") from error
+    except DAMAGED as error:
+        raise InputError(f"{path}: a damaged people.npz ({reason(error)}); estimate it again") from error
     missing = {"frame", "id", "joints", "joints_image", "K", *PARAM_SIZES} - set(arrays)
     if missing:
         raise InputError(f"{path}: not a people.npz, it lacks {sorted(missing)}")
+    lengths = {name: len(array) if array.ndim else None for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        raise InputError(f"{path}: not a people.npz, its arrays have different lengths: {lengths}")
     return arrays
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ..errors import InputError, ModelFileError
+from ..files import why_no_file
 from ..geometry.rotations import matrix_from_rotvec
 from ..types import PARAM_SLICES, HasParams, SmplxParams
 from .kinematics import forward_kinematics
@@ -37,8 +38,8 @@ def load_body(path: str | Path | None = None) -> BodyModel:
     path = Path(path).expanduser()
     if path.suffix == ".pkl":
         raise ModelFileError(f"{path}: pickles can run code and are never loaded; {ADVICE}")
-    if not path.is_file():
-        raise ModelFileError(f"{path}: no such file; {ADVICE}")
+    if no_file := why_no_file(path):
+        raise ModelFileError(f"{path}: {no_file}; {ADVICE}")
     with path.open("rb") as file:
         return BodyModel(read_body(file, str(path)))
 

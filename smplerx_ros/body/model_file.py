@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
-import zlib
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -11,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ModelFileError
+from ..files import DAMAGED, NotAnArchive, open_npz, reason
 from .skeleton import EXTRA_JOINT_VERTICES, JOINT_NAMES, NUM_CONTOUR_LANDMARKS, NUM_STATIC_LANDMARKS, PARENTS
 
 FloatArray = NDArray[np.floating[Any]]
@@ -58,13 +57,11 @@ def read_body(file: IO[bytes], label: str) -> BodyData:
     Raises ModelFileError naming the file, the key and what to do.
     """
     try:
-        archive = np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ModelFileError(
-            f"{label}: not a readable .npz file, damaged or of another kind ({error}); {ADVICE}"
-        ) from error
-    if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise ModelFileError(f"{label}: a single array, not a model; {ADVICE}")
+        archive = open_npz(file)
+    except NotAnArchive as error:
+        raise ModelFileError(f"{label}: not a model ({reason(error)}); {ADVICE}") from error
+    except DAMAGED as error:
+        raise ModelFileError(f"{label}: a damaged .npz file ({reason(error)}); {ADVICE}") from error
     with archive:
         return _body(_Archive(archive, label))
 
@@ -156,8 +153,8 @@ class _Archive:
             raise self.error(key, f"unpacks to {unpacked} bytes, more than the limit of {LARGEST_ARRAY}")
         try:
             value = np.asarray(self._archive[key])
-        except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise self.error(key, f"cannot be read, it is damaged or holds pickled objects ({error})") from error
+        except DAMAGED as error:
+            raise self.error(key, f"cannot be read ({reason(error)})") from error
         if value.dtype.kind not in kinds:
             raise self.error(key, f"has dtype {value.dtype}")
         if len(shape) != value.ndim or any(shape[axis] not in (None, size) for axis, size in enumerate(value.shape)):

@@ -13,6 +13,7 @@ import argparse
 from pathlib import Path
 
 from ..errors import ConfigError
+from ..files import why_no_file
 
 RECIPES = Path(__file__).parent.parent / "training" / "recipes"
 
@@ -56,6 +57,6 @@ def _config(name: str) -> Path:
     """The file, or the recipe's."""
     if name in _recipes():
         return RECIPES / f"{name}.yaml"
-    if not Path(name).exists():
-        raise ConfigError(f"config {name}: no such file, and no recipe: {', '.join(_recipes())}")
+    if no_file := why_no_file(Path(name)):
+        raise ConfigError(f"config {name}: {no_file}, and no recipe: {', '.join(_recipes())}")
     return Path(name)

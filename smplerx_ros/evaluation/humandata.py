@@ -133,7 +133,7 @@ def read_humandata(path: str | Path, families: Sequence[str] = FAMILIES) -> Huma
     with read_npz(path) as npz:
         if "image_path" not in npz or "bbox_xywh" not in npz:
             raise InputError(f"{path}: no HumanData file: image_path or bbox_xywh is missing")
-        paths = tuple(map(str, np.asarray(npz["image_path"]).ravel().tolist()))
+        paths = tuple(map(_text, np.asarray(npz["image_path"]).ravel().tolist()))
         count = len(paths)
         family, params = _parameters(npz, families)
         meta, misc = _dictionary(npz, "meta"), _dictionary(npz, "misc")
@@ -143,7 +143,7 @@ def read_humandata(path: str | Path, families: Sequence[str] = FAMILIES) -> Huma
             "boxes": _boxes(npz, "bbox_xywh"),
             "params": {name: _rows(npz, name, value, count) for name, value in params.items() if name in _PARAMS},
             "family": family,
-            "genders": None if genders is None else tuple(map(str, _each(genders, count).tolist())),
+            "genders": None if genders is None else tuple(map(_text, _each(genders, count).tolist())),
             "keypoints2d": _keypoints(npz, KEYPOINTS_2D, 2),
             "keypoints3d": _keypoints(npz, KEYPOINTS_3D, 3),
             "image_sizes": _columns(meta, {"height": 1, "width": 1}, count, int),
@@ -154,6 +154,11 @@ def read_humandata(path: str | Path, families: Sequence[str] = FAMILIES) -> Huma
         return HumanData(**entries)
     except InputError as error:
         raise InputError(f"{path}: {error}") from error
+
+
+def _text(value: Any) -> str:
+    """Python 2, and NumPy's arrays of kind S, hold names as bytes."""
+    return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
 
 
 def write_humandata(path: str | Path, data: HumanData, *, compressed: bool = True) -> None:

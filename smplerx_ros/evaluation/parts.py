@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, InputError
+from ..files import DAMAGED, open_npz, reason
 from ..types import PARAM_SIZES, SmplxParams
 
 FloatArray = NDArray[np.floating[Any]]
@@ -138,7 +138,7 @@ def joined(parts: list[Part]) -> Part:
 
 def _read(path: Path) -> Part:
     try:
-        with np.load(path, allow_pickle=False) as npz:
+        with open_npz(path) as npz:
             return Part(
                 images=npz["images"],
                 detections=npz["detections"],
@@ -147,8 +147,8 @@ def _read(path: Path) -> Part:
                 errors={name.removeprefix(_ERROR): npz[name] for name in npz.files if name.startswith(_ERROR)},
                 params={name: npz[_PARAM + name] for name in PARAM_SIZES},
             )
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: damaged ({error}); delete it to measure its images again") from error
+    except DAMAGED as error:
+        raise InputError(f"{path}: damaged ({reason(error)}); delete it to measure its images again") from error
 
 
 def _placed(values: FloatArray, index: NDArray[np.int64], some: FloatArray) -> FloatArray:

@@ -10,7 +10,6 @@ import io
 import pickle
 import re
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..files import DAMAGED, reason, why_no_file
 
 _OBJECT = "O"  # kind of a dtype whose arrays hold addresses: they are filled here, item by item
 _DTYPE = re.compile(r"[<>=|]?[biufcSUO?]\d*")  # numbers, texts, objects; nothing structured
@@ -36,24 +36,26 @@ def read_pickle(path: str | Path) -> Any:
     Sparse matrices of SciPy and constants of chumpy, which the files of body models hold, become arrays.
     """
     path = Path(path)
+    if no_file := why_no_file(path):
+        raise InputError(f"{path}: {no_file}")
     try:
         with path.open("rb") as file:
             return _load(file)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
     except _ERRORS as error:
-        raise InputError(f"{path}: damaged, or it holds more than arrays and plain containers ({error})") from error
+        raise InputError(
+            f"{path}: damaged, or it holds more than arrays and plain containers ({reason(error)})"
+        ) from error
 
 
 def read_npz(path: str | Path) -> Npz:
     """An `.npz` file whose entries are read when asked for, pickled ones without trust. Raises InputError."""
     path = Path(path)
+    if no_file := why_no_file(path):
+        raise InputError(f"{path}: {no_file}")
     try:
         return Npz(zipfile.ZipFile(path), path)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
-    except (OSError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: not a readable .npz file ({error})") from error
+    except DAMAGED as error:
+        raise InputError(f"{path}: not a readable .npz file ({reason(error)})") from error
 
 
 class Npz:
@@ -87,8 +89,10 @@ class Npz:
         try:
             with self._archive.open(f"{name}.npy") as file:
                 value = _read_array(file)
-        except _ERRORS + (zipfile.BadZipFile, zlib.error) as error:
-            raise InputError(f"{self.path}: {name} is damaged or holds more than plain data ({error})") from error
+        except (*_ERRORS, *DAMAGED) as error:
+            raise InputError(
+                f"{self.path}: {name} is damaged or holds more than plain data ({reason(error)})"
+            ) from error
         return value.item() if value.dtype.hasobject and value.ndim == 0 else value
 
 

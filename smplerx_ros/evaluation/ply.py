@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..files import reason, why_no_file
 
 _TYPES = {
     **{"char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2"},
@@ -21,13 +22,13 @@ _LONGEST_HEADER = 1000  # lines
 
 def read_vertices(path: Path) -> NDArray[np.float64]:
     """`(V, 3)` in the file's unit. Raises InputError for a file that is missing, damaged or has no vertices first."""
+    if no_file := why_no_file(path):
+        raise InputError(f"{path}: {no_file}")
     try:
         with path.open("rb") as file:
             return _vertices(file)
-    except FileNotFoundError as error:
-        raise InputError(f"{path}: no such file") from error
     except (OSError, ValueError, KeyError, IndexError) as error:
-        raise InputError(f"{path}: not a readable PLY file ({error})") from error
+        raise InputError(f"{path}: not a readable PLY file ({reason(error)})") from error
 
 
 def _vertices(file: IO[bytes]) -> NDArray[np.float64]:

@@ -17,6 +17,7 @@ from ..body.model import BodyModel
 from ..body.model_file import SMPLX_VERTICES
 from ..body.skeleton import JOINT_INDEX, LEFT_HAND, RIGHT_HAND
 from ..errors import InputError, ModelFileError
+from ..files import reason
 from .mesh_errors import JOINTS_14, Subsets
 from .pickles import read_npz, read_pickle
 
@@ -81,7 +82,9 @@ def convert_subsets(folder: Path, out: Path) -> None:
         joints = np.asarray(read_pickle(folder / JOINTS_14_FILE), np.float64)
         sets: dict[str, Any] = {side: np.asarray(hands[side], np.int64).ravel() for side in ("left_hand", "right_hand")}
     except (InputError, OSError, ValueError, TypeError, KeyError, IndexError) as error:
-        raise ModelFileError(f"{folder}: the files {', '.join(_FILES)} cannot be read ({error}); {_PAGE}") from error
+        raise ModelFileError(
+            f"{folder}: the files {', '.join(_FILES)} cannot be read ({reason(error)}); {_PAGE}"
+        ) from error
     sets["face"] = np.asarray(face).astype(np.int64).ravel()
     _check(sets, joints, str(folder))
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import ModelFileError
+from ..errors import ModelFileError, printable
+from ..files import reason
 from .network import published_shapes
 from .registry import BACKBONES, LITE, SMPLER_X, SMPLEST_X, Backbone, same_network
 
@@ -25,6 +27,7 @@ _RENAMED_MODULES = {
 _BODY_MODEL = "smplx_layer"  # buffers of the licensed body model: never needed, dropped
 _ZIP_MAGIC = b"PK\x03\x04"
 _LISTED = 8  # names per list in an error
+_REFUSED = re.compile(r"WeightsUnpickler error: ([^\n]*)")  # torch's word on what it does not load
 
 
 def read_checkpoint(path: str | Path, backbone: Backbone | None = None) -> tuple[Backbone, dict[str, Tensor]]:
@@ -57,8 +60,8 @@ def detect(state: Mapping[str, Tensor], path: Path) -> Backbone:
     """The (first) backbone that has the family, width, depth and tokens of `state`."""
     tokens, patch = state.get("encoder.task_tokens"), state.get("encoder.patch_embed.proj.weight")
     if tokens is None or patch is None or tokens.ndim != 3 or patch.ndim != 4:
-        some = ", ".join(sorted(state)[:_LISTED]) or "none"
-        raise ModelFileError(f"checkpoint {path}: no SMPLer-X or SMPLest-X backbone among its tensors ({some} ...)")
+        some = _shortened(sorted(state)) or "none"
+        raise ModelFileError(f"checkpoint {path}: no SMPLer-X or SMPLest-X backbone among its tensors ({some})")
     family = SMPLEST_X if any(name.startswith("decoder.") for name in state) else SMPLER_X
     depth = len({name.split(".")[2] for name in state if name.startswith("encoder.blocks.")})
     dims = (family, patch.shape[0], depth, tokens.shape[1])
@@ -83,13 +86,25 @@ def _load(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).splitlines()[0]
         raise ModelFileError(
-            f"checkpoint {path}: refused, it holds more than tensors ({reason}); do not trust it"
+            f"checkpoint {path}: refused, it holds more than tensors ({_at_fault(path, error)}); do not trust it"
         ) from error
     except Exception as error:  # a damaged archive raises nearly anything
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ModelFileError(f"checkpoint {path}: damaged or incomplete ({reason}); download it again") from error
+        raise ModelFileError(
+            f"checkpoint {path}: damaged or incomplete ({reason(error)}); download it again"
+        ) from error
+
+
+def _at_fault(path: Path, error: pickle.UnpicklingError) -> str:
+    """What torch refused: the classes and functions by name, or else its own word, without its advice."""
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+    except Exception:  # torch looks at the pickle again, and that may be damaged
+        names = []
+    if names:
+        return _shortened(sorted(names))
+    told = _REFUSED.search(str(error))
+    return printable(told[1] if told else reason(error))
 
 
 def _check_header(path: Path) -> None:
@@ -160,4 +175,4 @@ def _is_plain(value: Tensor) -> bool:
 
 def _shortened(names: list[str]) -> str:
     more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return ", ".join(names[:_LISTED]) + more
+    return printable(", ".join(names[:_LISTED])) + more

@@ -17,6 +17,7 @@ import smplerx_ros
 
 from ..cache import cache_directory
 from ..errors import ConfigError, ModelFileError
+from ..files import why_no_file
 from .bundle import BUNDLE_PRECISIONS, INT8, MODEL_FILES, Bundle, FileRecord, is_bundle
 from .conversion_step import EXIT_REFUSED
 from .registry import Backbone
@@ -51,8 +52,8 @@ def convert(
         )
     if precision == INT8 and runtime != "onnx":
         raise ConfigError(f"precision 'int8' is for runtime 'onnx'; runtime {runtime!r} takes fp32 or fp16")
-    if not checkpoint.is_file():
-        raise ModelFileError(f"checkpoint {checkpoint}: no such file; check the path")
+    if no_file := why_no_file(checkpoint):
+        raise ModelFileError(f"checkpoint {checkpoint}: {no_file}; check the path")
     if out.exists():
         raise ConfigError(f"out {out}: already there; name a new directory or remove it")
     try:

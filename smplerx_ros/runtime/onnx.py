@@ -17,6 +17,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, ModelFileError
+from ..files import why_no_file
 from .batches import BatchLimiter
 from .binding import GPU, Bindings, Feed, GraphError
 from .processor import has_vnni
@@ -71,8 +72,8 @@ class OnnxNetwork:
         most_on_cpu: int | None = None,
     ) -> None:
         label = f"{len(model)} bytes in memory" if isinstance(model, bytes) else str(model)
-        if not isinstance(model, bytes) and not Path(model).is_file():
-            raise ModelFileError(f"network {label}: no such file; check the path")
+        if not isinstance(model, bytes) and (no_file := why_no_file(Path(model))):
+            raise ModelFileError(f"network {label}: {no_file}; check the path")
         wanted = select_providers(device, onnxruntime.get_available_providers())
         source = model if isinstance(model, bytes) else str(model)
         self._label = f"network {label}"

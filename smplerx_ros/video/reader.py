@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError
+from ..files import why_no_file
 from .times import increasing_times
 from .tracks import film_track, open_container
 from .upright import square_pixels, upright
@@ -49,7 +50,8 @@ class VideoReader:
         self._path = Path(path)
         self._errors = (av.error.FFmpegError, ValueError)
         _check_version(av.__version__, self._path)
-        _check_file(self._path)
+        if no_file := why_no_file(self._path):
+            raise InputError(f"{self._path}: {no_file}")
         try:
             self._container = open_container(self._path)
         except self._errors as error:
@@ -169,13 +171,6 @@ def _rate(stream: Any) -> float:
         if told and SLOWEST_RATE <= told <= FASTEST_RATE:
             return float(told)
     return DEFAULT_RATE
-
-
-def _check_file(path: Path) -> None:
-    if path.is_dir():
-        raise InputError(f"{path}: a folder, expected a video file")
-    if not path.exists():
-        raise InputError(f"{path}: no such file")
 
 
 def _check_version(version: str, path: Path) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from smplerx_ros.errors import InputError
 from smplerx_ros.results import FrameResult, count_people, read_people, write_people, write_summary
@@ -52,12 +55,47 @@ def test_nobody_gives_empty_arrays_of_the_right_shape(tmp_path):
     assert rows["body_pose"].shape == (0, 63)
 
 
-def test_a_file_of_another_kind_is_refused(tmp_path):
+def test_a_file_of_another_kind_is_refused_in_words_that_help(results, tmp_path):
     (tmp_path / "text.npz").write_text("no")
+    (tmp_path / "pickle.npz").write_bytes(pickle.dumps({"frame": 1}))
+    (tmp_path / "folder.npz").mkdir()
     np.savez(tmp_path / "other.npz", a=1)
-    for name in ("text.npz", "other.npz", "missing.npz"):
-        with pytest.raises(InputError, match=name):
+    np.savez(tmp_path / "objects.npz", frame=np.array([{}], object))
+    with (tmp_path / "array.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    write_people(tmp_path / "short.npz", results)
+    rows = read_people(tmp_path / "short.npz")
+    np.savez(tmp_path / "short.npz", **(rows | {"joints": rows["joints"][:1]}))
+    for name, words in {
+        "text.npz": "neither a NumPy archive nor an array",
+        "pickle.npz": "neither a NumPy archive nor an array",
+        "array.npz": "a single array",
+        "objects.npz": "pickled objects, which are never loaded",
+        "other.npz": "it lacks",
+        "short.npz": "different lengths",
+        "missing.npz": "no such file",
+        "folder.npz": "a folder, expected a file",
+    }.items():
+        with pytest.raises(InputError, match=rf"{name}: .*{words}") as caught:
             read_people(tmp_path / name)
+        assert "allow_pickle" not in str(caught.value)
+
+
+@given(st.data())
+def test_a_damaged_file_is_refused_by_name(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "people.npz"
+    write_people(path, [FrameResult(0, 10, (person("p1", 1),), np.eye(3))])
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.integers(0, len(content)) | st.just(len(content)))])
+    message = ""
+    try:
+        rows = read_people(path)
+    except InputError as error:
+        message = str(error)
+    assert str(path) in message if message else len({len(array) for array in rows.values()}) == 1
+    assert message == "" or message.isprintable()
 
 
 def test_counts_are_per_processed_frame(results):

@@ -124,7 +124,7 @@ def test_truncated_files_are_refused(arrays: Arrays, tmp_path: Path, keep: float
     np.savez(path, **arrays)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * keep)])
-    with pytest.raises(ModelFileError, match="damaged"):
+    with pytest.raises(ModelFileError, match=r"SMPLX_NEUTRAL\.npz: a damaged .npz file"):
         load_body(path)
 
 
@@ -145,7 +145,18 @@ def test_pickles_are_never_loaded(tmp_path: Path) -> None:
         load_body(path)
 
 
-@pytest.mark.parametrize("name", ["missing.npz", "."])
-def test_missing_files_and_folders_are_named(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ModelFileError, match="no such file"):
+@pytest.mark.parametrize(("name", "message"), [("missing.npz", "no such file"), (".", "a folder, expected a file")])
+def test_missing_files_and_folders_are_named(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(ModelFileError, match=message):
         load_body(tmp_path / name)
+
+
+def test_nobody_is_told_to_unpickle(arrays: Arrays, tmp_path: Path) -> None:
+    path = tmp_path / "SMPLX_NEUTRAL.npz"
+    np.savez(path, **(dict(arrays) | {"v_template": np.array([{}], object)}))
+    with pytest.raises(ModelFileError, match=r"v_template cannot be read .*objects, which are never loaded") as one:
+        load_body(path)
+    path.write_bytes(pickle.dumps({"v_template": 1}))
+    with pytest.raises(ModelFileError, match="neither a NumPy archive nor an array") as other:
+        load_body(path)
+    assert "allow_pickle" not in f"{one.value} {other.value}"

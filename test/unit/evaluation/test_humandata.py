@@ -233,3 +233,10 @@ def test_a_missing_file_and_one_that_is_no_archive(tmp_path: Path) -> None:
     (tmp_path / "text.npz").write_text("no archive")
     with pytest.raises(InputError, match=r"not a readable \.npz"):
         read_humandata(tmp_path / "text.npz")
+
+
+@pytest.mark.parametrize("kind", ["S", "O"])
+def test_paths_that_were_stored_as_bytes_are_paths(tmp_path: Path, kind: str) -> None:
+    paths = np.array([b"a.png", "images/\xe9.png".encode()], kind)
+    file = saved(tmp_path / "data.npz", minimal() | {"image_path": paths})
+    assert read_humandata(file).image_paths == ("a.png", "images/\xe9.png")

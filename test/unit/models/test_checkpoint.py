@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import pickle
 from collections import OrderedDict
@@ -94,9 +95,28 @@ def test_code_in_a_pickle_is_not_run(tmp_path: Path, nested: bool) -> None:
         saved({"network": Malicious(trap)}, path)
     else:
         path.write_bytes(pickle.dumps(Malicious(trap)))
-    with pytest.raises(ModelFileError, match=r"evil\.pth"):
+    with pytest.raises(ModelFileError, match=r"evil\.pth.*posix\.mkdir" if nested else r"evil\.pth"):
         read_checkpoint(path)
     assert not trap.exists()
+
+
+@pytest.mark.parametrize(
+    ("entry", "name"),
+    [(argparse.Namespace(lr=1), "argparse.Namespace"), (torch.nn.Linear(2, 2), "torch.nn.modules.linear.Linear")],
+)
+def test_what_a_checkpoint_holds_besides_tensors_is_named(tmp_path: Path, entry: Any, name: str) -> None:
+    path = saved({"network": {"a": torch.zeros(1)}, "args": entry}, tmp_path / "more.pth")
+    with pytest.raises(ModelFileError, match=rf"refused, it holds more than tensors \(.*{name}.*\); do not") as caught:
+        read_checkpoint(path)
+    assert str(caught.value).isprintable()
+    assert "weights_only" not in str(caught.value)
+
+
+def test_names_of_tensors_cannot_reach_the_terminal(content: dict[str, Any], tmp_path: Path) -> None:
+    for state in ({"\x1b[31mred": torch.zeros(1)}, content | {"\x1b]0;title\x07": torch.zeros(1)}):
+        with pytest.raises(ModelFileError, match=r"\\x1b") as caught:
+            read_checkpoint(saved({"network": state}, tmp_path / "red.pth"))
+        assert str(caught.value).isprintable()
 
 
 def test_truncated_file(s32_checkpoint: Path, tmp_path: Path) -> None:

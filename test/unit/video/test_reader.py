@@ -193,7 +193,7 @@ def test_what_is_no_video_is_refused_by_name(tmp_path, content):
 
 
 def test_a_folder_and_nothing_at_all_are_called_so(tmp_path):
-    with pytest.raises(InputError, match="a folder, expected a video"):
+    with pytest.raises(InputError, match="a folder, expected a file"):
         VideoReader(tmp_path)
     with pytest.raises(InputError, match="no such file"):
         VideoReader(tmp_path / "v.mp4")
