@@ -15,9 +15,14 @@ class NodeProcess:
     """Runs `command`, by default the node with the quick estimator; its log is in a file."""
 
     def __init__(
-        self, log: Path, *parameters: str, command: tuple[str, ...] = (sys.executable, str(FAKE_NODE))
+        self,
+        log: Path,
+        *parameters: str,
+        command: tuple[str, ...] = (sys.executable, str(FAKE_NODE)),
+        remaps: tuple[str, ...] = (),
     ) -> None:
         arguments = [part for parameter in parameters for part in ("-p", parameter)]
+        arguments += [part for remap in remaps for part in ("-r", remap)]
         self._log = log
         with log.open("wb") as file:
             self._process = subprocess.Popen(

@@ -4,35 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-from graph import GREY, HEIGHT, WIDTH, Graph
-from rclpy.qos import QoSProfile
-from sensor_msgs.msg import CameraInfo, Image
-from std_msgs.msg import Header
-
-from smplerx_ros.ros.image import message_from_image
-
-
-class Camera:
-    """Publishes `<name>/image` and `<name>/camera_info`."""
-
-    def __init__(self, graph: Graph, name: str) -> None:
-        self._graph, self._name = graph, name
-        self.images = graph.node.create_publisher(Image, f"{name}/image", QoSProfile(depth=5))
-        self._infos = graph.node.create_publisher(CameraInfo, f"{name}/camera_info", QoSProfile(depth=5))
-        graph.spin_until(lambda: self.images.get_subscription_count() and self._infos.get_subscription_count())
-
-    def send(self, pixels: np.ndarray = GREY, **fields: object) -> Image:
-        """An image, of which `fields` are changed."""
-        header = Header(stamp=self._graph.header().stamp, frame_id=f"{self._name}_optical")
-        self._infos.publish(
-            CameraInfo(header=header, width=WIDTH, height=HEIGHT, k=[120.0, 0, 80, 0, 120.0, 60, 0, 0, 1])
-        )
-        image = message_from_image(pixels, Image(header=header))
-        for name, value in fields.items():
-            setattr(image, name, value)
-        self.images.publish(image)
-        return image
+from graph import Camera, Graph
+from sensor_msgs.msg import Image
 
 
 def frames_seen(graph: Graph) -> set[str]:
