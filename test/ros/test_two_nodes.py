@@ -1,4 +1,4 @@
-"""Two nodes on one graph: each has people, state and diagnostics of its own; what befalls one leaves the other alone."""
+"""Two nodes on one graph: each its own people, state and diagnostics; what befalls one leaves the other alone."""
 
 from __future__ import annotations
 
