@@ -16,6 +16,7 @@ from std_srvs.srv import Trigger
 from tf2_msgs.msg import TFMessage
 
 NAMES = ("left", "right")
+START_S = 60.0  # two start at once
 
 
 class Side:
@@ -28,6 +29,7 @@ class Side:
         self.people: list[PersonArray] = graph.listen(PersonArray, f"/{name}/smplerx/people")
 
     def connect(self) -> None:
+        self.process.wait_for_log(f"active: /{self.name}/image", START_S)
         self.camera = Camera(self._graph, self.name)
 
     def answers(self, number: int = 3) -> list[PersonArray]:
