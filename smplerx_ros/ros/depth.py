@@ -43,9 +43,10 @@ def registered(message: Image, topic: str, image: NDArray[np.uint8], frame_id: s
 
     Raises InputError where the message cannot be that, or measures nothing.
     """
-    if message.header.frame_id and frame_id and message.header.frame_id != frame_id:
+    theirs = message.header.frame_id
+    if theirs and frame_id and theirs.lstrip("/") != frame_id.lstrip("/"):
         raise InputError(
-            f"{topic} is in frame {message.header.frame_id!r}, the image in {frame_id!r}: depth must be registered to "
+            f"{topic} is in frame {theirs!r}, the image in {frame_id!r}: depth must be registered to "
             "the image (a driver's aligned depth, or depth_image_proc's register)"
         )
     height, width = image.shape[:2]

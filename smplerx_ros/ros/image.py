@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import Image
 
 from ..errors import InputError
+from .bit_depth import BitDepth
 from .bridge import cv_bridge_converter
 
 RgbImage = NDArray[np.uint8]
@@ -56,7 +57,8 @@ _BAYER = {
 _UYVY, _YUYV = _cvt(cv2.COLOR_YUV2RGB_UYVY), _cvt(cv2.COLOR_YUV2RGB_YUYV)
 
 # sensor_msgs/image_encodings.hpp, and nv12 as drivers write it. The types without colour names (8UC3 ...) are read as
-# OpenCV's users mean them, BGR; cv_bridge refuses them, and older ones know one yuv422 only.
+# OpenCV's users mean them, BGR; cv_bridge refuses them, older ones know one yuv422 only, and none asks how many of 16
+# bits are in use.
 ENCODINGS: dict[str, Encoding] = {
     "rgb8": Encoding(3, _same),
     "bgr8": Encoding(3, _BGR, bridged=True),
@@ -66,10 +68,10 @@ ENCODINGS: dict[str, Encoding] = {
     "8UC4": Encoding(4, _BGRA),
     "mono8": Encoding(1, _GREY, bridged=True),
     "8UC1": Encoding(1, _GREY),
-    "mono16": Encoding(1, _GREY, bits=16, bridged=True),
+    "mono16": Encoding(1, _GREY, bits=16),
     "16UC1": Encoding(1, _GREY, bits=16),
-    "rgb16": Encoding(3, _same, bits=16, bridged=True),
-    "bgr16": Encoding(3, _BGR, bits=16, bridged=True),
+    "rgb16": Encoding(3, _same, bits=16),
+    "bgr16": Encoding(3, _BGR, bits=16),
     "yuv422": Encoding(2, _UYVY, even_width=True, bridged=True),
     "uyvy": Encoding(2, _UYVY, even_width=True),
     "yuv422_yuy2": Encoding(2, _YUYV, even_width=True),
@@ -77,18 +79,18 @@ ENCODINGS: dict[str, Encoding] = {
     "nv12": Encoding(1, _cvt(cv2.COLOR_YUV2RGB_NV12), even_width=True, even_height=True, chroma=True),
     "nv21": Encoding(1, _cvt(cv2.COLOR_YUV2RGB_NV21), even_width=True, even_height=True, chroma=True),
     **{
-        f"bayer_{pattern}{bits}": Encoding(1, convert, bits, even_width=True, even_height=True, bridged=True)
+        f"bayer_{pattern}{bits}": Encoding(1, convert, bits, even_width=True, even_height=True, bridged=bits == 8)
         for pattern, convert in _BAYER.items()
         for bits in (8, 16)
     },
 }
 
 
-def image_from_message(message: Image, topic: str) -> RgbImage:
+def image_from_message(message: Image, topic: str, depth: BitDepth | None = None) -> RgbImage:
     """`(H, W, 3) uint8` RGB, without a copy where the message already is that (then keep the message unchanged).
 
-    16-bit images are scaled to 8 bits by their full range. cv_bridge converts what it can where it is installed.
-    Raises InputError naming the topic and the field.
+    16-bit images are scaled to 8 bits by the camera's `depth`, None: by that which this image needs. cv_bridge converts
+    what it can where it is installed. Raises InputError naming the topic and the field.
     """
     encoding = checked(message, topic, ENCODINGS)
     bridge = cv_bridge_converter() if encoding.bridged and _plain(message, encoding) else None
@@ -101,7 +103,7 @@ def image_from_message(message: Image, topic: str) -> RgbImage:
         pixels = pixels.astype(np.uint16)  # the machine's byte order, for OpenCV
     rgb = encoding.convert(pixels)
     if encoding.bits == 16:
-        rgb = cv2.convertScaleAbs(rgb, alpha=255 / 65535)
+        rgb = (depth or BitDepth(topic)).to_8_bits(rgb)
     return rgb
 
 

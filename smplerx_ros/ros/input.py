@@ -14,6 +14,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from ..errors import InputError
 from ..geometry.camera import Camera
 from ..types import Box, Frame
+from .bit_depth import BitDepth
 from .camera_info import camera_from_info
 from .compressed import image_from_compressed
 from .depth import DepthImage, registered
@@ -90,6 +91,7 @@ class CameraInput:
         if options.detections_max_age is not None:
             self._detections_type = detection_array_type()
             self._detections = PacedMessages(options.detections_max_age)
+        self._bit_depth = BitDepth(self.image_topic, node.get_logger().warning)
         self._boxes_s = 0.0  # when boxes were found last
         self._subscriptions: list[Subscription] = []
         self._group = MutuallyExclusiveCallbackGroup()
@@ -137,7 +139,7 @@ class CameraInput:
                 f"{self.info_topic}: nothing usable yet, waiting up to {self._options.camera_info_timeout:g} s for it"
             )
         convert = image_from_compressed if isinstance(message, CompressedImage) else image_from_message
-        image = convert(message, self.image_topic)
+        image = convert(message, self.image_topic, self._bit_depth)
         camera, (height, width) = self._camera, image.shape[:2]
         if camera is not None and (camera.width, camera.height) != (width, height):
             raise InputError(

@@ -19,6 +19,7 @@ from ..geometry.camera import Camera
 from ..msg import PersonArray
 from ..viewer.options import VIEWER_PARAMETERS
 from ..viewer.page import OPTICAL, UPRIGHT, Page, View
+from .bit_depth import BitDepth
 from .camera_info import camera_from_info
 from .compressed import image_from_compressed
 from .from_messages import people_from_message, stamp_ns
@@ -43,6 +44,7 @@ class ViewerNode(Node):
         self._people_topic = self.resolve_topic_name("smplerx/people")
         self._image_topic = self.resolve_topic_name("image/compressed" if self._compressed else "image")
         self._info_topic = self.resolve_topic_name("camera_info")
+        self._bit_depth = BitDepth(self._image_topic)
         self._subscribed: list[Subscription] = []
         self._draw_timer: Timer | None = None
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
@@ -156,7 +158,7 @@ class ViewerNode(Node):
         if self._image is None or self._target_frame:
             return None, None
         convert = image_from_compressed if self._compressed else image_from_message
-        image = convert(self._image, self._image_topic)
+        image = convert(self._image, self._image_topic, self._bit_depth)
         if self._info is None:
             return image, Camera.from_fov(image.shape[1], image.shape[0])
         return image, camera_from_info(self._info, self._info_topic)

@@ -44,9 +44,43 @@ def test_the_bytes_decide_not_the_format(format_name: str) -> None:
     np.testing.assert_allclose(decoded(JPEG, format_name)[:, [5, 60]].astype(int), RGB[:, [5, 60]], atol=8)
 
 
-def test_alpha_is_dropped_and_padding_ignored() -> None:
+def test_alpha_is_dropped() -> None:
     np.testing.assert_array_equal(decoded(encoded(".png", np.dstack([RGB, RGB[..., 0]]))), RGB)
-    assert decoded(JPEG + bytes(16)).shape == RGB.shape
+
+
+@pytest.mark.parametrize("whole", [JPEG, PNG])
+@pytest.mark.parametrize("padding", [bytes(16), bytes(65), bytes(500_000), b"\xff" * 300, b"rest of an older image"])
+def test_padding_of_any_length_is_ignored(whole: bytes, padding: bytes) -> None:
+    np.testing.assert_array_equal(decoded(whole + padding), decoded(whole))
+
+
+def with_preview(whole: bytes) -> bytes:
+    """An image of its own in an application segment, as cameras write it."""
+    preview = encoded(".jpg", RGB[:16, :16])
+    return whole[:2] + b"\xff\xe1" + struct.pack(">H", len(preview) + 2) + preview + whole[2:]
+
+
+def test_the_end_of_a_preview_is_not_the_end_of_the_image() -> None:
+    np.testing.assert_array_equal(decoded(with_preview(JPEG)), decoded(JPEG))
+    for left in (1, 2, 40, len(JPEG) // 2):
+        with pytest.raises(InputError, match="truncated"):
+            decoded(with_preview(JPEG)[:-left] + bytes(100))
+
+
+@pytest.mark.parametrize("options", [[cv2.IMWRITE_JPEG_PROGRESSIVE, 1], [cv2.IMWRITE_JPEG_RST_INTERVAL, 1]])
+def test_jpegs_in_several_parts(options: list[int]) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (96, 128, 3), np.uint8)
+    whole = bytes(cv2.imencode(".jpg", noise, [*options, cv2.IMWRITE_JPEG_QUALITY, 100])[1].tobytes())
+    assert decoded(whole + bytes(200)).shape == noise.shape
+    with pytest.raises(InputError, match="truncated"):
+        decoded(whole[:-2] + bytes(200))
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14, 16])
+def test_pngs_of_16_bits_are_read_by_the_range_in_use(bits: int) -> None:
+    grey = np.linspace(0, (1 << bits) - 1, 64).astype(np.uint16)[None].repeat(48, axis=0)
+    found = decoded(bytes(cv2.imencode(".png", grey)[1].tobytes()))
+    np.testing.assert_allclose(found, np.linspace(0, 255, 64)[None, :, None].repeat(48, axis=0).repeat(3, 2), atol=1)
 
 
 @pytest.mark.parametrize(

@@ -135,3 +135,9 @@ def test_depth_of_another_view_is_refused(bad: Image, fragment: str) -> None:
     with pytest.raises(InputError) as error:
         registered(bad, "/depth", COLOR, "color")
     assert fragment in str(error.value)
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [("/color", "color"), ("color", "/color"), ("", "color"), ("color", "")])
+def test_a_leading_slash_makes_no_other_frame(theirs: str, ours: str) -> None:
+    depth = registered(message(np.full((2, 3), 1500, "<u2"), "16UC1", frame_id=theirs), "/depth", COLOR, ours)
+    np.testing.assert_allclose(depth, 1.5)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import Image
 
 from smplerx_ros.errors import InputError
+from smplerx_ros.ros.bit_depth import BitDepth
 from smplerx_ros.ros.image import ENCODINGS, MAX_PIXELS, image_from_message, message_from_image
 
 WIDTH, HEIGHT = 8, 6
@@ -55,6 +56,37 @@ def test_colours_arrive(encoding: str, pixels: np.ndarray, expected: np.ndarray,
 def test_big_endian_16_bit() -> None:
     image = image_from_message(message(GREY.astype(">u2") * 257, "mono16", bigendian=True), "/image")
     np.testing.assert_array_equal(image[..., 0], GREY)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 14])
+@pytest.mark.parametrize("encoding", ["mono16", "16UC1", "rgb16", "bgr16", "bayer_rggb16"])
+def test_cameras_of_fewer_bits_are_as_bright_as_others(encoding: str, bits: int) -> None:
+    """They send their values in the low bits."""
+    full = np.full((HEIGHT, WIDTH, 3) if "gb1" in encoding or "gr1" in encoding else (HEIGHT, WIDTH), 1.0)
+    full[: HEIGHT // 2] = 0.5
+    image = image_from_message(message((full * ((1 << bits) - 1)).astype("<u2"), encoding), "/image")
+    np.testing.assert_allclose(image[[0, -1]].mean(axis=(1, 2)), [127.5, 255], atol=2)
+
+
+def test_the_depth_of_a_camera_only_grows_and_is_told() -> None:
+    told: list[str] = []
+    depth = BitDepth("/image", told.append)
+
+    def brightest(value: int) -> int:
+        pixels = np.full((HEIGHT, WIDTH), value, "<u2")
+        return int(image_from_message(message(pixels, "mono16"), "/image", depth).max())
+
+    assert brightest(0) == 0
+    assert told == []  # the lid is on
+    assert brightest(1023) == 255
+    assert brightest(4095) == 255
+    assert brightest(1023) == 64  # no flicker
+    assert brightest(65535) == 255
+    assert brightest(4095) == 16
+    assert [text.split(":")[1] for text in told] == [
+        f" 16-bit images whose values stay below {n}" for n in (1024, 4096)
+    ]
+    assert all(text.startswith("/image: ") for text in told)
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,10 @@ def test_an_activation_that_fails_ends_unconfigured(graph: Graph, start_node: An
         ("backbone:=nonsense", ["backbone", "nonsense", "lite"]),
         ("person_height:=9.0", ["person_height", "9.0", "0.5 to 2.5"]),
         ("threads:=many", ["threads", "many"]),
+        ("weights:=32", ["weights", "32", "in quotes where it looks like a number"]),
+        ("weights:=", ["the arguments after --ros-args cannot be used", "weights:="]),
+        ("cameras:=[front", ["the arguments after --ros-args cannot be used", "cameras:=[front"]),
+        ("cameras:=[1, 2]", ["cameras", "[1, 2]"]),
     ],
 )
 def test_parameters_that_cannot_be_used_end_the_start(start_node: Any, parameter: str, fragments: list[str]) -> None:
@@ -81,6 +85,18 @@ def test_parameters_that_cannot_be_used_end_the_start(start_node: Any, parameter
     for fragment in fragments:
         assert fragment in node.log
     assert "Traceback" not in node.log
+
+
+def test_empty_lists_and_numbers_for_names_are_understood(graph: Graph, start_node: Any) -> None:
+    node = start_node("cameras:=[]", "fallback_weights:=[]", "detector_class:=0", "detections_class:=1")
+    node.wait_for_log("active: /image and /camera_info")
+    graph.connect()
+    assert graph.estimate().people
+    assert graph.transition(DEACTIVATE)
+    assert graph.transition(CLEANUP)
+    assert graph.set_parameter("detector_class", 2).successful
+    assert not graph.set_parameter("detector_class", 2.5).successful
+    assert graph.transition(CONFIGURE)
 
 
 def test_parameters_are_described_and_checked(graph: Graph, start_node: Any) -> None:

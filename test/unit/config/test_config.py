@@ -79,6 +79,13 @@ def test_any_value_is_taken_in_its_type_or_refused_by_name(parameter, value) -> 
     assert repr(parameter.name) in reason
 
 
+def test_an_integer_names_a_class_by_its_index() -> None:
+    assert validate({"detector_class": 0})["detector_class"] == "0"
+    for value in (0.0, True):
+        with pytest.raises(ConfigError, match="detector_class"):
+            validate({"detector_class": value})
+
+
 def test_names_of_cameras_are_names_of_topics() -> None:
     (cameras,) = (parameter for parameter in ROS_PARAMETERS if parameter.name == "cameras")
     assert cameras.check(["front", "head/left_2"]) == ("front", "head/left_2")
