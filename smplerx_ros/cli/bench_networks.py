@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ..evaluation.report import Report
     from ..measurement import Times
+    from ..models.network import CropNetwork
     from ..runtime.onnx import OnnxNetwork
 
     Network = Callable[[NDArray[np.float32]], object]
@@ -124,7 +125,7 @@ def _on_cpu(networks: dict[str, Network], threads: int, about: dict[str, Any], r
     peak = max(2e-6 * int(name.split()[0]) ** 3 / times[name].median for name in products)
     baseline = times[_BASELINE].median
     return [
-        _row(about, runtime, times[runtime])
+        row(about, runtime, times[runtime])
         | {"threads": threads, "cpu_time": threads == 1, "gemm_peak": peak, "ratio": baseline / times[runtime].median}
         for runtime in networks
     ]
@@ -134,10 +135,11 @@ def _on_accelerator(networks: dict[str, Network], about: dict[str, Any], runs: i
     from ..measurement import side_by_side
 
     times = side_by_side(_given_crops(networks, about["batch"]), runs=runs, cpu_time=False)
-    return [_row(about, runtime, figures) | {"cpu_time": False} for runtime, figures in times.items()]
+    return [row(about, runtime, figures) | {"cpu_time": False} for runtime, figures in times.items()]
 
 
-def _row(about: dict[str, Any], runtime: str, times: Times) -> dict[str, Any]:
+def row(about: dict[str, Any], runtime: str, times: Times) -> dict[str, Any]:
+    """A row of `table` of `about` (backbone, batch, gflop) from the times of whole batches."""
     batch = about["batch"]
     figures = {key: getattr(times, key) / batch for key in ("median", "p95", "least")}
     speed = 1e3 * about["gflop"] / figures["median"]
@@ -156,9 +158,7 @@ def _given_crops(networks: dict[str, Network], batch: int) -> dict[str, Callable
 def _eager(name: str) -> tuple[Network, float]:
     """The plain network as a function of crops, and its work for one in GFLOP (multiplications and additions)."""
     import torch
-    from torch.utils.flop_counter import FlopCounterMode
 
-    from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH
     from ..models.network import CropNetwork, build_network
     from ..models.registry import get_backbone
 
@@ -168,9 +168,19 @@ def _eager(name: str) -> tuple[Network, float]:
         with torch.inference_mode():
             return network(torch.from_numpy(crops))
 
+    return answer, gflop(network)
+
+
+def gflop(network: CropNetwork) -> float:
+    """What a network on the CPU works for one crop: multiplications and additions, in 1e9."""
+    import torch
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH
+
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network(torch.zeros(1, CROP_HEIGHT, CROP_WIDTH, 3))
-    return answer, counter.get_total_flops() / 1e9
+    return float(counter.get_total_flops() / 1e9)
 
 
 def _exported(name: str, precision: str, folder: Path) -> Path:
@@ -232,27 +242,32 @@ def _product(matrix: NDArray[np.float32]) -> bytes:
     return bytes(model.SerializeToString())
 
 
-def _table(rows: list[dict[str, Any]]) -> str:
+def table(rows: list[dict[str, Any]]) -> list[str]:
+    """The lines of a Markdown table."""
     lines = [f"| {' | '.join(_COLUMNS)} |", "|---|---|" + "--:|" * (len(_COLUMNS) - 2)]
-    for row in rows:
-        cells = [row["backbone"], row["runtime"], str(row.get("threads", "-")), str(row["batch"])]
-        cells += [f"{row[key]:.1f}" for key in ("median", "p95", "least")]
-        cells.append(f"{row['gflops']:.0f}")
-        if "gemm_peak" in row:
-            cells += [f"{row['gemm_peak']:.0f}", f"{100 * row['gflops'] / row['gemm_peak']:.0f} %"]
+    for each in rows:
+        cells = [each["backbone"], each["runtime"], str(each.get("threads", "-")), str(each["batch"])]
+        cells += [f"{each[key]:.1f}" for key in ("median", "p95", "least")]
+        cells.append(f"{each['gflops']:.0f}")
+        if "gemm_peak" in each:
+            cells += [f"{each['gemm_peak']:.0f}", f"{100 * each['gflops'] / each['gemm_peak']:.0f} %"]
         else:
             cells += ["-", "-"]
-        cells.append(f"{row['ratio']:.2f}" if "ratio" in row else "-")
+        cells.append(f"{each['ratio']:.2f}" if "ratio" in each else "-")
         lines.append(f"| {' | '.join(cells)} |")
-    work = {row["backbone"]: row["gflop"] for row in rows}
-    lines += [
+    return lines
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    work = {each["backbone"]: each["gflop"] for each in rows}
+    notes = [
         "",
         "GFLOP of a person, as the plain network computes: "
-        + ", ".join(f"{name} {gflop:.1f}" for name, gflop in work.items())
+        + ", ".join(f"{name} {amount:.1f}" for name, amount in work.items())
         + ". GEMM peak: GFLOP/s of the fastest of torch's and ONNX Runtime's products of square matrices (sides "
         + ", ".join(map(str, _SIDES))
         + "), which took turns with the networks of the row; of all of them the median counts. CPU time with one "
         "thread, wall time otherwise. A network may come above its share of the peak: it multiplies less than the "
         "plain one.",
     ]
-    return "\n".join(lines)
+    return "\n".join(table(rows) + notes)

@@ -1,0 +1,370 @@
+"""The steps of gpu_check.py, each run in a process of its own: what a device answers beside the CPU, and how fast.
+
+A step appends its findings to a file as it goes, a line of JSON for each, so that a crash loses only what comes later.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smplerx_ros.detection import probe
+from smplerx_ros.detection.builtin import BuiltinDetector
+from smplerx_ros.geometry.crops import crop_each
+from smplerx_ros.measurement import Times, side_by_side
+from smplerx_ros.models.registry import get_backbone
+from smplerx_ros.runtime.crops import Cropper
+from smplerx_ros.runtime.onnx import OnnxNetwork
+from smplerx_ros.runtime.providers import PROVIDERS
+
+Array = NDArray[Any]
+Outputs = dict[str, Array]
+Note = Callable[[dict[str, Any]], None]
+
+# Of the largest value of an output: what 99 of 100 values may differ by. float32 is summed in another order; half
+# precision has eleven bits, bfloat16 eight, and the errors go through all layers (docs/backbones.md). torch computes
+# convolutions in TF32.
+TOLERANCES = {"fp32": 1e-3, "torch fp32": 1e-2, "fp16": 5e-2, "bf16": 0.15}
+_SHARE = 99  # percent of the values
+# People in the first frame of the package's clip, and parts of it: regions (x, y, width, height) of a crop's aspect.
+_REGIONS = (
+    (318.0, -20.0, 276.0, 368.0),
+    (887.0, 370.0, 252.0, 336.0),
+    (500.0, 100.0, 300.0, 400.0),
+    (40, 60, 480, 640),
+)
+_FILLED_UP = (3, 11)  # people of batches that are filled up
+_LONGEST_S = 2.0  # of timing one batch
+_PEAK_SIDES = (2048, 4096, 8192)
+_TOGETHER_S = 5.0
+_NETWORKS = ("pose.onnx", "hand.onnx", "hand_recrop.onnx", "face.onnx", "blendshapes.onnx", "movenet_multipose.onnx")
+_FREE_SIDE = 192  # of an image whose size is free, a multiple of what MoveNet takes
+
+
+def make(step: dict[str, Any], note: Note) -> None:
+    """A backbone's file with synthetic weights in one precision, and in fp32 what the CPU answers with them."""
+    import torch
+
+    from smplerx_ros.cli.bench_networks import gflop
+    from smplerx_ros.models.export import export
+    from smplerx_ros.models.network import CropNetwork, build_network, reduce_precision
+
+    folder, precision = Path(step["folder"]), step["precision"]
+    torch.manual_seed(0)
+    network = build_network(get_backbone(step["backbone"])).eval()
+    crops = CropNetwork(network)
+    if precision == "fp32":
+        note({"made": step["backbone"], "gflop": gflop(crops)})
+    reduce_precision(network, precision)
+    with torch.no_grad():
+        names = list(crops(torch.zeros(1, 256, 192, 3)))
+    (folder / precision).mkdir(parents=True)
+    path = export(network, names, "onnx", folder / precision)[0]
+    if precision == "fp32":
+        _keep_answers(path, folder)
+
+
+def _keep_answers(path: Path, folder: Path) -> None:
+    network = OnnxNetwork(path)
+    images, regions = people()
+    for name, crops in (("opencv", crop_each(images, regions)), ("network", _cut_by_network(images, regions))):
+        np.savez(folder / f"{name}.npz", **network.run({"image": crops}))
+
+
+def _cut_by_network(images: list[Array], regions: list[Array]) -> Array:
+    import onnxruntime
+
+    crops = Cropper("cpu").crops(images, regions)
+    memory = onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(crops.shape), np.float32, "cpu", 0)
+    crops.write(memory)
+    return np.array(memory.numpy())
+
+
+def people() -> tuple[list[Array], list[Array]]:
+    """An image and a region for each of four crops; the last one is of another image."""
+    picture = probe.picture()
+    images = [picture] * (len(_REGIONS) - 1) + [np.ascontiguousarray(picture[:, ::-1])]
+    return images, [np.array(region, np.float32) for region in _REGIONS]
+
+
+def by_onnx(step: dict[str, Any], note: Note) -> None:
+    """One network by ONNX Runtime in one `gpu_mode`: answers of every batch in turns, then times."""
+    from smplerx_ros.models.model import onnx_model
+
+    precision, device, mode = step["precision"], step["device"], step["mode"]
+    path = Path(step["folder"]) / precision / "model.onnx"
+    model = onnx_model(get_backbone(step["backbone"]), path, device=device, precision=precision, gpu_mode=mode)
+    _started(model.network.provider, device)
+    images, regions = people()
+    crops = crop_each(images, regions)
+    if mode in ("crops", "graphs") and model.cropper is None and device != "cpu":
+        raise RuntimeError("crops are not cut on the device")
+    expected = _expected(step, "opencv" if model.cropper is None else "network")
+
+    def on_device(rows: Array) -> Any:
+        chosen = [images[row] for row in rows], [regions[row] for row in rows]
+        return crop_each(*chosen) if model.cropper is None else model.cropper.crops(*chosen)
+
+    def run(rows: Array) -> Outputs:
+        return model.network.run({"image": on_device(rows)})
+
+    path_name = f"onnx {precision} {device} {mode}"
+    for batch in step["batches"]:
+        _compare(note, step, path_name, batch, run, expected, TOLERANCES[precision])
+    for batch in _FILLED_UP:
+        _compare_filled_up(note, step, path_name, batch, model, (images, regions), expected)
+    if mode == "graphs":
+        thread_run = partial(_in_thread, run)
+        _compare(note, step, f"{path_name}, another thread", 1, thread_run, expected, TOLERANCES[precision])
+    for batch in step["batches"]:
+        given = np.resize(crops, (batch, *crops.shape[1:]))
+        candidates = {
+            path_name: partial(model.network.run, {"image": given}),
+            f"{path_name}, from images": partial(run, np.arange(batch) % len(regions)),
+        }
+        _time(note, step, batch, candidates)
+
+
+def by_torch(step: dict[str, Any], note: Note) -> None:
+    """The same by torch."""
+    import torch
+
+    from smplerx_ros.models.network import build_network
+    from smplerx_ros.runtime.torch import TorchNetwork
+
+    precision, device = step["precision"], step["device"]
+    torch.manual_seed(0)
+    network = TorchNetwork(build_network(get_backbone(step["backbone"])).eval(), device=device, precision=precision)
+    crops = crop_each(*people())
+    expected = _expected(step, "opencv")
+    tolerance = TOLERANCES.get(f"torch {precision}", TOLERANCES[precision])
+    name = f"torch {precision} {device}"
+    for batch in step["batches"]:
+        _compare(note, step, name, batch, lambda rows: network.run({"image": crops[rows]}), expected, tolerance)
+    for batch in step["batches"]:
+        given = np.resize(crops, (batch, *crops.shape[1:]))
+        _time(note, step, batch, {name: partial(network.run, {"image": given})})
+
+
+def peak(step: dict[str, Any], note: Note) -> None:
+    """What the device multiplies in torch's products of square matrices, GFLOP/s by precision; TF32 is off."""
+    import torch
+
+    device = step["device"]
+    for precision, dtype in (("fp32", torch.float32), ("fp16", torch.float16), ("bf16", torch.bfloat16)):
+        best = 0.0
+        for side in (256,) if device == "cpu" else _PEAK_SIDES:
+            matrix = torch.rand(side, side, device=device, dtype=dtype)
+
+            def product(matrix: Any = matrix) -> None:
+                matrix @ matrix
+                if device != "cpu":
+                    torch.cuda.synchronize()
+
+            times = side_by_side({"": product}, runs=10, cpu_time=False)[""]
+            best = max(best, 2e-6 * side**3 / times.median)
+        note({"peak": precision, "gflops": best})
+
+
+def embedded(step: dict[str, Any], note: Note) -> None:
+    """The package's own networks and its detector."""
+    device = step["device"]
+    for name in _NETWORKS:
+        here, there = OnnxNetwork.from_asset(name), OnnxNetwork.from_asset(name, device=device)
+        _started(there.provider, device)
+        feed = {each.name: _random(each.shape, each.type) for each in here.inputs}
+        difference = _difference(there.run(feed), here.run(feed))
+        _note_difference(note, name, device, 1, difference, TOLERANCES["fp32"])
+    picture = probe.picture()
+    here, there = (BuiltinDetector(where).detect([picture])[0] for where in ("cpu", device))
+    boxes = [np.array([box.xyxy for box in each]).reshape(-1, 4) for each in (there, here)]
+    same = len(boxes[0]) == len(boxes[1])
+    difference = (float(np.abs(boxes[0] - boxes[1]).max(initial=0)) / max(picture.shape),) * 2 if same else (1.0, 1.0)
+    _note_difference(note, "builtin detector", device, 1, difference, TOLERANCES["fp32"])
+
+
+def beside(step: dict[str, Any], note: Note) -> None:
+    """A network that replays graphs, and the detector in another thread meanwhile."""
+    from smplerx_ros.models.model import onnx_model
+
+    device = step["device"]
+    path = Path(step["folder"]) / "fp32" / "model.onnx"
+    model = onnx_model(get_backbone(step["backbone"]), path, device=device, precision="fp32", gpu_mode="graphs")
+    _started(model.network.provider, device)
+    crops, expected = crop_each(*people()), _expected(step, "opencv")
+    detector, picture = BuiltinDetector(device), probe.picture()
+    first = detector.detect([picture])
+    other, failed = {"runs": 0, "wrong": 0}, []
+    end = time.monotonic() + min(_TOGETHER_S, step["longest_s"])
+
+    def detect() -> None:
+        try:
+            while time.monotonic() < end:
+                other["wrong"] += detector.detect([picture]) != first
+                other["runs"] += 1
+        except Exception as error:  # whatever a device throws is the finding
+            failed.append(error)
+
+    thread = threading.Thread(target=detect)
+    thread.start()
+    worst, runs = (0.0, 0.0), 0
+    while time.monotonic() < end:
+        rows = np.arange(step["batches"][runs % len(step["batches"])]) % len(crops)
+        answer = model.network.run({"image": crops[rows]})
+        worst = max(worst, _difference(answer, {name: value[rows] for name, value in expected.items()}))
+        runs += 1
+    thread.join()
+    if failed:
+        raise failed[0]
+    name = f"{step['backbone']} graphs beside the detector, {runs} and {other['runs']} runs"
+    _note_difference(note, name, device, max(step["batches"]), worst, TOLERANCES["fp32"])
+    if other["wrong"]:
+        raise RuntimeError(f"{other['wrong']} of {other['runs']} detections beside the network differ from the first")
+
+
+def _started(provider: str, device: str) -> None:
+    wanted = PROVIDERS[device][0]
+    if provider != wanted:
+        raise RuntimeError(f"{wanted} did not start: {provider} runs instead")
+
+
+def _expected(step: dict[str, Any], crops: str) -> Outputs:
+    with np.load(Path(step["folder"]) / f"{crops}.npz") as kept:
+        return dict(kept)
+
+
+def _compare(
+    note: Note,
+    step: dict[str, Any],
+    path: str,
+    batch: int,
+    run: Callable[[Array], Outputs],
+    expected: Outputs,
+    tolerance: float,
+) -> None:
+    """Two different batches in turns: whoever answers the one before is found out."""
+    worst = (0.0, 0.0)
+    for shift in (0, 1, 0, 2):
+        rows = (np.arange(batch) + shift) % len(_REGIONS)
+        worst = max(worst, _difference(run(rows), {name: value[rows] for name, value in expected.items()}))
+    alike = _difference({name: value[1:] for name, value in expected.items()}, {n: v[:-1] for n, v in expected.items()})
+    _note_difference(note, step["backbone"], path, batch, worst, tolerance, people_differ=alike[0])
+
+
+def _compare_filled_up(
+    note: Note,
+    step: dict[str, Any],
+    path: str,
+    batch: int,
+    model: Any,
+    given: tuple[list[Array], list[Array]],
+    expected: Outputs,
+) -> None:
+    from smplerx_ros.models.prediction import Prediction
+
+    rows = np.arange(batch) % len(_REGIONS)
+    answer = model.predict_regions([given[0][row] for row in rows], [given[1][row] for row in rows])
+    right = Prediction.from_outputs({name: value[rows] for name, value in expected.items()})
+    names = ("betas", "expression", "cam_transl")
+    difference = _difference(*({name: getattr(each, name) for name in names} for each in (answer, right)))
+    _note_difference(note, step["backbone"], f"{path}, filled up", batch, difference, TOLERANCES[step["precision"]])
+
+
+def _difference(answer: Outputs, expected: Outputs) -> tuple[float, float]:
+    """By how much of an output's largest value 99 of 100 values differ at most, and any; infinite where not finite."""
+    shares = []
+    for name, right in expected.items():
+        scale = float(np.abs(right).max(initial=0)) or 1.0
+        if answer[name].shape != right.shape or not np.isfinite(answer[name]).all():
+            return np.inf, np.inf
+        shares.append((np.abs(answer[name].astype(np.float64) - right) / scale).ravel())
+    joined = np.concatenate(shares)
+    return float(np.percentile(joined, _SHARE)), float(joined.max())
+
+
+def _note_difference(
+    note: Note,
+    name: str,
+    path: str,
+    batch: int,
+    difference: tuple[float, float],
+    tolerance: float,
+    **more: float,
+) -> None:
+    # An answer to other people must not pass for the right one.
+    same = difference[0] <= min(tolerance, more.get("people_differ", np.inf) / 2)
+    most, any_value = difference if np.isfinite(difference).all() else (None, None)  # not finite, or of another shape
+    found = {"name": name, "path": path, "batch": batch, "most": most, "any": any_value, "tolerance": tolerance}
+    note({"check": {**found, **more, "same": same}})
+
+
+def _time(note: Note, step: dict[str, Any], batch: int, candidates: dict[str, Callable[[], Any]]) -> None:
+    from smplerx_ros.cli.bench_networks import row
+
+    about = {"backbone": step["backbone"], "batch": batch, "gflop": step["gflop"]}
+    for name, run in candidates.items():
+        start = time.perf_counter()
+        run()
+        once = time.perf_counter() - start
+        runs = int(np.clip(_LONGEST_S / max(once, 1e-6), 3, step["runs"]))
+        times: Times = side_by_side({name: run}, runs=runs, cpu_time=False)[name]
+        note({"row": row(about, name, times)})
+
+
+def _in_thread(run: Callable[[Array], Outputs], rows: Array) -> Outputs:
+    found: list[Outputs] = []
+    failed: list[Exception] = []
+
+    def target() -> None:
+        try:
+            found.append(run(rows))
+        except Exception as error:  # handed on to the caller
+            failed.append(error)
+
+    thread = threading.Thread(target=target)
+    thread.start()
+    thread.join()
+    if failed:
+        raise failed[0]
+    return found[0]
+
+
+def _random(shape: tuple[int | str | None, ...], kind: str) -> Array:
+    sizes = [size if isinstance(size, int) else 2 if axis == 0 else _FREE_SIDE for axis, size in enumerate(shape)]
+    values = np.random.default_rng(0).random(sizes)
+    return (255 * values).astype(np.int32) if "int32" in kind else values.astype(np.float32)
+
+
+STEPS: dict[str, Callable[[dict[str, Any], Note], None]] = {
+    "make": make,
+    "onnx": by_onnx,
+    "torch": by_torch,
+    "peak": peak,
+    "embedded": embedded,
+    "beside": beside,
+}
+
+
+def main() -> None:
+    """Run the step that is described in the file named on the command line."""
+    step = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    with Path(step["findings"]).open("a", encoding="utf-8") as file:
+
+        def note(finding: dict[str, Any]) -> None:
+            file.write(json.dumps(finding) + "\n")
+            file.flush()
+
+        STEPS[step["kind"]](step, note)
+
+
+if __name__ == "__main__":
+    main()
