@@ -79,6 +79,14 @@ def read_people(path: str | Path) -> dict[str, NDArray[Any]]:
     return arrays
 
 
+def check_output(given: Path, out: Path, *names: str) -> None:
+    """Raises InputError where one of the files `names`, written into the folder `out`, would replace the input."""
+    for name in names:
+        target = out / name
+        if target.exists() and given.exists() and target.samefile(given):
+            raise InputError(f"--out {out}: {name} would be written over the input; choose another folder")
+
+
 def count_people(results: Sequence[FrameResult]) -> dict[str, Any]:
     """The part of every summary: how many frames, how many people in each, and who."""
     return {

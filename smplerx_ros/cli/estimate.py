@@ -33,9 +33,10 @@ def run(arguments: argparse.Namespace) -> int:
     from ..body import load_body
     from ..errors import ConfigError, InputError, printable
     from ..estimator import Estimator
+    from ..results import PEOPLE_FILE, SUMMARY_FILE, check_output
     from .estimation import estimate_source
     from .options import given_parameters
-    from .pictures import check_output
+    from .pictures import overlay_path
     from .sources import open_source
 
     values = given_parameters(arguments)
@@ -43,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError("parameter 'detector': 'topic' is for the ROS node; here choose builtin, onnx or full_frame")
     source = open_source(arguments.input, sequence=arguments.sequence)
     out: Path = arguments.out
-    check_output(source, out)
+    check_output(source.path, out, overlay_path(source, out).name, PEOPLE_FILE, SUMMARY_FILE)
     body = None if arguments.no_video else load_body(str(values.get("body_model", "")) or None)
     try:
         out.mkdir(parents=True, exist_ok=True)

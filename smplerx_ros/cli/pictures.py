@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body import BodyModel
-from ..errors import InputError, printable
-from ..results import OVERLAY_FILE, PEOPLE_FILE, SUMMARY_FILE
+from ..errors import printable
+from ..results import OVERLAY_FILE
 from ..video import VideoWriter
 from ..viewer.overlay import draw_people
 from .sources import Source, SourceImage
@@ -28,13 +28,6 @@ def overlay_path(source: Source, out: Path) -> Path:
     if source.is_video:
         return out / OVERLAY_FILE
     return out / ("overlay" if source.path.is_dir() else "overlay.png")
-
-
-def check_output(source: Source, out: Path) -> None:
-    """Raises InputError where a result would be written over the input."""
-    for target in (overlay_path(source, out), out / PEOPLE_FILE, out / SUMMARY_FILE):
-        if target.exists() and target.samefile(source.path):
-            raise InputError(f"--out {out}: {target.name} would be written over the input; choose another folder")
 
 
 class Pictures:

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from rclpy.executors import ExternalShutdownException
 from rclpy.utilities import remove_ros_args
 
-from ..geometry.camera import Camera
 from ..runtime.heap import keep_freed_memory
 from ..video import VideoReader
 from .demo import CLIP
@@ -34,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     width, height = (int(side) for side in arguments.size.split("x"))
     images = _images(width, height, arguments.copies)
     try:
-        camera = CameraPublisher(rclpy.create_node("camera"), Camera.from_fov(width, height))
+        camera = CameraPublisher(rclpy.create_node("camera"))
         start, shown = time.monotonic(), 0
         while time.monotonic() < start + _LONGEST_S:
             camera.publish(images[shown % len(images)])

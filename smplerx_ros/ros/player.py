@@ -6,11 +6,12 @@ python -m smplerx_ros.ros.player VIDEO [--rate HZ] [--fov DEGREES] [--loops N] [
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import sys
 import time
 from collections.abc import Iterator
-from itertools import repeat
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -36,13 +37,16 @@ INFO_DEPTH = 1000  # small messages: a recorder that joins in time misses none
 POLL_S = 0.05
 ACKNOWLEDGE_S = 2.0
 
+logger = logging.getLogger(__name__)
+
 
 class CameraPublisher:
-    """Publishes images as a camera does; both messages of a frame have the same header."""
+    """Publishes images as a camera does; both messages of a frame have the same header, and are of its size."""
 
-    def __init__(self, node: Node, camera: Camera) -> None:
+    def __init__(self, node: Node, fov: float = DEFAULT_HORIZONTAL_FOV_DEG) -> None:
         self._node = node
-        self._camera = camera
+        self._fov = fov
+        self._camera: Camera | None = None
         self._message = Image()  # refilled for every frame: its memory is the size of an image
         self._images = node.create_publisher(Image, "image", QoSProfile(depth=1))
         self._infos = node.create_publisher(CameraInfo, "camera_info", QoSProfile(depth=INFO_DEPTH))
@@ -64,6 +68,9 @@ class CameraPublisher:
 
     def publish(self, image: NDArray[np.uint8]) -> None:
         """Publish one `(H, W, 3) uint8 RGB` image of the camera, now; the camera_info goes first."""
+        height, width = image.shape[:2]
+        if self._camera is None or (self._camera.width, self._camera.height) != (width, height):
+            self._camera = Camera.from_fov(width, height, self._fov)
         header = Header(stamp=self._node.get_clock().now().to_msg(), frame_id=FRAME_ID)
         self._infos.publish(camera_info_message(self._camera, header))
         self._message.header = header
@@ -87,30 +94,32 @@ def camera_info_message(camera: Camera, header: Header) -> CameraInfo:
 
 
 def frames(path: Path, loops: int) -> Iterator[NDArray[np.uint8]]:
-    """All images of a video, `loops` times; 0: without end."""
-    for _ in range(loops) if loops else repeat(None):
+    """All images of a video, `loops` times; 0: without end. What is damaged is logged the first time."""
+    for loop in range(loops) if loops else count():
         with VideoReader(path) as reader:
             for frame in reader:
                 yield frame.image
+            if reader.damage and loop == 0:
+                logger.warning("%s: %s", path, reader.damage)
 
 
 def play(node: Node, arguments: argparse.Namespace) -> int:
     """Publish the video in real time; returns the number of frames. A late frame does not delay the next ones."""
     with VideoReader(arguments.video) as reader:
         period = 1 / (arguments.rate or reader.rate)
-        height, width = next(iter(reader)).image.shape[:2]
-    publisher = CameraPublisher(node, Camera.from_fov(width, height, arguments.fov))
+        next(iter(reader))  # one that holds nothing is refused before anybody is waited for
+    publisher = CameraPublisher(node, arguments.fov)
     publisher.wait_for_subscribers(arguments.image_subscribers, arguments.info_subscribers, arguments.timeout)
     start = time.monotonic()
-    count = 0
+    played = 0
     for image in frames(arguments.video, arguments.loops):
-        time.sleep(max(0.0, start + count * period - time.monotonic()))
+        time.sleep(max(0.0, start + played * period - time.monotonic()))
         if not rclpy.ok():
             raise ExternalShutdownException
         publisher.publish(image)
-        count += 1
+        played += 1
     publisher.flush()
-    return count
+    return played
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -123,8 +132,8 @@ def main(argv: list[str] | None = None) -> int:
     rclpy.init(args=argv, signal_handler_options=SignalHandlerOptions.NO)
     node = Node("video_player")
     try:
-        count = play(node, arguments)
-        node.get_logger().info(f"published {count} frames of {arguments.video}")
+        played = play(node, arguments)
+        node.get_logger().info(f"published {played} frames of {arguments.video}")
         return 0
     except (InputError, TimeoutError) as error:
         node.get_logger().fatal(str(error))

@@ -37,6 +37,7 @@ from ..results import (
     PEOPLE_FILE,
     SUMMARY_FILE,
     FrameResult,
+    check_output,
     count_people,
     write_people,
     write_summary,
@@ -56,7 +57,7 @@ class Recording:
     """What came in, in the order of arrival. One camera_info comes with each image: they number the frames."""
 
     stamps: list[int] = field(default_factory=list)  # of the published images, nanoseconds
-    camera: Camera | None = None
+    cameras: list[Camera] = field(default_factory=list)  # of each of them
     messages: list[tuple[PersonArray, int]] = field(default_factory=list)  # and the time of arrival, nanoseconds
     tf_frames: set[str] = field(default_factory=set)
 
@@ -67,11 +68,10 @@ class Recording:
 
     def results(self) -> list[FrameResult]:
         """The people of the processed frames."""
-        if self.camera is None:
-            return []
         number = {stamp: index for index, stamp in enumerate(self.stamps)}
         stamped = [(stamp_ns(message), message) for message, _ in self.answers()]
-        return [FrameResult(number[stamp], stamp, people_from_message(m), self.camera.k) for stamp, m in stamped]
+        numbered = [(number[stamp], stamp, message) for stamp, message in stamped]
+        return [FrameResult(n, stamp, people_from_message(m), self.cameras[n].k) for n, stamp, m in numbered]
 
     def summary(self) -> dict[str, Any]:
         """What summary.json says."""
@@ -123,8 +123,8 @@ class Recorder(Node):
     def _on_info(self, info: CameraInfo) -> None:
         self._last_event = time.monotonic()
         if not self.recording.stamps:
-            self.recording.camera = camera_from_info(info, "camera_info")
             self._bar.set_description("playing")
+        self.recording.cameras.append(camera_from_info(info, "camera_info"))
         self.recording.stamps.append(stamp_ns(info))
         self._bar.update()
 
@@ -155,8 +155,7 @@ def record(expected: int | None, stop: threading.Event, args: list[str]) -> Reco
 def draw(recording: Recording, video: Path, body_model: str, target: Path, stop: threading.Event) -> None:
     """Draw the processed frames of `video` into `target`, each shown as long as it was the newest."""
     results = {result.frame: result for result in recording.results()}
-    camera = recording.camera
-    if camera is None or not results:
+    if not results:
         return
     body = load_body(body_model or None)
     name = recording.answers()[0][0].body_model
@@ -173,7 +172,7 @@ def draw(recording: Recording, video: Path, body_model: str, target: Path, stop:
             if stop.is_set():
                 raise KeyboardInterrupt
             if index in results:
-                drawn = draw_people(image, results[index].people, body, camera)
+                drawn = draw_people(image, results[index].people, body, recording.cameras[index])
                 writer.write(drawn, (results[index].stamp_ns - start) * 1e-9)
                 bar.update()
 
@@ -187,6 +186,7 @@ def main(argv: list[str] | None = None) -> int:
         signal.signal(number, lambda *_: stop.set())
     out: Path = arguments.out
     try:
+        check_output(arguments.video, out, OVERLAY_FILE, PEOPLE_FILE, SUMMARY_FILE)
         out.mkdir(parents=True, exist_ok=True)
         for name in (OVERLAY_FILE, PEOPLE_FILE, SUMMARY_FILE):  # nothing of an earlier run may pass for this one's
             (out / name).unlink(missing_ok=True)

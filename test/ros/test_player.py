@@ -21,6 +21,7 @@ from smplerx_ros.ros.camera_info import camera_from_info
 from smplerx_ros.ros.image import image_from_message
 from smplerx_ros.ros.player import FRAME_ID, camera_info_message
 from smplerx_ros.video import VideoReader, VideoWriter
+from support.films import picture, write_film
 
 WAIT_S = 30
 
@@ -78,6 +79,23 @@ def test_every_frame_arrives_with_its_camera_info(clip, listener):
         np.testing.assert_allclose(camera_from_info(info, "camera_info").k, Camera.from_fov(64, 48, 70).k)
     stamps = [image.header.stamp.sec * 10**9 + image.header.stamp.nanosec for image in images]
     assert all(later > earlier for earlier, later in pairwise(stamps))
+
+
+def test_camera_info_follows_a_size_that_changes(tmp_path, listener):
+    executor, images, infos = listener
+    sizes = [(48, 64)] * 3 + [(96, 48)] * 3
+    parts = [
+        write_film(tmp_path / f"{height}.ts", [picture(n, height, width) for n in range(3)], codec="libx264")
+        for height, width in sizes[::3]
+    ]
+    (tmp_path / "v.ts").write_bytes(b"".join(part.read_bytes() for part in parts))
+    process = player(tmp_path / "v.ts")
+    while len(images) < 6:
+        executor.spin_once(timeout_sec=0.2)
+        assert process.poll() in (None, 0)
+    assert process.wait() == 0, process.stdout.read()
+    assert [(image.height, image.width) for image in images] == sizes
+    assert [(info.height, info.width) for info in infos] == sizes
 
 
 def test_it_plays_until_it_is_stopped_even_twice(clip, listener):

@@ -10,7 +10,7 @@ from std_msgs.msg import Header
 from smplerx_ros.body import load_body
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.messages import person_array
-from smplerx_ros.ros.recorder import Recording
+from smplerx_ros.ros.recorder import Recording, main
 from smplerx_ros.types import Frame
 
 CAMERA = Camera.from_fov(640, 480)
@@ -33,7 +33,7 @@ def result(body, stamp, *ids):
 def test_results_are_numbered_by_the_images_that_they_answer(body):
     stamps = [10_000 * MS + 33 * MS * k for k in range(6)]
     answers = [(1, ("p1",)), (3, ("p1", "p2")), (5, ())]
-    recording = Recording(stamps=stamps, camera=CAMERA)
+    recording = Recording(stamps=stamps, cameras=[CAMERA] * 6)
     recording.messages = [(result(body, stamps[k], *ids), stamps[k] + (50 + k) * MS) for k, ids in answers]
     recording.messages.append((result(body, 77, "px"), 0))  # no image of this recording
     recording.tf_frames = {"smplx_p1/neck", "smplx_p1/head"}
@@ -55,6 +55,21 @@ def test_results_are_numbered_by_the_images_that_they_answer(body):
     assert summary["backbone"] == "fake"
     assert summary["body_model"] == body.name
     assert summary["tf_frames"] == ["smplx_p1/head", "smplx_p1/neck"]
+
+
+def test_each_frame_has_its_camera(body):
+    stamps = [10_000 * MS, 10_033 * MS]
+    small = Camera.from_fov(320, 240)
+    recording = Recording(stamps=stamps, cameras=[CAMERA, small])
+    recording.messages = [(result(body, stamp, "p1"), stamp) for stamp in stamps]
+    assert [r.k.tolist() for r in recording.results()] == [CAMERA.k.tolist(), small.k.tolist()]
+
+
+def test_the_played_video_is_never_written_over(tmp_path, capsys):
+    (tmp_path / "overlay.mp4").write_bytes(b"mine")
+    assert main(["recorder", "--video", str(tmp_path / "overlay.mp4"), "--out", str(tmp_path)]) == 1
+    assert "overlay.mp4 would be written over the input" in capsys.readouterr().err
+    assert (tmp_path / "overlay.mp4").read_bytes() == b"mine"
 
 
 def test_an_empty_recording_has_a_summary():

@@ -169,7 +169,7 @@ def test_unusable_input_ends_with_code_2_and_one_line(estimator, tmp_path, capsy
         ["--detect-every", "no"],
         ["--detect-every", "0"],
         ["--backbone", "lit"],
-        ["--image-is-rectified", "1"],
+        ["--smoothing", "1"],
         ["--detector", "topic"],
     ],
 )
