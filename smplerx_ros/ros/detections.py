@@ -49,6 +49,16 @@ def boxes_from_message(
     return tuple(boxes), complaint if bad else ""
 
 
+def best_scores(message: Any) -> dict[str, float]:
+    """Of each `class_id` in a message; a detection without hypotheses has the class ""."""
+    best: dict[str, float] = {}
+    for detection in message.detections:
+        found = {result.hypothesis.class_id: result.hypothesis.score for result in detection.results}
+        for name, score in (found or {"": UNSCORED}).items():
+            best[name] = max(best.get(name, 0.0), score)  # a score that is no number does not count
+    return best
+
+
 def _row(detection: Any, person_class: str) -> tuple[float, ...] | None:
     """x0, y0, x1, y1, score; None for something else than a person."""
     hypotheses = [result.hypothesis for result in detection.results]

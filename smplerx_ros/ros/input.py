@@ -11,6 +11,7 @@ from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
+from ..detection.vanished import VanishedBoxes
 from ..errors import InputError
 from ..geometry.camera import Camera
 from ..types import Box, Frame
@@ -18,7 +19,7 @@ from .bit_depth import BitDepth
 from .camera_info import camera_from_info
 from .compressed import image_from_compressed
 from .depth import DepthImage, registered
-from .detections import boxes_from_message, detection_array_type
+from .detections import best_scores, boxes_from_message, detection_array_type
 from .from_messages import stamp_ns
 from .image import RgbImage, image_from_message
 from .parameters import NodeParameters
@@ -47,6 +48,7 @@ class InputOptions:
     depth_max_age: float | None = None  # None: no depth
     detections_max_age: float | None = None  # None: no boxes from a topic
     detections_class: str = ""
+    detection_threshold: Callable[[], float] = lambda: 0.0  # as it stands: it may change
 
     @classmethod
     def from_config(cls, config: NodeParameters) -> InputOptions:
@@ -58,6 +60,7 @@ class InputOptions:
             depth_max_age=config["depth_max_age"] if config["use_depth"] else None,
             detections_max_age=config["detections_max_age"] if config["detector"] == "topic" else None,
             detections_class=config["detections_class"],
+            detection_threshold=lambda: float(config["detection_threshold"]),
         )
 
 
@@ -91,6 +94,7 @@ class CameraInput:
         if options.detections_max_age is not None:
             self._detections_type = detection_array_type()
             self._detections = PacedMessages(options.detections_max_age)
+        self._vanished = VanishedBoxes(options.detections_class, seconds)
         self._bit_depth = BitDepth(self.image_topic, node.get_logger().warning)
         self._boxes_s = 0.0  # when boxes were found last
         self._subscriptions: list[Subscription] = []
@@ -189,6 +193,9 @@ class CameraInput:
             return None
         if complaint:
             self._statistics.drop("bad_detections", complaint)
+        vanished = self._vanished.complaint(best_scores(found), boxes, self._options.detection_threshold())
+        if vanished:
+            self._statistics.drop("no_person_boxes", f"{self._detections_topic}: {vanished}")
         return boxes
 
     def _tell_of_missing_boxes(self, offset_ns: int | None) -> None:

@@ -48,8 +48,11 @@ def test_alpha_is_dropped() -> None:
     np.testing.assert_array_equal(decoded(encoded(".png", np.dstack([RGB, RGB[..., 0]]))), RGB)
 
 
-@pytest.mark.parametrize("whole", [JPEG, PNG])
-@pytest.mark.parametrize("padding", [bytes(16), bytes(65), bytes(500_000), b"\xff" * 300, b"rest of an older image"])
+PADDING = {"few": bytes(16), "65": bytes(65), "many": bytes(500_000), "ones": b"\xff" * 300, "text": b"older image"}
+
+
+@pytest.mark.parametrize("whole", [JPEG, PNG], ids=["jpeg", "png"])
+@pytest.mark.parametrize("padding", PADDING.values(), ids=PADDING)
 def test_padding_of_any_length_is_ignored(whole: bytes, padding: bytes) -> None:
     np.testing.assert_array_equal(decoded(whole + padding), decoded(whole))
 

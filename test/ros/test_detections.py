@@ -198,3 +198,30 @@ def test_detections_are_not_subscribed_unless_asked_for(graph: Graph, start_node
     graph.connect()
     assert graph.estimate().people
     assert publisher.get_subscription_count() == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "scores", "words"),
+    [
+        ("person", {"0": 0.9}, "none is of class 'person' (detections_class); there came '0' (score up to 0.90)"),
+        ("person", {"Person": 0.9}, "did you mean 'Person'?"),
+        ("", {"person": 0.0}, "no score reaches detection_threshold, 0.2; there came 'person' (score up to 0.00)"),
+    ],
+)
+def test_boxes_that_vanish_are_told(
+    graph: Graph, start_node: Any, given: str, scores: dict[str, float], words: str
+) -> None:
+    node = start_node("detector:=topic", f"detections_class:='{given}'", "camera_info_timeout:=0.0")
+    publisher = graph.node.create_publisher(vision_msgs.Detection2DArray, "detections", 5)
+    graph.connect()
+    graph.spin_until(publisher.get_subscription_count)
+
+    def told() -> bool:
+        image = graph.image()
+        publisher.publish(array(detection(80, 60, 15, 40, **scores), header=image.header))
+        graph.images.publish(image)
+        graph.spin_once()
+        return words in node.log
+
+    graph.spin_until(told, 40.0)
+    graph.diagnostic(lambda level, text, values: told() and level == 1 and "no_person_boxes" in text)

@@ -1,0 +1,105 @@
+"""Boxes from which nobody is taken are told of after some seconds, with what came; an empty place is not, later on."""
+
+from __future__ import annotations
+
+import pytest
+
+from smplerx_ros.detection.vanished import VANISHED_AFTER_S, VanishedBoxes
+from smplerx_ros.types import Box
+
+PERSON, UNSCORED, SHARE = Box(10, 10, 50, 90, 0.9), Box(10, 10, 50, 90, 0.0), Box(0.1, 0.1, 0.5, 0.9, 0.9)
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Detector:
+    """Boxes that come ten times a second."""
+
+    def __init__(self, person_class: str = "person") -> None:
+        self.clock = Clock()
+        self._vanished = VanishedBoxes(person_class, self.clock)
+
+    def sends(self, classes: dict[str, float], *boxes: Box, seconds: float = 6.0, threshold: float = 0.2) -> str:
+        complaint = ""
+        for _ in range(round(seconds * 10)):
+            complaint = self._vanished.complaint(classes, boxes, threshold)
+            self.clock.now += 0.1
+        return complaint
+
+
+@pytest.mark.parametrize(
+    ("person_class", "classes", "words"),
+    [
+        (
+            "person",
+            {"0": 0.9},
+            ["none is of class 'person' (detections_class)", "'0' (score up to 0.90)", "set detecti"],
+        ),
+        (
+            "Person",
+            {"person": 0.8, "dog": 0.4},
+            ["class 'Person'", "did you mean 'person'?", "'dog' (score up to 0.40)"],
+        ),
+        ("person", {"Person": 0.8}, ["class 'person'", "did you mean 'Person'?"]),
+        ("0", {"person": 0.8}, ["class '0'", "'person'"]),
+        ("person", {"": 1.0}, ["'' (score up to 1.00)"]),
+        ("person", {f"c{k}" * 99: 0.5 for k in range(99)}, ["and 89 more"]),
+    ],
+)
+def test_a_class_of_another_name(person_class: str, classes: dict[str, float], words: list[str]) -> None:
+    complaint = Detector(person_class).sends(classes)
+    assert complaint.startswith("boxes came for 6 s, and nobody was taken from them: ")
+    for word in words:
+        assert word in complaint
+    assert len(complaint) < 1000
+
+
+@pytest.mark.parametrize("person_class", ["", "person"])
+def test_scores_that_nobody_set(person_class: str) -> None:
+    complaint = Detector(person_class).sends({"person": 0.0}, UNSCORED)
+    assert "no score reaches detection_threshold, 0.2; there came 'person' (score up to 0.00)" in complaint
+    assert "were the scores left unset?" in complaint
+
+
+def test_boxes_in_shares_of_the_image() -> None:
+    assert "boxes are in pixels, not in shares" in Detector().sends({"person": 0.9}, SHARE)
+
+
+def test_nothing_is_said_before_some_seconds_or_without_boxes() -> None:
+    assert Detector().sends({"0": 0.9}, seconds=VANISHED_AFTER_S - 0.1) == ""
+    assert Detector().sends({}, seconds=60) == ""
+
+
+def test_boxes_that_come_now_and_then_are_not_seconds_of_boxes() -> None:
+    detector = Detector()
+    for _ in range(20):
+        assert detector.sends({"dog": 0.9}, seconds=1) == ""
+        assert detector.sends({}, seconds=VANISHED_AFTER_S + 1) == ""
+
+
+def test_a_detector_that_misses_some_images_is_told_of() -> None:
+    detector = Detector()
+    for _ in range(5):
+        assert detector.sends({"0": 0.9}, seconds=0.5) == ""
+        assert detector.sends({}, seconds=0.5) == ""
+    assert detector.sends({"0": 0.9}, seconds=0.5) != ""
+
+
+def test_once_somebody_was_taken_dogs_are_dogs() -> None:
+    detector = Detector()
+    assert detector.sends({"0": 0.9}) != ""
+    assert detector.sends({"person": 0.9}, PERSON, seconds=0.1) == ""
+    assert detector.sends({"dog": 0.9}, seconds=60) == ""
+    assert detector.sends({"person": 0.1}, Box(1, 1, 9, 9, 0.1), seconds=60) == ""
+
+
+def test_a_threshold_that_is_raised_above_all_scores() -> None:
+    detector = Detector()
+    assert detector.sends({"person": 0.9}, PERSON) == ""
+    assert "no score reaches detection_threshold, 0.95" in detector.sends({"person": 0.9}, PERSON, threshold=0.95)
+    assert detector.sends({"person": 0.9}, PERSON, threshold=0.8) == ""
