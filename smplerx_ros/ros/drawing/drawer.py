@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -16,6 +17,7 @@ from .scene import Scene, SharedMemory, write
 
 CLEAR = b"clear"
 RESTART_S = 10.0  # after the drawing process has ended by itself
+LONG_S = 5.0  # for one picture; then the user should know why there is nothing to be seen
 END_S = 2.0  # for it to end, when it is asked to
 COMMAND = (sys.executable, "-m", "smplerx_ros.ros.drawing.main")
 # Pictures take one thread, and modules come from where the node's come from, not from the working directory.
@@ -61,6 +63,7 @@ class Drawer:
         self._thread: threading.Thread | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
+        self._handed_s: float | None = None  # when the scene was handed over that is being drawn
         self.shown = self.dropped = 0  # scenes
 
     def show(self, scene: Scene) -> None:
@@ -72,6 +75,14 @@ class Drawer:
                 self._thread = threading.Thread(target=self._run, name="smplerx_drawer", daemon=True)
                 self._thread.start()
             self._wake.notify()
+            late = self._handed_s is not None and time.monotonic() - self._handed_s > LONG_S
+            if late:
+                self._handed_s = None  # once for each
+        if late:
+            self._warn(
+                f"no marker or overlay has been drawn for {LONG_S:g} s: they take only what nobody else needs of the "
+                "processor, and nothing is left; estimates go on"
+            )
 
     def clear(self) -> None:
         """Nobody is to be seen any more."""
@@ -146,9 +157,12 @@ class Drawer:
                 if self._cleared != before or self._closing:
                     return not self._closing
                 self._socket.send(message)
+                self._handed_s = time.monotonic()
             return bool(self._socket.recv(1))
         except OSError:
             return False
+        finally:
+            self._handed_s = None
 
     def _ended(self) -> str:
         """Let go of the process, which has ended or is about to; answers how."""
