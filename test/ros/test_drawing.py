@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -168,6 +169,32 @@ def test_a_process_that_ends_is_told_of_and_replaced(monkeypatch: pytest.MonkeyP
     drawer.close()
     assert len(told) >= 2
     assert "markers and overlays has ended with exit code 7" in told[0]
+
+
+def test_a_picture_that_fails_costs_no_other(
+    graph: Graph, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    qos = {"depth": 5, "history": 1, "reliability": 1, "durability": 2}
+    topics = Topic("/markers", qos), {"": Topic("/overlay", qos)}
+    told: list[str] = []
+    drawer = Drawer(Settings("_drawing", "/", graph.context.get_domain_id(), "/", "", *topics), told.append)
+    markers = graph.listen(MarkerArray, "/markers")
+
+    def drawn(what: Callable[[], Any]) -> None:
+        def reached() -> Any:
+            drawer.show(a_scene())
+            graph.spin_once()
+            return what()
+
+        graph.spin_until(reached)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(drawer_module, "write", lambda *_: b"{}")
+        drawn(lambda: drawer.shown)
+    drawn(lambda: markers)
+    drawer.close()
+    assert "picture dropped after KeyError" in capfd.readouterr().err
+    assert not [text for text in told if "ended" in text]
 
 
 def test_a_drawer_that_hangs_delays_no_estimate(graph: Graph, start_node: Any) -> None:

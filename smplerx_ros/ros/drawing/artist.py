@@ -24,6 +24,7 @@ from ...viewer.overlay import draw_people
 from ..image import message_from_image
 from ..markers import LIFETIME_S, MarkerWriter
 from ..qos import delivered
+from ..statistics import LOG_PERIOD_S
 from .scene import Scene
 
 MESH_FACES = 3000  # of the mesh that is drawn; the body's own has 20908 (SMPL-X) or 27420, and hardly looks better
@@ -72,6 +73,10 @@ class Artist:
         if scene.image is not None and scene.camera is not None:
             drawn = draw_people(scene.image, scene.people, self._mesh(), scene.camera)
             view.overlay.publish(message_from_image(drawn, Image(header=scene.header)))
+
+    def tell(self, text: str) -> None:
+        """Log an error, now and then."""
+        self._node.get_logger().error(text, throttle_duration_sec=LOG_PERIOD_S)
 
     def clear(self) -> None:
         """Take everybody down; what comes next begins anew."""

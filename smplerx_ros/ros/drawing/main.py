@@ -50,7 +50,10 @@ def main() -> None:
                 artist.clear()
             else:
                 busy = time.process_time()
-                artist.draw(read(message, memory))
+                try:
+                    artist.draw(read(message, memory))
+                except Exception as error:  # whatever a picture throws, the next one may be fine
+                    artist.tell(f"picture dropped after {type(error).__name__}: {error}")
                 time.sleep(REST * (time.process_time() - busy))
                 with suppress(OSError):
                     connection.send(b"\1")
