@@ -16,6 +16,7 @@ import numpy as np
 
 from .backbones import Backbone, known_height, load_backbones
 from .body import BodyModel, load_body
+from .body.placement import Placement
 from .config import check_live, validate
 from .detection import Detector, OneAtATime, load_detectors
 from .detection.clean import clean_boxes
@@ -213,8 +214,8 @@ class Estimator:
         return [
             People(
                 frame=frame,
-                people=mine,
-                camera=_camera(task.frame),
+                people=_placed(mine, frame.camera),
+                camera=frame.camera or _camera(task.frame),
                 backbone=backbone.name,
                 body_model=self.body.name,
                 runtime=backbone.runtime,
@@ -357,6 +358,8 @@ class Estimator:
         if frame.camera is None:
             height, width = frame.image.shape[:2]
             frame = replace(frame, camera=Camera.from_fov(width, height, self._options.default_fov))
+        elif frame.camera.centre.any():  # estimated where the camera is; `_placed` brings people into its frame
+            frame = replace(frame, camera=replace(frame.camera, centre=np.zeros(3)))
         following = state.tracker.following
         most = min(self._options.max_people, effort.people or self._options.max_people)
         boxes = {track.id: track.box for track in following}
@@ -415,6 +418,14 @@ def _mean_confidence(person: Person) -> float:
     """Of the joints of which it is known; NaN: of none."""
     known = person.confidence[np.isfinite(person.confidence)]
     return float(known.mean()) if len(known) else float("nan")
+
+
+def _placed(people: tuple[Person, ...], camera: Camera | None) -> tuple[Person, ...]:
+    """People whose places are known from the camera's centre, in the frame in which that centre is given."""
+    if camera is None or not camera.centre.any():
+        return people
+    placement = Placement(np.eye(3), camera.centre)
+    return tuple(placement.place(person) for person in people)
 
 
 def _camera(frame: Frame) -> Camera:

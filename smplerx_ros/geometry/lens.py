@@ -49,6 +49,11 @@ _NEWTON_STEPS, _NEWTON_REACH, _NEWTON_SHIFT, _NEWTON_ERROR = 30, 0.1, 1e-7, 1e-1
 _SOLVED = 1e-6  # in focal lengths: a thousandth of a pixel
 
 
+def is_fisheye(model: str) -> bool:
+    """Whether a model of that name bends rays even where all of its coefficients are zero."""
+    return _model_of(model) == EQUIDISTANT
+
+
 def canonical(model: str, coefficients: ArrayLike) -> tuple[str, tuple[float, ...]]:
     """The model's name in sensor_msgs and its coefficients, as OpenCV reads them; `plumb_bob` where nothing is bent.
 
@@ -57,7 +62,7 @@ def canonical(model: str, coefficients: ArrayLike) -> tuple[str, tuple[float, ..
     does not read, and values that are not finite.
     """
     values: FloatArray = np.asarray(coefficients, np.float64).ravel()
-    known = _MODELS.get("".join(filter(str.isalnum, model.casefold())))
+    known = _model_of(model)
     if known is None:
         names = ", ".join((PLUMB_BOB, RATIONAL, EQUIDISTANT))
         raise InputError(f"Camera.model {model!r} is unknown; known distortion models: {names}")
@@ -187,6 +192,11 @@ class Lens:
         step /= determinant[:, None]
         length = np.linalg.norm(step, axis=1, keepdims=True)
         return np.linalg.norm(error, axis=1), step * np.minimum(1, _NEWTON_REACH / np.maximum(length, _TINY))
+
+
+def _model_of(name: str) -> str | None:
+    """The model that is meant, by its name in sensor_msgs; empty for none, None for an unknown name."""
+    return _MODELS.get("".join(filter(str.isalnum, name.casefold())))
 
 
 @lru_cache(maxsize=32)

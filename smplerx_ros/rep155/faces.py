@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry.camera import Camera
+from ..geometry.camera import NEAR, Camera
 from ..types import Box, Estimated, Person
 
 FloatArray = NDArray[np.floating[Any]]
@@ -47,8 +47,9 @@ def face_box(person: Person, optical_from_face: FloatArray, origin: FloatArray, 
     """
     if not person.params.estimated & Estimated.JAW_POSE:
         return None
-    towards = -float(optical_from_face[:, 0] @ origin)
-    if origin[2] <= 0 or towards < _LARGEST_TURN * float(origin @ origin) ** 0.5:
+    seen = origin - camera.centre
+    towards = -float(optical_from_face[:, 0] @ seen)
+    if seen[2] < NEAR or towards < _LARGEST_TURN * float(seen @ seen) ** 0.5:
         return None
     points = person.face_landmarks
     if points is None:

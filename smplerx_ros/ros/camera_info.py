@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from sensor_msgs.msg import CameraInfo
 
 from ..errors import InputError
-from ..geometry.camera import Camera
+from ..geometry.camera import Camera, FloatArray
+from ..geometry.lens import is_fisheye
 
-# Names in the wild for what OpenCV's fisheye module models, and for no distortion at all.
-_MODEL_ALIASES = {"fisheye": "equidistant", "kannala_brandt4": "equidistant", "none": "", "None": ""}
 _LONGEST_MODEL = 40  # characters of a name that may be anything, and that errors repeat
 
 
 def camera_from_info(info: CameraInfo, topic: str, *, rectified: bool = False) -> Camera:
     """The camera of the delivered image: region of interest cut out and binning applied.
 
-    `rectified`: the image is undistorted, so P counts and D does not. Raises InputError naming topic and field.
+    `rectified`: the image is undistorted, so P counts and D does not; where P's fourth column says so, the optical
+    centre is beside the origin of the frame (the right camera of a stereo pair). Raises InputError naming topic and
+    field.
     """
     # REP-104: 0 means 1 for binning, and the full image for the region of interest.
     binning = np.array([max(info.binning_x, 1), max(info.binning_y, 1)])
@@ -30,17 +33,35 @@ def camera_from_info(info: CameraInfo, topic: str, *, rectified: bool = False) -
         )
 
     field = "p" if rectified else "k"
-    k = np.array(info.p).reshape(3, 4)[:, :3] if rectified else np.array(info.k).reshape(3, 3)
-    k = k.copy()
+    p = np.array(info.p).reshape(3, 4)
+    k = p[:, :3].copy() if rectified else np.array(info.k).reshape(3, 3)
     k[:2, 2] -= offset  # REP-104: K is of the full-resolution image
     k[:2] /= binning[:, None]
     width, height = (size // binning).tolist()
-    model = _MODEL_ALIASES.get(info.distortion_model, info.distortion_model)[:_LONGEST_MODEL]
-    coefficients = np.array(info.d, dtype=np.float64)
-    fisheye = model == "equidistant" and len(coefficients) > 0  # bends rays even with zeros
-    if rectified or not (fisheye or np.any(coefficients)):
-        model, coefficients = "plumb_bob", np.zeros(0)
+    model, coefficients = info.distortion_model[:_LONGEST_MODEL], np.array(info.d, dtype=np.float64)
+    # Zeros bend nothing, by whatever name, but in a fisheye lens.
+    if rectified or not (np.any(coefficients) or is_fisheye(model)):
+        model, coefficients = "", np.zeros(0)
     try:
-        return Camera(width, height, k, coefficients, model)
+        camera = Camera(width, height, k, coefficients, model)
+        return replace(camera, centre=_centre(p)) if rectified else camera
     except InputError as error:
         raise InputError(f"{topic}: {info.width}x{info.height}, using {field}: {error}") from error
+
+
+def describe_centre(camera: Camera, frame_id: str) -> str:
+    """What P's fourth column means for positions, for the log; empty where it is zero."""
+    x, y, _ = camera.centre.tolist()
+    if not (x or y):
+        return ""
+    return (
+        f"P's fourth column puts the camera {x:+.4f} m right and {y:+.4f} m below the origin of {frame_id!r}, as for "
+        f"the right camera of a stereo pair: positions are those in {frame_id!r}. If that is this camera's own optical "
+        "frame, set image_is_rectified to false (K is used; D of rectified images is zero) or publish P without it"
+    )
+
+
+def _centre(p: FloatArray) -> FloatArray:
+    """The optical centre `(3,)` in metres in the frame whose points `p (3, 4)` projects: P's Tx is -fx times its x."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.array([-p[0, 3] / p[0, 0], -p[1, 3] / p[1, 1], 0.0])

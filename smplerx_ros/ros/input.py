@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..geometry.camera import Camera
 from ..types import Box, Frame
 from .bit_depth import BitDepth
-from .camera_info import camera_from_info
+from .camera_info import camera_from_info, describe_centre
 from .compressed import image_from_compressed
 from .depth import DepthImage, registered
 from .detections import best_scores, boxes_from_message, detection_array_type
@@ -102,6 +102,7 @@ class CameraInput:
         self._newest_info: CameraInfo | None = None
         self._parsed_info: CameraInfo | None = None
         self._camera: Camera | None = None
+        self._logged: set[str] = set()  # what was odd about the camera_info
         self._waiting_since: float | None = None
 
     @property
@@ -138,6 +139,7 @@ class CameraInput:
         Raises InputError for what cannot be used and WaitingForCamera while a CameraInfo may still come.
         """
         self._update_camera()
+        self._check_frame_id(message.header.frame_id)
         if self._camera is None and not self._waited_enough():
             raise WaitingForCamera(
                 f"{self.info_topic}: nothing usable yet, waiting up to {self._options.camera_info_timeout:g} s for it"
@@ -216,6 +218,26 @@ class CameraInput:
             self._camera = camera_from_info(info, self.info_topic, rectified=self._options.rectified)
         except InputError as error:
             self._statistics.drop("camera_info", str(error))
+            return
+        self._log_once("centre", describe_centre(self._camera, info.header.frame_id))
+
+    def _check_frame_id(self, frame_id: str) -> None:
+        """Say so where the camera_info is not of the image's frame: it may be another camera's."""
+        other = self._parsed_info.header.frame_id if self._parsed_info is not None else ""
+        same = not other or other.lstrip("/") == frame_id.lstrip("/")
+        self._log_once(
+            "frame_id",
+            ""
+            if same
+            else f"frame_id is {other!r}, that of the images on {self.image_topic} {frame_id!r}: is it this camera's? "
+            f"Positions are published in {frame_id!r}",
+        )
+
+    def _log_once(self, what: str, message: str) -> None:
+        """Log something odd about the camera_info, once after each start."""
+        if message and what not in self._logged:
+            self._logged.add(what)
+            self._node.get_logger().warning(f"{self.info_topic}: {message}")
 
     def _waited_enough(self) -> bool:
         now = self._seconds()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import CameraInfo, RegionOfInterest
 
 from smplerx_ros.errors import InputError
-from smplerx_ros.ros.camera_info import camera_from_info
+from smplerx_ros.ros.camera_info import camera_from_info, describe_centre
 
 K = [500.0, 0.0, 321.0, 0.0, 510.0, 239.0, 0.0, 0.0, 1.0]
 P = [450.0, 0.0, 330.0, 0.0, 0.0, 450.0, 245.0, 0.0, 0.0, 0.0, 1.0, 0.0]
@@ -59,7 +59,19 @@ def test_pixels_of_the_delivered_image(rectified: bool, binning: tuple[int, int]
         ({"d": []}, "plumb_bob"),
         ({"d": [], "distortion_model": ""}, "plumb_bob"),
         ({"d": [0.0] * 5, "distortion_model": "whatever"}, "plumb_bob"),
+        ({"d": [0.0] * 3, "distortion_model": "plumb_bob"}, "plumb_bob"),
+        ({"d": [0.1] * 5, "distortion_model": ""}, "plumb_bob"),
+        ({"d": [0.1] * 5, "distortion_model": "Plumb_Bob"}, "plumb_bob"),
+        ({"d": [0.1] * 5, "distortion_model": "radtan"}, "plumb_bob"),
+        ({"d": [0.1] * 4, "distortion_model": "brown_conrady"}, "plumb_bob"),
+        ({"d": [0.1] * 8, "distortion_model": "plumb_bob"}, "rational_polynomial"),
+        ({"d": [0.1] * 14, "distortion_model": "plumb_bob"}, "rational_polynomial"),
+        ({"d": [*[0.1] * 5, *[0.0] * 3], "distortion_model": "plumb_bob"}, "plumb_bob"),
+        ({"d": [0.1] * 5, "distortion_model": "rational_polynomial"}, "rational_polynomial"),
+        ({"d": [*[0.1] * 4, 0.0], "distortion_model": "equidistant"}, "equidistant"),
+        ({"d": [0.0] * 5, "distortion_model": "equidistant"}, "equidistant"),
         ({"d": [0.1, 0.0, 0.0, 0.0], "distortion_model": "fisheye"}, "equidistant"),
+        ({"d": [0.1, 0.0, 0.0, 0.0], "distortion_model": "Kannala_Brandt4"}, "equidistant"),
         ({"d": [0.0, 0.0, 0.0, 0.0], "distortion_model": "equidistant"}, "equidistant"),
         ({"d": [0.1] * 8, "distortion_model": "rational_polynomial"}, "rational_polynomial"),
     ],
@@ -78,6 +90,10 @@ def test_distortion_models(fields: dict[str, object], model: str) -> None:
         {"d": [0.1], "distortion_model": "plumb_bob"},
         {"d": [float("nan")] * 5},
         {"distortion_model": "double_sphere"},
+        {"distortion_model": "inverse_brown_conrady"},
+        {"distortion_model": "none"},
+        {"distortion_model": "equidistant"},
+        {"d": [0.1] * 6},
         {"roi": RegionOfInterest(x_offset=600, width=100, height=100)},
         {"binning_x": 1000},
     ],
@@ -90,6 +106,22 @@ def test_what_is_no_calibration_is_refused_by_topic(fields: dict[str, object]) -
 def test_rectified_without_p_is_refused() -> None:
     with pytest.raises(InputError, match=r"/camera_info.*\bp\b"):
         camera_from_info(info(p=[0.0] * 12), "/camera_info", rectified=True)
+
+
+@pytest.mark.parametrize("binning", [1, 2])
+@pytest.mark.parametrize("tx", [-54.0, 54.0, 0.0])
+def test_the_right_camera_of_a_stereo_pair_sees_points_of_the_first_cameras_frame(tx: float, binning: int) -> None:
+    """sensor_msgs/CameraInfo: P projects points of that frame, its Tx is -fx times the baseline."""
+    p = np.array(P).reshape(3, 4)
+    p[:2, 3] = tx, 9.0 if tx else 0.0
+    made = info(p=p.ravel().tolist(), binning_x=binning, binning_y=binning)
+    camera = camera_from_info(made, "/camera_info", rectified=True)
+    points = np.array([[0.1, -0.2, 2.0], [0.4, 0.3, 3.0]])
+    u, v, w = p @ np.append(points, np.ones((2, 1)), axis=1).T
+    np.testing.assert_allclose(camera.project(points) * binning, np.stack([u / w, v / w], axis=1), atol=1e-9)
+    np.testing.assert_allclose(camera.centre, [-tx / 450, -p[1, 3] / 450, 0])
+    assert ("stereo" in describe_centre(camera, "left")) == bool(tx)
+    np.testing.assert_array_equal(camera_from_info(made, "/camera_info").centre, np.zeros(3))  # K has no such column
 
 
 UINT = st.integers(0, 2000) | st.just(2**32 - 1)

@@ -8,6 +8,7 @@ import pytest
 import rclpy
 from rclpy.context import Context
 from rclpy.node import Node
+from sensor_msgs.msg import CameraInfo, Image
 
 from smplerx_ros.ros.input import CameraInput, InputOptions
 from smplerx_ros.ros.statistics import Statistics
@@ -21,6 +22,39 @@ def node() -> Iterator[Node]:
     yield made
     made.destroy_node()
     rclpy.shutdown(context=context)
+
+
+def image_of(frame_id: str) -> Image:
+    made = Image(width=4, height=3, step=12, encoding="rgb8", data=bytes(36))
+    made.header.frame_id = frame_id
+    return made
+
+
+@pytest.mark.parametrize(
+    ("of_info", "p3", "logged"),
+    [("left", 0.0, []), ("/left", 0.0, []), ("", 0.0, []), ("right", 0.0, ["right", "left"]), ("left", -1.0, ["0.5"])],
+)
+def test_a_camera_info_of_another_frame_and_a_stereo_pairs_are_logged_once(
+    node: Node, monkeypatch: pytest.MonkeyPatch, of_info: str, p3: float, logged: list[str]
+) -> None:
+    lines: list[str] = []
+    logger = node.get_logger()
+    monkeypatch.setattr(logger, "warning", lines.append)
+    monkeypatch.setattr(node, "get_logger", lambda: logger)
+    taken = CameraInput(
+        node, "", lambda _: None, Statistics(lambda: 0.0, print), lambda: 0.0, InputOptions(rectified=True)
+    )
+    for _ in range(3):
+        info = CameraInfo(width=4, height=3, p=[2.0, 0, 2, p3, 0, 2, 1, 0, 0, 0, 1, 0])
+        info.header.frame_id = of_info
+        taken._keep_info(info)
+        frame = taken.frame(image_of("left"))
+        assert frame.camera is not None
+        assert frame.camera.centre[0] == -p3 / 2
+    assert len(lines) == bool(logged)
+    for line, word in zip(lines * len(logged), logged, strict=True):
+        assert "/camera_info" in line
+        assert word in line
 
 
 def test_subscriptions_leave_nothing_in_the_node(node: Node) -> None:

@@ -127,6 +127,22 @@ def test_joints_are_the_bodys_and_project_to_the_image(estimator):
     assert person.box.y0 < low[1] < high[1] < person.box.y1
 
 
+def test_people_are_in_the_frame_in_which_the_cameras_centre_is_given(backbone, detector):
+    """The right camera of a stereo pair: the same image shows people a baseline further right."""
+    alone = Camera.from_fov(640, 480, 70.0)
+    right = replace(alone, centre=np.array([0.12, 0.0, 0.0]))
+    people = [
+        Estimator(FakeBackbone(), detector, BODY, Options()).estimate(frame(0, camera=camera))[0]
+        for camera in (alone, right)
+    ]
+    moved = [getattr(people[1], n) - getattr(people[0], n) for n in ("joints", "joints_image")]
+    np.testing.assert_allclose(moved[0], np.tile(right.centre, (55, 1)), atol=1e-6)
+    np.testing.assert_allclose(moved[1], 0, atol=1e-6)
+    np.testing.assert_allclose(people[1].params.transl - people[0].params.transl, right.centre, atol=1e-6)
+    np.testing.assert_allclose(right.project(people[1].joints), people[1].joints_image, atol=1e-2)
+    np.testing.assert_allclose(people[1].box.xyxy, people[0].box.xyxy)
+
+
 def test_assumed_camera_says_so(estimator):
     result = estimator.process([frame(0)])[0]
     assert not result.camera.calibrated
