@@ -9,14 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .body import BodyModel
-from .body.skeleton import JOINT_NAMES
+from .body.skeleton import JOINT_NAMES, PARENTS
+from .detection.clean import clean_boxes
 from .distance import place_covariance
+from .geometry.camera import NEAR, Camera
 from .types import BodyEstimate, Box, Observation, Person, SmplxParams
 
 FloatArray = NDArray[np.floating[Any]]
 
 # The box of a person round joints and extremities, as shares of their extent: skin and hair lie outside.
 _BOX_MARGIN, _BOX_TOP_MARGIN = 0.05, 0.10
+_PARENT_OF = np.array(PARENTS[1:])  # of all joints but the root
 
 
 def persons(
@@ -25,7 +28,7 @@ def persons(
     estimates: Sequence[BodyEstimate | None],
     person_height: float | None,
 ) -> list[Person | None]:
-    """A person for each estimate, all joints in one batch; None without an estimate or in front of no camera.
+    """A person for each estimate, all joints in one batch; None without an estimate, or outside the image.
 
     `person_height` in metres is what the backbone was told.
     """
@@ -48,7 +51,7 @@ def _person(
 ) -> Person | None:
     """A person from the joints' rotations `(55, 3, 3)` and the places `(76, 3)` of joints and extremities, metres.
 
-    None if none of them is in front of the camera.
+    None if none of them is in front of the camera, or all are beside the image.
     """
     camera = observation.frame.camera
     assert camera is not None
@@ -57,7 +60,11 @@ def _person(
     if not len(visible):
         return None
     joints = len(JOINT_NAMES)
-    box = box_round(visible, estimate.score)
+    ends = camera.project(_near_ends(places[:joints] - camera.centre) + camera.centre)
+    seen = np.concatenate([visible, ends[np.isfinite(ends).all(axis=-1)]])
+    box = box_in_image(seen, estimate.score, camera)
+    if box is None:
+        return None
     return Person(
         id=observation.id,
         score=estimate.score,
@@ -66,15 +73,35 @@ def _person(
         joints=places[:joints].astype(np.float32),
         joints_image=pixels[:joints].astype(np.float32),
         confidence=estimate.confidence,
-        pose_covariance=place_covariance(observation, estimate.params, places[0], box, person_height),
+        pose_covariance=place_covariance(observation, estimate.params, places[0], box_round(seen, 1.0), person_height),
         face_landmarks=estimate.face_landmarks,
         rotations=rotations,
     )
 
 
 def box_round(pixels: FloatArray, score: float) -> Box:
-    """The box of a person whose joints and extremities are seen at `pixels (n, 2)`."""
+    """The box of a person whose joints and extremities are seen at `pixels (n, 2)`, in the image or not."""
     left, top = pixels.min(axis=0).tolist()
     right, bottom = pixels.max(axis=0).tolist()
     aside, below = max(_BOX_MARGIN * (right - left), 1.0), max(_BOX_MARGIN * (bottom - top), 1.0)
     return Box(left - aside, top - _BOX_TOP_MARGIN * (bottom - top) - 1, right + aside, bottom + below, score)
+
+
+def box_in_image(pixels: FloatArray, score: float, camera: Camera) -> Box | None:
+    """The part of that box in the image, as detectors see people; None for somebody beside it.
+
+    Somebody close by reaches far beyond the image: boxes of what nobody sees cannot be compared with detections.
+    """
+    size = [camera.width, camera.height]
+    return next(iter(clean_boxes([box_round(pixels.clip(0, size), score)], *size)), None)
+
+
+def _near_ends(joints: FloatArray) -> FloatArray:
+    """Where bones between `joints (55, 3)`, seen from the camera, pass its near plane: `(n, 3)`."""
+    ends, starts = joints[1:], joints[_PARENT_OF]
+    crossing = (ends[:, 2] < NEAR) != (starts[:, 2] < NEAR)
+    ends, starts = ends[crossing], starts[crossing]
+    share = (NEAR - starts[:, 2:]) / (ends[:, 2:] - starts[:, 2:])
+    cut = starts + share * (ends - starts)
+    cut[:, 2] = NEAR
+    return np.asarray(cut)

@@ -22,6 +22,7 @@ from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.smoothing.people import SmoothingOptions
 from smplerx_ros.tracking.tracker import Tracker
 from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Box, Estimated, Frame, SmplxParams
+from smplerx_ros.viewer.rasterizer import rasterize
 
 BODY = load_body()
 IMAGE = np.zeros((480, 640, 3), np.uint8)
@@ -141,6 +142,27 @@ def test_people_are_in_the_frame_in_which_the_cameras_centre_is_given(backbone, 
     np.testing.assert_allclose(people[1].params.transl - people[0].params.transl, right.centre, atol=1e-6)
     np.testing.assert_allclose(right.project(people[1].joints), people[1].joints_image, atol=1e-2)
     np.testing.assert_allclose(people[1].box.xyxy, people[0].box.xyxy)
+
+
+def test_somebody_who_comes_up_to_the_camera_keeps_the_id(backbone, detector):
+    """Bodies reach far beyond the image, detections do not: every one of those began somebody new."""
+    camera, new = Camera.from_fov(640, 480), np.random.default_rng(0)
+    estimator = Estimator(backbone, detector, BODY, Options(detect_every=10))
+    arms = np.zeros((21, 3))
+    arms[15], arms[16] = [0, -1.45, 0], [0, 0, 1.1]  # the left one points at the camera
+    ids = []
+    for k in range(90):
+        pose = replace(
+            SmplxParams.rest(), global_orient=FACING, body_pose=(arms + new.normal(0, 0.03, (21, 3))).ravel()
+        )
+        at = np.array([0.1, 0.45, 2 - 1.6 * np.sin(np.pi * k / 90)]) - BODY.joints(pose)[0, 0]
+        rows, columns = np.nonzero(rasterize(BODY.vertices(replace(pose, transl=at))[0], BODY.faces, camera).mask())
+        detector.boxes = [Box(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1, 0.9)]
+        estimate = BodyEstimate(0.9, replace(pose, transl=at, estimated=Estimated.TRANSL), np.ones(55))
+        with patch.object(backbone, "_body", lambda _, estimate=estimate: estimate):
+            ids.append([person.id for person in estimator.estimate(frame(k, camera=camera))])
+    assert ids == [["p1"]] * 90
+    assert backbone.forgotten == []
 
 
 def test_assumed_camera_says_so(estimator):

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+import pytest
 
 from smplerx_ros.body import load_body
 from smplerx_ros.body.placement import Placement
-from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.geometry.camera import NEAR, Camera
 from smplerx_ros.geometry.rotations import matrix_from_rotvec
 from smplerx_ros.persons import persons
-from smplerx_ros.types import BodyEstimate, Box, Frame, Observation, Person
+from smplerx_ros.tracking.tracker import overlaps
+from smplerx_ros.types import BodyEstimate, Box, Frame, Observation, Person, SmplxParams
+from smplerx_ros.viewer.rasterizer import rasterize
 from support.human_poses import human_poses
 
 BODY = load_body()
@@ -67,3 +70,66 @@ def test_rotations_turn_with_the_frame() -> None:
     placement = Placement(matrix_from_rotvec([0.3, -1.2, 0.5]), np.array([1.0, 2.0, 3.0]))
     for person in map(placement.place, someone()):
         np.testing.assert_allclose(person.rotations, BODY.transforms(person.params)[0][0], atol=1e-6)
+
+
+CAMERA = FRAME.camera
+
+
+def close_by(distance: float, reach: float = 1.0) -> SmplxParams:
+    """Somebody whose left arm points at the camera from `distance` metres, by `reach` of its way up."""
+    arms = np.zeros((21, 3))
+    arms[15], arms[16] = [0, -1.45 * reach, 0], [0, 0, 1.1]
+    params = replace(SmplxParams.rest(), global_orient=np.array([np.pi, 0, 0]), body_pose=arms.ravel())
+    return replace(params, transl=np.array([0.1, 0.45, distance]) - BODY.joints(params)[0, 0])
+
+
+def person_of(params: SmplxParams, camera: Camera | None = CAMERA) -> Person | None:
+    seen = Observation(replace(FRAME, camera=camera), "p1", Box(0, 0, 9, 9))
+    return persons(BODY, [seen], [BodyEstimate(0.9, params, np.ones(55))], None)[0]
+
+
+@pytest.mark.parametrize("distance", np.linspace(0.35, 2.0, 12).tolist())
+def test_a_box_is_the_part_of_a_person_in_the_image_however_near_an_arm_is(distance: float) -> None:
+    """Beside the silhouette: with a hand in the camera's plane boxes were thousands of pixels wide."""
+    params = close_by(distance)
+    person = person_of(params)
+    assert person is not None
+    assert person.box.x0 >= 0
+    assert person.box.y0 >= 0
+    assert person.box.x1 <= 640
+    assert person.box.y1 <= 480
+    near = person.joints[:, 2] < NEAR
+    assert np.isnan(person.joints_image[near]).all()
+    assert np.isfinite(person.joints_image[~near]).all()
+    rows, columns = np.nonzero(rasterize(BODY.vertices(params)[0], BODY.faces, Camera.from_fov(640, 480)).mask())
+    silhouette = Box(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
+    assert overlaps([person.box], [silhouette])[0, 0] > 0.6
+
+
+def test_an_arm_that_leaves_through_the_near_plane_reaches_to_the_edge_of_the_image() -> None:
+    """The box ends where the forearm does, not at the last joint in view."""
+    params = close_by(0.48)
+    person = person_of(params)
+    assert person is not None
+    assert person.joints[20, 2] < NEAR < person.joints[18, 2]  # wrist, elbow
+    assert person.box.x1 == 640
+
+
+@pytest.mark.parametrize("place", [[9.0, 0, 3], [0, -9, 3], [0, 0, -3], [0, 3, -0.2]])
+def test_nobody_is_a_person_of_an_image_in_which_nothing_of_them_is(place: list[float]) -> None:
+    assert person_of(replace(close_by(1.0), transl=np.array(place))) is None
+
+
+def test_joints_that_a_lens_does_not_see_count_for_nothing() -> None:
+    """A wide barrel lens folds the legs of somebody who stands close into the image: above the head, upside down."""
+    wide = Camera(640, 480, np.array([[266.0, 0, 319.5], [0, 266, 239.5], [0, 0, 1]]), np.array([-0.3, 0, 0, 0, 0]))
+    params = close_by(0.5, reach=0.0)
+    person = person_of(params, wide)
+    assert person is not None
+    rays = person.joints[:, :2] / person.joints[:, 2:]
+    outside = np.linalg.norm(rays, axis=1) > wide.limit
+    assert outside[[7, 8]].all()  # ankles
+    np.testing.assert_array_equal(np.isnan(person.joints_image).all(axis=1), outside)
+    seen = person.joints_image[~outside]
+    directions = rays[~outside]
+    assert (np.einsum("ni,ni->n", seen - wide.k[:2, 2], directions) >= 0).all()
