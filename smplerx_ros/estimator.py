@@ -271,7 +271,9 @@ class Estimator:
             raise RuntimeError("the estimator is closed: make another one")
 
     def _states(self, frames: Sequence[Frame]) -> list[CameraState]:
-        """The frames' cameras; one whose time went back starts anew, and those not seen for longest are forgotten.
+        """The frames' cameras; one whose time went back or whose images have another size than before starts anew.
+
+        Those not seen for longest are forgotten.
 
         Raises InputError for two frames of one camera.
         """
@@ -282,20 +284,21 @@ class Estimator:
                     f"frames {keys.index(key)} and {i} are both of camera {key!r} (Frame.source, or else frame_id): "
                     "give one frame a camera, or each camera its own name"
                 )
-        states = [self._state(key, frame.stamp_ns) for key, frame in zip(keys, frames, strict=True)]
+        states = [self._state(key, frame) for key, frame in zip(keys, frames, strict=True)]
         for key in list(self._cameras)[: -max(_MOST_CAMERAS, len(keys))]:
             self._forget(self._cameras.pop(key).tracker.clear())
         return states
 
-    def _state(self, key: str, stamp_ns: int) -> CameraState:
+    def _state(self, key: str, frame: Frame) -> CameraState:
         state = self._cameras.pop(key, None)
-        if state is not None and stamp_ns < state.stamp_ns:
+        size = frame.image.shape[:2]
+        if state is not None and (frame.stamp_ns < state.stamp_ns or size != state.size):
             self._forget(state.tracker.clear())
             state = None
         if state is None:
-            state = CameraState(Tracker(self._ids, self._options.max_age))
+            state = CameraState(Tracker(self._ids, self._options.max_age), size)
         self._cameras[key] = state  # at the end: the last ones seen
-        state.begin(stamp_ns)
+        state.begin(frame.stamp_ns)
         return state
 
     def _forget(self, people: Collection[str]) -> None:

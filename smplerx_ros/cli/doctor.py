@@ -23,7 +23,8 @@ _SMPLX_PAGE = "https://smpl-x.is.tue.mpg.de"
 _TORCH_HINT = "pip install 'smplerx_ros[torch]'"
 _NOTICE = "NOTICE.md"
 _CONVERSION = ("torch", "timm", "safetensors", "onnx", "onnxscript")
-_LIBRARIES = ("numpy", "scipy", "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", *_CONVERSION)
+_FILES = ("av", "pillow", "pi-heif")  # videos, images, images of phones
+_LIBRARIES = ("numpy", "scipy", *_FILES, "onnxruntime", "onnxruntime-gpu", "onnxruntime-openvino", *_CONVERSION)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

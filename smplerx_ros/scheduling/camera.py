@@ -36,6 +36,7 @@ class CameraState:
     """One camera: its people, its last stamps, and when the next detection is due."""
 
     tracker: Tracker
+    size: tuple[int, ...] = ()  # height and width of its images: what is known of its people is in their pixels
     schedule: DetectionSchedule = field(default_factory=DetectionSchedule)
     stamp_ns: int = 0
     interval_ns: int = 0  # since the frame before

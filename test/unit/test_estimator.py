@@ -595,6 +595,14 @@ def test_time_going_back_starts_anew_without_using_ids_again(estimator, backbone
     assert backbone.forgotten == ["p1"]
 
 
+def test_images_of_another_size_start_anew_and_nobody_is_missing(estimator, detector):
+    assert [person.id for person in estimator.estimate(frame(1))] == ["p1"]
+    small = replace(frame(2), image=np.zeros((120, 160, 3), np.uint8))
+    detector.boxes = row(1, 25)
+    assert [person.id for person in estimator.estimate(small)] == ["p2"]
+    assert detector.calls == 2
+
+
 def test_warm_up_uses_everything_and_leaves_nobody(estimator, backbone, detector):
     estimator.warm_up()
     assert detector.calls == 1
