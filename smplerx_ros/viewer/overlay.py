@@ -71,29 +71,38 @@ def draw_mesh(canvas: Image, vertices: FloatArray, faces: NDArray[np.int32], cam
 
 
 def draw_skeleton(canvas: Image, person: Person) -> None:
-    """Draw bones and joints in place, coloured by side; those with low confidence faint."""
-    sure = person.confidence >= SURE
-    if sure.all():
-        _draw_joints(canvas, person, sure)
-        return
-    solid = canvas.copy()
-    _draw_joints(solid, person, ~sure)
-    cv2.addWeighted(solid, UNSURE_OPACITY, canvas, 1 - UNSURE_OPACITY, 0, dst=canvas)
-    _draw_joints(canvas, person, sure)
+    """Draw bones and joints in place, coloured by side; those with low confidence faint, unknown ones in full."""
+    unsure = person.confidence < SURE
+    drawn = _around(person, canvas)
+    if unsure.any() and drawn.size:
+        before = drawn.copy()
+        _draw_joints(canvas, person, unsure)
+        cv2.addWeighted(drawn, UNSURE_OPACITY, before, 1 - UNSURE_OPACITY, 0, dst=drawn)
+    _draw_joints(canvas, person, ~unsure)
 
 
 def _draw_joints(canvas: Image, person: Person, chosen: NDArray[np.bool_]) -> None:
     """Draw the chosen joints `(55,)` and the bones that end in them; what has no place in the image is left out."""
-    thickness = max(1, round(person.box.height / BOX_HEIGHT_PER_WIDTH))
+    thickness, drawable = _thickness(person), _drawable(person, canvas)
+    places = np.where(drawable[:, None], person.joints_image, 0.0) * (1 << _SUBPIXEL_BITS)
+    fixed = np.round(places).astype(int).tolist()
     for parent, child in BONES:
-        if chosen[child] and _drawable(person.joints_image[[parent, child]], canvas):
-            start, end = _fixed_point(person.joints_image[parent]), _fixed_point(person.joints_image[child])
+        if chosen[child] and drawable[parent] and drawable[child]:
             width = 1 if child >= FIRST_HAND_JOINT else thickness
-            cv2.line(canvas, start, end, joint_color(child), width, cv2.LINE_AA, _SUBPIXEL_BITS)
-    for joint in np.flatnonzero(chosen[:FIRST_HAND_JOINT]):
-        if _drawable(person.joints_image[joint], canvas):
-            centre, radius = _fixed_point(person.joints_image[joint]), (thickness + 1) << _SUBPIXEL_BITS
-            cv2.circle(canvas, centre, radius, joint_color(int(joint)), cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
+            cv2.line(canvas, fixed[parent], fixed[child], joint_color(child), width, cv2.LINE_AA, _SUBPIXEL_BITS)
+    for joint in np.flatnonzero((chosen & drawable)[:FIRST_HAND_JOINT]).tolist():
+        radius = (thickness + 1) << _SUBPIXEL_BITS
+        cv2.circle(canvas, fixed[joint], radius, joint_color(joint), cv2.FILLED, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def _around(person: Person, canvas: Image) -> Image:
+    """The part of the image that the joints and bones lie in."""
+    points = person.joints_image[_drawable(person, canvas)]
+    if not len(points):
+        return canvas[:0]
+    margin = 2 * _thickness(person) + 3
+    (x0, y0), (x1, y1) = points.min(axis=0) - margin, points.max(axis=0) + margin + 1
+    return canvas[max(0, int(y0)) : max(0, int(y1) + 1), max(0, int(x0)) : max(0, int(x1) + 1)]
 
 
 def _draw_label(canvas: Image, person: Person) -> None:
@@ -107,12 +116,11 @@ def _draw_label(canvas: Image, person: Person) -> None:
         cv2.putText(canvas, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, color, thickness, cv2.LINE_AA)
 
 
-def _drawable(points: FloatArray, canvas: Image) -> bool:
-    """Whether points are finite and near enough to the image for OpenCV's 32-bit drawing."""
-    return bool(np.isfinite(points).all() and np.abs(points).max() < 10 * max(canvas.shape))
+def _drawable(person: Person, canvas: Image) -> NDArray[np.bool_]:
+    """`(55,)`: whether joints are finite and near enough to the image for OpenCV's 32-bit drawing."""
+    return np.asarray((np.abs(person.joints_image) < 10 * max(canvas.shape)).all(axis=1))
 
 
-def _fixed_point(point: FloatArray) -> tuple[int, int]:
-    """Pixels to OpenCV's fixed-point coordinates."""
-    x, y = np.round(point * (1 << _SUBPIXEL_BITS)).astype(int)
-    return int(x), int(y)
+def _thickness(person: Person) -> int:
+    """Of a bone, pixels."""
+    return max(1, round(person.box.height / BOX_HEIGHT_PER_WIDTH))

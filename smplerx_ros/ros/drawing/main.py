@@ -13,7 +13,8 @@ import time
 from contextlib import suppress
 
 END_S = 3.0  # for the last deletions, once the node is gone
-REST = 1.0  # times the work, after it: half of a core at most, since two cores may be threads of one
+# Of a core, for pictures, per core that there is: a core may be a thread that shares its core with one that estimates.
+SHARE_PER_CORE = 1 / 8
 LOOK_S = 0.2  # between looks at whose time is over
 
 
@@ -41,6 +42,7 @@ def main() -> None:
     arguments = ["--ros-args", "--enclave", settings["enclave"]]
     rclpy.init(args=arguments, context=context, domain_id=settings["domain"])
     artist = Artist(context, settings)
+    rest = max(0.0, 1 / (SHARE_PER_CORE * len(os.sched_getaffinity(0))) - 1)  # after work, of its time
     while True:
         if select.select([connection], [], [], LOOK_S)[0]:
             message = _received(connection)
@@ -54,7 +56,7 @@ def main() -> None:
                     artist.draw(read(message, memory))
                 except Exception as error:  # whatever a picture throws, the next one may be fine
                     artist.tell(f"picture dropped after {type(error).__name__}: {error}")
-                time.sleep(REST * (time.process_time() - busy))
+                time.sleep(rest * (time.process_time() - busy))
                 with suppress(OSError):
                     connection.send(b"\1")
         artist.take_down_old(time.monotonic())

@@ -66,15 +66,23 @@ def test_outside_the_image_and_unknown_joints_do_no_harm(body):
     lost = replace(person(body, 0, 3.0), joints_image=np.full((55, 2), np.nan))
     huge = replace(person(body, 0, 3.0), joints_image=np.full((55, 2), 1e12))
     behind = replace(person(body, 0, 3.0), params=person(body, 40.0, 3.0).params, joints=lost.joints - [0, 0, 6])
-    people = [person(body, 40.0, 4.0), behind, lost, huge]
-    drawn = draw_people(image, people, body, CAMERA)
-    assert drawn.shape == image.shape
+    beside = replace(person(body, 0, 3.0), joints_image=np.full((55, 2), 700.0))
+    people = [person(body, 40.0, 4.0), behind, lost, huge, beside]
+    for confidence in (0.0, 1.0, np.nan):
+        known = [replace(someone, confidence=np.full(55, confidence)) for someone in people]
+        assert draw_people(image, known, body, CAMERA).shape == image.shape
 
 
 def test_low_confidence_is_faint(body):
     image = np.zeros((240, 320, 3), np.uint8)
     sure, unsure = (draw_people(image, [person(body, 0, 4.0, confidence=c)], body, CAMERA) for c in (1.0, 0.0))
     assert sure.astype(int).sum() > unsure.astype(int).sum()
+
+
+def test_confidence_that_nobody_knows_is_not_faint(body):
+    image = np.zeros((240, 320, 3), np.uint8)
+    sure, unknown = (draw_people(image, [person(body, 0, 4.0, confidence=c)], body, CAMERA) for c in (1.0, np.nan))
+    assert np.array_equal(sure, unknown)
 
 
 def test_left_is_on_the_right_side_of_a_person_who_faces_the_camera(body):
