@@ -19,7 +19,19 @@ from . import probe
 from .builtin import check_image
 from .clean import clean_rows
 from .feed import Feed
-from .formats import FORMATS, GREY, LIKELY, FloatArray, Format, Graph, Outputs, doubt, implausible, recognised
+from .formats import (
+    FORMATS,
+    GREY,
+    LIKELY,
+    SAME_OUTPUTS,
+    FloatArray,
+    Format,
+    Graph,
+    Outputs,
+    doubt,
+    implausible,
+    recognised,
+)
 from .merge import MAX_OVERLAP
 from .resize import Placed, place
 
@@ -28,9 +40,6 @@ log = logging.getLogger(__name__)
 AUTO = "auto"
 PERSON = "person"
 _CLASSES_LISTED = 10  # in an error
-# One exporter gives both the same outputs; the first is the more common one.
-_SAME_OUTPUTS = ("yolox_nms", "rtmdet")
-_CLEARLY = 1.5  # times the other's score
 
 
 class OnnxDetector:
@@ -169,8 +178,8 @@ class OnnxDetector:
 
     def _found(self, graph: Graph) -> str:
         names, doubts = recognised(graph)
-        if set(names) == set(_SAME_OUTPUTS):
-            return self._by_picture()
+        if set(names) in SAME_OUTPUTS:
+            return self._by_picture(*names)
         if len(names) == 1:
             return names[0]
         if names:
@@ -184,19 +193,20 @@ class OnnxDetector:
             f"known are {', '.join(FORMATS)} (parameter 'detector_format')"
         )
 
-    def _by_picture(self) -> str:
-        """Of formats that differ in the image they take, the one that sees people."""
-        scores = {name: self._best_score(FORMATS[name]) for name in _SAME_OUTPUTS}
-        first, second = sorted(_SAME_OUTPUTS, key=lambda name: -scores[name])
-        if scores[first] > LIKELY and scores[first] > _CLEARLY * scores[second]:
-            return first
-        log.warning(
-            "%s: may be of format %s; taken for %s; set parameter 'detector_format'",
-            self._label,
-            " or ".join(_SAME_OUTPUTS),
-            _SAME_OUTPUTS[0],
-        )
-        return _SAME_OUTPUTS[0]
+    def _by_picture(self, likely: str, other: str) -> str:
+        """Of two formats that differ in the image they take, the other one where it alone sees somebody."""
+        scores = {name: self._best_score(FORMATS[name]) for name in (likely, other)}
+        if scores[likely] <= LIKELY < scores[other]:
+            log.warning(
+                "%s: sees somebody in a picture of people as format %s, not as %s: taken for %s "
+                "(parameter 'detector_format')",
+                self._label,
+                other,
+                likely,
+                other,
+            )
+            return other
+        return likely
 
     def _best_score(self, form: Format) -> float:
         """Of anything in the picture, in the first class."""

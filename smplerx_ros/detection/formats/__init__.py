@@ -22,6 +22,7 @@ __all__ = [
     "IMAGENET_DEVIATION",
     "IMAGENET_MEAN",
     "LIKELY",
+    "SAME_OUTPUTS",
     "FloatArray",
     "Format",
     "Graph",
@@ -34,11 +35,15 @@ __all__ = [
 
 FORMATS: dict[str, Format] = queries.QUERIES | rows.ROWS | grids.GRIDS
 
+# Formats that differ in the image alone: which one a file has, its answer to a picture shows.
+SAME_OUTPUTS = (frozenset({"yolox_nms", "rtmdet"}), frozenset({"label_xyxy_score", "label_xyxy_score_bgr"}))
+
 
 def recognised(graph: Graph) -> tuple[list[str], dict[str, str]]:
     """The names of the formats that a file may have, and why those that have its shapes are not among them.
 
-    One name: it has that format. None: it has none of `FORMATS`. Several: nothing tells them apart.
+    One name: it has that format. None: it has none of `FORMATS`. Several: nothing tells them apart; of `SAME_OUTPUTS`
+    the likelier one comes first.
     """
     fitting = [name for name, form in FORMATS.items() if _fits(form, graph)]
     doubts = {name: reason for name in fitting if (reason := doubt(FORMATS[name], graph))}

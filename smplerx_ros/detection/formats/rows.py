@@ -195,13 +195,12 @@ def _first_is_background(_: int | None, __: tuple[Outputs, ...]) -> int:
 
 def tell_apart(names: list[str], graph: Graph) -> list[str]:
     """Rows in which nothing was found say nothing: then the name of the output does, or of the classes."""
-    bgr = "bgr" in graph.image.lower()
-    names = [name for name in names if name != f"label_xyxy_score{'' if bgr else '_bgr'}"]
     rows = [name for name in names if name in ROWS]
     if len(rows) < 2 or not _is_rows(graph.answers[0], graph.size):
         return names
-    if any(name.startswith("label_xyxy_score") for name in graph.answers[0]):
-        return [name for name in rows if name.startswith("label_xyxy_score")]
+    labelled = [name for name in rows if name.startswith("label_xyxy_score")]
+    if labelled == rows or any(name.startswith("label_xyxy_score") for name in graph.answers[0]):
+        return sorted(labelled, reverse="bgr" in graph.image.lower())  # the likelier one first
     empty = all(need_rows(answer).shape[1] == 0 for answer in graph.answers)
     # Only they fill up with zeros; only their exporter writes the classes' names into the file.
     return ["yolov10"] if "yolov10" in rows and (graph.class_names or not empty) else rows

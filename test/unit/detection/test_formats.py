@@ -283,6 +283,38 @@ def test_a_fixed_batch_with_answers_for_fewer_is_refused(file: Path) -> None:
         OnnxDetector(file)
 
 
+def _sees_labelled(path: Path, mean: float) -> Path:
+    """A row `label_xyxy_score` that is sure where its input's values are more than `mean`."""
+    rows = label_xyxy_score(0)["label_xyxy_score"][None, 9:10].astype(np.float32)
+    constants = [
+        numpy_helper.from_array(np.float32(mean), "limit"),
+        numpy_helper.from_array(rows, "sure"),
+        numpy_helper.from_array((rows * [1, 1, 1, 1, 1, 0.1]).astype(np.float32), "unsure"),
+    ]
+    nodes = [
+        helper.make_node("ReduceMean", ["images"], ["mean"], keepdims=0),
+        helper.make_node("Greater", ["mean", "limit"], ["right"]),
+        helper.make_node("Where", ["right", "sure", "unsure"], ["label_xyxy_score"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "sees bright images",
+        [helper.make_tensor_value_info("images", TensorProto.FLOAT, (1, 3, SIDE, SIDE))],
+        [helper.make_tensor_value_info("label_xyxy_score", TensorProto.FLOAT, (1, 1, 6))],
+        constants,
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
+    return path
+
+
+def test_the_picture_tells_which_values_are_wanted_where_no_name_does(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert OnnxDetector(_sees_labelled(file, 10.0)).format == "label_xyxy_score_bgr"
+    assert "label_xyxy_score_bgr, not as label_xyxy_score" in caplog.text
+    assert OnnxDetector(_sees_labelled(file, 0.1)).format == "label_xyxy_score"
+
+
 def _brighter_than(path: Path, mean: float, *, less: bool) -> Path:
     """A detector whose score is SCORE where its input's values are less or more than `mean`, and else a tenth."""
     outputs = yolox_nms(0)
@@ -319,12 +351,9 @@ def test_the_picture_tells_formats_of_the_same_answer(file: Path, less: bool, na
     assert box.score == pytest.approx(SCORE)
 
 
-def test_where_the_picture_does_not_tell_it_is_logged(file: Path, caplog: pytest.LogCaptureFixture) -> None:
-    OnnxDetector(written(file, "yolox_nms", 0))
-    assert "may be of format yolox_nms or rtmdet" in caplog.text
-    caplog.clear()
+def test_where_the_picture_does_not_tell_the_likelier_is_taken(file: Path) -> None:
+    assert OnnxDetector(written(file, "yolox_nms", 0)).format == "yolox_nms"
     assert OnnxDetector(file, format="rtmdet").format == "rtmdet"
-    assert not caplog.text
 
 
 def test_rtmdet_is_fed_bgr_without_mean_and_deviation(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
