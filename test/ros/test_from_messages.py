@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fake_estimator import make_people, make_person, random_params
@@ -17,13 +19,20 @@ CAMERA = Camera.from_fov(640, 480)
 FRAME = Frame(np.zeros((480, 640, 3), np.uint8), CAMERA)
 
 
+VELOCITIES = ("root_velocity", "left_wrist_velocity", "right_wrist_velocity")
+
+
 @pytest.fixture(scope="module")
 def body():
     return load_body()
 
 
+def with_velocities(person, seed):
+    return replace(person, **{name: 10.0 * seed + 3 * k + np.arange(3.0) for k, name in enumerate(VELOCITIES)})
+
+
 def test_people_come_back(body):
-    people = [make_person(body, CAMERA, random_params(seed), f"p{seed}") for seed in (1, 2)]
+    people = [with_velocities(make_person(body, CAMERA, random_params(seed), f"p{seed}"), seed) for seed in (1, 2)]
     header = Header(frame_id="camera")
     header.stamp.sec, header.stamp.nanosec = 12, 34
     message = person_array(make_people(FRAME, body, people, CAMERA), header)
@@ -34,7 +43,7 @@ def test_people_come_back(body):
         assert after.score == pytest.approx(before.score)
         for name in PARAM_SIZES:
             np.testing.assert_array_equal(getattr(after.params, name), getattr(before.params, name), err_msg=name)
-        for name in ("joints", "joints_image", "confidence", "pose_covariance", "root_velocity"):
+        for name in ("joints", "joints_image", "confidence", "pose_covariance", *VELOCITIES):
             np.testing.assert_allclose(getattr(after, name), getattr(before, name), rtol=1e-6, err_msg=name)
         inside = np.clip(before.box.xyxy, 0, [640, 480, 640, 480])
         assert np.abs(after.box.xyxy - inside).max() <= 1

@@ -38,7 +38,12 @@ def test_what_is_not_done_is_said() -> None:
 
 def test_everything_arrives() -> None:
     person = make_person(BODY, CAMERA, random_params(3), "p12")
-    person = replace(person, pose_covariance=np.arange(36.0).reshape(6, 6), root_velocity=np.array([1.0, 2.0, 3.0]))
+    velocities = {
+        "root_velocity": np.array([1.0, 2.0, 3.0]),
+        "left_wrist_velocity": np.array([4.0, 5.0, 6.0]),
+        "right_wrist_velocity": np.array([7.0, 8.0, 9.0]),
+    }
+    person = replace(person, pose_covariance=np.arange(36.0).reshape(6, 6), **velocities)
     array = sent([person])
     assert array.header == HEADER
     assert (array.backbone, array.body_model, array.runtime) == ("fake", "standin_anny", "none")
@@ -52,12 +57,23 @@ def test_everything_arrives() -> None:
     np.testing.assert_allclose(message.joints_image.reshape(55, 2), person.joints_image, rtol=1e-6)
     np.testing.assert_allclose(message.confidence, person.confidence, rtol=1e-6)
     np.testing.assert_array_equal(message.pose_covariance.reshape(6, 6), person.pose_covariance)
-    assert (message.root_velocity.x, message.root_velocity.y, message.root_velocity.z) == (1.0, 2.0, 3.0)
-    assert np.isnan([message.left_wrist_velocity.x, message.right_wrist_velocity.z]).all()
+    for name, velocity in velocities.items():
+        vector = getattr(message, name)
+        assert [vector.x, vector.y, vector.z] == velocity.tolist(), name
     for name in PARAM_SIZES:
         np.testing.assert_array_equal(getattr(message.params, name), getattr(person.params, name), err_msg=name)
     assert np.isnan(message.params.leye_pose).all()
     assert message.params.estimated == int(person.params.estimated)
+
+
+@pytest.mark.parametrize("name", ["root_velocity", "left_wrist_velocity", "right_wrist_velocity"])
+def test_a_velocity_that_is_not_known_is_nan_and_spoils_no_other(name: str) -> None:
+    known = dict.fromkeys(("root_velocity", "left_wrist_velocity", "right_wrist_velocity"), np.ones(3))
+    person = replace(make_person(BODY, CAMERA, random_params(3)), **known | {name: np.full(3, np.nan)})
+    (message,) = sent([person]).people
+    for other in known:
+        vector = getattr(message, other)
+        assert np.isnan([vector.x, vector.y, vector.z]).all() == (other == name)
 
 
 def test_nobody_is_an_empty_array() -> None:

@@ -13,6 +13,7 @@ from smplerx_ros.smoothing.velocity import VelocityEstimator
 from smplerx_ros.types import PARAM_SIZES, SmplxParams
 
 BODY = load_body()
+SECOND = 1_000_000_000
 FRAME_NS = 33_333_333
 
 
@@ -138,3 +139,54 @@ def test_velocity_of_a_walking_root_with_smoothing(smoother):
         found = velocities.update("p1", out.transl[None].astype(float), (k + 1) * FRAME_NS)[0]
         if k > 30:
             assert np.linalg.norm(found - speed) < 0.1 * np.linalg.norm(speed)
+
+
+def step(smoother: PeopleSmoother, part: str, index: int, size: float) -> float:
+    """Share of a step of one number that the next image, a thirtieth of a second later, shows."""
+    before = replace(params(0), transl=np.array([0.0, 0.0, 4.0]))
+    value = getattr(before, part).copy()
+    value[index] += size
+    smooth(smoother, "p1", before, SECOND)
+    after = smooth(smoother, "p1", replace(before, **{part: value}), SECOND + SECOND // 30)
+    return float(getattr(after, part)[index] - getattr(before, part)[index]) / size
+
+
+def first_order(hertz: float) -> float:
+    """What a low pass of that cutoff lets through of a step in its first thirtieth of a second."""
+    return 1 - 1 / (1 + 2 * np.pi * hertz / 30)
+
+
+@pytest.mark.parametrize(
+    ("part", "index", "size", "hertz"),
+    [
+        ("expression", 3, 1e-3, 2.0),  # a face at rest
+        ("expression", 3, 1.0, 2.0 + 2.0 * first_order(2.0) * 30),  # 2 Hz more for each unit a second
+        ("transl", 0, 1e-3, 8.0 + 100.0 * first_order(2.0) * 30 * 1e-3 / 4.0),  # across the ray, 4 m away
+    ],
+)
+def test_each_part_has_its_own_cutoff(smoother, part, index, size, hertz):
+    assert step(smoother, part, index, size) == pytest.approx(first_order(hertz), rel=0.02)
+
+
+def test_a_shape_has_a_slow_filter_and_its_size_that_of_the_distance(smoother):
+    """Along a direction that makes nobody taller: 0.2 Hz, however far the step."""
+    slopes = BODY.stature(np.eye(10)) - BODY.stature(np.zeros(10))
+    thicker = np.eye(10)[3] - slopes[3] * slopes / (slopes @ slopes)
+    smooth(smoother, "p1", params(0), SECOND)
+    for size in (0.01, 1.0):
+        smoother.forget(["p1"])
+        smooth(smoother, "p1", params(0), SECOND)
+        out = smooth(smoother, "p1", replace(params(0), betas=size * thicker), SECOND + SECOND // 30)
+        assert out.betas @ thicker / (size * thicker @ thicker) == pytest.approx(first_order(0.2), rel=0.02)
+
+
+def test_a_smile_is_followed_at_once_and_trembling_is_not(smoother):
+    def shown(values: np.ndarray) -> np.ndarray:
+        smoother.reset()
+        faces = [replace(params(0), expression=value * np.eye(10)[0]) for value in values]
+        out = [smooth(smoother, "p1", face, SECOND + k * SECOND // 30) for k, face in enumerate(faces)]
+        return np.array([one.expression[0] for one in out])
+
+    assert shown(np.repeat([0.0, 1.0], 8))[10] > 0.98  # a tenth of a second later
+    noise = np.random.default_rng(0).normal(0, 0.1, 300)
+    assert np.abs(np.diff(shown(noise))).mean() < 0.5 * np.abs(np.diff(noise)).mean()

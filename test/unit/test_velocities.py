@@ -1,0 +1,75 @@
+"""Whose velocity is whose: the root's and either wrist's, of the person that they are told of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from smplerx_ros.body import load_body
+from smplerx_ros.body.skeleton import JOINT_INDEX
+from smplerx_ros.estimator import Estimator, Options
+from smplerx_ros.smoothing.people import SmoothingOptions
+from smplerx_ros.types import BodyEstimate, Box, Estimated, Frame, Observation, Person, SmplxParams
+
+BODY = load_body()
+IMAGE = np.zeros((480, 640, 3), np.uint8)
+SECOND = 1_000_000_000
+TURNING = 1.0  # rad/s
+WALKING = np.array([0.2, 0.0, 0.0])  # m/s
+PARTS = {"root": "pelvis", "left_wrist": "left_wrist", "right_wrist": "right_wrist"}
+
+
+class OneArm:
+    """Everybody walks, and turns one forearm: people with odd numbers the left one, the others the right one."""
+
+    name, runtime, confirms_people = "one arm", "none", True
+
+    def estimate(self, observations: list[Observation]) -> list[BodyEstimate]:
+        return [self._body(o) for o in observations]
+
+    def _body(self, observation: Observation) -> BodyEstimate:
+        seconds, number = observation.frame.stamp_ns / SECOND, int(observation.id[1:])
+        pose = np.zeros((21, 3))
+        pose[JOINT_INDEX["left_elbow" if number % 2 else "right_elbow"] - 1, 1] = TURNING * (seconds - 1)
+        place = np.array([-1.0 + 1.2 * (number - 1), 0.0, 4.0]) + WALKING * (seconds - 1)
+        params = replace(
+            SmplxParams.rest(),
+            global_orient=[np.pi, 0, 0],
+            body_pose=pose.ravel(),
+            transl=place,
+            estimated=Estimated.TRANSL,
+        )
+        return BodyEstimate(0.9, params, np.ones(55))
+
+    def forget(self, ids: object) -> None:
+        pass
+
+    def reset(self) -> None:
+        pass
+
+
+def seen(smoothing: bool, images: int) -> list[list[Person]]:
+    """The people of the images of a third of a second; at first where the backbone has them."""
+    options = Options(smoothing=SmoothingOptions() if smoothing else None)
+    estimator = Estimator(OneArm(), None, BODY, options)
+    boxes = tuple(Box(x, 130, x + 130, 350, 0.9) for x in (85, 251))
+    frames = [Frame(IMAGE, stamp_ns=SECOND + k * SECOND // 30, detections=None if k else boxes) for k in range(images)]
+    return [estimator.estimate(frame) for frame in frames]
+
+
+@pytest.mark.parametrize("smoothing", [False, True])
+def test_the_wrist_that_moves_is_the_one_that_is_told(smoothing: bool) -> None:
+    *_, before, last = seen(smoothing, 10)
+    assert [person.id for person in last] == ["p1", "p2"]
+    for moving, still, person in zip(("left", "right"), ("right", "left"), last, strict=True):
+        moves = getattr(person, f"{moving}_wrist_velocity") - person.root_velocity
+        rests = getattr(person, f"{still}_wrist_velocity") - person.root_velocity
+        assert np.linalg.norm(moves) > 0.15
+        assert np.linalg.norm(rests) < 0.02
+        np.testing.assert_allclose(person.root_velocity, WALKING, atol=0.08)
+    for person, earlier in zip(last, before, strict=True):
+        for name, joint in PARTS.items():
+            moved = (person.joints - earlier.joints)[JOINT_INDEX[joint]] * 30.0
+            np.testing.assert_allclose(getattr(person, f"{name}_velocity"), moved, atol=0.06, err_msg=name)
