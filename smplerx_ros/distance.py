@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from math import log
 
 import numpy as np
 
 from .body.model import BodyModel
-from .body.stature import KNOWN_STATURE_SIGMA, MEAN_STATURE, STATURE_SIGMA, resized
+from .body.stature import KNOWN_STATURE_SIGMA, LEAST_STATURE, MEAN_STATURE, STATURE_SIGMA, resized
 from .geometry.depth import read_depth
 from .geometry.uncertainty import FloatArray, pelvis_covariance, sigma_across, sigma_along, sigma_along_measured
 from .types import BodyEstimate, Box, Estimated, Observation, SmplxParams
+
+_ANOTHER_SIZE = 0.08  # of a stature's logarithm: more than noise does from one depth image to the next
+
+
+@dataclass(frozen=True)
+class _Size:
+    """A person's as depth showed it: `stature` in metres, and the how-many-th size it is."""
+
+    number: int
+    stature: float
+
+    def then(self, stature: float) -> _Size:
+        """As the next depth image shows it."""
+        return _Size(self.number + (abs(log(stature / self.stature)) > _ANOTHER_SIZE), stature)
 
 
 class Distances:
@@ -20,44 +35,50 @@ class Distances:
     A person taken for 1.2 times as far is 1.2 times too big as well: place and size change together, and the picture
     stays the same. Nobody grows from image to image: where a later depth image is missing or does not show a person,
     the distance follows from the size that an earlier one showed. So distances do not jump where depth comes and goes.
+    They do where depth first shows a size, and where it shows another one; `BodyEstimate.size_source` tells.
     """
 
     def __init__(self, body: BodyModel) -> None:
         self._body = body
-        self._statures: dict[str, float] = {}  # metres, as depth showed them
+        self._sizes: dict[str, _Size] = {}
 
     def placed(
         self, observations: Sequence[Observation], estimates: Sequence[BodyEstimate | None]
     ) -> list[BodyEstimate | None]:
         """`estimates` at the distances that are known of the people; unchanged where none is."""
         measured = measured_by_depth(self._body, observations, estimates)
-        for observation, before, after in zip(observations, estimates, measured, strict=True):
-            if before is not None and after is not None and after.depth is not None and after.depth.usable:
-                # Not the stature of the resized shape: shapes have limits, distances have none.
-                self._statures[observation.id] = self._stature(before) * after.depth.ratio
         return [
-            self._remembered(observation.id, one) if one is not None and not one.size_measured else one
-            for observation, one in zip(observations, measured, strict=True)
+            None if before is None or after is None else self._placed(observation.id, before, after)
+            for observation, before, after in zip(observations, estimates, measured, strict=True)
         ]
 
     def forget(self, people: Collection[str]) -> None:
         """Drop people who have left."""
         for person in people:
-            self._statures.pop(person, None)
+            self._sizes.pop(person, None)
 
     def reset(self) -> None:
         """Forget everybody."""
-        self._statures.clear()
+        self._sizes.clear()
 
-    def _remembered(self, person: str, estimate: BodyEstimate) -> BodyEstimate:
-        if person not in self._statures:
-            return estimate
-        ratio = self._statures[person] / self._stature(estimate)
-        return replace(estimate, params=resized(self._body, estimate.params, ratio), size_measured=True)
+    def _placed(self, person: str, estimate: BodyEstimate, measured: BodyEstimate) -> BodyEstimate:
+        known, stature = self._sizes.get(person), self._stature(estimate.params)
+        if measured.depth is not None and measured.depth.usable:
+            # Not the stature of the resized shape: shapes have limits, distances have none.
+            size = (
+                _Size(1, stature * measured.depth.ratio)
+                if known is None
+                else known.then(stature * measured.depth.ratio)
+            )
+            self._sizes[person] = size
+            return replace(measured, size_source=size.number)
+        if known is None:
+            return measured
+        params = resized(self._body, estimate.params, known.stature / stature)
+        return replace(measured, params=params, size_source=known.number)
 
-    def _stature(self, estimate: BodyEstimate) -> float:
-        """Metres."""
-        return float(self._body.stature(estimate.params.betas)[0])
+    def _stature(self, params: SmplxParams) -> float:
+        return max(float(self._body.stature(params.betas)[0]), LEAST_STATURE)
 
 
 def measured_by_depth(
@@ -79,7 +100,7 @@ def _measured(body: BodyModel, observation: Observation, estimate: BodyEstimate)
     if not reading.usable:
         return replace(estimate, depth=reading)
     params = replace(resized(body, params, reading.ratio), estimated=params.estimated | Estimated.DEPTH)
-    return replace(estimate, params=params, depth=reading, size_measured=True)
+    return replace(estimate, params=params, depth=reading)
 
 
 def place_covariance(

@@ -380,7 +380,7 @@ class Estimator:
             readings = [found[o.id].depth for o in task.people if o.id in found]
             task.state.look_at_depth([reading for reading in readings if reading is not None])
         samples = {
-            o.id: Sample(o.id, body.params, o.frame.stamp_ns, gaps[o.id], body.size_measured)
+            o.id: Sample(o.id, body.params, o.frame.stamp_ns, gaps[o.id], body.size_source)
             for o, body in zip(observations, bodies, strict=True)
             if body is not None
         }

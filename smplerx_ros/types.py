@@ -226,7 +226,7 @@ class BodyEstimate:
     confidence: FloatArray  # (55,) 0..1 per joint; low where a joint keeps a prior pose
     face_landmarks: FloatArray | None = None  # (478, 2) pixels, MediaPipe's face mesh; None: not seen or not known
     depth: DepthReading | None = None  # what the frame's depth image shows of the person; None: there is no such image
-    size_measured: bool = False  # by a depth image, of this frame or an earlier one
+    size_source: int = 0  # 0: the image alone; then the how-many-th size that depth images, of now or before, showed
 
 
 @dataclass(frozen=True)

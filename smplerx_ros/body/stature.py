@@ -17,6 +17,7 @@ FloatArray = NDArray[np.floating[Any]]
 MEAN_STATURE, STATURE_SIGMA = 1.65, 0.09
 KNOWN_STATURE_SIGMA = 0.01  # metres: of a height that somebody gave
 
+LEAST_STATURE = 0.1  # metres: wild betas may have any stature, but ratios need one
 _LEAST_SIZE, _LARGEST_SIZE = 0.6, 1.3  # shapes beyond are no bodies
 _STIFFNESS = 1e-3  # m^2: keeps components that hardly change the size out of it
 _STATURE_WEIGHT = 2.0  # against the joints', which say nothing of the size of the head

@@ -28,7 +28,7 @@ class Motion:
         self._body = body
         self._smoother = None if smoothing is None else PeopleSmoother(smoothing, body)
         self._velocities = VelocityEstimator()
-        self._size_measured: dict[str, bool] = {}
+        self._size_sources: dict[str, int] = {}
 
     def update(self, smoothing: SmoothingOptions | None) -> None:
         """Other options from now on; filters go on from where they are, so that nobody jumps."""
@@ -46,23 +46,23 @@ class Motion:
 
         NaN in the image in which the distance begins to come from another source: that moves nobody.
         """
-        if self._size_measured.get(sample.person) != sample.size_measured:
+        if self._size_sources.get(sample.person) != sample.size_source:
             self._velocities.forget([sample.person])
-        self._size_measured[sample.person] = sample.size_measured
+        self._size_sources[sample.person] = sample.size_source
         return self._velocities.update(sample.person, joints[_VELOCITY_ROWS], sample.stamp_ns, sample.longest_gap_ns)
 
     def forget(self, people: Collection[str]) -> None:
         """Drop people who have left."""
         self._velocities.forget(people)
         for person in people:
-            self._size_measured.pop(person, None)
+            self._size_sources.pop(person, None)
         if self._smoother is not None:
             self._smoother.forget(people)
 
     def reset(self) -> None:
         """Forget everybody."""
         self._velocities.reset()
-        self._size_measured.clear()
+        self._size_sources.clear()
         if self._smoother is not None:
             self._smoother.reset()
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..body.model import BodyModel
-from ..body.stature import growth
+from ..body.stature import LEAST_STATURE, growth
 from ..geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
 from ..types import PARAM_SIZES, PARAM_SLICES, SmplxParams
 from .one_euro import Cutoff, Rotations, Vectors
@@ -28,7 +28,6 @@ _SIZES = (2, 2, PARAM_SIZES["betas"], PARAM_SIZES["expression"])
 _DISTANCE_PART, _STATURE_PART = 2, 3
 _SCALE_PARTS = slice(2, 4 + PARAM_SIZES["betas"])  # distance, stature and shape: what another measure of size changes
 _SHAPE_PARTS = slice(4, 4 + PARAM_SIZES["betas"])
-_LEAST_STATURE = 0.1  # metres: the logarithm of shapes that are no bodies
 _RAY = Cutoff(least=8.0, per_speed=100.0)
 _SHAPE = Cutoff(least=0.2, per_speed=0.0)
 _EXPRESSION = Cutoff(least=2.0, per_speed=2.0)
@@ -52,7 +51,7 @@ class Sample:
     params: SmplxParams
     stamp_ns: int
     longest_gap_ns: int = LONGEST_GAP_NS
-    size_measured: bool = False  # not taken from the image alone
+    size_source: int = 0  # as `BodyEstimate` has it
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class _State:
     """One person's filters at `stamp_ns`."""
 
     stamp_ns: int
-    size_measured: bool
+    size_source: int
     rotations: Rotations  # (55, 3, 3)
     values: Vectors  # (24,)
 
@@ -68,7 +67,7 @@ class _State:
 class PeopleSmoother:
     """Filters of any number of people, told apart by id. A gap or a step back in time starts a person anew.
 
-    What is measured in another way than before (`size_measured`) starts the person's size and distance anew.
+    What is measured in another way than before (`size_source`) starts the person's size and distance anew.
     """
 
     def __init__(self, options: SmoothingOptions, body: BodyModel) -> None:
@@ -101,7 +100,7 @@ class PeopleSmoother:
         )
         moved = _joined([state.values for state in before]).followed_by(values, seconds, cutoffs, _SIZES)
         for i, sample in enumerate(samples):
-            self._people[sample.person] = _State(sample.stamp_ns, sample.size_measured, _row(turned, i), _row(moved, i))
+            self._people[sample.person] = _State(sample.stamp_ns, sample.size_source, _row(turned, i), _row(moved, i))
         flat[:, _ROTATIONS] = np.where(known, rotvec_from_matrix(turned.filtered), np.nan).reshape(len(samples), -1)
         self._write_values(flat, moved.filtered)
         return [SmplxParams.from_flat(row, s.params.estimated) for row, s in zip(flat, samples, strict=True)]
@@ -119,8 +118,8 @@ class PeopleSmoother:
         """The person's filters; new ones where the last are too old or from the future."""
         state = self._people.get(sample.person)
         if state is None or not 0 < sample.stamp_ns - state.stamp_ns <= sample.longest_gap_ns:
-            return _State(sample.stamp_ns - 1, sample.size_measured, Rotations.begin(matrices), Vectors.begin(values))
-        if state.size_measured == sample.size_measured:
+            return _State(sample.stamp_ns - 1, sample.size_source, Rotations.begin(matrices), Vectors.begin(values))
+        if state.size_source == sample.size_source:
             return state
         return replace(state, values=state.values.begun_anew(_SCALE_PARTS))
 
@@ -131,7 +130,7 @@ class PeopleSmoother:
         """
         pelvis = flat[:, _TRANSL] + self._rest_pelvis(flat)
         depth = np.where(pelvis[:, 2:] > 0, pelvis[:, 2:], np.nan)
-        statures = np.maximum(self._body.stature(flat[:, _BETAS]), _LEAST_STATURE)[:, None]
+        statures = np.maximum(self._body.stature(flat[:, _BETAS]), LEAST_STATURE)[:, None]
         parts = (pelvis[:, :2] / depth, np.log(depth), np.log(statures), flat[:, _BETAS], flat[:, _EXPRESSION_PART])
         return np.concatenate(parts, axis=1)
 

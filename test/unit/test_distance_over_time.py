@@ -138,19 +138,39 @@ def test_a_wrong_measurement_is_put_right_by_the_next() -> None:
     assert placed(None) == pytest.approx(1.0)
 
 
-def test_distance_and_size_go_through_one_filter() -> None:
-    """Depth that is off now and then, by what stands before a person: nearer is smaller, in every image."""
-    rng = np.random.default_rng(0)
-    options = Options(smoothing=SmoothingOptions())
-    estimator = Estimator(Walker(walks=False), None, BODY, options)
-    factor, scales = 1.0, []
-    for k in range(150):
-        factor = float(rng.choice([0.8, 1.0, 1.2])) if k % 10 == 0 else factor
+def still(factors: list[float]) -> list[Person]:
+    """Somebody who stands, while depth puts them so many times as far as the image, from image to image."""
+    estimator = Estimator(Walker(walks=False), None, BODY, Options(smoothing=SmoothingOptions()))
+    people = []
+    for k, factor in enumerate(factors):
         depth = np.full(IMAGE.shape[:2], factor * pelvis_depth(SECOND), np.float32)
         stamp = SECOND + k * SECOND // RATE
-        (person,) = estimator.estimate(Frame(IMAGE, CAMERA, stamp, depth=depth, detections=None if k else BOXES))
-        scales.append([person.joints[0, 2], BODY.stature(person.params.betas)[0], person.box.height])
+        people += estimator.estimate(Frame(IMAGE, CAMERA, stamp, depth=depth, detections=None if k else BOXES))
+    return people
+
+
+def test_distance_and_size_go_through_one_filter() -> None:
+    """Depth that is off for a while, by what stands before a person: nearer is smaller, in every image."""
+    noise = np.random.default_rng(0).normal(0, 0.02, 150)
+    people = still((1 + 0.15 * np.sin(np.arange(150) / 10) + noise).tolist())
+    scales = [[p.joints[0, 2], BODY.stature(p.params.betas)[0], p.box.height] for p in people]
     distance, stature, height = np.array(scales).T
     assert np.ptp(distance) > 0.15 * distance.mean()
     np.testing.assert_allclose(distance / distance.mean(), stature / stature.mean(), rtol=0.03)
     assert np.ptp(height) < 0.05 * height.mean()
+
+
+def test_another_size_moves_nobody() -> None:
+    """Somebody passes before the person: distances jump, and nobody has a speed of metres a second."""
+    changes = {30: 0.85, 40: 1.0, 70: 0.8, 100: 1.1}
+    factors, factor = [], 1.0
+    for k in range(120):
+        factor = changes.get(k, factor)
+        factors.append(factor)
+    people = still(factors)
+    assert {person.id for person in people} == {"p1"}
+    for k, (person, true) in enumerate(zip(people, factors, strict=True)):
+        assert person.joints[0, 2] == pytest.approx(true * at(SECOND)[2], rel=0.03)
+        assert person.box.height == pytest.approx(people[0].box.height, rel=0.05)
+        assert np.isnan(person.root_velocity).all() == (k in {0, *changes})
+        assert np.isnan(person.root_velocity).all() or np.linalg.norm(person.root_velocity) < 0.05

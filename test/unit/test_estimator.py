@@ -786,9 +786,9 @@ def remembered(estimator: Estimator) -> set[str]:
     """Ids that any part of the estimator keeps something of."""
     ids: set[str] = set()
     motion = estimator._motion
-    for part in (motion._smoother._people, motion._velocities._people, motion._size_measured):
+    for part in (motion._smoother._people, motion._velocities._people, motion._size_sources):
         ids |= set(part)
-    ids |= set(estimator._confidence._usual) | set(estimator._distances._statures)
+    ids |= set(estimator._confidence._usual) | set(estimator._distances._sizes)
     return ids | {name for state in estimator._cameras.values() for name in state.tracker._tracks}
 
 
@@ -816,6 +816,9 @@ def test_nothing_is_remembered_after_a_reset(backbone, detector):
     detector.boxes = row(5)
     estimator.process([with_depth(frame(0), 2.6)])
     assert len(remembered(estimator)) == 5
+    detector.boxes = [Box(90, 70, 410, 410, 0.9)]
+    estimator.process([with_depth(frame(0, "near", Camera.from_fov(640, 480, 70.0)), 2.6)])
+    assert len(estimator._distances._sizes) == 1
     estimator.reset()
     assert remembered(estimator) == set()
 

@@ -90,3 +90,37 @@ def test_a_start_with_sides_exchanged_ends(backbone: LiteBackbone, landmarks: Pe
     assert misses(found[held - 2], 0) > 0.2  # metres
     assert max(misses(bodies, 0) for bodies in found[held + 1 :]) < 0.04
     assert max(misses(bodies, 1) for bodies in found) < 0.03
+
+
+@pytest.mark.parametrize("period_s", [0.1, 1.0, 5.0])
+def test_a_shape_is_remembered_however_rare_images_are(
+    backbone: LiteBackbone, landmarks: Perfect, period_s: float
+) -> None:
+    """One person in many poses: the shapes that single images tell differ more than those of somebody known."""
+
+    def shape(known: LiteBackbone, k: int) -> np.ndarray:
+        frame = Frame(IMAGE, CAMERA, stamp_ns=10**9 + round(k * period_s * 1e9))
+        estimate, _ = known.estimate([Observation(frame, name, Box(0, 0, 1280, 720)) for name in ("p1", "p2")])
+        assert estimate is not None
+        return np.asarray(estimate.params.betas)
+
+    known, alone = [], []
+    for k in range(8):
+        params = replace(random_params(20 + k), betas=PARAMS[0].betas)
+        landmarks.people = [landmarks_of(BODY, params, CAMERA), landmarks.people[1]]
+        known.append(shape(backbone, k))
+        alone.append(shape(LiteBackbone(BODY, landmarks), k))  # type: ignore[arg-type]
+    remembered, single = (np.linalg.norm(np.diff(shapes[3:], axis=0), axis=1).mean() for shapes in (known, alone))
+    assert remembered < 0.6 * single
+
+
+def test_a_pose_of_long_ago_says_nothing(backbone: LiteBackbone, landmarks: Perfect) -> None:
+    """After a second somebody may stand as they like: the fit begins as for somebody new."""
+    estimates(backbone, 0)
+    landmarks.people = [
+        landmarks_of(BODY, replace(random_params(5), betas=PARAMS[0].betas), CAMERA),
+        *landmarks.people[1:],
+    ]
+    later, new = estimates(backbone, 60)[0], estimates(LiteBackbone(BODY, landmarks), 60)[0]  # type: ignore[arg-type]
+    places = [BODY.joints(body.params)[0, :22] for body in (later, new)]
+    assert np.linalg.norm(np.subtract(*(each - each[0] for each in places)), axis=-1).mean() < 0.02

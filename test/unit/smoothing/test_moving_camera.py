@@ -36,11 +36,11 @@ class Robot:
         turn = Rotation.from_euler("z", self._turning * seconds).as_matrix()
         return Placement(turn @ MAP_FROM_OPTICAL, self._velocity * seconds + ORIGIN)
 
-    def sees(self, joints: Array, stamp_ns: int, person: str = "p1", *, size_measured: bool = False) -> Person:
+    def sees(self, joints: Array, stamp_ns: int, person: str = "p1", *, size_source: int = 0) -> Person:
         """Somebody whose `joints (55, 3)` are there in the map, as the estimator tells it."""
         where = self.placement(stamp_ns / SECOND)
         seen = (joints - where.position) @ where.target_from_optical
-        sample = Sample(person, SmplxParams.rest(), stamp_ns, 2 * SECOND, size_measured)
+        sample = Sample(person, SmplxParams.rest(), stamp_ns, 2 * SECOND, size_source)
         root, left, right = self._motion.velocities(sample, seen)
         velocities = {"root_velocity": root, "left_wrist_velocity": left, "right_wrist_velocity": right}
         return Person(person, 1.0, Box(0, 0, 9, 9), sample.params, seen, np.zeros((55, 2)), np.ones(55), **velocities)
@@ -83,7 +83,7 @@ def test_another_source_of_the_distance_moves_nobody() -> None:
     robot = Robot(np.zeros(3), 0.0)
     for k in range(40):
         joints = joints_at(0.0) - ([0.0, 0, 0] if k < 20 else [1.0, 0, 0])
-        person = robot.placed(joints, SECOND + k * SECOND // 30, size_measured=k >= 20)
+        person = robot.placed(joints, SECOND + k * SECOND // 30, size_source=int(k >= 20))
         assert np.isnan(person.root_velocity).all() == (k in (0, 20))
         assert k in (0, 20) or np.abs(person.root_velocity).max() < 1e-6
 
