@@ -29,7 +29,7 @@ from .drawing.drawer import Drawer, Settings, Topic
 from .drawing.scene import Scene
 from .messages import person_array
 from .parameters import NodeParameters
-from .qos import PUBLISHER, overriding_options, publisher_events
+from .qos import PUBLISHER, numbers_of, overriding_options, publisher_events
 from .rep155 import Rep155
 from .target_frame import TargetFrame
 from .transforms import Transforms, TransformWriter, joint_transforms, joints_of, rep155_transforms
@@ -183,9 +183,7 @@ class Output:
         """What the drawing process has to know: it publishes in this node's stead."""
 
         def topic(publisher: Any) -> Topic:
-            qos = publisher.qos_profile
-            policies = {name: getattr(qos, name).value for name in ("history", "reliability", "durability")}
-            return Topic(publisher.topic_name, {"depth": qos.depth, **policies})
+            return Topic(publisher.topic_name, numbers_of(publisher.qos_profile))
 
         name, namespace = self._node.get_name(), self._node.get_namespace()
         nodes = self._node.get_node_names_and_namespaces_with_enclaves()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -30,13 +30,14 @@ PREFIX = "qos_overrides."
 DELIVERY_S = 0.2  # for readers to have the last messages, before their writer may go
 PUBLISHER, SUBSCRIPTION = "publisher", "subscription"
 _LAST = "lifespan"  # how long a publisher's messages live: subscriptions have none
-_CHOICES = {
+_CHOICES: dict[str, Any] = {
     "history": HistoryPolicy,
     "reliability": ReliabilityPolicy,
     "durability": DurabilityPolicy,
     "liveliness": LivelinessPolicy,
 }
-_NUMBERS = ("depth", "deadline", _LAST, "liveliness_lease_duration")  # messages, and nanoseconds
+_DURATIONS = ("deadline", _LAST, "liveliness_lease_duration")  # in nanoseconds
+_NUMBERS = ("depth", *_DURATIONS)
 _POLICIES = tuple(QoSPolicyKind[name.upper()] for name in (*_CHOICES, *_NUMBERS))
 
 
@@ -68,6 +69,19 @@ def override_names(node: Node, topic: str, entity: str) -> list[str]:
     """Names of the parameters that override a topic's policies."""
     prefix = f"{PREFIX}{node.resolve_topic_name(topic)}.{entity}."
     return [f"{prefix}{name}" for name in (*_CHOICES, *_NUMBERS) if (name, entity) != (_LAST, SUBSCRIPTION)]
+
+
+def numbers_of(qos: QoSProfile) -> dict[str, int]:
+    """A profile's policies by name, in rmw's numbers and in nanoseconds: for another process."""
+    numbers = {name: int(getattr(qos, name).value) for name in _CHOICES}
+    return numbers | {"depth": qos.depth} | {name: getattr(qos, name).nanoseconds for name in _DURATIONS}
+
+
+def qos_of(numbers: Mapping[str, int]) -> QoSProfile:
+    """The profile of such numbers."""
+    choices = {name: kind(numbers[name]) for name, kind in _CHOICES.items()}
+    durations = {name: Duration(nanoseconds=numbers[name]) for name in _DURATIONS}
+    return QoSProfile(depth=numbers["depth"], **choices, **durations)
 
 
 def tell_of_unknown_overrides(node: Node, known: Iterable[str]) -> None:

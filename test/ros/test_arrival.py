@@ -135,8 +135,13 @@ def frames_of_people(node: SmplerxNode) -> str:
     return str(published(node, "/smplerx/people")[0].header.frame_id)
 
 
-def kinds_of_markers(node: SmplerxNode) -> set[str]:
-    return {marker.ns for array in published(node, "/smplerx/markers") for marker in array.markers}
+def draws_meshes(node: SmplerxNode) -> list[bool]:
+    """What the process that draws is asked for."""
+    scenes: list[Any] = []
+    assert node._loaded is not None
+    node._loaded.output._drawer.show = scenes.append  # type: ignore[method-assign]
+    published(node, "/smplerx/markers")
+    return [scene.mesh for scene in scenes]
 
 
 AT_ONCE = {"camera_info_timeout": 0.0}
@@ -161,7 +166,7 @@ NODE: dict[str, Entry] = {
     "rep155": Entry(False, rep155_topics),
     "rep155_cropped": Entry(False, cropped, AT_ONCE),
     "target_frame": Entry("map", frames_of_people, AT_ONCE),
-    "publish_markers_mesh": Entry(True, kinds_of_markers, AT_ONCE),
+    "publish_markers_mesh": Entry(True, draws_meshes, AT_ONCE),
 }
 ENTRIES = ESTIMATOR | NODE
 

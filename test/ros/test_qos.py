@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from graph import Graph
-from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.duration import Duration
+from rclpy.qos import DurabilityPolicy, HistoryPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import CameraInfo
 from smplerx_ros.msg import PersonArray
 
 from smplerx_ros.ros.node import SmplerxNode
+from smplerx_ros.ros.qos import numbers_of, qos_of
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -88,3 +91,20 @@ def test_overrides_that_fit_are_not_told(make_node: Any, capfd: pytest.CaptureFi
     (tracked,) = (p for p in node.publishers if p.topic_name == "/humans/bodies/tracked")
     assert tracked.qos_profile.deadline.nanoseconds == 1_000_000_000
     assert tracked.qos_profile.durability == DurabilityPolicy.TRANSIENT_LOCAL
+
+
+def test_a_profile_for_another_process_has_every_policy() -> None:
+    hour = Duration(seconds=3600)
+    usual = QoSProfile(depth=5)
+    other = QoSProfile(
+        depth=7,
+        history=HistoryPolicy.KEEP_ALL,
+        reliability=ReliabilityPolicy.BEST_EFFORT,
+        durability=DurabilityPolicy.TRANSIENT_LOCAL,
+        deadline=hour,
+        lifespan=hour,
+        liveliness=LivelinessPolicy.MANUAL_BY_TOPIC,
+        liveliness_lease_duration=hour,
+    )
+    for profile in (usual, other):
+        assert qos_of(json.loads(json.dumps(numbers_of(profile)))) == profile

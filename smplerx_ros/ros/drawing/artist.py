@@ -13,7 +13,6 @@ from rclpy.context import Context
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
-from rclpy.qos import DurabilityPolicy, HistoryPolicy, QoSProfile, ReliabilityPolicy
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
@@ -23,7 +22,7 @@ from ...body.thinning import ThinMesh
 from ...viewer.overlay import draw_people
 from ..image import message_from_image
 from ..markers import LIFETIME_S, MarkerWriter
-from ..qos import delivered
+from ..qos import delivered, qos_of
 from ..statistics import LOG_PERIOD_S
 from .scene import Scene
 
@@ -116,13 +115,6 @@ class Artist:
             self._markers.publish(deletions)
 
     def _publisher(self, kind: type[Any], topic: dict[str, Any]) -> Publisher:
-        qos = topic["qos"]
-        profile = QoSProfile(
-            depth=qos["depth"],
-            history=HistoryPolicy(qos["history"]),
-            reliability=ReliabilityPolicy(qos["reliability"]),
-            durability=DurabilityPolicy(qos["durability"]),
-        )
         # The node itself has a publisher of each topic and warns of subscribers that ask for something else.
         silent = PublisherEventCallbacks(use_default_callbacks=False)
-        return self._node.create_publisher(kind, topic["name"], profile, event_callbacks=silent)
+        return self._node.create_publisher(kind, topic["name"], qos_of(topic["qos"]), event_callbacks=silent)

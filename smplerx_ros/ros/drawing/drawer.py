@@ -26,10 +26,10 @@ _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_TH
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic by its full name, and its quality of service by the numbers of rmw."""
+    """A topic by its full name, and its quality of service."""
 
     name: str
-    qos: Mapping[str, int]  # depth, history, reliability, durability
+    qos: Mapping[str, int]  # as `qos.numbers_of` has them
 
 
 @dataclass(frozen=True)
