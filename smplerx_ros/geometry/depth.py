@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .camera import Camera
+from .camera import NEAR, Camera
 
 FloatArray = NDArray[np.floating[Any]]
 BoolArray = NDArray[np.bool_]
@@ -60,9 +60,9 @@ def read_depth(
 
 
 def _facing(points: FloatArray, normals: FloatArray) -> BoolArray:
-    """Which points `(S, 3)` before the camera have their outside turned towards it."""
+    """Which points `(S, 3)` before the near plane have their outside turned towards the camera."""
     cosines = -np.einsum("si,si->s", points, normals) / np.maximum(np.linalg.norm(points, axis=1), 1e-9)
-    return np.asarray((cosines >= _FACING) & (points[:, 2] > 0))
+    return np.asarray((cosines >= _FACING) & (points[:, 2] >= NEAR))
 
 
 def _sampled(depth: FloatArray, pixels: FloatArray) -> FloatArray:
