@@ -155,7 +155,7 @@ def _tears_nothing(edges: IntArray, number: IntArray, vertices: int) -> NDArray[
     """
     ends = np.concatenate([edges, edges[:, ::-1]])
     near = csr_array((np.ones(len(ends)), ends.T), shape=(vertices, vertices))
-    common = near[edges[:, 0]].multiply(near[edges[:, 1]]).sum(axis=1)
+    common = np.asarray(near[edges[:, 0]].multiply(near[edges[:, 1]]).sum(axis=1)).ravel()
     on_border = np.zeros(vertices, bool)
     on_border[edges[number == 1]] = True
     manifold = np.tile(common == number, 2)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from fake_estimator import make_person, random_params
 from graph import Graph
+from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
@@ -21,10 +22,11 @@ from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.drawing import artist as artist_module
 from smplerx_ros.ros.drawing.artist import Artist
 from smplerx_ros.ros.drawing.scene import Scene
+from smplerx_ros.ros.qos import numbers_of
 
 BODY = load_body()
 CAMERA = Camera.from_fov(160, 120)
-QOS = {"depth": 5, "history": 1, "reliability": 1, "durability": 2}
+QOS = numbers_of(QoSProfile(depth=5))
 SETTINGS = {
     "node": "_artist",
     "namespace": "/",

@@ -17,7 +17,7 @@ from builtin_interfaces.msg import Time
 from fake_estimator import make_person, random_params
 from graph import Graph
 from node_process import FAKE_NODE, NodeProcess
-from rclpy.qos import ReliabilityPolicy, qos_profile_sensor_data
+from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
 from sensor_msgs.msg import Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
@@ -28,6 +28,7 @@ from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.drawing import drawer as drawer_module
 from smplerx_ros.ros.drawing.drawer import Drawer, Settings, Topic
 from smplerx_ros.ros.drawing.scene import Scene, SharedMemory, read, write
+from smplerx_ros.ros.qos import numbers_of
 
 BODY = load_body()
 CAMERA = Camera(64, 48, np.array([[50.0, 0, 32], [0, 50, 24], [0, 0, 1]]), np.full(5, 0.01))
@@ -174,7 +175,7 @@ def test_a_process_that_ends_is_told_of_and_replaced(monkeypatch: pytest.MonkeyP
 def test_a_picture_that_fails_costs_no_other(
     graph: Graph, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    qos = {"depth": 5, "history": 1, "reliability": 1, "durability": 2}
+    qos = numbers_of(QoSProfile(depth=5))
     topics = Topic("/markers", qos), {"": Topic("/overlay", qos)}
     told: list[str] = []
     drawer = Drawer(Settings("_drawing", "/", graph.context.get_domain_id(), "/", "", *topics), told.append)
@@ -265,6 +266,7 @@ def test_it_publishes_where_and_how_the_node_was_told(graph: Graph, start_node: 
     start_node(
         *(["cameras:=[front,left]"] if name else []),
         "qos_overrides./seen.publisher.reliability:=best_effort",
+        "qos_overrides./seen.publisher.deadline:=3000000000",
         command=(sys.executable, str(FAKE_NODE), *where),
     )
     images = graph.node.create_publisher(Image, f"/eyes/{prefix}image", 5)
@@ -280,6 +282,7 @@ def test_it_publishes_where_and_how_the_node_was_told(graph: Graph, start_node: 
     graph.spin_until(shown)
     publishers = graph.node.get_publishers_info_by_topic("/seen")
     assert {info.qos_profile.reliability for info in publishers} == {ReliabilityPolicy.BEST_EFFORT}
+    assert {info.qos_profile.deadline.nanoseconds for info in publishers} == {3_000_000_000}
     assert {info.node_namespace for info in publishers} == {"/eyes"}
     enclaves = {who: enclave for who, _, enclave in graph.node.get_node_names_and_namespaces_with_enclaves()}
     assert enclaves["smplerx"] == enclaves["_smplerx_drawing"] == "/robot"
