@@ -15,6 +15,7 @@ from std_msgs.msg import Header
 from smplerx_ros.config import validate
 from smplerx_ros.estimator import People
 from smplerx_ros.ros.pipeline import Orders, Pipeline
+from smplerx_ros.ros.stream import CameraStream
 from smplerx_ros.types import Frame
 
 CAMERAS = ("front", "left", "right")
@@ -136,3 +137,16 @@ def test_what_the_estimator_finds_wrong_with_frames_is_told_of_their_camera(benc
     bench.estimator.process = warned  # type: ignore[method-assign]
     assert bench.handle(front=GREY, left=GREY) == ["front", "left"]
     assert bench.warnings == [("front", {"no_stamp": "front"}), ("left", {"no_stamp": "left"})]
+
+
+def test_warnings_name_the_topic_that_they_are_about() -> None:
+    told: list[tuple[str, str]] = []
+    stream: Any = SimpleNamespace(
+        input=SimpleNamespace(image_topic="/front/image", depth_topic="/front/depth"),
+        statistics=SimpleNamespace(drop=lambda reason, text: told.append((reason, text))),
+    )
+    CameraStream.tell_of(stream, {"no_stamp": "images have no time", "unused_depth": "depth is not used"})
+    assert told == [
+        ("no_stamp", "/front/image: images have no time"),
+        ("unused_depth", "/front/depth: depth is not used"),
+    ]

@@ -73,3 +73,29 @@ def test_the_wrist_that_moves_is_the_one_that_is_told(smoothing: bool) -> None:
         for name, joint in PARTS.items():
             moved = (person.joints - earlier.joints)[JOINT_INDEX[joint]] * 30.0
             np.testing.assert_allclose(getattr(person, f"{name}_velocity"), moved, atol=0.06, err_msg=name)
+
+
+def test_cameras_at_different_rates_in_one_call_are_filtered_by_their_own() -> None:
+    """One camera at 30 Hz, another at 1 Hz: neither's interval is the other's gap."""
+    estimator = Estimator(OneArm(), None, BODY, Options(smoothing=SmoothingOptions()))
+    boxes = {"quick": (Box(85, 130, 215, 350, 0.9),), "slow": (Box(251, 130, 381, 350, 0.9),)}
+    found: dict[str, list[Person]] = {"quick": [], "slow": []}
+
+    def process(stamp: int, sources: list[str]) -> None:
+        frames = [
+            Frame(IMAGE, stamp_ns=stamp, source=source, detections=None if found[source] else boxes[source])
+            for source in sources
+        ]
+        for frame, result in zip(frames, estimator.process(frames), strict=True):
+            found[frame.source] += result.people
+
+    for k in range(100):
+        process(SECOND + k * SECOND // 30, ["quick"] if k % 30 else ["quick", "slow"])
+    assert {source: len(people) for source, people in found.items()} == {"quick": 100, "slow": 4}
+    for people in found.values():
+        assert len({person.id for person in people}) == 1
+        assert np.isnan(people[0].root_velocity).all()
+        np.testing.assert_allclose(people[-1].root_velocity, WALKING, atol=0.08)
+    process(SECOND + 5 * SECOND, ["quick", "slow"])  # a pause for the one, a missing image for the other
+    assert np.isnan(found["quick"][-1].root_velocity).all()
+    np.testing.assert_allclose(found["slow"][-1].root_velocity, WALKING, atol=0.08)
