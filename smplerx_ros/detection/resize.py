@@ -49,6 +49,8 @@ def place(image: NDArray[np.uint8], width: int, height: int, fit: Fit, grey: int
 def scaled(image: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
     """The image `(H, W, 3)` in another size, at least one pixel a side."""
     size = max(1, width), max(1, height)
+    if image.shape[:2] == (1, 1):  # OpenCV 4.5 cannot enlarge it
+        return np.tile(image, (size[1], size[0], 1))
     shrinks = size[0] < image.shape[1] or size[1] < image.shape[0]
     resized = cv2.resize(image, size, interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
     return np.asarray(resized, dtype=np.uint8)

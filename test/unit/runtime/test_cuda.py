@@ -21,6 +21,17 @@ NOT_ALL = "This session cannot use the graph capture feature as requested by the
 CAPTURING = "CUDA failure 900: operation not permitted when stream is capturing"
 
 
+class Binding(onnxruntime.IOBinding):
+    """Knows how many rows are bound; ONNX Runtime has no name for that."""
+
+    rows = 0
+
+    def bind_ortvalue_input(self, name, value):
+        if name == "image":
+            self.rows = value.shape()[0]
+        super().bind_ortvalue_input(name, value)
+
+
 class Cuda(onnxruntime.InferenceSession):
     """A session on the CPU that says it is on CUDA."""
 
@@ -46,8 +57,11 @@ class Cuda(onnxruntime.InferenceSession):
     def get_providers(self):
         return self.on
 
+    def io_binding(self):
+        return Binding(self)
+
     def run_with_iobinding(self, iobinding, run_options=None):
-        rows = iobinding._bound_inputs["image"].shape()[0]
+        rows = iobinding.rows
         self.sizes.append(rows)
         if rows > self.room:
             raise RuntimeError(NO_ROOM)
