@@ -59,6 +59,17 @@ def test_close_cancels_what_waits_and_leaves_what_hangs() -> None:
     assert not threads("close")
 
 
+def test_nothing_is_left_for_the_end_of_the_process_after_close(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_end: list[object] = []
+    monkeypatch.setattr("atexit.register", at_end.append)
+    monkeypatch.setattr("atexit.unregister", at_end.remove)
+    beside = Beside("left")
+    beside.submit(lambda: None).result(10)
+    assert len(at_end) == 1
+    assert beside.close(10)
+    assert not at_end
+
+
 def test_without_work_there_is_no_thread() -> None:
     beside = Beside("idle")
     assert not threads("idle")

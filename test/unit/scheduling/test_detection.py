@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from smplerx_ros.scheduling.detection import ConfidenceWatch, DetectionSchedule
@@ -41,12 +43,36 @@ def test_sparing_makes_all_of_it_more_seldom(spared):
     assert detections(40, 1, spared=spared) == list(range(spared - 1, 40, spared))
 
 
+def test_nothing_is_spared_unless_asked_for():
+    assert DetectionSchedule().due(0, 5)
+
+
+def test_a_detection_that_takes_a_while_is_not_begun_again():
+    schedule = DetectionSchedule()
+    begun = []
+    for k in range(8):
+        if schedule.due(k * FRAME_NS, 5):
+            schedule.begun()  # and its boxes are not there before the end
+            begun.append(k)
+    assert begun == [0, 5]
+
+
 def test_a_fall_of_confidence_is_noticed_once():
     watch = ConfidenceWatch()
     assert not any(watch.falls("p1", value) for value in (0.9, 0.8, 0.9, 0.85))
     assert watch.falls("p1", 0.5)
     assert not watch.falls("p1", 0.5)
     assert watch.falls("p1", 0.2)
+
+
+def test_a_fall_within_a_few_frames_is_noticed():
+    watch = ConfidenceWatch()
+    assert [watch.falls("p1", value) for value in (0.9, 0.75, 0.6)] == [False, False, True]
+
+
+def test_an_unknown_confidence_says_nothing():
+    watch = ConfidenceWatch()
+    assert [watch.falls("p1", value) for value in (math.nan, 0.9, math.nan, 0.5)] == [False, False, False, True]
 
 
 def test_slow_change_is_no_fall_and_people_are_told_apart():
