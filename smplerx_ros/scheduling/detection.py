@@ -42,7 +42,10 @@ class DetectionSchedule:
 
 
 class ConfidenceWatch:
-    """Notices people whose confidence falls: their box may be drifting away from them."""
+    """Notices people whose confidence falls: their box may be drifting away from them.
+
+    It counts images, not seconds: where they are rarer than twice a second every one is searched for people anyway.
+    """
 
     def __init__(self) -> None:
         self._usual: dict[str, float] = {}
