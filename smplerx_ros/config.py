@@ -11,7 +11,7 @@ from re import fullmatch
 from typing import Any
 
 from .errors import ConfigError
-from .geometry.camera import DEFAULT_HORIZONTAL_FOV_DEG
+from .geometry.camera import DEFAULT_FOV_DEG
 from .models.registry import BACKBONES
 
 Value = bool | int | float | str | tuple[str, ...]
@@ -223,8 +223,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "default_fov",
         float,
-        DEFAULT_HORIZONTAL_FOV_DEG,
-        "Horizontal field of view in degrees assumed for images without calibration.",
+        DEFAULT_FOV_DEG,
+        "Field of view in degrees across the image's longer side, assumed for images without calibration.",
         range=(10.0, 170.0),
     ),
     Parameter(

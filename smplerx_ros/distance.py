@@ -11,7 +11,16 @@ import numpy as np
 from .body.model import BodyModel
 from .body.stature import KNOWN_STATURE_SIGMA, LEAST_STATURE, MEAN_STATURE, STATURE_SIGMA, resized
 from .geometry.depth import read_depth
-from .geometry.uncertainty import FloatArray, pelvis_covariance, sigma_across, sigma_along, sigma_along_measured
+from .geometry.uncertainty import (
+    FloatArray,
+    lens_sigma,
+    place_covariance,
+    pose_covariance,
+    sigma_across,
+    sigma_along,
+    sigma_along_measured,
+    turn_covariance,
+)
 from .types import BodyEstimate, Box, Estimated, Observation, SmplxParams
 
 _ANOTHER_SIZE = 0.08  # of a stature's logarithm: more than noise does from one depth image to the next
@@ -103,17 +112,27 @@ def _measured(body: BodyModel, observation: Observation, estimate: BodyEstimate)
     return replace(estimate, params=params, depth=reading)
 
 
-def place_covariance(
-    observation: Observation, params: SmplxParams, pelvis: FloatArray, box: Box, person_height: float | None
+def pelvis_covariance(
+    observation: Observation,
+    estimate: BodyEstimate,
+    pelvis: FloatArray,
+    optical_from_pelvis: FloatArray,
+    box: Box,
+    person_height: float | None,
 ) -> FloatArray:
-    """`(6, 6)` covariance of the pelvis `(3,)` of a person in `box`; see geometry/uncertainty.py."""
+    """`(6, 6)` covariance of the pelvis `(3,)`, turned `(3, 3)`, of a person in `box`; see geometry/uncertainty.py."""
     camera = observation.frame.camera
     assert camera is not None
-    distance = float(np.sqrt(pelvis @ pelvis))
-    if params.estimated & Estimated.DEPTH:
+    seen = pelvis - camera.centre  # where the rays begin
+    distance = float(np.sqrt(seen @ seen))
+    now = bool(estimate.params.estimated & Estimated.DEPTH)
+    measured = now or estimate.size_source > 0  # or earlier
+    if now:
         along = sigma_along_measured(distance)
-    elif person_height is None:
-        along = sigma_along(distance, camera, MEAN_STATURE, STATURE_SIGMA)
+    elif person_height is None and not measured:
+        along = sigma_along(distance, MEAN_STATURE, STATURE_SIGMA)
     else:
-        along = sigma_along(distance, camera, person_height, KNOWN_STATURE_SIGMA)
-    return pelvis_covariance(pelvis, along, sigma_across(pelvis, camera, box.height))
+        along = sigma_along(distance, person_height or MEAN_STATURE, KNOWN_STATURE_SIGMA)
+    across = sigma_across(seen, camera, max(box.width, box.height))
+    place = place_covariance(seen, along, across, lens_sigma(seen, camera, measured=measured))
+    return pose_covariance(place, turn_covariance(seen, optical_from_pelvis[:, 1]))

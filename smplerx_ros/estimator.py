@@ -64,7 +64,7 @@ class Options:
 
     detect_every: int = 10
     max_people: int = 10
-    default_fov: float = 60.0  # degrees, horizontal
+    default_fov: float = 60.0  # degrees, across the longer side of the image
     person_height: float | None = None  # metres, as the backbone was told: how sure distances are
     max_age: float = MAX_AGE  # seconds for which somebody who is not found keeps the id
     smoothing: SmoothingOptions | None = None  # None: raw estimates

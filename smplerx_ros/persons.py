@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from .body import BodyModel
 from .body.skeleton import JOINT_NAMES, PARENTS
 from .detection.clean import clean_boxes
-from .distance import place_covariance
+from .distance import pelvis_covariance
 from .geometry.camera import NEAR, Camera
 from .types import BodyEstimate, Box, Observation, Person, SmplxParams
 
@@ -72,11 +72,18 @@ def _person(
         params=estimate.params,
         joints=places[:joints].astype(np.float32),
         joints_image=pixels[:joints].astype(np.float32),
-        confidence=estimate.confidence,
-        pose_covariance=place_covariance(observation, estimate.params, places[0], box_round(seen, 1.0), person_height),
+        confidence=np.where(_inside(pixels[:joints], camera), estimate.confidence, 0).astype(np.float32),
+        pose_covariance=pelvis_covariance(
+            observation, estimate, places[0], rotations[0], box_round(seen, 1.0), person_height
+        ),
         face_landmarks=estimate.face_landmarks,
         rotations=rotations,
     )
+
+
+def _inside(pixels: FloatArray, camera: Camera) -> NDArray[np.bool_]:
+    """Which of `pixels (n, 2)` lie in the image; nobody saw the others, nor those behind the camera (NaN)."""
+    return np.asarray(((pixels >= -0.5) & (pixels <= (camera.width - 0.5, camera.height - 0.5))).all(axis=-1))
 
 
 def box_round(pixels: FloatArray, score: float) -> Box:

@@ -223,7 +223,7 @@ class BodyEstimate:
 
     score: float  # 0..1, that this is a person
     params: SmplxParams
-    confidence: FloatArray  # (55,) 0..1 per joint; low where a joint keeps a prior pose
+    confidence: FloatArray  # (55,) 0..1 per joint; low where a joint keeps a prior pose; NaN where nothing tells
     face_landmarks: FloatArray | None = None  # (478, 2) pixels, MediaPipe's face mesh; None: not seen or not known
     depth: DepthReading | None = None  # what the frame's depth image shows of the person; None: there is no such image
     size_source: int = 0  # 0: the image alone; then the how-many-th size that depth images, of now or before, showed
@@ -239,7 +239,7 @@ class Person:
     params: SmplxParams  # unbatched
     joints: FloatArray  # (55, 3) metres, optical frame, SMPL-X order
     joints_image: FloatArray  # (55, 2) pixels of the input image (distorted if it is)
-    confidence: FloatArray  # (55,) 0..1
+    confidence: FloatArray  # (55,) 0..1; 0 outside the image, NaN where the backbone does not tell
     pose_covariance: FloatArray = field(
         default_factory=lambda: np.full((6, 6), np.nan)
     )  # pelvis x, y, z, rx, ry, rz; m^2, m rad, rad^2

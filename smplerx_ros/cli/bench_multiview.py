@@ -51,7 +51,7 @@ def measure(arguments: argparse.Namespace) -> Report:
     else:
         clip = pose2sim.clip_folder(arguments.data)
     views = pose2sim.views(clip)
-    landmarks = _landmarks(clip, arguments.landmarks, int(values.get("threads", 0)) or None)
+    landmarks = clip_landmarks(clip, arguments.landmarks, int(values.get("threads", 0)) or None)
     truth = triangulated(list(views.values()), [landmarks[name] for name in views], pose2sim.RATE)
     heights = [float(values["person_height"])] if "person_height" in values else [0.0, pose2sim.PERSON_HEIGHT]
     runs = [_measured(clip, truth, {**values, "person_height": height}) for height in heights]
@@ -60,7 +60,7 @@ def measure(arguments: argparse.Namespace) -> Report:
     return Report(f"{NAME}_{runs[0]['backbone']}", results, text)
 
 
-def _landmarks(clip: Path, kept: Path | None, threads: int | None) -> dict[str, Landmarks2D]:
+def clip_landmarks(clip: Path, kept: Path | None, threads: int | None) -> dict[str, Landmarks2D]:
     """The truth's landmarks by camera, from the file if there is one."""
     import numpy as np
     from tqdm import tqdm

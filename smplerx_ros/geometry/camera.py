@@ -17,8 +17,8 @@ FloatArray = NDArray[np.floating[Any]]
 # Metres before the image plane from which points are seen. Nearer, a hand covers the lens, and the pixel of a joint
 # says nothing of where the hand is; at the plane itself it is infinitely far away.
 NEAR = 0.1
-# Without calibration: the horizontal field of view of common webcams and depth cameras' colour sensors.
-DEFAULT_HORIZONTAL_FOV_DEG = 60.0
+# Without calibration: across the longer side, of common webcams and depth cameras' colour sensors.
+DEFAULT_FOV_DEG = 60.0
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,12 @@ class Camera:
             object.__setattr__(self, name, value)
 
     @classmethod
-    def from_fov(cls, width: int, height: int, horizontal_fov_deg: float = DEFAULT_HORIZONTAL_FOV_DEG) -> Camera:
-        """Assumed camera without distortion for images that come without calibration."""
-        focal = 0.5 * width / tan(0.5 * radians(horizontal_fov_deg))
+    def from_fov(cls, width: int, height: int, fov_deg: float = DEFAULT_FOV_DEG) -> Camera:
+        """Assumed camera without distortion for images that come without calibration.
+
+        `fov_deg` across the longer side: a camera held upright sees no more than one held level.
+        """
+        focal = 0.5 * max(width, height) / tan(0.5 * radians(fov_deg))
         k = np.array([[focal, 0, 0.5 * (width - 1)], [0, focal, 0.5 * (height - 1)], [0, 0, 1]])
         return cls(width, height, k, calibrated=False)
 

@@ -1,59 +1,90 @@
-"""How well a person's place is known: standard deviations along and across the ray, and their covariance."""
+"""How well a person's place and turn are known: standard deviations, and the covariance of the pelvis.
+
+The constants were chosen on rendered people whom `lite` estimated and are taken for all backbones; docs/geometry.md
+says which people, and what the constants are worth on others.
+"""
 
 from __future__ import annotations
 
-from math import hypot
+from math import hypot, sqrt
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from .camera import Camera
+from .rotations import normalized
 
 FloatArray = NDArray[np.floating[Any]]
 
-# The fit's own error in scale: with the height given, `lite` has mean errors of 2.5 % of the distance on a real person
-# (`bench multiview`) and 3.8 % on rendered ones (benchmarks/rendered_lite.py). Taken for all backbones.
-FIT_SCALE_SIGMA = 0.04
-# Of a distance measured by depth: noise and the wearer's clothes (metres), and the camera's scale (share).
-DEPTH_SIGMA, DEPTH_SCALE_SIGMA = 0.02, 0.01
-# Of the pelvis in the image: what `lite` expects of a hip, as a share of the person's height in it, and a pixel.
-IMAGE_SIGMA, PIXEL_SIGMA = 0.01, 1.0
-# Of an assumed focal length: cameras have horizontal fields of view of 45 to 80 degrees rather than the default of 60.
-ASSUMED_FOCAL_SIGMA = 0.3
+# The fit's own error in scale, a share of the distance: 0.053 RMS with the height given, most of it a bias to too far;
+# the man of `bench multiview` is nearer to 0.03.
+FIT_SCALE_SIGMA = 0.045
+# Of a distance measured by depth: how far the pelvis lies behind the surface that is seen, which errors of pose and
+# shape change, as much at any distance (metres); a depth camera's scale (share), which data sheets bound by 1 to 2 %.
+DEPTH_SIGMA, DEPTH_SCALE_SIGMA = 0.045, 0.005
+# Of the pelvis in the image: as a share of the person's extent in it, and a pixel.
+IMAGE_SIGMA, PIXEL_SIGMA = 0.012, 1.0
+# Of an assumed focal length: cameras see 39 to 80 degrees across their longer side rather than the default of 60.
+ASSUMED_FOCAL_SIGMA = 0.24
+# Of the pelvis' turn, rad: about the ray, which outlines show well; about the body's own long axis, square to the ray,
+# which they hardly show; and towards or away from the camera.
+TURN_SIGMA_RAY, TURN_SIGMA_OWN, TURN_SIGMA_TOWARDS = 0.085, 0.25, 0.175
 
 _UNIT = np.eye(3)
 
 
-def sigma_along(distance: float, camera: Camera, stature: float, stature_sigma: float) -> float:
-    """Metres along the ray: a distance from the size in the image is as uncertain as `stature` (m), fit and lens."""
-    return distance * hypot(stature_sigma / stature, FIT_SCALE_SIGMA, _focal_sigma(camera))
+def sigma_along(distance: float, stature: float, stature_sigma: float) -> float:
+    """Metres along the ray: a distance from the size in the image is as uncertain as `stature` (m) and fit."""
+    return distance * hypot(stature_sigma / stature, FIT_SCALE_SIGMA)
 
 
 def sigma_along_measured(distance: float) -> float:
     """Metres along the ray where a depth image measured the distance."""
-    return DEPTH_SIGMA + DEPTH_SCALE_SIGMA * distance
+    return hypot(DEPTH_SIGMA, DEPTH_SCALE_SIGMA * distance)
 
 
 def sigma_across(pelvis: ArrayLike, camera: Camera, person_pixels: float) -> float:
-    """Metres across the ray to `pelvis (3,)`, of a person `person_pixels` high in the image."""
-    x, y, z = np.asarray(pelvis, np.float64).tolist()
-    focal = float(camera.k[0, 0] * camera.k[1, 1]) ** 0.5
-    pixels = hypot(IMAGE_SIGMA * person_pixels, PIXEL_SIGMA)
-    return hypot(pixels * z / focal, _focal_sigma(camera) * hypot(x, y))
+    """Metres across the ray to `pelvis (3,)`, of a person whose longer side in the image has `person_pixels`."""
+    focal = sqrt(camera.k[0, 0] * camera.k[1, 1])
+    return hypot(IMAGE_SIGMA * person_pixels, PIXEL_SIGMA) / focal * float(np.asarray(pelvis, np.float64)[2])
 
 
-def pelvis_covariance(pelvis: ArrayLike, along: float, across: float) -> FloatArray:
-    """`(6, 6)` of x, y, z (m) and rotation (rad) of a pelvis `(3,)` in the optical frame; the rotation is NaN.
+def lens_sigma(pelvis: ArrayLike, camera: Camera, *, measured: bool) -> FloatArray:
+    """`(3,)` metres: how a focal length wrong by one standard deviation moves a `pelvis (3,)`; zero of a known one.
 
-    Standard deviations in metres: `along` the ray from the camera, `across` it.
+    Sizes in the image fix x and y, and the focal length z; a measured distance fixes z, and the focal length x and y.
     """
-    point = np.asarray(pelvis, np.float64)
+    sigma = 0.0 if camera.calibrated else ASSUMED_FOCAL_SIGMA
+    moved = (1, 1, 0) if measured else (0, 0, 1)
+    return np.asarray(sigma * np.multiply(moved, np.asarray(pelvis, np.float64)))
+
+
+def place_covariance(pelvis: ArrayLike, along: float, across: float, lens: ArrayLike) -> FloatArray:
+    """`(3, 3)` m^2 of a pelvis `(3,)` in the optical frame.
+
+    Standard deviations in metres: `along` the ray from the camera, `across` it; and `lens (3,)` of `lens_sigma`.
+    """
+    point, moved = np.asarray(pelvis, np.float64), np.asarray(lens, np.float64)
     toward = point[:, None] * point / (point @ point)
-    covariance = np.full((6, 6), np.nan)
-    covariance[:3, :3] = across**2 * _UNIT + (along**2 - across**2) * toward
+    return np.asarray(across**2 * _UNIT + (along**2 - across**2) * toward + moved[:, None] * moved)
+
+
+def turn_covariance(pelvis: ArrayLike, long_axis: ArrayLike) -> FloatArray:
+    """`(3, 3)` rad^2 about the axes of the optical frame, of a body at `pelvis (3,)` with its `long_axis (3,)` upwards.
+
+    Where it points at the camera, both axes square to the ray are as uncertain as the worse one.
+    """
+    ray = normalized(pelvis)
+    square = _UNIT - ray[:, None] * ray
+    own = normalized(long_axis) @ square  # shorter than one where it points towards or away from the camera
+    less = TURN_SIGMA_OWN**2 - TURN_SIGMA_TOWARDS**2
+    side = np.cross(ray, own)
+    return np.asarray(TURN_SIGMA_RAY**2 * ray[:, None] * ray + TURN_SIGMA_OWN**2 * square - less * side[:, None] * side)
+
+
+def pose_covariance(place: FloatArray, turn: FloatArray) -> FloatArray:
+    """`(6, 6)` of x, y, z (m) and rotation (rad), of both `(3, 3)`; their errors are taken as independent."""
+    covariance = np.zeros((6, 6))
+    covariance[:3, :3], covariance[3:, 3:] = place, turn
     return covariance
-
-
-def _focal_sigma(camera: Camera) -> float:
-    return 0.0 if camera.calibrated else ASSUMED_FOCAL_SIGMA

@@ -18,7 +18,7 @@ import smplerx_ros
 from ..cache import cache_directory
 from ..errors import ConfigError, ModelFileError
 from ..files import why_no_file
-from .bundle import BUNDLE_PRECISIONS, INT8, MODEL_FILES, Bundle, FileRecord, is_bundle
+from .bundle import BUNDLE_PRECISIONS, FORMAT, INT8, MODEL_FILES, Bundle, FileRecord, is_bundle
 from .conversion_step import EXIT_REFUSED
 from .registry import Backbone
 
@@ -76,7 +76,8 @@ def convert(
 def convert_to_cache(checkpoint: Path, backbone: Backbone, *, precision: str = "fp32") -> Path:
     """Directory of the ONNX bundle of `checkpoint` in the user's cache; made, and logged, where it is not there yet."""
     source = FileRecord.of(checkpoint)
-    name = f"{backbone.name.replace('*', '-star')}-onnx-{precision}-{source.sha256[:16]}-v{smplerx_ros.__version__}"
+    version = f"v{smplerx_ros.__version__}-f{FORMAT}"
+    name = f"{backbone.name.replace('*', '-star')}-onnx-{precision}-{source.sha256[:16]}-{version}"
     directory = cache_directory() / "bundles" / name
     if not is_bundle(directory):
         log.info("converting %s into %s (once)", checkpoint, directory)

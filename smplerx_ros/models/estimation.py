@@ -15,7 +15,7 @@ from ..errors import ConfigError, ModelFileError
 from ..geometry.camera import Camera
 from ..geometry.crops import crop_box, optical_from_crop, place_in_camera
 from ..geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
-from ..types import NUM_JOINTS, PARAM_SIZES, BodyEstimate, Observation, SmplxParams
+from ..types import PARAM_SIZES, BodyEstimate, Observation, SmplxParams
 from .bundle import Bundle, convert_hint, is_bundle
 from .model import Model, load_bundle, load_model
 from .registry import get_backbone
@@ -88,7 +88,8 @@ class NetworkBackbone:
         if not kept:
             return answers
         images = [observations[i].frame.image for i, _ in kept]
-        params = self._model.predict_regions(images, [region for _, region in kept]).params
+        prediction = self._model.predict_regions(images, [region for _, region in kept])
+        params, confidence = prediction.params, prediction.confidence
         pelvis = self._body.rest_joints(params.betas, params.expression)[:, 0]
         joints = self._body.joints(params)
         usable = _finite(params) & np.isfinite(joints).all(axis=(1, 2))
@@ -96,7 +97,7 @@ class NetworkBackbone:
             placed = _in_camera(params[k], pelvis[k], joints[k], region, observations[i]) if usable[k] else None
             if placed is not None:
                 placed = self._of_given_height(placed)
-                answers[i] = BodyEstimate(observations[i].box.score, placed, np.ones(NUM_JOINTS, np.float32))
+                answers[i] = BodyEstimate(observations[i].box.score, placed, confidence[k])
         return answers
 
     def _of_given_height(self, params: SmplxParams) -> SmplxParams:

@@ -18,7 +18,7 @@ from ..runtime.onnx import OnnxNetwork
 from ..runtime.providers import CPU
 from .bundle import INT8, Bundle, convert_hint, is_bundle
 from .prediction import Prediction
-from .registry import Backbone, get_backbone, same_network
+from .registry import SMPLER_X, Backbone, get_backbone, same_network
 
 log = logging.getLogger(__name__)
 
@@ -155,6 +155,8 @@ def load_bundle(
             raise ConfigError(
                 f"precision {precision!r}: bundle {path} holds {bundle.precision}; convert with --precision"
             )
+        if backbone.family == SMPLER_X and "joint_spread" not in bundle.outputs:
+            log.warning("bundle %s: an older one, whose confidences are unknown (NaN); %s", path, convert_hint())
         return onnx_model(
             backbone, bundle.model_path, device=device, precision=precision, threads=threads, gpu_mode=gpu_mode
         )

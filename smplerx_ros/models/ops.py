@@ -27,6 +27,16 @@ def soft_argmax(logits: Tensor) -> tuple[Tensor, Tensor]:
     return probability, torch.stack(expected, dim=-1)
 
 
+def spread(probability: Tensor, expected: Tensor) -> Tensor:
+    """Standard deviation `(B, J)` in cells, RMS over x and y, of 3-D heat maps as `soft_argmax` answers them."""
+    across = ((-1, (2, 3)), (-2, (2, 4)))  # x, y: their axis, and the others
+    variances = []
+    for k, (axis, others) in enumerate(across):
+        away = _ramp(probability.shape[axis], probability.device) - expected[..., k : k + 1]
+        variances.append((probability.sum(dim=others) * away.square()).sum(dim=-1))
+    return (0.5 * (variances[0] + variances[1])).sqrt()
+
+
 def sample_features(feature: Tensor, points: Tensor) -> Tensor:
     """Bilinear samples `(B, J, C)` of `feature (B, C, H, W)` at `points (B, J, 2)` (x, y); zero outside."""
     height, width = feature.shape[2:]

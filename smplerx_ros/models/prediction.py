@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from ..geometry.crops import CROP_FOCAL, CROP_HEIGHT, CROP_WIDTH
 from ..geometry.rotations import cross
 from ..types import Estimated, SmplxParams
+from .confidence import joint_confidence, unknown_confidence
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -50,8 +51,9 @@ class Prediction:
     `cam_transl`: metres, in the crop's own virtual camera (focal length 5000 pixels of the 256x192 crop, principal
     point at its middle); it is far away and not metric for the real camera. `joint_img`: 25 body, 20 left and 20
     right hand joints as (x, y) in 16-pixel cells of the crop and a depth bin 0..15 (of the body or of the hand).
-    `part_boxes`: left hand, right hand, face as (x0, y0, x1, y1) in pixels of the crop. Both are None for SMPLest-X,
-    which has no heat maps.
+    `part_boxes`: left hand, right hand, face as (x0, y0, x1, y1) in pixels of the crop. `joint_spread`: how far the
+    heat maps of the same 65 joints are spread, in cells (of a hand: of its own heat map). All are None for SMPLest-X,
+    which has no heat maps; `joint_spread` is None for bundles of format 1, too.
     """
 
     global_orient: FloatArray  # (B, 3)
@@ -64,10 +66,11 @@ class Prediction:
     cam_transl: FloatArray  # (B, 3)
     joint_img: FloatArray | None = None  # (B, 65, 3)
     part_boxes: FloatArray | None = None  # (B, 3, 4)
+    joint_spread: FloatArray | None = None  # (B, 65)
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, FloatArray]) -> Prediction:
-        """Of raw outputs `pose_6d (B, 53, 6)`, `betas`, `expression`, `camera (B, 3)` and the optional two."""
+        """Of raw outputs `pose_6d (B, 53, 6)`, `betas`, `expression`, `camera (B, 3)` and the optional three."""
         rotvec = rotvec_from_6d(outputs["pose_6d"]).astype(np.float32)
         return cls(
             **{
@@ -79,7 +82,13 @@ class Prediction:
             cam_transl=camera_translation(outputs["camera"]),
             joint_img=outputs.get("joint_img"),
             part_boxes=outputs.get("part_boxes"),
+            joint_spread=outputs.get("joint_spread"),
         )
+
+    @property
+    def confidence(self) -> FloatArray:
+        """`(B, 55)` 0..1, how well each joint was seen (models/confidence.py); NaN where the network does not tell."""
+        return unknown_confidence(len(self.betas)) if self.joint_spread is None else joint_confidence(self.joint_spread)
 
     @property
     def params(self) -> SmplxParams:

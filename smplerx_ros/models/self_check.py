@@ -29,6 +29,7 @@ _FP32_LIMITS = {
     "expression": 1e-3,
     "camera": 1e-4,
     "cells": 1e-3,
+    "spread": 1e-3,
 }
 # Half precision moves most rotations by milliradians and, where a network is undecided, a finger by tenths of a radian:
 # the mean tells a sound product from a broken one.
@@ -40,6 +41,7 @@ _FP16_LIMITS = {
     "expression": 0.05,
     "camera": 1e-2,
     "cells": 1.0,
+    "spread": 1.0,
 }
 # Synthetic weights enlarge the errors of 8 bits (S32 and B32: 0.11 rad in the mean) more than trained ones (0.006).
 _INT8_LIMITS = {
@@ -50,6 +52,7 @@ _INT8_LIMITS = {
     "expression": 0.5,
     "camera": 0.1,
     "cells": 4.0,
+    "spread": 4.0,
 }
 LIMITS = {"fp32": _FP32_LIMITS, "fp16": _FP16_LIMITS, "int8": _INT8_LIMITS}
 
@@ -105,6 +108,7 @@ def differences(outputs: Outputs, reference: Outputs) -> dict[str, float]:
     largest["camera"] = _largest((transl - expected) / np.linalg.norm(expected, axis=-1, keepdims=True))
     if "joint_img" in reference:
         largest["cells"] = _largest(outputs["joint_img"] - reference["joint_img"])
+        largest["spread"] = _largest(outputs["joint_spread"] - reference["joint_spread"])
     return largest
 
 

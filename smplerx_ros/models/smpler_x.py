@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from . import heads
+from .ops import spread
 from .registry import Backbone
 from .vit import Encoder
 
@@ -39,13 +40,14 @@ class SmplerX(nn.Module):
         root, body, betas, camera = self.body_regressor(*self.body_tokens(tokens), body_joints)
         expression, jaw = self.face_regressor(*self.face_tokens(tokens))
         left_box, right_box, face_box = self.part_boxes(feature, heatmap)
-        hand_rotations, hand_joints = self.hands(feature, left_box, right_box)
+        hand_rotations, hand_joints, hand_spread = self.hands(feature, left_box, right_box)
         return {
             "pose_6d": torch.cat([root, body, hand_rotations, jaw], dim=1).unflatten(1, (-1, 6)),
             "betas": betas,
             "expression": expression,
             "camera": camera,
             "joint_img": torch.cat([body_joints, hand_joints], dim=1),
+            "joint_spread": torch.cat([spread(heatmap, body_joints), hand_spread], dim=1),
             "part_boxes": torch.stack([left_box, right_box, face_box], dim=1),
         }
 
@@ -63,13 +65,18 @@ class SmplerX(nn.Module):
         left, right = (heads.square_box(centers[:, part], sizes[:, part], heads.HAND_BOX_SCALE) for part in (0, 1))
         return left, right, heads.square_box(centers[:, 2], sizes[:, 2], heads.FACE_BOX_SCALE)
 
-    def hands(self, feature: Tensor, left_box: Tensor, right_box: Tensor) -> tuple[Tensor, Tensor]:
-        """6-D rotations `(B, 180)` and joints `(B, 40, 3)` of the left, then the right hand."""
+    def hands(self, feature: Tensor, left_box: Tensor, right_box: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """6-D rotations `(B, 180)`, joints `(B, 40, 3)` and their spread `(B, 40)` of the left, then the right hand."""
         hand_feature = self.hand_roi_net(feature, left_box, right_box)
-        _, joints = self.hand_position_net(hand_feature)
+        heatmap, joints = self.hand_position_net(hand_feature)
+        spreads = spread(heatmap, joints)
         rotations = self.hand_regressor(hand_feature, joints)
         batch = left_box.shape[0]
         left_6d = heads.mirror_rotations(rotations[:batch].unflatten(1, (-1, 6))).flatten(1)
         left = heads.hand_to_crop(heads.mirror_joints(joints[:batch]), left_box)
         right = heads.hand_to_crop(joints[batch:], right_box)
-        return torch.cat([left_6d, rotations[batch:]], dim=1), torch.cat([left, right], dim=1)
+        return (
+            torch.cat([left_6d, rotations[batch:]], dim=1),
+            torch.cat([left, right], dim=1),
+            torch.cat([spreads[:batch], spreads[batch:]], dim=1),
+        )

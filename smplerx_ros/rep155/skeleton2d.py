@@ -41,8 +41,11 @@ def keypoints(joints: FloatArray, confidence: FloatArray, face: FloatArray, widt
 
 
 def normalized_points(pixels: FloatArray, confidence: FloatArray, width: int, height: int) -> FloatArray:
-    """`(..., 3)`: points `(..., 2)` in pixels as shares of the image, with confidence; 0 outside it, on its edge."""
+    """`(..., 3)`: points `(..., 2)` in pixels as shares of the image, with confidence; 0 outside it, on its edge.
+
+    REP-155 knows 0..1 alone, and its readers take 0 for a point that was not found: an unknown one (NaN) becomes 1.
+    """
     share = np.nan_to_num((np.asarray(pixels, np.float64) + 0.5) / (width, height), nan=-1.0)
     inside = ((share >= 0) & (share <= 1)).all(axis=-1)
-    sure = np.where(inside, np.clip(np.nan_to_num(confidence), 0, 1), 0.0)
+    sure = np.where(inside, np.clip(np.nan_to_num(confidence, nan=1.0), 0, 1), 0.0)
     return np.concatenate([np.clip(share, 0, 1), sure[..., None]], axis=-1)

@@ -27,7 +27,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from ..errors import InputError
-from ..geometry.camera import DEFAULT_HORIZONTAL_FOV_DEG, Camera
+from ..geometry.camera import DEFAULT_FOV_DEG, Camera
 from ..runtime.heap import keep_freed_memory
 from ..video import VideoReader
 from .image import message_from_image
@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 class CameraPublisher:
     """Publishes images as a camera does; both messages of a frame have the same header, and are of its size."""
 
-    def __init__(self, node: Node, fov: float = DEFAULT_HORIZONTAL_FOV_DEG) -> None:
+    def __init__(self, node: Node, fov: float = DEFAULT_FOV_DEG) -> None:
         self._node = node
         self._fov = fov
         self._camera: Camera | None = None
@@ -159,8 +159,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fov",
         type=_positive,
-        default=DEFAULT_HORIZONTAL_FOV_DEG,
-        help="horizontal field of view in degrees that camera_info tells [%(default)s]",
+        default=DEFAULT_FOV_DEG,
+        help="field of view in degrees, across the longer side, that camera_info tells [%(default)s]",
     )
     parser.add_argument("--loops", type=int, default=1, help="how often to play it, 0: until stopped [%(default)s]")
     parser.add_argument("--image-subscribers", type=int, default=1, help="wait for so many [%(default)s]")

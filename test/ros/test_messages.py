@@ -36,6 +36,12 @@ def test_what_is_not_done_is_said() -> None:
     assert (sent([]).left_out, sent([]).degraded) == (0, "")
 
 
+def test_unknown_confidence_arrives_as_nan() -> None:
+    person = replace(make_person(BODY, CAMERA, random_params(3)), confidence=np.r_[np.full(54, np.nan), 0.0])
+    (message,) = sent([person]).people
+    np.testing.assert_array_equal(message.confidence, person.confidence)
+
+
 def test_everything_arrives() -> None:
     person = make_person(BODY, CAMERA, random_params(3), "p12")
     velocities = {

@@ -15,7 +15,7 @@ import onnxruntime
 import pytest
 
 from smplerx_ros.body import load_body
-from smplerx_ros.config import PARAMETERS
+from smplerx_ros.config import PARAMETERS, validate
 from smplerx_ros.errors import ConfigError, InputError, ModelFileError
 from smplerx_ros.estimator import Estimator, Options
 from smplerx_ros.geometry.camera import Camera
@@ -683,13 +683,24 @@ def test_people_say_how_sure_their_place_is(backbone, detector):
     sigmas = []
     for height, seen in ((None, frame(0)), (None, frame(0, camera=known)), (1.7, frame(0, camera=known))):
         (person,) = Estimator(backbone, detector, BODY, Options(person_height=height)).estimate(seen)
-        assert np.isfinite(person.pose_covariance[:3, :3]).all()
-        assert np.isnan(person.pose_covariance[3:]).all()
+        assert np.isfinite(person.pose_covariance).all()
+        assert (np.linalg.eigvalsh(person.pose_covariance) > 0).all()
         sigmas.append(sigma_along_ray(person) / np.linalg.norm(person.joints[0]))
-    measured = Estimator(backbone, detector, BODY, Options()).estimate(with_depth(frame(0, camera=known), 2.6))[0]
+    follower = Estimator(backbone, detector, BODY, Options())
+    (measured,) = follower.estimate(with_depth(frame(0, camera=known), 2.6))
     sigmas.append(sigma_along_ray(measured) / np.linalg.norm(measured.joints[0]))
     assert sigmas == sorted(sigmas, reverse=True)
-    np.testing.assert_allclose(sigmas, [0.307, 0.068, 0.040, 0.017], atol=0.002)
+    np.testing.assert_allclose(sigmas, [0.248, 0.071, 0.045, 0.017], atol=0.002)
+    (later,) = follower.estimate(frame(1, camera=known))  # the size is known by now
+    assert sigma_along_ray(later) / np.linalg.norm(later.joints[0]) == pytest.approx(0.045, abs=0.002)
+
+
+@pytest.mark.parametrize(("height", "share"), [(0.0, 0.071), (1.8, 0.045)])
+def test_a_configured_height_is_in_the_covariance(height, share, backbone, detector):
+    known = Camera(640, 480, np.array([[460.0, 0, 320], [0, 460.0, 240], [0, 0, 1]]))
+    options = Options.from_config(validate({"person_height": height}))
+    (person,) = Estimator(backbone, detector, BODY, options).estimate(frame(0, camera=known))
+    assert sigma_along_ray(person) / np.linalg.norm(person.joints[0]) == pytest.approx(share, abs=0.001)
 
 
 @pytest.mark.parametrize("depth", [np.zeros((480, 640)), np.zeros((240, 320), np.float32), [[1.0]]])

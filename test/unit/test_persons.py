@@ -48,7 +48,10 @@ def test_the_covariance_turns_with_the_frame() -> None:
         np.testing.assert_allclose(after.pose_covariance[:3, :3], turn @ place @ turn.T)
         ray, distance = before.joints[0] @ turn.T, np.linalg.norm(before.joints[0])
         along = np.sqrt(ray @ after.pose_covariance[:3, :3] @ ray) / distance
-        assert 0.25 < along / distance < 0.35  # the camera's field of view is assumed
+        before_along = np.sqrt(before.joints[0] @ place @ before.joints[0]) / distance
+        turned = turn @ before.pose_covariance[3:, 3:] @ turn.T
+        np.testing.assert_allclose(after.pose_covariance[3:, 3:], turned)
+        assert along == pytest.approx(before_along)
 
 
 def test_each_block_of_a_covariance_is_known_or_not_for_itself() -> None:

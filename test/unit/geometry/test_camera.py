@@ -78,6 +78,13 @@ def test_shapes_are_kept(model: str, d: list[float], lead: tuple[int, ...]) -> N
     assert camera.project(np.full((*lead, 3), 1.0)).shape == (*lead, 2)
 
 
+def test_an_assumed_camera_held_upright_is_the_same_camera() -> None:
+    level, upright = Camera.from_fov(1920, 1080), Camera.from_fov(1080, 1920)
+    assert level.k[0, 0] == upright.k[0, 0] == upright.k[1, 1]
+    top, bottom = upright.normalize([[539.5, -0.5], [539.5, 1919.5]])
+    np.testing.assert_allclose(np.degrees(np.arctan(bottom[1]) - np.arctan(top[1])), 60.0)
+
+
 @pytest.mark.parametrize("fov", [20.0, 60.0, 120.0])
 def test_an_assumed_camera_sees_the_field_of_view_and_says_that_it_is_assumed(fov: float) -> None:
     camera = Camera.from_fov(640, 480, fov)

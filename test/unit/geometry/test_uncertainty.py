@@ -1,61 +1,105 @@
-"""The covariance of a person's place: a proper one, long along the ray, and of the size that was promised."""
+"""The covariance of a person's pelvis: a proper one, long along the ray, and of the size that was promised."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.geometry.uncertainty import (
-    pelvis_covariance,
+    TURN_SIGMA_OWN,
+    TURN_SIGMA_RAY,
+    TURN_SIGMA_TOWARDS,
+    lens_sigma,
+    place_covariance,
+    pose_covariance,
     sigma_across,
     sigma_along,
     sigma_along_measured,
+    turn_covariance,
 )
 
 CAMERA = Camera(640, 480, np.array([[500.0, 0, 320], [0, 500.0, 240], [0, 0, 1]]))
+ASSUMED = Camera.from_fov(640, 480)
 SIGMA = st.floats(1e-3, 2.0)
 COORDINATE = st.floats(-20, 20)
+DIRECTION = st.tuples(COORDINATE, COORDINATE, COORDINATE).filter(lambda v: np.linalg.norm(v) > 1e-3)
+KNOWN = np.zeros(3)  # of lens_sigma
 
 
-@given(COORDINATE, COORDINATE, st.floats(0.1, 50), SIGMA, SIGMA)
-def test_it_is_a_covariance(x: float, y: float, z: float, along: float, across: float) -> None:
-    covariance = pelvis_covariance([x, y, z], along, across)
+@settings(deadline=None)
+@given(COORDINATE, COORDINATE, st.floats(0.1, 50), SIGMA, SIGMA, DIRECTION)
+def test_it_is_a_covariance(
+    x: float, y: float, z: float, along: float, across: float, long_axis: tuple[float, float, float]
+) -> None:
+    place = place_covariance([x, y, z], along, across, KNOWN)
+    turn = turn_covariance([x, y, z], long_axis)
+    covariance = pose_covariance(place, turn)
     assert covariance.shape == (6, 6)
-    place = covariance[:3, :3]
-    np.testing.assert_array_equal(place, place.T)
+    np.testing.assert_allclose(covariance, covariance.T, atol=1e-12)
     np.testing.assert_allclose(
         np.sqrt(np.linalg.eigvalsh(place)), sorted([along, across, across]), rtol=1e-3, atol=1e-4 * max(along, across)
     )
     ray = np.array([x, y, z]) / np.linalg.norm([x, y, z])
     assert ray @ place @ ray == pytest.approx(along**2)
-    unknown = np.ones((6, 6), bool)
-    unknown[:3, :3] = False
-    np.testing.assert_array_equal(np.isnan(covariance), unknown)
+    spread = np.sqrt(np.linalg.eigvalsh(turn))
+    assert spread[0] == pytest.approx(TURN_SIGMA_RAY)
+    assert spread[2] == pytest.approx(TURN_SIGMA_OWN)
+    assert TURN_SIGMA_TOWARDS - 1e-9 <= spread[1] <= TURN_SIGMA_OWN + 1e-9
+    np.testing.assert_array_equal(covariance[:3, 3:], 0)
 
 
-@given(COORDINATE, COORDINATE, st.floats(0.1, 50), st.tuples(COORDINATE, COORDINATE, COORDINATE))
-def test_it_turns_with_the_ray(x: float, y: float, z: float, turn: tuple[float, float, float]) -> None:
-    rotation = Rotation.from_rotvec(turn).as_matrix()
-    place = pelvis_covariance([x, y, z], 0.4, 0.02)[:3, :3]
-    turned = pelvis_covariance(rotation @ [x, y, z], 0.4, 0.02)[:3, :3]
+@settings(deadline=None)
+@given(COORDINATE, COORDINATE, st.floats(0.1, 50), DIRECTION, DIRECTION)
+def test_it_turns_with_the_ray(
+    x: float, y: float, z: float, long_axis: tuple[float, float, float], about: tuple[float, float, float]
+) -> None:
+    rotation = Rotation.from_rotvec(about).as_matrix()
+    place = place_covariance([x, y, z], 0.4, 0.02, KNOWN)
+    turned = place_covariance(rotation @ [x, y, z], 0.4, 0.02, KNOWN)
     np.testing.assert_allclose(turned, rotation @ place @ rotation.T, atol=1e-9)
+    turn = turn_covariance([x, y, z], long_axis)
+    turned = turn_covariance(rotation @ [x, y, z], rotation @ long_axis)
+    np.testing.assert_allclose(turned, rotation @ turn @ rotation.T, atol=1e-9)
+
+
+@pytest.mark.parametrize(("long_axis", "own"), [([0, -1, 0], 1), ([1, 0, 0], 0), ([0.3, -0.9, 2], None)])
+def test_somebody_turned_about_their_own_axis_looks_nearly_the_same(long_axis: list[float], own: int | None) -> None:
+    """Who stands, who lies, and who leans away from the camera; all of them before it."""
+    covariance = turn_covariance([0.0, 0.0, 3.0], long_axis)
+    assert covariance[2, 2] == pytest.approx(TURN_SIGMA_RAY**2)
+    if own is None:
+        assert np.sqrt(np.linalg.eigvalsh(covariance[:2, :2])[0]) > TURN_SIGMA_TOWARDS + 0.01
+    else:
+        assert covariance[own, own] == pytest.approx(TURN_SIGMA_OWN**2)
+        assert covariance[1 - own, 1 - own] == pytest.approx(TURN_SIGMA_TOWARDS**2)
 
 
 def test_a_known_height_makes_distances_surer_and_depth_more_so() -> None:
-    unknown, known = sigma_along(4.0, CAMERA, 1.65, 0.09), sigma_along(4.0, CAMERA, 1.65, 0.01)
-    assert unknown == pytest.approx(4 * np.hypot(0.09 / 1.65, 0.04))
-    assert known == pytest.approx(4 * np.hypot(0.01 / 1.65, 0.04))
-    assert sigma_along_measured(4.0) == pytest.approx(0.06)
+    unknown, known = sigma_along(4.0, 1.65, 0.09), sigma_along(4.0, 1.65, 0.01)
+    assert unknown == pytest.approx(4 * np.hypot(0.09 / 1.65, 0.045))
+    assert known == pytest.approx(4 * np.hypot(0.01 / 1.65, 0.045))
+    assert sigma_along_measured(4.0) == pytest.approx(np.hypot(0.045, 0.02))
     assert sigma_along_measured(4.0) < known < unknown
 
 
-def test_an_assumed_lens_makes_everything_less_sure() -> None:
-    assumed = Camera.from_fov(640, 480)
-    assert sigma_along(4.0, assumed, 1.7, 0.01) > 0.3 * 4
-    place = [1.0, 0.0, 4.0]
-    assert sigma_across(place, assumed, 200) > 0.3
-    assert sigma_across(place, CAMERA, 200) == pytest.approx(np.hypot(2, 1) * 4 / 500)
+def test_across_the_ray_it_is_the_image_that_counts() -> None:
+    assert sigma_across([1.0, 0.0, 4.0], CAMERA, 200) == pytest.approx(np.hypot(2.4, 1) * 4 / 500)
+
+
+@pytest.mark.parametrize("measured", [False, True])
+@pytest.mark.parametrize("wrong", [0.8, 1.3])
+def test_an_assumed_lens_moves_people_as_its_covariance_says(measured: bool, wrong: float) -> None:
+    """Somebody of known size, or at a known depth, seen by a camera whose focal length is `wrong` times the assumed."""
+    place = np.array([1.0, -0.4, 4.0])
+    true = place * [1, 1, wrong] if not measured else place / [wrong, wrong, 1]
+    lens = lens_sigma(place, ASSUMED, measured=measured)
+    moved = true - place
+    along = moved @ lens / np.linalg.norm(lens)
+    assert abs(along) == pytest.approx(np.linalg.norm(moved))  # nowhere else
+    assert np.sqrt(lens @ place_covariance(place, 1e-9, 1e-9, lens) @ lens) == pytest.approx(lens @ lens)
+    assert np.linalg.norm(lens) == pytest.approx(0.24 * (4.0 if not measured else np.hypot(1.0, 0.4)))
+    np.testing.assert_array_equal(lens_sigma(place, CAMERA, measured=measured), 0)

@@ -76,6 +76,37 @@ def test_torch_bundle(s32_checkpoint: Path, tmp_path: Path, precision: str) -> N
     np.testing.assert_allclose(model.predict(parity.crops()).body_pose, reference, atol=tolerance)
 
 
+def test_a_bundle_of_the_first_format_works_without_confidences(copied: Path, caplog: pytest.LogCaptureFixture) -> None:
+    import onnx
+
+    path = copied / "model.onnx"
+    model = onnx.load(path, load_external_data=False)
+    (output,) = [output for output in model.graph.output if output.name == "joint_spread"]
+    model.graph.output.remove(output)
+    path.write_bytes(model.SerializeToString())
+    manifest = json.loads((copied / "bundle.json").read_text())
+    manifest["files"][0] |= {"size": path.stat().st_size, "sha256": sha256(path)}
+    del manifest["outputs"]["joint_spread"]
+    (copied / "bundle.json").write_text(json.dumps(manifest | {"format": 1}))
+    old = smplerx_ros.load_model("s32", copied).predict(parity.crops()[:1])
+    assert "confidences are unknown (NaN); make one with: python -m smplerx_ros convert" in caplog.text
+    assert old.joint_spread is None
+    assert np.isnan(old.confidence[0, 0])
+    np.testing.assert_allclose(old.body_pose, parity.vectors("s32")["out_body_pose"][:1], atol=1e-3)
+
+
+def test_both_runtimes_tell_how_far_heat_maps_are_spread(s32_bundle: Path, s32_checkpoint: Path) -> None:
+    crops = parity.crops()
+    onnx = smplerx_ros.load_model("s32", s32_bundle).predict(crops)
+    torch = smplerx_ros.load_model("s32", s32_checkpoint, runtime="torch").predict(crops)
+    assert onnx.joint_spread is not None
+    assert onnx.joint_spread.shape == (4, 65)
+    assert torch.joint_spread is not None
+    np.testing.assert_allclose(onnx.joint_spread, torch.joint_spread, atol=1e-3)
+    np.testing.assert_allclose(onnx.confidence, torch.confidence, atol=1e-3)
+    assert np.ptp(onnx.confidence) > 0.1
+
+
 def test_onnx_in_half_precision(s32_checkpoint: Path, tmp_path: Path) -> None:
     bundle = convert(s32_checkpoint, tmp_path / "s32", precision="fp16")
     assert sum(record.size for record in bundle.files) < 0.6 * s32_checkpoint.stat().st_size
@@ -171,7 +202,7 @@ def test_truncated_and_missing_files_are_refused(copied: Path) -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"format": 2},
+        {"format": 3},
         {"backbone": "lite"},
         {"precision": "int4"},
         {"files": []},

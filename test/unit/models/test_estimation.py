@@ -24,6 +24,7 @@ POSE = {0: ORIENT} | {JOINT_INDEX[name]: np.array(rotvec) for name, rotvec in AR
 EYES = {"leye_pose", "reye_pose"}
 RAW_CAMERA = (0.05, -0.1, 0.5)  # a person who fills the crop
 BOX = Box(250, 100, 370, 400, score=0.7)
+EYE_JOINTS = [23, 24]
 ESTIMATED_BY_NETWORKS = 1 + 2 + 4 + 8 + 16 + 128 + 256 + 512  # SmplxParams.msg: neither eyes nor depth
 
 
@@ -34,6 +35,7 @@ class FakeNetwork:
 
     def __init__(self) -> None:
         self.sizes: list[int] = []
+        self.more: dict[str, Any] = {}  # outputs that not every network has
         self.broken: dict[int, tuple[str, float]] = {}  # row of the batch: which output becomes which number
 
     def run(self, inputs: dict[str, Any]) -> dict[str, Any]:
@@ -44,12 +46,13 @@ class FakeNetwork:
             turned[:, joint] = Rotation.from_rotvec(rotvec).as_matrix()[:, :2].ravel()
         betas = np.zeros((len(images), 10))
         betas[:, :3] = images[:, 128, 96] / 255
-        outputs = {
+        outputs = self.more | {
             "pose_6d": turned,
             "betas": betas,
             "expression": np.zeros((len(images), 10)),
             "camera": np.tile(RAW_CAMERA, (len(images), 1)),
         }
+        outputs = {name: np.array(value[: len(images)]) for name, value in outputs.items()}
         for row, (name, value) in self.broken.items():
             outputs[name][row, -1] = value
         return {name: value.astype(np.float32) for name, value in outputs.items()}
@@ -136,12 +139,45 @@ def test_what_an_estimate_says(backbone: NetworkBackbone) -> None:
     assert estimate.score == BOX.score
     assert int(estimate.params.estimated) == ESTIMATED_BY_NETWORKS
     assert np.isnan(estimate.params.leye_pose).all()
-    np.testing.assert_array_equal(estimate.confidence, np.ones(55))
+    assert np.isnan(np.delete(estimate.confidence, EYE_JOINTS)).all()  # the network has no heat maps
+    np.testing.assert_array_equal(estimate.confidence[EYE_JOINTS], 0)
     assert (backbone.name, backbone.runtime) == ("s32", "cpu fp32")
     assert not backbone.confirms_people
 
 
-@pytest.mark.parametrize(("height", "share"), [(None, 0.068), (1.7, 0.040)])
+def test_confidence_is_that_of_the_heat_maps_and_of_what_is_in_the_image(
+    backbone: NetworkBackbone, network: FakeNetwork, body: BodyModel
+) -> None:
+    network.more = {"joint_spread": np.tile(np.linspace(0, 3, 65), (2, 1))}
+    observations = [seen(PINHOLE, BOX), seen(PINHOLE, Box(520, 300, 700, 750), name="p2")]
+    estimates = found(backbone.estimate(observations))
+    inside, leaving = persons(body, observations, estimates, None)
+    assert inside is not None
+    assert leaving is not None
+    np.testing.assert_array_equal(inside.confidence, estimates[0].confidence)
+    assert (
+        np.diff(inside.confidence[[JOINT_INDEX[n] for n in ("pelvis", "left_hip", "neck", "left_wrist")]]) < 0
+    ).all()
+    outside = ((leaving.joints_image < -0.5) | (leaving.joints_image > (639.5, 479.5))).any(axis=1)
+    assert 10 < outside.sum() < 50
+    np.testing.assert_array_equal(leaving.confidence[outside], 0)
+    np.testing.assert_array_equal(leaving.confidence[~outside], estimates[1].confidence[~outside])
+
+
+def test_outside_the_image_nothing_is_seen_and_inside_nothing_is_known(
+    backbone: NetworkBackbone, body: BodyModel
+) -> None:
+    observation = seen(PINHOLE, Box(520, 300, 700, 750))
+    (person,) = persons(body, [observation], backbone.estimate([observation]), None)
+    assert person is not None
+    outside = ((person.joints_image < -0.5) | (person.joints_image > (639.5, 479.5))).any(axis=1)
+    assert outside.any()
+    np.testing.assert_array_equal(person.confidence[outside], 0)
+    outside[EYE_JOINTS] = True
+    assert np.isnan(person.confidence[~outside]).all()
+
+
+@pytest.mark.parametrize(("height", "share"), [(None, 0.071), (1.7, 0.045)])
 def test_a_network_claims_no_measured_distance(
     model: Model, body: BodyModel, height: float | None, share: float
 ) -> None:

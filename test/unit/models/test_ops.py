@@ -32,6 +32,18 @@ def test_soft_argmax(expected: dict[str, NDArray[Any]], key: str) -> None:
     np.testing.assert_allclose(probability.flatten(2).sum(2).numpy(), 1, atol=1e-5)
 
 
+def test_spread_is_the_standard_deviation_across_the_image() -> None:
+    """Not along z, the heat map's first axis."""
+    logits = torch.zeros(1, 4, 16, 16, 12)
+    logits[0, 0, 3, 5, 7] = 100.0  # in one cell
+    logits[0, 2, :, 5, 7] = 100.0  # at any depth
+    logits[0, 3, 0, 5, [4, 8]] = 100.0  # in two places of a row
+    probability, points = ops.soft_argmax(logits)
+    found = ops.spread(probability, points)[0].numpy()
+    even = np.sqrt(0.5 * (np.var(np.arange(12)) + np.var(np.arange(16))))
+    np.testing.assert_allclose(found, [0, even, 0, 2 / np.sqrt(2)], atol=1e-4)
+
+
 def test_sample_features_also_outside_the_map(expected: dict[str, NDArray[Any]]) -> None:
     sampled = ops.sample_features(given(expected["sjf_feat"]), given(expected["sjf_xy"]))
     np.testing.assert_allclose(sampled.numpy(), expected["sjf_out"], atol=1e-5)

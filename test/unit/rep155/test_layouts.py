@@ -102,6 +102,16 @@ def test_keypoints_lie_where_the_joints_are() -> None:
     np.testing.assert_allclose(found["neck"], np.mean(shoulders, axis=0))
 
 
+def test_points_of_unknown_confidence_count_where_the_image_shows_them() -> None:
+    """REP-155 has no value for unknown, and its readers leave out what has 0."""
+    joints = np.full((1, 55, 2), 100.0)
+    joints[0, JOINT_INDEX["left_wrist"]] = (-50.0, 100.0)
+    points = keypoints(joints, np.full((1, 55), np.nan), np.full((1, 5, 2), 100.0), 640, 480)[0]
+    found = dict(zip(KEYPOINTS, points.tolist(), strict=True))
+    assert found.pop("left_wrist")[2] == 0
+    assert {point[2] for point in found.values()} == {1.0}
+
+
 def test_points_outside_the_image_are_on_its_edge_and_not_sure() -> None:
     joints = np.full((1, 55, 2), 100.0)
     joints[0, JOINT_INDEX["left_wrist"]] = (-50.0, 700.0)
