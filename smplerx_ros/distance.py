@@ -57,7 +57,7 @@ class Distances:
         """`estimates` at the distances that are known of the people; unchanged where none is."""
         measured = measured_by_depth(self._body, observations, estimates)
         return [
-            None if before is None or after is None else self._placed(observation.id, before, after)
+            None if before is None or after is None else self._placed(observation, before, after)
             for observation, before, after in zip(observations, estimates, measured, strict=True)
         ]
 
@@ -70,20 +70,18 @@ class Distances:
         """Forget everybody."""
         self._sizes.clear()
 
-    def _placed(self, person: str, estimate: BodyEstimate, measured: BodyEstimate) -> BodyEstimate:
-        known, stature = self._sizes.get(person), self._stature(estimate.params)
+    def _placed(self, observation: Observation, estimate: BodyEstimate, measured: BodyEstimate) -> BodyEstimate:
+        known, stature = self._sizes.get(observation.id), self._stature(estimate.params)
         if measured.depth is not None and measured.depth.usable:
             # Not the stature of the resized shape: shapes have limits, distances have none.
-            size = (
-                _Size(1, stature * measured.depth.ratio)
-                if known is None
-                else known.then(stature * measured.depth.ratio)
-            )
-            self._sizes[person] = size
+            shown = stature * measured.depth.ratio
+            size = _Size(1, shown) if known is None else known.then(shown)
+            self._sizes[observation.id] = size
             return replace(measured, size_source=size.number)
-        if known is None:
+        camera = observation.frame.camera
+        if known is None or camera is None:
             return measured
-        params = resized(self._body, estimate.params, known.stature / stature)
+        params = resized(self._body, estimate.params, known.stature / stature, camera.centre)
         return replace(measured, params=params, size_source=known.number)
 
     def _stature(self, params: SmplxParams) -> float:
@@ -108,7 +106,7 @@ def _measured(body: BodyModel, observation: Observation, estimate: BodyEstimate)
     reading = read_depth(depth, camera, points[0], normals[0], body.surface_on_head)
     if not reading.usable:
         return replace(estimate, depth=reading)
-    params = replace(resized(body, params, reading.ratio), estimated=params.estimated | Estimated.DEPTH)
+    params = replace(resized(body, params, reading.ratio, camera.centre), estimated=params.estimated | Estimated.DEPTH)
     return replace(estimate, params=params, depth=reading)
 
 

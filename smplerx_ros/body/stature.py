@@ -24,16 +24,19 @@ _STATURE_WEIGHT = 2.0  # against the joints', which say nothing of the size of t
 _BODY_JOINTS = slice(22)  # without the fingers, which would count for more than the rest
 
 
-def resized(body: BodyModel, params: SmplxParams, factor: float) -> SmplxParams:
+def resized(
+    body: BodyModel, params: SmplxParams, factor: float, centre: FloatArray | tuple[float, ...] = (0.0, 0.0, 0.0)
+) -> SmplxParams:
     """A person `factor` times as far and, as the betas can, as big: the same picture to the camera.
 
-    `params` unbatched, optical frame. The pelvis moves along its ray; the betas change as `growth` says, by 0.6 to 1.3
-    at most.
+    `params` unbatched, optical frame. The pelvis moves along its ray from the optical `centre (3,)`, metres; the betas
+    change as `growth` says, by 0.6 to 1.3 at most.
     """
     rest_pelvis = body.rest_joints(params.betas, params.expression)[0, 0]
     change = (np.clip(factor, _LEAST_SIZE, _LARGEST_SIZE) - 1) * growth(body, params.betas, params.expression)
     betas = params.betas.astype(np.float64) + change
-    transl = factor * (rest_pelvis + params.transl) - body.rest_joints(betas, params.expression)[0, 0]
+    pelvis = centre + factor * (rest_pelvis + params.transl - centre)
+    transl = pelvis - body.rest_joints(betas, params.expression)[0, 0]
     return replace(params, betas=betas, transl=transl)
 
 

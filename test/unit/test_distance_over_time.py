@@ -138,6 +138,23 @@ def test_a_wrong_measurement_is_put_right_by_the_next() -> None:
     assert placed(None) == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("has_depth", [True, False])
+def test_the_right_camera_of_a_stereo_pair_sees_the_same_picture_too(has_depth: bool) -> None:
+    """Its rays begin beside the origin of its frame."""
+    camera = replace(CAMERA, centre=np.array([0.5, 0.0, 0.0]))
+    distances, walker = Distances(BODY), Walker()
+    for with_depth in (True, has_depth):
+        depth = np.full(IMAGE.shape[:2], 0.75 * pelvis_depth(SECOND), np.float32) if with_depth else None
+        observation = Observation(Frame(IMAGE, camera, SECOND, depth=depth), "p1", Box(0, 0, 9, 9))
+        (before,) = walker.estimate([observation])
+        (after,) = distances.placed([observation], [before])
+    assert after is not None
+    joints = [BODY.joints(estimate.params)[0, :22] for estimate in (before, after)]
+    assert joints[1][0, 2] == pytest.approx(0.75 * joints[0][0, 2], rel=0.02)
+    np.testing.assert_allclose(camera.project(joints[1]), camera.project(joints[0]), atol=10)
+    np.testing.assert_allclose(camera.project(joints[1])[0], camera.project(joints[0])[0], atol=0.1)
+
+
 def still(factors: list[float]) -> list[Person]:
     """Somebody who stands, while depth puts them so many times as far as the image, from image to image."""
     estimator = Estimator(Walker(walks=False), None, BODY, Options(smoothing=SmoothingOptions()))
