@@ -160,10 +160,10 @@ class VideoReader:
 
 def _display_matrix(picture: Any) -> NDArray[np.int32] | None:
     """`(3, 3) int32`, where the picture has one."""
-    for data in picture.side_data:
-        if getattr(data.type, "name", data.type) == "DISPLAYMATRIX":
-            return np.frombuffer(bytes(data), np.int32, 9).reshape(3, 3)
-    return None
+    from av.sidedata.sidedata import Type
+
+    data = picture.side_data.get(Type.DISPLAYMATRIX)
+    return None if data is None else np.frombuffer(bytes(data), np.int32, 9).reshape(3, 3)
 
 
 def _rate(stream: Any) -> float:

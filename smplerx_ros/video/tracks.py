@@ -14,8 +14,11 @@ def open_container(path: Path) -> Any:
     """PyAV's container of a file; raises what PyAV raises."""
     import av
 
-    # "file:": a colon in the name is part of it. Metadata in an unknown encoding are no reason to refuse a film.
-    return av.open(f"file:{path}", metadata_errors="replace")
+    name = f"file:{path}"  # a colon in the name is part of it
+    try:
+        return av.open(name)
+    except UnicodeDecodeError:  # of titles and the like, before PyAV 19: no reason to refuse a film
+        return av.open(name, metadata_errors="replace")
 
 
 def film_track(container: Any, path: Path) -> Any:

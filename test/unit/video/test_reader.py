@@ -141,8 +141,8 @@ def test_pixels_become_square(tmp_path, aspect, shape):
 
 
 def test_pixels_that_change_their_shape(tmp_path):
-    wide = write_film(tmp_path / "1.ts", FILM[:3], codec="mpeg2video", aspect=Fraction(4, 3)).read_bytes()
-    (tmp_path / "v.ts").write_bytes(wide + write_film(tmp_path / "2.ts", FILM[:3], codec="mpeg2video").read_bytes())
+    wide = write_film(tmp_path / "1.ts", FILM[:3], codec="libx264", aspect=Fraction(4, 3)).read_bytes()
+    (tmp_path / "v.ts").write_bytes(wide + write_film(tmp_path / "2.ts", FILM[:3], codec="libx264").read_bytes())
     frames, _ = read(tmp_path / "v.ts")
     assert [frame.image.shape[:2] for frame in frames] == [(48, 85)] * 3 + [(48, 64)] * 3
 
@@ -155,7 +155,7 @@ def test_the_film_is_not_the_still_before_it(tmp_path, suffix, cover):
         codec = "mpeg2video" if suffix == "ts" else "mjpeg"
         still = add_track(container, np.zeros((80, 80, 3), np.uint8), codec)
         if cover:
-            still.disposition = av.stream.Disposition.attached_pic
+            still.disposition = av.stream.Disposition.attached_pic.value
         film = add_track(container, FILM[0], "mpeg4" if suffix == "mp4" else "mpeg2video")
         packets = [*encoded(still, [np.full((80, 80, 3), 200, np.uint8)]), *encoded(film, FILM)]
         for packet in packets:
@@ -168,7 +168,7 @@ def test_the_film_is_not_the_still_before_it(tmp_path, suffix, cover):
 def test_a_song_with_a_cover_is_no_film(tmp_path):
     with av.open(str(tmp_path / "v.mp4"), "w") as container:
         cover = add_track(container, FILM[0], "mjpeg")
-        cover.disposition = av.stream.Disposition.attached_pic
+        cover.disposition = av.stream.Disposition.attached_pic.value
         for packet in encoded(cover, FILM[:1]):
             container.mux(packet)
     with pytest.raises(InputError, match="only an attached picture"):
