@@ -3,7 +3,7 @@
 Errors of the pelvis along and across the ray, and of its turn, in the standard deviations of `pose_covariance`: a
 normal distribution has 68, 95 and 99.7 % of each within 1, 2 and 3. And errors of joints by their `confidence`. On
 * `painted`: the people of benchmarks/rendered_lite.py, wholly in the picture. The constants were chosen on seed 101;
-* `posed`: those of `python -m smplerx_ros synthesize`, of other cameras, places and clothes;
+* `posed`: those of `python -m smplerx_ros synthesize`, of other cameras, places and clothes; seed 7 was looked at;
 * `real`: a man in four calibrated cameras, as `bench multiview` has him: --clip is its folder Demo_SinglePerson.
 Each set without and with the person's height, without CameraInfo, and, where it is rendered, with perfect depth.
 """
@@ -276,7 +276,7 @@ def main() -> int:
     """Print, and write where asked to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=160, help="of each rendered set [%(default)s]")
-    parser.add_argument("--seed", type=int, default=7, help="of the rendered sets; not 101 [%(default)s]")
+    parser.add_argument("--seed", type=int, default=8, help="of the rendered sets [%(default)s]")
     parser.add_argument("--sets", nargs="*", default=list(RENDERED), choices=RENDERED, help="rendered ones [all]")
     parser.add_argument("--clip", type=Path, help="folder Demo_SinglePerson of pose2sim: measures real people, too")
     parser.add_argument("--landmarks", type=Path, help="keep the truth's landmarks there, as `bench multiview` does")

@@ -32,13 +32,18 @@ _BESIDE: dict[str, tuple[str, ...]] = {
 }
 
 
-def joint_confidence(spread: FloatArray) -> FloatArray:
-    """`(B, 55)` 0..1 of the spread `(B, 65)` of the heat maps: standard deviations in cells, RMS over x and y.
+def point_confidence(spread: FloatArray) -> FloatArray:
+    """`(B, 65)` 0..1 of the spread `(B, 65)` of the heat maps: standard deviations in cells, RMS over x and y.
 
     1 where a heat map is in one cell, 0 where it is spread as one that knows nothing, evenly over all cells, or
-    further. No network here sees the eyes turn: theirs is 0.
+    further.
     """
-    confidence = np.asarray(np.clip(1 - spread / _EVEN, 0, 1) @ _MEANS.T, np.float32)
+    return np.asarray(np.clip(1 - spread / _EVEN, 0, 1))
+
+
+def joint_confidence(spread: FloatArray) -> FloatArray:
+    """`(B, 55)` 0..1, from that of the points; no network here sees the eyes turn: theirs is 0."""
+    confidence = np.asarray(point_confidence(spread) @ _MEANS.T, np.float32)
     confidence[:, EYES] = 0
     return confidence
 
