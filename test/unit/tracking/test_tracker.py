@@ -79,6 +79,29 @@ def test_bodies_that_are_not_where_somebody_was_detected_are_not_theirs(tracker,
     assert ("p1" in tracker.estimated({"p1": body}, FRAME_NS)) != theirs
 
 
+@pytest.mark.parametrize(
+    ("body", "theirs"),
+    [
+        pytest.param(Box(5, 70, 198, 100), True, id="lying flat"),
+        pytest.param(Box(5, 70, 90, 100), False, id="half as long"),
+        pytest.param(Box(5, 125, 198, 155), False, id="below it"),
+    ],
+)
+def test_of_somebody_who_lies_the_width_counts(tracker, body, theirs):
+    seen = Box(0, 0, 200, 130)
+    tracker.detected([seen], 0)
+    tracker.estimated({"p1": seen}, 0)
+    tracker.detected([seen], FRAME_NS)
+    assert ("p1" in tracker.estimated({"p1": body}, FRAME_NS)) != theirs
+
+
+def test_when_somebody_was_last_detected_is_known(tracker):
+    tracker.detected([box(0)], 0)
+    tracker.estimated({"p1": box(0)}, 0)
+    tracker.detected([box(5)], FRAME_NS)
+    assert [track.seen_ns for track in tracker.following] == [FRAME_NS]
+
+
 def test_detections_that_have_the_last_word_say_where_people_are(tracker):
     """Else a backbone that answers a little too large is shown a little more each time."""
     tracker.detected([box(0)], 0, confirm=True)
@@ -261,6 +284,25 @@ def test_a_body_that_is_not_where_its_person_was_detected_is_not_theirs(tracker)
     assert tracker.estimated({"p1": box(0), "p2": box(14)}, 5 * FRAME_NS) == {"p2"}
     assert ids(tracker) == ["p1", "p2"]
     assert place(tracker, "p2") == 60
+
+
+@pytest.mark.parametrize(
+    ("detection", "left"),
+    [
+        pytest.param(30, ["p1", "p2"], id="beside the neighbour: there p2 is"),
+        pytest.param(10, ["p1"], id="on the neighbour, too: nobody knows where p2 is"),
+    ],
+)
+def test_a_body_that_slid_to_a_neighbour_leaves_what_was_detected(tracker, detection, left):
+    """Near enough to its own detection to be taken for p2's, but rather p1's."""
+    tracker.detected([box(0), box(60)], 0)
+    follow(tracker, {"p1": [box(0)] * 5, "p2": [box(60)] * 5}, 0)
+    tracker.detected([box(0), box(detection)], 5 * FRAME_NS)
+    assert ids(tracker) == ["p1", "p2"]
+    assert tracker.estimated({"p1": box(0), "p2": box(8)}, 5 * FRAME_NS) == {"p2"}
+    assert ids(tracker) == left
+    assert place(tracker, "p1") == 0
+    assert left == ["p1"] or place(tracker, "p2") == detection
 
 
 def test_a_body_that_slid_to_a_neighbour_is_not_followed(tracker):
