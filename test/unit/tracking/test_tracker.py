@@ -95,11 +95,38 @@ def test_of_somebody_who_lies_the_width_counts(tracker, body, theirs):
     assert ("p1" in tracker.estimated({"p1": body}, FRAME_NS)) != theirs
 
 
-def test_when_somebody_was_last_detected_is_known(tracker):
+def test_when_somebody_was_last_seen_is_known(tracker):
     tracker.detected([box(0)], 0)
-    tracker.estimated({"p1": box(0)}, 0)
-    tracker.detected([box(5)], FRAME_NS)
+    tracker.estimated({"p1": box(0)}, FRAME_NS)
     assert [track.seen_ns for track in tracker.following] == [FRAME_NS]
+    tracker.detected([box(5)], 2 * FRAME_NS)
+    assert [track.seen_ns for track in tracker.following] == [2 * FRAME_NS]
+
+
+def test_people_who_are_never_estimated_are_expected_where_detections_led(tracker):
+    """Beyond `max_people`, at five images a second: a runner's boxes overlap too little at last."""
+    places = np.cumsum([min(5 * k, 70) for k in range(40)])
+    assert overlaps([box(places[-2])], [box(places[-1])])[0, 0] < 0.3
+    for k, x in enumerate(places):
+        tracker.detected([box(x)], k * MAX_AGE_NS // 5)
+        tracker.estimated({}, k * MAX_AGE_NS // 5)
+    assert ids(tracker) == ["p1"]
+
+
+def test_two_may_be_lost_at_once(tracker):
+    tracker.detected([box(0), box(500)], 0)
+    k = follow(tracker, {"p1": [box(0)] * 3, "p2": [box(500)] * 3})
+    assert tracker.estimated({"p1": None, "p2": None}, k * FRAME_NS) == set()
+    assert tracker.estimated({}, (k + 1) * FRAME_NS) == set()
+    tracker.detected([box(500), box(0)], (k + 2) * FRAME_NS)
+    assert {track.id: track.box.x0 for track in tracker.following} == {"p1": 0, "p2": 500}
+
+
+def test_who_leans_towards_a_neighbour_keeps_the_body(tracker):
+    tracker.detected([box(0), box(60)], 0)
+    k = follow(tracker, {"p1": [box(0)] * 10, "p2": [box(60)] * 10}, 0)
+    assert tracker.estimated({"p1": box(0), "p2": box(33)}, k * FRAME_NS) == set()
+    assert (place(tracker, "p1"), place(tracker, "p2")) == (0, 33)
 
 
 def test_detections_that_have_the_last_word_say_where_people_are(tracker):
