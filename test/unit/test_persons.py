@@ -9,11 +9,20 @@ import pytest
 
 from smplerx_ros.body import load_body
 from smplerx_ros.body.placement import Placement
+from smplerx_ros.body.stature import KNOWN_STATURE_SIGMA, MEAN_STATURE, STATURE_SIGMA
+from smplerx_ros.distance import pelvis_covariance
 from smplerx_ros.geometry.camera import NEAR, Camera
 from smplerx_ros.geometry.rotations import matrix_from_rotvec
-from smplerx_ros.persons import persons
+from smplerx_ros.geometry.uncertainty import (
+    lens_sigma,
+    place_covariance,
+    sigma_across,
+    sigma_along,
+    sigma_along_measured,
+)
+from smplerx_ros.persons import box_round, persons
 from smplerx_ros.tracking.tracker import overlaps
-from smplerx_ros.types import BodyEstimate, Box, Frame, Observation, Person, SmplxParams
+from smplerx_ros.types import BodyEstimate, Box, Estimated, Frame, Observation, Person, SmplxParams
 from smplerx_ros.viewer.rasterizer import rasterize
 from support.human_poses import human_poses
 
@@ -36,6 +45,64 @@ def test_rotations_and_joints_are_the_body_models() -> None:
         rotations, joints = BODY.transforms(person.params)
         np.testing.assert_allclose(person.rotations, rotations[0], atol=1e-12)
         np.testing.assert_allclose(person.joints, joints[0], atol=1e-6)
+
+
+def test_a_person_says_what_was_estimated() -> None:
+    one = replace(human_poses(1, 3)[0], transl=np.array([0.0, 0.0, 4.0]))
+    confidence = np.linspace(0.1, 0.9, 55)
+    landmarks = np.random.default_rng(0).normal(size=(478, 2))
+    estimate = BodyEstimate(0.7, one, confidence, face_landmarks=landmarks)
+    seen = Observation(FRAME, "p8", Box(0, 0, 9, 9))
+    (person,) = persons(BODY, [seen], [estimate], 1.5)
+    assert person is not None
+    assert (person.id, person.score, person.box.score) == ("p8", 0.7, 0.7)
+    np.testing.assert_allclose(person.confidence, confidence, rtol=1e-6)
+    assert person.face_landmarks is landmarks
+    camera = FRAME.camera
+    assert camera is not None
+    pixels = camera.project(BODY.skeleton(one)[1][0])
+    low, high = pixels.min(axis=0), pixels.max(axis=0)
+    aside, below = 0.05 * (high - low)
+    np.testing.assert_allclose(
+        person.box.xyxy, [low[0] - aside, low[1] - 2 * below - 1, high[0] + aside, high[1] + below]
+    )
+
+    rotations, points = BODY.skeleton(one)
+    covariance = pelvis_covariance(seen, estimate, points[0, 0], rotations[0, 0], box_round(pixels, 0.7), 1.5)
+    np.testing.assert_allclose(person.pose_covariance, covariance, rtol=1e-6)
+
+
+def test_a_box_has_a_pixel_round_a_point_at_least() -> None:
+    assert box_round(np.array([[7.0, 9.0]]), 0.5) == Box(6, 8, 8, 10, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("height", "measured", "earlier", "expected"),
+    [
+        pytest.param(None, False, 0, (MEAN_STATURE, STATURE_SIGMA), id="unknown height"),
+        pytest.param(1.5, False, 0, (1.5, KNOWN_STATURE_SIGMA), id="known height"),
+        pytest.param(None, False, 1, (MEAN_STATURE, KNOWN_STATURE_SIGMA), id="measured earlier"),
+        pytest.param(1.5, True, 1, None, id="measured now"),
+    ],
+)
+def test_how_sure_a_distance_is_depends_on_how_it_is_known(
+    height: float | None, measured: bool, earlier: int, expected: tuple[float, float] | None
+) -> None:
+    params = human_poses(1, 3)[0]
+    if measured:
+        params = replace(params, estimated=params.estimated | Estimated.DEPTH)
+    else:
+        params = replace(params, estimated=Estimated(int(params.estimated) & ~int(Estimated.DEPTH)))
+    assumed = Camera.from_fov(640, 480)  # whose focal length matters unless depth was measured
+    seen = Observation(replace(FRAME, camera=assumed), "p1", Box(0, 0, 9, 9))
+    estimate = BodyEstimate(0.9, params, np.ones(55), size_source=earlier)
+    pelvis = np.array([0.0, 0.0, 5.0])
+    covariance = pelvis_covariance(seen, estimate, pelvis, np.eye(3), Box(270, 100, 370, 400), height)
+    along = sigma_along_measured(5.0) if expected is None else sigma_along(5.0, *expected)
+    lens = lens_sigma(pelvis, assumed, measured=measured or earlier > 0)
+    np.testing.assert_allclose(
+        covariance[:3, :3], place_covariance(pelvis, along, sigma_across(pelvis, assumed, 300), lens)
+    )
 
 
 def test_the_covariance_turns_with_the_frame() -> None:
