@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from smplerx_ros.body import load_body
+from smplerx_ros.smoothing.one_euro import Cutoff
 from smplerx_ros.smoothing.people import LONGEST_GAP_NS, PeopleSmoother, Sample, SmoothingOptions
 from smplerx_ros.smoothing.velocity import VelocityEstimator
 from smplerx_ros.types import PARAM_SIZES, SmplxParams
@@ -178,6 +179,27 @@ def test_a_shape_has_a_slow_filter_and_its_size_that_of_the_distance(smoother):
         smooth(smoother, "p1", params(0), SECOND)
         out = smooth(smoother, "p1", replace(params(0), betas=size * thicker), SECOND + SECOND // 30)
         assert out.betas @ thicker / (size * thicker @ thicker) == pytest.approx(first_order(0.2), rel=0.02)
+
+
+def test_a_stature_is_filtered_as_the_distance_is():
+    smoother = PeopleSmoother(SmoothingOptions(distance=Cutoff(0.5, 0.0)), BODY)
+    taller = 2 * np.eye(10)[0]
+    before, after = np.log(BODY.stature(np.stack([np.zeros(10), taller])))
+    assert abs(after - before) > 0.02
+    smooth(smoother, "p1", replace(params(0), betas=np.zeros(10)), SECOND)
+    out = smooth(smoother, "p1", replace(params(0), betas=taller), SECOND + SECOND // 30)
+    (shown,) = np.log(BODY.stature(out.betas))
+    assert (shown - before) / (after - before) == pytest.approx(first_order(0.5), rel=0.02)
+
+
+def test_eyes_that_are_not_known_do_not_keep_the_rest_from_being_filtered(smoother):
+    known, unknown = ([replace(params(x), leye_pose=np.full(3, eye)) for x in (0, 0.2)] for eye in (0.0, np.nan))
+    for k in range(2):
+        one, other = (
+            smooth(smoother, name, eyes[k], (1 + k) * FRAME_NS) for name, eyes in (("p1", known), ("p2", unknown))
+        )
+    np.testing.assert_array_equal(other.body_pose, one.body_pose)
+    np.testing.assert_array_equal(other.transl, one.transl)
 
 
 def test_a_smile_is_followed_at_once_and_trembling_is_not(smoother):
