@@ -39,5 +39,5 @@ soak: setup ## people come and go, cameras drop out, time jumps: an hour, and ev
 	@$(ENV) python test/soak/soak.py --seconds 3600
 
 clean: ## remove what setup, demo and tests made
-	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build install log dist out *.egg-info
+	rm -rf .venv .cache .mypy_cache .pytest_cache .ruff_cache .hypothesis build install log dist mutants out *.egg-info
 	find smplerx_ros test -name __pycache__ -type d -prune -exec rm -rf {} +

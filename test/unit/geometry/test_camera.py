@@ -91,6 +91,8 @@ def test_an_assumed_camera_sees_the_field_of_view_and_says_that_it_is_assumed(fo
     left, right = camera.normalize([[-0.5, 239.5], [639.5, 239.5]])
     np.testing.assert_allclose(np.degrees(np.arctan(right[0]) - np.arctan(left[0])), fov)
     np.testing.assert_allclose([left[1], right[1]], 0, atol=1e-12)
+    focal = camera.k[0, 0]
+    np.testing.assert_array_equal(camera.k, [[focal, 0, 319.5], [0, focal, 239.5], [0, 0, 1]])
     assert not camera.calibrated
     assert Camera(640, 480, camera.k).calibrated
 

@@ -75,9 +75,18 @@ def test_what_is_forgotten_has_no_velocity_and_no_filters() -> None:
         assert np.isfinite(velocities(motion, 0, 1)).all()
         forget(motion)
         assert not motion._velocities._people
+        assert not motion._size_sources
         np.testing.assert_allclose(motion.smoothed([sample(2)])[0].body_pose, sample(2).params.body_pose, atol=1e-6)
         assert np.isnan(velocities(motion, 2)).all()
         assert np.isfinite(velocities(motion, 3)).all()
+
+
+def test_who_is_seen_after_just_the_longest_gap_has_a_velocity() -> None:
+    for gap_ns, known in ((1_000_000_000, True), (999_999_999, False)):
+        later = replace(sample(0), stamp_ns=FRAME_NS + 1_000_000_000, longest_gap_ns=gap_ns)
+        fresh = Motion(None, BODY)
+        velocities(fresh, 0)
+        assert np.isfinite(fresh.velocities(later, joints(1))).all() == known
 
 
 def test_another_source_of_the_distance_moves_nobody() -> None:
