@@ -28,7 +28,7 @@ class Parameter:
     range: tuple[float, float] | None = None  # inclusive
     choices: tuple[str, ...] = ()
     zero: str = ""  # what 0 means where it lies outside `range` and is allowed all the same
-    pattern: str = ""  # regular expression that each string of a list has to match
+    pattern: str = ""  # regular expression that the string, or each string of a list, has to match
     index: bool = False  # an integer stands for its digits: YAML takes an index for one
     live: bool = False  # takes effect at once; the others when the node is configured
 
@@ -40,6 +40,8 @@ class Parameter:
             raise ConfigError(f"parameter {self.name!r}: {typed!r} is not a choice; use {self.allowed}{hint}")
         if isinstance(typed, tuple):
             self._check_list(typed)
+        if isinstance(typed, str) and self.pattern and not fullmatch(self.pattern, typed):
+            raise ConfigError(f"parameter {self.name!r}: {typed!r} does not match {self.pattern}")
         if self.range and isinstance(typed, (int, float)) and not self._in_range(typed, *self.range):
             raise ConfigError(f"parameter {self.name!r}: {typed!r} is out of range; use {self.allowed}")
         return typed
@@ -197,6 +199,14 @@ PARAMETERS: tuple[Parameter, ...] = (
         live=True,
     ),
     Parameter(
+        "id_prefix",
+        str,
+        "",
+        "What the ids of people begin with: letters and digits, a letter first. Empty: four random letters in the node, so "
+        "that ids are unique in the graph and over restarts; `p` in the library.",
+        pattern="([A-Za-z][A-Za-z0-9]{0,15})?",
+    ),
+    Parameter(
         "latency_budget_ms",
         float,
         0.0,
@@ -335,9 +345,17 @@ ROS_PARAMETERS: tuple[Parameter, ...] = (
         range=(0.0, 1.0),
     ),
     Parameter("publish_tf", bool, True, "Publish people on /tf: the groups that `tf.*` switch.", live=True),
-    Parameter("tf.body", bool, True, "Frames `smplx_<id>/...` of the 22 body joints.", live=True),
-    Parameter("tf.hands", bool, True, "Frames `smplx_<id>/...` of the 30 finger joints.", live=True),
-    Parameter("tf.face", bool, True, "Frames `smplx_<id>/...` of jaw and eyes.", live=True),
+    Parameter(
+        "tf.prefix",
+        str,
+        "",
+        "What the names of joint frames begin with, before the slot's number. Empty: `smplx_`, behind the node's namespace and "
+        "name where it is not `/smplerx`.",
+        pattern="([A-Za-z][A-Za-z0-9_/]*)?",
+    ),
+    Parameter("tf.body", bool, True, "Frames `smplx_<slot>/...` of the 22 body joints.", live=True),
+    Parameter("tf.hands", bool, True, "Frames `smplx_<slot>/...` of the 30 finger joints.", live=True),
+    Parameter("tf.face", bool, True, "Frames `smplx_<slot>/...` of jaw and eyes.", live=True),
     Parameter("tf.rep155", bool, True, "REP-155's frames `body_<id>`, `face_<id>`, `gaze_<id>`.", live=True),
     Parameter(
         "tf.rep155_links",

@@ -70,6 +70,7 @@ class Options:
     smoothing: SmoothingOptions | None = None  # None: raw estimates
     detection_threshold: float = 0.0  # of the boxes that come with frames; the detector has its own
     latency_budget_ms: float = 0.0  # 0: none, and nothing depends on how long anything takes
+    id_prefix: str = "p"  # ids are p1, p2, ...
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Options:
@@ -79,6 +80,7 @@ class Options:
             default_fov=config["default_fov"],
             person_height=known_height(config),
             smoothing=smoothing_options(config),
+            id_prefix=config["id_prefix"] or cls.id_prefix,
         )
 
 
@@ -135,7 +137,7 @@ class Estimator:
         self._beside = Beside("smplerx_detector")
         self._closed = False
         self._options = options
-        self._ids: Iterator[str] = (f"p{n}" for n in count(1))
+        self._ids: Iterator[str] = (f"{options.id_prefix}{n}" for n in count(1))
         self._cameras: dict[str, CameraState] = {}
         self._distances = Distances(body)
         self._motion = Motion(options.smoothing, body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import ceil, floor
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,10 @@ if TYPE_CHECKING:
     from ..estimator import People
 
 
-def person_array(people: People, header: Header, pool: list[Person] | None = None) -> PersonArray:
-    """The message for one image; `header` is the image's.
+def person_array(
+    people: People, header: Header, frame_prefixes: Sequence[str] = (), pool: list[Person] | None = None
+) -> PersonArray:
+    """The message for one image; `header` is the image's, `frame_prefixes` are those of the people's TF frames, if any.
 
     `pool`: messages of people to be used again and added to, since making them costs most; then the message is valid
     until the next call.
@@ -27,6 +30,7 @@ def person_array(people: People, header: Header, pool: list[Person] | None = Non
     pool = [] if pool is None else pool
     pool += [Person() for _ in range(len(people.people) - len(pool))]
     known, assumed = PersonArray.CAMERA_SOURCE_CAMERA_INFO, PersonArray.CAMERA_SOURCE_DEFAULT_FOV
+    prefixes = frame_prefixes or [""] * len(people.people)
     height, width = people.frame.image.shape[:2]
     return PersonArray(
         header=header,
@@ -35,7 +39,7 @@ def person_array(people: People, header: Header, pool: list[Person] | None = Non
         runtime=people.runtime,
         camera_source=known if people.camera.calibrated else assumed,
         stages=[StageTime(name=name, duration=_duration(s)) for name, s in people.stage_seconds.items()],
-        people=[_filled(*both, width, height) for both in zip(pool, people.people, strict=False)],
+        people=[_filled(*part, width, height) for part in zip(pool, people.people, prefixes, strict=False)],
         left_out=people.left_out,
         degraded=people.degraded,
     )
@@ -48,8 +52,8 @@ def region_of_interest(box: Box, width: int, height: int) -> RegionOfInterest:
     return RegionOfInterest(x_offset=x0, y_offset=y0, width=x1 - x0, height=y1 - y0)
 
 
-def _filled(message: Person, person: PersonData, width: int, height: int) -> Person:
-    message.id, message.score = person.id, float(person.score)
+def _filled(message: Person, person: PersonData, frame_prefix: str, width: int, height: int) -> Person:
+    message.id, message.frame_prefix, message.score = person.id, frame_prefix, float(person.score)
     message.box = region_of_interest(person.box, width, height)
     message.params.estimated = int(person.params.estimated)
     for name in PARAM_SIZES:

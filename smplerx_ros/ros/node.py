@@ -16,6 +16,7 @@ from rclpy.qos import QoSProfile
 from std_srvs.srv import SetBool, Trigger
 
 from .diagnostics import SUPERSEDED, CameraHealth, NodeHealth, diagnostics
+from .ids import random_prefix
 from .input import InputOptions
 from .lifecycle import answer_invalid_transitions
 from .memory import memory_in_use
@@ -121,7 +122,9 @@ class SmplerxNode(LifecycleNode):
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Load and warm up the estimator; create the publishers."""
         live = self._config.live_of_estimator()
-        estimator = self._factory(self._config.of_estimator())
+        values = self._config.of_estimator()
+        values["id_prefix"] = values["id_prefix"] or random_prefix()
+        estimator = self._factory(values)
         with ExitStack() as made:  # a configuration that fails frees what it has made
             made.callback(estimator.close, STOP_TIMEOUT_S)
             estimator.warm_up()

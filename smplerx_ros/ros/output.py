@@ -31,6 +31,7 @@ from .messages import person_array
 from .parameters import NodeParameters
 from .qos import PUBLISHER, numbers_of, overriding_options, publisher_events
 from .rep155 import Rep155
+from .slots import Slots, default_prefix
 from .target_frame import TargetFrame
 from .transforms import Transforms, TransformWriter, joint_transforms, joints_of, rep155_transforms
 
@@ -79,6 +80,8 @@ class Output:
         self._sending = threading.Lock()
         self._paused = False
         self._transforms = TransformWriter()
+        self._slots = Slots()
+        self._prefix = config["tf.prefix"] or default_prefix(node.get_namespace(), node.get_name())
         self._person_messages: list[PersonMessage] = []
         with ExitStack() as made:  # a constructor that fails frees what it has made
             self._made = made
@@ -146,9 +149,10 @@ class Output:
     def _send(self, people: People, header: Header, options: OutputOptions) -> None:
         placement, unknown = self._placement(header)
         placed = self._placed(people, header, placement)
+        prefixes = self._frame_prefixes(people, header, options)
         if unknown is None:
-            self._people_publisher.publish(person_array(*placed, self._person_messages))
-        self._publish_transforms(people, header, options)
+            self._people_publisher.publish(person_array(*placed, prefixes, self._person_messages))
+        self._publish_transforms(people, header, prefixes, options)
         if self._detections_publisher is not None and self._detections_publisher.get_subscription_count():
             from .detections_out import detection_array
 
@@ -165,6 +169,12 @@ class Output:
             return self._target.placement(header), None
         except InputError as error:
             return None, error
+
+    def _frame_prefixes(self, people: People, header: Header, options: OutputOptions) -> list[str]:
+        """Of the people's joint frames; none where these are not published. TF has no place for a nameless camera."""
+        if not (options.tf and options.joints and header.frame_id):
+            return []
+        return [f"{self._prefix}{slot}/" for slot in self._slots.assign(people.people, people.frame.stamp_ns)]
 
     def _draw(
         self, people: People, header: Header, placement: Placement | None, options: OutputOptions, *, markers: bool
@@ -204,16 +214,18 @@ class Output:
         moved = self._motions[people.frame.source].placed(people.people, placement, people.frame.stamp_ns)
         return replace(people, people=moved), Header(stamp=header.stamp, frame_id=self._target.name)
 
-    def _publish_transforms(self, people: People, header: Header, options: OutputOptions) -> None:
-        """TF, and REP-155's topics, which share the joints' rotations. TF has no place for a camera without a name."""
+    def _publish_transforms(
+        self, people: People, header: Header, prefixes: Sequence[str], options: OutputOptions
+    ) -> None:
+        """TF, and REP-155's topics, which share the joints' rotations; joint frames where there are `prefixes`."""
         tf = options.tf and bool(header.frame_id)
         camera = header.frame_id.lstrip("/")  # tf2 has no leading slashes
         parts: list[Transforms] = []
         rotations = None
-        if people.people and ((tf and options.joints) or self._rep155):
+        if people.people and (prefixes or self._rep155):
             rotations = self._rotations(people.people)
-        if rotations is not None and tf and options.joints:
-            parts.append(joint_transforms(people.people, rotations, camera, options.joints))
+        if rotations is not None and prefixes:
+            parts.append(joint_transforms(people.people, prefixes, rotations, camera, options.joints))
         if self._rep155 is not None:
             bodies = self._rep155.publish(people, rotations, header, cropped=options.rep155_cropped)
             if bodies is not None and tf and options.rep155_tf:

@@ -1,4 +1,4 @@
-"""One TFMessage per image: joints as `smplx_<id>/<joint>` along SMPL-X's tree, and REP-155's frames.
+"""One TFMessage per image: joints as `smplx_<slot>/<joint>` along SMPL-X's tree, and REP-155's frames.
 
 Everything hangs below the camera's frame, which others own; no frame of theirs gets a parent here.
 """
@@ -46,23 +46,23 @@ def joints_of(*, body: bool, hands: bool, face: bool) -> frozenset[int]:
     return frozenset().union(*(group for wanted, group in groups if wanted))
 
 
-def joint_frame(person_id: str, joint: int) -> str:
-    """Name of a joint's frame."""
-    return f"smplx_{person_id}/{JOINT_NAMES[joint]}"
-
-
 def joint_transforms(
-    people: Sequence[Person], optical_from_joint: FloatArray, camera_frame: str, chosen: frozenset[int] = _ALL
+    people: Sequence[Person],
+    prefixes: Sequence[str],
+    optical_from_joint: FloatArray,
+    camera_frame: str,
+    chosen: frozenset[int] = _ALL,
 ) -> Transforms:
     """The `chosen` joints of each person, with rotations `(P, 55, 3, 3)`; the topmost of them hang below the camera.
 
+    Frames are called `prefix + joint`, with the person's one of `prefixes` (`smplx_0/`).
     Positions are the persons' own, so that TF and PersonArray say the same.
     """
     positions = np.stack([person.joints for person in people])
     indices, parents = _tree(chosen)
     rotations, translations = parent_from_joint(optical_from_joint, positions, parents)
     quaternions = quaternion_from_matrix(rotations[:, indices])
-    frames = [names for person in people for names in _joint_frames(person.id, camera_frame, chosen)]
+    frames = [names for prefix in prefixes for names in _joint_frames(prefix, camera_frame, chosen)]
     return Transforms(frames, translations[:, indices].reshape(-1, 3), quaternions.reshape(-1, 4))
 
 
@@ -127,9 +127,9 @@ def _laid_out(frames: Sequence[tuple[str, str]]) -> tuple[bytearray, NDArray[np.
 
 
 @lru_cache(maxsize=64)
-def _joint_frames(person_id: str, camera_frame: str, chosen: frozenset[int]) -> tuple[tuple[str, str], ...]:
+def _joint_frames(prefix: str, camera_frame: str, chosen: frozenset[int]) -> tuple[tuple[str, str], ...]:
     """Parent and child of a person's chosen joints."""
-    names = [joint_frame(person_id, joint) for joint in range(len(JOINT_NAMES))]
+    names = [prefix + joint for joint in JOINT_NAMES]
     indices, parents = _tree(chosen)
     return tuple((camera_frame if parents[j] < 0 else names[parents[j]], names[j]) for j in indices)
 
