@@ -71,6 +71,7 @@ class FakeEstimator:
             raise ModelFileError("parameter weights: 'fail_to_load' is no file")
         self.body = _body()
         self.max_people = int(str(values["max_people"]))
+        self.prefix = str(values["id_prefix"] or "p")
         self.resets = 0
         self.stamps: dict[str, int] = {}
         self.steps_back: Counter[str] = Counter()
@@ -108,7 +109,7 @@ class FakeEstimator:
         left_out = max(0, seen - self.max_people)
         person = make_person(self.body, camera, self._params(frame, camera))
         start = self.resets + self.steps_back[frame.source]
-        ids = [f"p{start}{frame.source}{k or ''}" for k in range(seen - left_out)]
+        ids = [f"{self.prefix}{start}{frame.source}{k or ''}" for k in range(seen - left_out)]
         people = [replace(person, id=name) for name in ids]
         if self.failure == "not_finite":
             people.append(replace(person, id="broken", joints=np.full((55, 3), np.nan)))

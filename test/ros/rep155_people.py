@@ -43,7 +43,8 @@ class Provider:
 
     def __init__(self, graph: Graph, cameras: Sequence[str] = ("",), **parameters: Any) -> None:
         self.config = validate(
-            {name.replace("__", "."): value for name, value in parameters.items()}, (*PARAMETERS, *ROS_PARAMETERS)
+            {"tf.prefix": "smplx_"} | {name.replace("__", "."): value for name, value in parameters.items()},
+            (*PARAMETERS, *ROS_PARAMETERS),
         )
         self.node = LifecycleNode("provider", context=graph.context)
         self.output = Output(self.node, BODY, cameras, self.config)  # type: ignore[arg-type]

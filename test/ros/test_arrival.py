@@ -158,6 +158,7 @@ NODE: dict[str, Entry] = {
     "use_depth": Entry(True, subscribed),
     "depth_max_age": Entry(0.5, depth, AT_ONCE | {"use_depth": True}),
     "publish_tf": Entry(False, tf_frames, AT_ONCE),
+    "tf.prefix": Entry("left/smplx_", tf_frames, AT_ONCE),
     "tf.body": Entry(False, tf_frames, AT_ONCE),
     "tf.hands": Entry(False, tf_frames, AT_ONCE),
     "tf.face": Entry(False, tf_frames, AT_ONCE),

@@ -72,7 +72,7 @@ def test_demo_writes_what_it_promises(walk, tmp_path):
     assert summary["body_model"] == "standin_anny"
     assert 0 < summary["latency_ms"]["p50"] <= summary["latency_ms"]["p95"]
     assert summary["fps"] > 0
-    joints = {f"smplx_{i}/{name}" for i in summary["ids"] for name in JOINT_NAMES}
+    joints = {f"smplx_{slot}/{name}" for slot in range(len(summary["ids"])) for name in JOINT_NAMES}
     assert {frame for frame in summary["tf_frames"] if frame.startswith("smplx_")} == joints
 
     rows = read_people(out / "people.npz")
@@ -129,9 +129,9 @@ def test_topics_say_where_the_person_is(walk, tmp_path):
         if not people:
             continue
         positions, rotations = chain(by_stamp[stamp_ns(message)].transforms, FRAME_ID)
-        for person in people:
+        for sent, person in zip(message.people, people, strict=True):
             for joint, name in enumerate(JOINT_NAMES):
-                np.testing.assert_allclose(positions[f"smplx_{person.id}/{name}"], person.joints[joint], atol=1e-4)
+                np.testing.assert_allclose(positions[sent.frame_prefix + name], person.joints[joint], atol=1e-4)
             x0, y0, x1, y1 = person.box.xyxy
             inside = (person.joints_image >= [x0 - 2, y0 - 2]) & (person.joints_image <= [x1 + 2, y1 + 2])
             assert inside.all(axis=1).mean() > 0.9

@@ -132,8 +132,8 @@ def test_tf_and_message_agree_and_can_be_switched_off(graph: Graph, start_node: 
     positions, _ = chain(message.transforms, "test_camera")
     person = people.people[0]
     pelvis, wrist = person.joints[0], person.joints[person.JOINT_LEFT_WRIST]
-    assert positions[f"smplx_{person.id}/pelvis"] == pytest.approx([pelvis.x, pelvis.y, pelvis.z], abs=1e-5)
-    assert positions[f"smplx_{person.id}/left_wrist"] == pytest.approx([wrist.x, wrist.y, wrist.z], abs=1e-5)
+    assert positions[f"{person.frame_prefix}pelvis"] == pytest.approx([pelvis.x, pelvis.y, pelvis.z], abs=1e-5)
+    assert positions[f"{person.frame_prefix}left_wrist"] == pytest.approx([wrist.x, wrist.y, wrist.z], abs=1e-5)
     assert graph.set_parameter("publish_tf", False).successful
     graph.estimate()
     tf.clear()

@@ -128,8 +128,8 @@ def test_frames_are_where_the_joints_are(played: SimpleNamespace) -> None:
         transforms = by_stamp[stamp_ns(message)]
         assert {t.header.stamp.nanosec for t in transforms} == {message.header.stamp.nanosec}
         positions, _ = chain(transforms, FRAME_ID)
-        for person in people_from_message(message):
-            tree = np.array([positions[f"smplx_{person.id}/{name}"] for name in JOINT_NAMES])
+        for sent, person in zip(message.people, people_from_message(message), strict=True):
+            tree = np.array([positions[sent.frame_prefix + name] for name in JOINT_NAMES])
             np.testing.assert_allclose(tree, person.joints, atol=1e-3)
 
 

@@ -160,7 +160,7 @@ def test_tf_has_the_model_where_smplx_has_its_joints(graph: Graph, provide: Any)
     assert len({(t.header.stamp.sec, t.header.stamp.nanosec) for t in tf[-1].transforms}) == 1
     positions, rotations = chain(tf[-1].transforms, "optical")
     for link, joint in (("l_wrist", "left_wrist"), ("r_elbow", "right_elbow"), ("l_ankle", "left_ankle")):
-        distance = np.linalg.norm(positions[f"{link}_p1"] - positions[f"smplx_p1/{joint}"])
+        distance = np.linalg.norm(positions[f"{link}_p1"] - positions[f"smplx_0/{joint}"])
         assert distance < 0.002, link
     np.testing.assert_allclose(positions["gaze_fp1"], positions["face_fp1"])
     np.testing.assert_allclose(rotations["head_p1"], rotations["face_fp1"], atol=1e-3)
@@ -170,12 +170,12 @@ def test_tf_has_the_model_where_smplx_has_its_joints(graph: Graph, provide: Any)
 @pytest.mark.parametrize(
     ("switch", "gone", "left"),
     [
-        ({"tf__body": False}, "smplx_p1/left_wrist", "smplx_p1/left_index1"),
-        ({"tf__hands": False}, "smplx_p1/left_index1", "smplx_p1/left_wrist"),
-        ({"tf__face": False}, "smplx_p1/jaw", "smplx_p1/head"),
-        ({"tf__rep155": False}, "body_p1", "smplx_p1/pelvis"),
+        ({"tf__body": False}, "smplx_0/left_wrist", "smplx_0/left_index1"),
+        ({"tf__hands": False}, "smplx_0/left_index1", "smplx_0/left_wrist"),
+        ({"tf__face": False}, "smplx_0/jaw", "smplx_0/head"),
+        ({"tf__rep155": False}, "body_p1", "smplx_0/pelvis"),
         ({"tf__rep155_links": False}, "waist_p1", "face_fp1"),
-        ({"rep155": False}, "body_p1", "smplx_p1/pelvis"),
+        ({"rep155": False}, "body_p1", "smplx_0/pelvis"),
     ],
 )
 def test_tf_is_switched_by_groups(graph: Graph, provide: Any, switch: dict[str, bool], gone: str, left: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from builtin_interfaces.msg import Time
@@ -27,6 +29,10 @@ BODY = load_body()
 EVERYTHING = joints_of(body=True, hands=True, face=True)
 
 
+def prefixes_of(people: Sequence[Person]) -> list[str]:
+    return [f"smplx_{person.id}/" for person in people]
+
+
 def message_of(
     people: list[Person],
     header: Header = HEADER,
@@ -34,7 +40,7 @@ def message_of(
     writer: TransformWriter | None = None,
 ) -> TFMessage:
     rotations = BODY.transforms(SmplxParams.stack([person.params for person in people]))[0]
-    part = joint_transforms(people, rotations, header.frame_id, chosen)
+    part = joint_transforms(people, prefixes_of(people), rotations, header.frame_id, chosen)
     return deserialize_message((writer or TransformWriter()).serialized([part], header.stamp), TFMessage)
 
 
@@ -103,7 +109,7 @@ def test_the_next_frame_does_not_keep_the_last() -> None:
 def test_the_bytes_are_rclpys(camera: str, ids: tuple[str, ...], sec: int) -> None:
     people = [make_person(BODY, CAMERA, random_params(n), name) for n, name in enumerate(ids)]
     rotations = BODY.transforms(SmplxParams.stack([person.params for person in people]))[0]
-    part, stamp = joint_transforms(people, rotations, camera), Time(sec=sec, nanosec=999_999_999)
+    part, stamp = joint_transforms(people, prefixes_of(people), rotations, camera), Time(sec=sec, nanosec=999_999_999)
     written = TransformWriter().serialized([part, part], stamp)
     frames, values = part.frames * 2, np.tile(np.column_stack([part.translations, part.quaternions]), (2, 1)).tolist()
     expected = TFMessage(

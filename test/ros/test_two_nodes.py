@@ -91,6 +91,28 @@ def test_each_answers_its_own_camera(graph: Graph, sides: tuple[Side, Side]) -> 
     graph.spin_until(reported)
 
 
+def test_neither_ids_nor_frames_are_the_other_s(graph: Graph, sides: tuple[Side, Side]) -> None:
+    transforms = graph.listen(TFMessage, "/tf")
+    left, right = (ids(side.answers()) for side in sides)
+    assert left
+    assert right
+    assert not left & right
+    prefixes = {person.frame_prefix for side in sides for answer in side.people for person in answer.people}
+    assert prefixes == {f"{name}/smplx_0/" for name in NAMES}
+
+    def parents() -> dict[str, set[str]]:
+        """Of each frame."""
+        found: dict[str, set[str]] = {}
+        for transform in (transform for message in transforms for transform in message.transforms):
+            found.setdefault(transform.child_frame_id, set()).add(transform.header.frame_id)
+        return found
+
+    graph.spin_until(lambda: {f"{name}/smplx_0/pelvis" for name in NAMES} <= set(parents()))
+    assert all(len(found) == 1 for found in parents().values())
+    topics = [name for name, _ in graph.node.get_topic_names_and_types() if name.endswith("/joint_states")]
+    assert {topic.split("/")[3] for topic in topics} == left | right
+
+
 def test_a_parameter_and_a_reset_of_one_are_not_the_other_s(sides: tuple[Side, Side]) -> None:
     left, right = sides
     before, kept = ids(left.answers()), ids(right.answers())
@@ -152,7 +174,9 @@ def test_a_failure_of_one_is_not_the_other_s(graph: Graph, start_node: Callable[
 def test_two_names_on_one_camera_both_answer_every_image(graph: Graph, start_node: Callable[..., Any]) -> None:
     nodes = [start_node(remaps=(f"__node:={name}",)) for name in NAMES]
     people = {name: graph.listen(PersonArray, f"/{name}/people") for name in NAMES}
-    graph.spin_until(lambda: graph.images.get_subscription_count() == graph.infos.get_subscription_count() == 2)
+    graph.spin_until(
+        lambda: graph.images.get_subscription_count() == graph.infos.get_subscription_count() == 2, START_S
+    )
 
     def same_image() -> set[tuple[int, int]]:
         graph.infos.publish(graph.info())

@@ -163,6 +163,10 @@ def identities(estimator: Any) -> set[str]:
     return {person.id for k, image in enumerate(images) for person in estimator.estimate(frame(k, image))}
 
 
+def prefix(estimator: Any) -> str:
+    return str(estimator.estimate(frame(0))[0].id.rstrip("0123456789"))
+
+
 def spared(estimator: Any) -> str:
     """What is done less: a frame takes more than a microsecond, and less than a second."""
     return [estimator.process([frame(k)])[0].degraded for k in range(20)][-1]
@@ -202,6 +206,7 @@ ESTIMATOR: dict[str, Entry] = {
     "detect_every": Entry(1, detections),
     "max_people": Entry(3, crowd),
     "tracker.max_age": Entry(5.0, identities),
+    "id_prefix": Entry("robot", prefix),
     "latency_budget_ms": Entry(1.0, spared),
     "fallback_weights": Entry(("smaller", "smallest"), weights, S32),
     "person_height": Entry(1.5, known_size),
