@@ -202,8 +202,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "id_prefix",
         str,
         "",
-        "What the ids of people begin with: letters and digits, a letter first. Empty: four random letters in the node, so "
-        "that ids are unique in the graph and over restarts; `p` in the library.",
+        "What the ids of people begin with: letters and digits, a letter first. Empty: four random letters in the node, "
+        "so that ids are unique in the graph and over restarts; `p` in the library.",
         pattern="([A-Za-z][A-Za-z0-9]{0,15})?",
     ),
     Parameter(
@@ -349,8 +349,8 @@ ROS_PARAMETERS: tuple[Parameter, ...] = (
         "tf.prefix",
         str,
         "",
-        "What the names of joint frames begin with, before the slot's number. Empty: `smplx_`, behind the node's namespace and "
-        "name where it is not `/smplerx`.",
+        "What the names of joint frames begin with, before the slot's number. Empty: `smplx_`, behind the node's "
+        "namespace and name where it is not `/smplerx`.",
         pattern="([A-Za-z][A-Za-z0-9_/]*)?",
     ),
     Parameter("tf.body", bool, True, "Frames `smplx_<slot>/...` of the 22 body joints.", live=True),
