@@ -202,8 +202,8 @@ PARAMETERS: tuple[Parameter, ...] = (
         "id_prefix",
         str,
         "",
-        "What the ids of people begin with: letters and digits, a letter first. Empty: four random letters in the node, "
-        "so that ids are unique in the graph and over restarts; `p` in the library.",
+        "What the ids of people begin with: letters and digits. Empty: four random letters in the node, so "
+        "that ids are unique in the graph and over restarts; `p` in the library.",
         pattern="([A-Za-z][A-Za-z0-9]{0,15})?",
     ),
     Parameter(
