@@ -40,6 +40,9 @@ log = logging.getLogger(__name__)
 AUTO = "auto"
 PERSON = "person"
 _CLASSES_LISTED = 10  # in an error
+# Numbers of classes in which the place of a person is known: a person alone, and COCO's, as classes, as categories, and
+# with one for the background on top.
+_PERSON_FIRST = (1, 80, 81, 90, 91, 92)
 
 
 class OnnxDetector:
@@ -237,7 +240,16 @@ class OnnxDetector:
         if person in names.values():
             return next(index for index, name in names.items() if name == person)
         if person == PERSON and not names:
-            return self._form.person(count, graph.answers)
+            index = self._form.person(count, graph.answers)
+            if count is not None and count not in _PERSON_FIRST:
+                log.warning(
+                    "%s: has %d classes without names; class %d is taken for a person: where it is not, name the "
+                    "person's class with parameter 'detector_class'",
+                    self._label,
+                    count,
+                    index,
+                )
+            return index
         index = int(person) if person.isdecimal() else -1
         if index < 0 or (count is not None and index >= count):
             listed = ", ".join(f"{key} {name}" for key, name in list(names.items())[:_CLASSES_LISTED])

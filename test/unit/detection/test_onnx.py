@@ -133,6 +133,16 @@ def test_classes_by_the_names_in_the_file(file: Path) -> None:
     assert len(OnnxDetector(file).detect([WIDE])[0]) == 1
 
 
+def test_a_guessed_class_is_said(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    OnnxDetector(write(file, yolov8(0)))  # 3 classes without names
+    assert "3 classes without names" in caplog.text
+    assert "detector_class" in caplog.text
+    caplog.clear()
+    OnnxDetector(file, person="0")
+    OnnxDetector(write(file, yolov8(0), names="{0: 'person', 1: 'dog', 2: 'cat'}"))
+    assert "without names" not in caplog.text
+
+
 def test_a_person_is_class_1_of_91(file: Path) -> None:
     logits = np.full((50, 91), -9.0)
     logits[0, 1] = logit(SCORE)
