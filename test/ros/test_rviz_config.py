@@ -11,7 +11,6 @@ import yaml
 
 from smplerx_ros.body.skeleton import JOINT_NAMES
 from smplerx_ros.ros.markers import NAMESPACES
-from smplerx_ros.ros.transforms import joint_frame
 
 AXES_OF_RVIZ = 0.2  # metres, at scale 1
 
@@ -30,7 +29,7 @@ def displays(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_frames_are_large_enough_to_be_seen_and_few(displays: dict[str, dict[str, Any]]) -> None:
     assert 0.1 <= displays["Joints"]["Marker Scale"] * AXES_OF_RVIZ <= 0.14
     wanted = re.compile(displays["Joints"]["Filter (whitelist)"])
-    frames = [joint_frame(person, joint) for person in ("p1", "x12") for joint in range(len(JOINT_NAMES))]
+    frames = [prefix + joint for prefix in ("smplx_0/", "robot2/smplx_12/") for joint in JOINT_NAMES]
     shown = [frame for frame in frames if wanted.search(frame)]
     assert len(shown) == 2 * 6
     assert all(wanted.fullmatch(frame) for frame in shown)  # whichever of them RViz asks for
