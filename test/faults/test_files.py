@@ -114,8 +114,8 @@ FILES: dict[str, tuple[str, dict[str, str], Callable[[Path], Path], str]] = {
     ),
     "a bundle with code for a network": ("weights", S32, lambda p: bundle(p, trap(p)), "not a usable ONNX file"),
     "no body": ("body_model", {}, lambda p: p, "no such file"),
-    "half a body": ("body_model", {}, half_a_body, "damaged or of another kind"),
-    "a body with code in it": ("body_model", {}, lambda p: written(p, trap(p)), "damaged or of another kind"),
+    "half a body": ("body_model", {}, half_a_body, "a damaged .npz file"),
+    "a body with code in it": ("body_model", {}, lambda p: written(p, trap(p)), "not a model"),
     "a body called a pickle": (
         "body_model",
         {},

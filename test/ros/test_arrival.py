@@ -231,7 +231,8 @@ def test_the_table_has_an_entry_for_each_parameter_with_another_value() -> None:
 @pytest.mark.parametrize("name", TABLE)
 def test_a_parameter_arrives(context: Context, launch_file: ModuleType, tmp_path: Path, name: str) -> None:
     entry = ENTRIES[name]
-    beside = {"autostart": name == "autostart"} | dict(entry.beside)
+    beside = {"autostart": name == "autostart", "id_prefix": "p"} | dict(entry.beside)  # else ids differ every time
+    beside |= {"id_prefix": ""} if name == "id_prefix" else {}
     beside |= {name: NO_DEFAULT[name]} if name in NO_DEFAULT else {}
     usual_file = written(tmp_path / "usual.yaml", beside)
     other_file = written(tmp_path / "other.yaml", beside | {name: entry.value})
