@@ -41,7 +41,7 @@ class Placement:
         return replace(
             person,
             params=replace(person.params, global_orient=orient, transl=joints[0] - rest_pelvis),
-            joints=joints.astype(np.float32),
+            joints=joints,  # float64: a target frame may lie far from its origin
             rotations=None if person.rotations is None else turn @ person.rotations,
             pose_covariance=_turned(person.pose_covariance, turn),
             **changes,

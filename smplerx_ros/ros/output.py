@@ -174,7 +174,9 @@ class Output:
         """Of the people's joint frames; none where these are not published. TF has no place for a nameless camera."""
         if not (options.tf and options.joints and header.frame_id):
             return []
-        return [f"{self._prefix}{slot}/" for slot in self._slots.assign(people.people, people.frame.stamp_ns)]
+        frame = people.frame
+        stamp_ns = frame.stamp_ns or self._node.get_clock().now().nanoseconds  # images without stamps come now
+        return [f"{self._prefix}{slot}/" for slot in self._slots.assign(people.people, stamp_ns, frame.source)]
 
     def _draw(
         self, people: People, header: Header, placement: Placement | None, options: OutputOptions, *, markers: bool

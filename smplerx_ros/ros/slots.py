@@ -20,29 +20,32 @@ TIME_JUMP_NS = 1_000_000_000  # stamps this far back are a looped bag or a reset
 
 @dataclass
 class _Slot:
-    """Who holds the slot, and the stamp of the newest image with that person."""
+    """Who holds the slot, which camera sees them, and the stamp of its newest image with that person."""
 
     person: str
+    camera: str
     stamp_ns: int
 
 
 class Slots:
-    """Numbers from 0 for people, given again only after `silence_ns` without a frame."""
+    """Numbers from 0 for people, given again only after `silence_ns` without a frame, by the clock of their camera."""
 
     def __init__(self, silence_ns: int = SILENCE_NS) -> None:
         self._silence_ns = silence_ns
         self._slots: dict[int, _Slot] = {}
-        self._newest_ns = 0
+        self._newest_ns: dict[str, int] = {}  # of each camera
 
-    def assign(self, people: Sequence[Person], stamp_ns: int) -> list[int]:
+    def assign(self, people: Sequence[Person], stamp_ns: int, camera: str = "") -> list[int]:
         """The slot of each of `people` in an image; people without one get the lowest free ones, the nearest first.
 
-        `people` are distinct; the distance is that of the pelvis from the camera. Stamps of several cameras may
-        interleave; one that lies `TIME_JUMP_NS` behind the newest begins anew.
+        `people` are distinct; the distance is that of the pelvis from the camera. Cameras may have clocks of their own.
+        An image that lies `TIME_JUMP_NS` behind its camera's newest begins anew: listeners have emptied their caches.
         """
-        if stamp_ns < self._newest_ns - TIME_JUMP_NS:
-            self.clear()
-        self._newest_ns = max(self._newest_ns, stamp_ns)
+        newest = self._newest_ns.get(camera, stamp_ns)
+        if stamp_ns < newest - TIME_JUMP_NS:
+            self._slots = {number: slot for number, slot in self._slots.items() if slot.camera != camera}
+            newest = stamp_ns
+        self._newest_ns[camera] = max(newest, stamp_ns)
         held = {slot.person: number for number, slot in self._slots.items()}
         for person in people:  # before others look for a free one
             if person.id in held:
@@ -51,20 +54,15 @@ class Slots:
         new = [person for person in people if person.id not in held]
         for person in sorted(new, key=_distance):
             held[person.id] = self._lowest_free()
-            self._slots[held[person.id]] = _Slot(person.id, stamp_ns)
+            self._slots[held[person.id]] = _Slot(person.id, camera, stamp_ns)
         return [held[person.id] for person in people]
 
-    def clear(self) -> None:
-        """Free all slots: after time went back, when listeners have emptied their caches as well."""
-        self._slots.clear()
-        self._newest_ns = 0
-
     def _lowest_free(self) -> int:
-        for number in count():
-            slot = self._slots.get(number)
-            if slot is None or self._newest_ns - slot.stamp_ns > self._silence_ns:
-                return number
-        raise AssertionError("unreachable")
+        return next(number for number in count() if self._free(number))
+
+    def _free(self, number: int) -> bool:
+        slot = self._slots.get(number)
+        return slot is None or self._newest_ns[slot.camera] - slot.stamp_ns > self._silence_ns
 
 
 def default_prefix(namespace: str, node: str) -> str:

@@ -49,11 +49,21 @@ def test_a_person_who_comes_back_late_and_finds_the_slot_taken_gets_another() ->
     assert slots.assign([person("a"), person("b")], late + 1) == [1, 0]
 
 
-def test_time_that_goes_back_begins_anew_and_a_late_image_of_another_camera_does_not() -> None:
+def test_time_that_goes_back_begins_anew_and_a_late_image_does_not() -> None:
     slots = Slots()
     slots.assign([person("a")], 100 * SECOND)
     assert slots.assign([person("b")], 100 * SECOND - 30_000_000) == [1]
     assert slots.assign([person("c")], 50 * SECOND) == [0]
+
+
+def test_cameras_may_have_clocks_of_their_own() -> None:
+    slots = Slots()
+    for k in range(20):  # the right camera's clock is 5 s behind
+        now = (100 + k) * SECOND
+        assert slots.assign([person("a")], now, "left") == [0]
+        assert slots.assign([person("b")] if k < 10 else [], now - 5 * SECOND, "right") == ([1] if k < 10 else [])
+    assert slots.assign([person("c")], 119 * SECOND, "left") == [2]  # b left 10 s ago: the cache still has them
+    assert slots.assign([person("d")], 117 * SECOND, "right") == [1]
 
 
 @settings(deadline=None, max_examples=60)

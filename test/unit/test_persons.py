@@ -121,6 +121,12 @@ def test_the_covariance_turns_with_the_frame() -> None:
         assert along == pytest.approx(before_along)
 
 
+def test_joints_keep_their_shape_far_from_the_origin_of_the_frame() -> None:
+    before = someone()[0]
+    joints = Placement(np.eye(3), np.array([5e5, 5e6, 0.0])).place(before).joints
+    np.testing.assert_allclose(joints - joints[0], before.joints - before.joints[0], atol=1e-6)
+
+
 def test_each_block_of_a_covariance_is_known_or_not_for_itself() -> None:
     turn = matrix_from_rotvec([0.3, -1.2, 0.5])
     root = np.random.default_rng(1).normal(size=(6, 6))
