@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 _DEPTHS = (10, 12, 14, 16)
+_OUTLIERS = 0.005  # share of the values that may exceed a depth: hot pixels, and drivers' frame counters and telemetry
 
 
 class BitDepth:
-    """The smallest depth of a camera that holds all values so far: it only grows, so brightness does not flicker.
+    """The smallest depth of a camera that holds the values so far, outliers apart: it only grows, without flicker.
 
-    `tell` gets a text where values are taken for less than 16 bits.
+    `tell` gets a text where values are taken for less than 16 bits, and where the depth grows later.
     """
 
     def __init__(self, topic: str, tell: Callable[[str], object] = lambda _: None) -> None:
@@ -24,15 +25,26 @@ class BitDepth:
         self.bits = 0  # 0: none known yet
 
     def to_8_bits(self, pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
-        """`pixels` scaled so that the largest value of this depth is 255."""
-        largest = int(pixels.max(initial=0))
-        bits = next(bits for bits in _DEPTHS if largest < 1 << bits)
-        if largest and bits > self.bits:
-            self.bits = bits
-            if bits < _DEPTHS[-1]:
-                self._tell(
-                    f"{self._topic}: 16-bit images whose values stay below {1 << bits}: taken for those of a camera of "
-                    f"{bits} bits, and scaled to 8 bits by that range"
-                )
-        scaled: NDArray[Any] = cv2.convertScaleAbs(pixels, alpha=255 / ((1 << max(bits, self.bits)) - 1))
+        """`pixels` scaled so that the largest value of this depth is 255; values beyond it are 255, too."""
+        bits = next(bits for bits in (0, *_DEPTHS) if bits >= self.bits and _holds(bits, pixels))
+        if bits > self.bits:
+            before, self.bits = self.bits, bits
+            if before or bits < _DEPTHS[-1]:
+                self._tell(self._described(before))
+        scaled: NDArray[Any] = cv2.convertScaleAbs(pixels, alpha=255 / ((1 << max(bits, _DEPTHS[0])) - 1))
         return scaled.astype(np.uint8, copy=False)
+
+    def _described(self, before: int) -> str:
+        values = f"values stay below {1 << self.bits}" if self.bits < _DEPTHS[-1] else f"values reach {1 << before}"
+        instead = f" instead of {before}" if before else ""
+        return (
+            f"{self._topic}: 16-bit images whose {values}: taken for those of a camera of {self.bits} bits{instead}, "
+            "and scaled to 8 bits by that range"
+        )
+
+
+def _holds(bits: int, pixels: NDArray[np.uint16]) -> bool:
+    """Whether no more than outliers are beyond so many bits; with none, whether the image is black."""
+    if pixels.max(initial=0) < 1 << bits:
+        return True
+    return bool(np.count_nonzero(pixels >= 1 << bits) <= _OUTLIERS * pixels.size)

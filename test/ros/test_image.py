@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+from typing import Any
 
 import cv2
 import numpy as np
@@ -84,9 +85,40 @@ def test_the_depth_of_a_camera_only_grows_and_is_told() -> None:
     assert brightest(65535) == 255
     assert brightest(4095) == 16
     assert [text.split(":")[1] for text in told] == [
-        f" 16-bit images whose values stay below {n}" for n in (1024, 4096)
+        " 16-bit images whose values stay below 1024",
+        " 16-bit images whose values stay below 4096",
+        " 16-bit images whose values reach 4096",
     ]
+    assert "a camera of 16 bits instead of 12" in told[-1]
     assert all(text.startswith("/image: ") for text in told)
+
+
+@pytest.mark.parametrize("spoiled", [np.s_[0, 0], np.s_[0, :4], np.s_[-1], np.s_[::40, ::40]])
+@pytest.mark.parametrize("bits", [10, 12, 14])
+def test_hot_pixels_and_embedded_counters_do_not_darken_a_camera(spoiled: Any, bits: int) -> None:
+    """A pixel, a counter's four, a line of telemetry, and 192 pixels all over the image."""
+    told: list[str] = []
+    good = np.random.default_rng(0).integers(1 << bits - 2, 1 << bits, (480, 640), np.uint16)
+    bad = good.copy()
+    bad[spoiled] = 65535
+    depth = BitDepth("/image", told.append)
+    first = BitDepth("/image")
+    expected = depth.to_8_bits(good)
+    for _ in range(2):
+        for seen in (depth.to_8_bits(bad), first.to_8_bits(bad)):
+            assert (seen[spoiled] == 255).all()
+            assert (seen != expected).mean() < 0.005
+        np.testing.assert_array_equal(depth.to_8_bits(good), expected)
+    assert (depth.bits, first.bits, len(told)) == (bits, bits, 1)
+
+
+def test_a_hot_pixel_behind_the_lid_is_no_depth() -> None:
+    told: list[str] = []
+    dark = np.zeros((480, 640), np.uint16)
+    dark[7, 7] = 65535
+    depth = BitDepth("/image", told.append)
+    assert depth.to_8_bits(dark).sum() == 255
+    assert (depth.bits, told) == (0, [])
 
 
 @pytest.mark.parametrize(
