@@ -8,12 +8,17 @@ from difflib import get_close_matches
 from ..types import Box
 
 VANISHED_AFTER_S = 5.0  # seconds of boxes from which nobody was taken; a longer pause begins them anew
+RENAMED_AFTER_S = 60.0  # the same, of classes that never came with people who were taken: other names, or only a dog?
 _LEAST_SIDE = 2.0  # pixels: boxes in shares of the image have sides up to 1
 _CLASSES_LISTED, _LONGEST_NAME = 10, 40
+_MOST_KNOWN = 10_000  # classes: some detectors number theirs
 
 
 class VanishedBoxes:
     """Watches one detector's boxes. Once somebody was taken, class and scores are right: then nobody is there.
+
+    That lapses where all scores are 0, and where no class comes any longer that came with people: the detector may have
+    been replaced.
 
     `person_class` is the class of a person, empty: any; `seconds()` a steady clock.
     """
@@ -26,6 +31,7 @@ class VanishedBoxes:
         self._since: float | None = None
         self._last = 0.0  # when boxes came last
         self._taken_at: float | None = None  # the highest threshold at which somebody was taken
+        self._known: set[str] = set()  # classes that came with people who were taken, and those that came with these
 
     def complaint(self, classes: Mapping[str, float], boxes: Sequence[Box], threshold: float) -> str:
         """Why nobody was taken for a while, or "".
@@ -34,9 +40,13 @@ class VanishedBoxes:
         score of those that count.
         """
         large = [box for box in boxes if max(box.width, box.height) >= _LEAST_SIDE]
-        if any(box.score >= threshold for box in large):
+        taken = any(box.score >= threshold for box in large)
+        if taken:
             self._taken_at = max(threshold, self._taken_at or 0.0)
-        if self._taken_at is not None and threshold <= self._taken_at:
+        proven = self._taken_at is not None and threshold <= self._taken_at
+        if taken or (proven and any(score > 0 for name, score in classes.items() if name in self._known)):
+            if len(self._known) < _MOST_KNOWN:
+                self._known |= classes.keys()
             self._since = None
             return ""
         if not classes:
@@ -51,7 +61,8 @@ class VanishedBoxes:
         for box in boxes:
             self._best = max(box.score, self._best or 0.0)
         elapsed = now - self._since
-        if elapsed < VANISHED_AFTER_S:
+        renamed = proven and any(self._classes.values())
+        if elapsed < (RENAMED_AFTER_S if renamed else VANISHED_AFTER_S):
             return ""
         return f"boxes came for {elapsed:.0f} s, and nobody was taken from them: {self._reason(threshold)}"
 

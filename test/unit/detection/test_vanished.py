@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smplerx_ros.detection.vanished import VANISHED_AFTER_S, VanishedBoxes
+from smplerx_ros.detection.vanished import RENAMED_AFTER_S, VANISHED_AFTER_S, VanishedBoxes
 from smplerx_ros.types import Box
 
 PERSON, UNSCORED, SHARE = Box(10, 10, 50, 90, 0.9), Box(10, 10, 50, 90, 0.0), Box(0.1, 0.1, 0.5, 0.9, 0.9)
@@ -103,3 +103,45 @@ def test_a_threshold_that_is_raised_above_all_scores() -> None:
     assert detector.sends({"person": 0.9}, PERSON) == ""
     assert "no score reaches detection_threshold, 0.95" in detector.sends({"person": 0.9}, PERSON, threshold=0.95)
     assert detector.sends({"person": 0.9}, PERSON, threshold=0.8) == ""
+
+
+@pytest.mark.parametrize(
+    ("person_class", "classes", "words"),
+    [
+        ("person", {"0": 0.9, "16": 0.3}, "none is of class 'person' (detections_class); there came '0'"),
+        ("person", {"Person": 0.9}, "did you mean 'Person'?"),
+        ("person", {"": 1.0}, "none is of class 'person' (detections_class); there came ''"),
+    ],
+)
+def test_a_detector_that_is_replaced_by_one_with_other_classes(
+    person_class: str, classes: dict[str, float], words: str
+) -> None:
+    detector = Detector(person_class)
+    assert detector.sends({person_class: 0.9, "dog": 0.5}, PERSON, seconds=600) == ""
+    assert detector.sends(classes, seconds=RENAMED_AFTER_S - 1) == ""
+    assert words in detector.sends(classes, seconds=2)
+    assert detector.sends({person_class: 0.9}, PERSON, seconds=0.1) == ""
+
+
+@pytest.mark.parametrize("classes", [{"person": 0.0}, {"person": 0.0, "dog": 0.0}, {"0": 0.0}])
+def test_scores_that_are_no_longer_set(classes: dict[str, float]) -> None:
+    """One score above the threshold proves nothing where all that follow are 0."""
+    detector = Detector("")
+    assert detector.sends({"person": 0.9}, PERSON, seconds=0.1) == ""
+    assert "were the scores left unset?" in detector.sends(classes, UNSCORED)
+
+
+def test_furniture_is_known_from_people_and_from_other_furniture() -> None:
+    detector = Detector()
+    assert detector.sends({"person": 0.9, "chair": 0.5}, PERSON, seconds=1) == ""
+    assert detector.sends({"chair": 0.5, "sink": 0.4}, seconds=1) == ""
+    for thing in ("sink", "chair", "person"):
+        assert detector.sends({thing: 0.1}, seconds=300) == ""
+
+
+def test_dogs_who_look_in_are_not_a_minute_of_dogs() -> None:
+    detector = Detector()
+    assert detector.sends({"person": 0.9}, PERSON, seconds=1) == ""
+    for _ in range(20):
+        assert detector.sends({"dog": 0.9}, seconds=10) == ""
+        assert detector.sends({}, seconds=VANISHED_AFTER_S + 1) == ""
