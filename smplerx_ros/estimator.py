@@ -365,6 +365,9 @@ class Estimator:
             frame = replace(frame, camera=Camera.from_fov(width, height, self._options.default_fov))
         elif frame.camera.centre.any():  # estimated where the camera is; `_placed` brings people into its frame
             frame = replace(frame, camera=replace(frame.camera, centre=np.zeros(3)))
+        if state.looks_through(_camera(frame)):
+            self._distances.forget(state.tracker.known)
+            self._motion.forget(state.tracker.known)
         following = state.tracker.following
         most = min(self._options.max_people, effort.people or self._options.max_people)
         boxes = {track.id: track.box for track in following}

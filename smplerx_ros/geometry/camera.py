@@ -19,6 +19,9 @@ FloatArray = NDArray[np.floating[Any]]
 NEAR = 0.1
 # Without calibration: across the longer side, of common webcams and depth cameras' colour sensors.
 DEFAULT_FOV_DEG = 60.0
+# Rays of two cameras that differ less are the same: a calibration that is read again, rounded. Half a pixel or so.
+_SAME_RAYS = 1e-3  # of a unit vector's components
+_GRID = 5  # pixels along each side whose rays are compared
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class Camera:
         seen, rays = self._plane(points_image), self.normalize(points_image)
         if self.distorted:
             length = np.linalg.norm(seen, axis=-1, keepdims=True)
-            edge = seen * (self.limit / np.maximum(length, np.finfo(float).tiny))
+            edge = seen * (self.limit / np.maximum(length, np.finfo(float).eps))
             rays = np.where(np.isnan(rays), edge, rays)
         vectors = np.concatenate([rays, np.ones_like(rays[..., :1])], axis=-1)
         return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
@@ -116,6 +119,16 @@ class Camera:
             within = np.einsum("ni,ni->n", flat, flat) <= lens.limit**2
             seen = np.where(within[:, None], lens.bend(flat), np.nan).reshape(seen.shape)
         return np.asarray(seen @ self.k[:2, :2].T + self.k[:2, 2])
+
+    def sees_like(self, other: Camera) -> bool:
+        """Whether the pixels of images of the same size look along the same rays, up to `_SAME_RAYS`."""
+        if (self.width, self.height) != (other.width, other.height):
+            return False
+        if self.model == other.model and np.array_equal(self.k, other.k) and np.array_equal(self.d, other.d):
+            return True
+        columns, rows = (np.linspace(0, size - 1, _GRID) for size in (self.width, self.height))
+        pixels = np.stack(np.meshgrid(columns, rows), axis=-1)
+        return bool(np.abs(self.directions(pixels) - other.directions(pixels)).max() <= _SAME_RAYS)
 
     @property
     def _lens(self) -> Lens | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import exp, inf
 from typing import Any
 
@@ -41,7 +41,8 @@ class _Memory:
 
     stamp_ns: int
     landmarks: PersonLandmarks
-    track: Track
+    camera: Camera
+    track: Track | None  # None: through another camera
     hands: FloatArray  # (2, 45) left and right, relative to the mean hand
     held: tuple[float, float]  # seconds for which sides were exchanged, above and below the waist
 
@@ -95,9 +96,11 @@ class LiteBackbone:
         return answers
 
     def _known(self, observation: Observation) -> _Memory | None:
-        """What is remembered of this person, unless from the future."""
+        """What is remembered of this person, unless from the future; nothing metric of what another camera showed."""
         memory = self._memory.get(observation.id)
-        return memory if memory is not None and memory.stamp_ns <= observation.frame.stamp_ns else None
+        if memory is None or memory.stamp_ns > observation.frame.stamp_ns:
+            return None
+        return memory if memory.camera.sees_like(_camera(observation)) else replace(memory, track=None)
 
     def _fitted(
         self,
@@ -120,7 +123,8 @@ class LiteBackbone:
         for i, (observation, person) in enumerate(zip(observations, landmarks, strict=True)):
             track = tracks[i]
             kept = Track.start(poses[i]) if track is None else track.followed_by(poses[i], trusted[i])
-            self._memory[observation.id] = _Memory(observation.frame.stamp_ns, person, kept, hands[i], held[i])
+            stamp_ns, camera = observation.frame.stamp_ns, _camera(observation)
+            self._memory[observation.id] = _Memory(stamp_ns, person, camera, kept, hands[i], held[i])
             estimates.append(self._estimate(person, poses[i], hands[i]))
         return estimates
 
@@ -138,7 +142,7 @@ class LiteBackbone:
         kept, held, wrong = [], [], []
         for observation, memory, person, elapsed in zip(observations, memories, landmarks, seconds, strict=True):
             times, mistaken = (0.0, 0.0), False
-            if memory is not None and elapsed <= MAX_ELAPSED:
+            if memory is not None and memory.track is not None and elapsed <= MAX_ELAPSED:
                 expected = self._fitter.refiner.places(memory.track.expected(elapsed))[0]
                 found = exchanges(person, body_pixels(expected, _camera(observation)))
                 times, mistaken = held_on(memory.held, found, elapsed)

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from ..depth_watch import DepthWatch
+from ..geometry.camera import Camera
 from ..geometry.depth import DepthReading
 from ..tracking.tracker import Tracker
 from ..types import Box
@@ -37,6 +38,7 @@ class CameraState:
 
     tracker: Tracker
     size: tuple[int, ...] = ()  # height and width of its images: what is known of its people is in their pixels
+    camera: Camera | None = None  # of the last frame, as given or assumed
     schedule: DetectionSchedule = field(default_factory=DetectionSchedule)
     stamp_ns: int = 0
     interval_ns: int = 0  # since the frame before
@@ -57,6 +59,17 @@ class CameraState:
             self.stamp_ns = stamp_ns
         self.interval.seen(stamp_ns)
         self.warnings = {NO_STAMP: _NO_STAMP_TEXT} if self.unstamped > 1 else {}
+
+    def looks_through(self, camera: Camera) -> bool:
+        """Take the present frame's camera in; whether the frame before was seen through another one.
+
+        What is known of people in pixels holds on, places and sizes do not: the same picture is elsewhere now.
+        """
+        changed = self.camera is not None and not camera.sees_like(self.camera)
+        self.camera = camera
+        if changed:
+            self.at_a_metre.clear()
+        return changed
 
     def look_at_depth(self, readings: Sequence[DepthReading]) -> None:
         """What the present frame's depth shows of its people."""

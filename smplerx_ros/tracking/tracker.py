@@ -90,6 +90,11 @@ class Tracker:
         return [track.now for track in self._tracks.values() if not track.lost]
 
     @property
+    def known(self) -> list[str]:
+        """The identities of everybody, in view or lost."""
+        return list(self._tracks)
+
+    @property
     def searching(self) -> bool:
         """Whether somebody is lost, was missed by the last detection or is new: a reason to detect soon."""
         return bool(self._waiting) or any(track.lost or track.missed for track in self._tracks.values())

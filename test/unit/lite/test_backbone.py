@@ -124,3 +124,17 @@ def test_a_pose_of_long_ago_says_nothing(backbone: LiteBackbone, landmarks: Perf
     later, new = estimates(backbone, 60)[0], estimates(LiteBackbone(BODY, landmarks), 60)[0]  # type: ignore[arg-type]
     places = [BODY.joints(body.params)[0, :22] for body in (later, new)]
     assert np.linalg.norm(np.subtract(*(each - each[0] for each in places)), axis=-1).mean() < 0.02
+
+
+def test_another_camera_is_begun_with_as_with_somebody_new(backbone: LiteBackbone, landmarks: Perfect) -> None:
+    """Where the calibration comes late the same landmarks are another pose, and another shape."""
+    for k in range(10):
+        estimates(backbone, k)
+    narrow = Camera.from_fov(1280, 720, 40.0)
+    frame = Frame(IMAGE, narrow, stamp_ns=11 * FRAME_NS)
+    observations = [Observation(frame, name, Box(0, 0, 1280, 720)) for name in ("p1", "p2")]
+    fresh = LiteBackbone(BODY, landmarks)  # type: ignore[arg-type]
+    for later, new in zip(backbone.estimate(observations), fresh.estimate(observations), strict=True):
+        assert later is not None
+        assert new is not None
+        np.testing.assert_allclose(later.params.flat, new.params.flat, atol=1e-5)
