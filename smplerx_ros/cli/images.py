@@ -6,7 +6,7 @@ import logging
 import os
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import cv2
 import numpy as np
@@ -27,6 +27,7 @@ _TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
 _ANIMATED = ("GIF", "PNG")  # those that FFmpeg plays
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})  # ISO 23008-12
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})  # AVIF 1.1
+_PHOTOMETRIC = 262  # TIFF 6.0: PhotometricInterpretation
 _BRAND_BYTES = 64  # of a file's head: `ftyp`, its main brand and the first of those it is compatible with
 
 logger = logging.getLogger(__name__)
@@ -40,11 +41,12 @@ def read_image(path: Path) -> NDArray[np.uint8]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of odd metadata, and of images that are large but not too large
-            image = _open(path)
-            count = _picture_count(image)
-            if count > 1:
-                logger.warning("%s holds %d pictures: only the first is used", printable(path), count)
-            return _rgb(image, path)
+            with path.open("rb") as file:
+                image = _open(path, file)
+                count = _picture_count(image)
+                if count > 1:
+                    logger.warning("%s holds %d pictures: only the first is used", printable(path), count)
+                return _rgb(image, path)
     except InputError:
         raise
     except OSError as error:
@@ -56,7 +58,8 @@ def read_image(path: Path) -> NDArray[np.uint8]:
 def is_film(path: Path) -> bool:
     """Whether it is an animated GIF or PNG: a film, though its format is an image's."""
     try:
-        return not _is_heif(path) and (image := _open(path)).format in _ANIMATED and _picture_count(image) > 1
+        with path.open("rb") as file:
+            return not _is_heif(path) and (image := _open(path, file)).format in _ANIMATED and _picture_count(image) > 1
     except Exception:  # whoever reads it will tell
         return False
 
@@ -64,20 +67,24 @@ def is_film(path: Path) -> bool:
 def is_image(path: Path) -> bool:
     """Whether its content or its name is an image's."""
     try:
-        return path.suffix.lower() in IMAGE_SUFFIXES or _is_heif(path) or _open(path).format is not None
+        with path.open("rb") as file:
+            return path.suffix.lower() in IMAGE_SUFFIXES or _is_heif(path) or _open(path, file).format is not None
     except Exception:  # as above
         return False
 
 
-def _open(path: Path) -> PillowImage:
-    """The image, not yet decoded where its format allows that."""
+def _open(path: Path, file: BinaryIO) -> PillowImage:
+    """The image in `file`, opened from `path`; not yet decoded where its format allows that.
+
+    Pillow is not given the path: it would map an uncompressed TIFF into memory, and turn it without its size.
+    """
     from PIL import Image, UnidentifiedImageError
 
     if _is_heif(path):
         return _open_heif(path)
     try:
         Image.init()
-        return Image.open(path, formats=[name for name in _FORMATS if name in Image.OPEN])
+        return Image.open(file, formats=[name for name in _FORMATS if name in Image.OPEN])
     except UnidentifiedImageError as error:
         if _brands(path) & _AVIF_BRANDS:
             raise InputError(f"{path}: reading AVIF needs Pillow 11.3 or newer: pip install -U pillow") from error
@@ -132,10 +139,15 @@ def _decoded_by_opencv(path: Path) -> PillowImage | None:
 def _rgb(image: PillowImage, path: Path) -> NDArray[np.uint8]:
     from PIL import ImageOps
 
+    is_tiff = image.format == "TIFF"
+    white_is_zero = is_tiff and image.tag_v2.get(_PHOTOMETRIC) == 0  # type: ignore[attr-defined]  # of a TIFF
     image = ImageOps.exif_transpose(image)
-    if image.mode == "F":
-        raise InputError(f"{path}: its pixels are floating point, which has no fixed white; convert it to 8 or 16 bits")
+    if image.mode == "F" or (is_tiff and image.mode == "I"):
+        kind = "floating point" if image.mode == "F" else "signed or of 32 bits"
+        raise InputError(f"{path}: its pixels are {kind}, which has no fixed white; convert it to 8 or 16 bits")
     if image.mode.startswith("I"):  # 16 bits a pixel, in Pillow's "I" as 32
         grey: Any = np.asarray(image)
+        if white_is_zero:  # Pillow inverts those of 8 bits only
+            grey = 0xFFFF - grey
         return np.repeat((grey >> 8).clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
     return np.array(image.convert("RGB"))

@@ -58,6 +58,20 @@ def test_every_orientation_in_every_format_that_has_one(tmp_path, suffix, orient
     assert is_upright(image)
 
 
+@pytest.mark.parametrize("orientation", STORED)
+@pytest.mark.parametrize("mode", ["L", "P", "I;16", "RGBA", "CMYK"])
+def test_every_orientation_of_an_uncompressed_tiff(tmp_path, mode, orientation):
+    turned = stored(PICTURE, orientation)
+    expected = PICTURE
+    if mode in ("L", "I;16"):
+        grey = np.asarray(turned.convert("L"))
+        turned = Image.fromarray(grey if mode == "L" else grey.astype(np.uint16) * 257)
+        expected = np.repeat(np.asarray(Image.fromarray(PICTURE).convert("L"))[..., None], 3, axis=2)
+    turned = turned.quantize(256) if mode == "P" else turned.convert(mode)
+    turned.save(tmp_path / "a.tif", tiffinfo={ORIENTATION: orientation})
+    close_to(read_image(tmp_path / "a.tif"), expected)
+
+
 @pytest.mark.parametrize(("quarter_turns", "mirror"), [(t, m) for t in range(4) for m in (None, 0, 1)])
 def test_heic_is_read_whole_and_upright(tmp_path, quarter_turns, mirror):
     shown = picture(5, 100, 120)
@@ -105,6 +119,22 @@ def test_16_bits_keep_their_brightness(tmp_path, suffix, channels):
     image = np.full((HEIGHT, WIDTH, channels), 0x8000, np.uint16)
     assert cv2.imwrite(str(tmp_path / f"a.{suffix}"), image)
     np.testing.assert_allclose(read_image(tmp_path / f"a.{suffix}"), 0x80, atol=1)
+
+
+@pytest.mark.parametrize("white", [0, 1])
+def test_a_grey_tiff_of_16_bits_says_which_end_is_white(tmp_path, white):
+    Image.fromarray(np.full((8, 8), 0x4000, np.uint16)).save(tmp_path / "a.tiff")
+    data = (tmp_path / "a.tiff").read_bytes()
+    tag = struct.pack("<HHIH", 262, 3, 1, 1)
+    assert data.count(tag) == 1
+    (tmp_path / "a.tiff").write_bytes(data.replace(tag, struct.pack("<HHIH", 262, 3, 1, white)))
+    np.testing.assert_allclose(read_image(tmp_path / "a.tiff"), 0x40 if white else 0xBF, atol=1)
+
+
+def test_a_tiff_of_32_bits_is_refused(tmp_path):
+    Image.fromarray(np.full((8, 8), 1000, np.int32)).save(tmp_path / "a.tiff")
+    with pytest.raises(InputError, match=r"a\.tiff: its pixels are signed or of 32 bits"):
+        read_image(tmp_path / "a.tiff")
 
 
 def test_floating_point_is_refused(tmp_path):
