@@ -19,6 +19,7 @@ FloatArray = NDArray[np.floating[Any]]
 
 # The box of a person round joints and extremities, as shares of their extent: skin and hair lie outside.
 _BOX_MARGIN, _BOX_TOP_MARGIN = 0.05, 0.10
+_LENS_SIZE = 0.01  # metres round the optical centre: no pelvis is inside a lens, only what has no place got there
 _PARENT_OF = np.array(PARENTS[1:])  # of all joints but the root
 
 
@@ -51,10 +52,12 @@ def _person(
 ) -> Person | None:
     """A person from the joints' rotations `(55, 3, 3)` and the places `(76, 3)` of joints and extremities, metres.
 
-    None if none of them is in front of the camera, or all are beside the image.
+    None if none of them is in front of the camera, all are beside the image, or the pelvis is in the camera itself.
     """
     camera = observation.frame.camera
     assert camera is not None
+    if np.linalg.norm(places[0] - camera.centre) < _LENS_SIZE:
+        return None
     pixels = camera.project(places)
     visible = pixels[np.isfinite(pixels).all(axis=-1)]
     if not len(visible):

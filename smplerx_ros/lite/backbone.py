@@ -29,6 +29,7 @@ FloatArray = NDArray[np.floating[Any]]
 
 _LONGEST_GAP = 0.5  # s; after that the last pose says nothing of the next, but the shape stays
 _FRAME_SECONDS = 1 / 30  # where stamps do not tell (images without time)
+_FEWEST_RAYS = 8  # that the lens sees of a person: a head without its face, which has 7, tells no distance
 _HAND_MEMORY = 0.5  # s; a hand that is not seen relaxes this fast
 _WRISTS = np.array([JOINT_INDEX[f"{side}_wrist"] for side in SIDES])
 _HAND_POSES = (Estimated.LEFT_HAND_POSE, Estimated.RIGHT_HAND_POSE)
@@ -79,7 +80,10 @@ class LiteBackbone:
         self._memory.clear()
 
     def estimate(self, observations: Sequence[Observation]) -> list[BodyEstimate | None]:
-        """One answer per observation, in their order; None where no body was found. Frames need a camera."""
+        """One answer per observation, in their order; None where no body was found, or the lens sees too little of it.
+
+        Frames need a camera.
+        """
         memories = [self._known(o) for o in observations]
         queries = [
             LandmarkQuery(o.frame.image, o.box, m.landmarks if m is not None and _recent(m, o) else None)
@@ -107,7 +111,7 @@ class LiteBackbone:
         observations: Sequence[Observation],
         memories: Sequence[_Memory | None],
         landmarks: Sequence[PersonLandmarks],
-    ) -> list[BodyEstimate]:
+    ) -> list[BodyEstimate | None]:
         seconds = [_seconds_since(memory, o) for memory, o in zip(memories, observations, strict=True)]
         landmarks, held, wrong = self._with_sides_kept(observations, memories, landmarks, seconds)
         seen = [sightings(person, _camera(o)) for person, o in zip(landmarks, observations, strict=True)]
@@ -119,8 +123,11 @@ class LiteBackbone:
         poses = self._fitter.fit(seen, tracks, trusted)
         wrists = self._fitter.refiner.orientations(poses)[:, _WRISTS]
         hands = self._hands(landmarks, seen, wrists, memories, seconds)
-        estimates = []
+        estimates: list[BodyEstimate | None] = []
         for i, (observation, person) in enumerate(zip(observations, landmarks, strict=True)):
+            if np.count_nonzero(seen[i].ray_weights) < _FEWEST_RAYS:  # their place hangs on nothing
+                estimates.append(None)
+                continue
             track = tracks[i]
             kept = Track.start(poses[i]) if track is None else track.followed_by(poses[i], trusted[i])
             stamp_ns, camera = observation.frame.stamp_ns, _camera(observation)

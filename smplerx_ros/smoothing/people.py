@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..body.model import BodyModel
 from ..body.stature import LEAST_STATURE, growth
+from ..geometry.camera import NEAR
 from ..geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
 from ..types import PARAM_SIZES, PARAM_SLICES, SmplxParams
 from .one_euro import Cutoff, Rotations, Vectors
@@ -126,10 +127,11 @@ class PeopleSmoother:
     def _values(self, flat: FloatArray) -> FloatArray:
         """`(P, 24)` what is filtered of parameters `(P, 188)`, besides rotations.
 
-        Of a pelvis behind the camera neither ray nor distance (NaN): such a place passes as it is.
+        Of a pelvis beside or behind the camera neither ray nor distance (NaN): such a place passes as it is. At the
+        camera's plane rays are infinite, and a distance that lags behind its ray would put people metres aside.
         """
         pelvis = flat[:, _TRANSL] + self._rest_pelvis(flat)
-        depth = np.where(pelvis[:, 2:] > 0, pelvis[:, 2:], np.nan)
+        depth = np.where(pelvis[:, 2:] >= NEAR, pelvis[:, 2:], np.nan)
         statures = np.maximum(self._body.stature(flat[:, _BETAS]), LEAST_STATURE)[:, None]
         parts = (pelvis[:, :2] / depth, np.log(depth), np.log(statures), flat[:, _BETAS], flat[:, _EXPRESSION_PART])
         return np.concatenate(parts, axis=1)
@@ -137,7 +139,7 @@ class PeopleSmoother:
     def _write_values(self, flat: FloatArray, values: FloatArray) -> None:
         """The inverse of `_values`: the shape is made as tall as the filtered stature says."""
         pelvis = flat[:, _TRANSL] + self._rest_pelvis(flat)
-        ahead = pelvis[:, 2] > 0
+        ahead = pelvis[:, 2] >= NEAR
         depth = np.exp(values[:, _DISTANCE_PART, None])
         pelvis[ahead] = np.concatenate([values[:, :2] * depth, depth], axis=1)[ahead]
         betas = values[:, _SHAPE_PARTS]

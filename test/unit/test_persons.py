@@ -196,6 +196,20 @@ def test_nobody_is_a_person_of_an_image_in_which_nothing_of_them_is(place: list[
     assert person_of(replace(close_by(1.0), transl=np.array(place))) is None
 
 
+@pytest.mark.parametrize("centre", [[0.0, 0, 0], [0.12, 0, 0]])
+def test_nobody_has_their_pelvis_in_the_camera(centre: list[float]) -> None:
+    """Where a fit ends that nothing tells a place: with legs before the camera, and no deviation at all."""
+    ahead = replace(close_by(1.0), global_orient=np.array([np.pi / 2, 0, 0]))
+    camera = replace(Camera.from_fov(640, 480), centre=np.array(centre))
+
+    def at(place: list[float]) -> Person | None:
+        offset = np.array(centre) + place - BODY.joints(ahead)[0, 0]
+        return person_of(replace(ahead, transl=ahead.transl + offset), camera)
+
+    assert at([0.0, 0.0009, 0.0001]) is None
+    assert at([0.0, -0.2, 0.2]) is not None
+
+
 def test_joints_that_a_lens_does_not_see_count_for_nothing() -> None:
     """A wide barrel lens folds the legs of somebody who stands close into the image: above the head, upside down."""
     wide = Camera(640, 480, np.array([[266.0, 0, 319.5], [0, 266, 239.5], [0, 0, 1]]), np.array([-0.3, 0, 0, 0, 0]))

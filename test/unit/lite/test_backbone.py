@@ -138,3 +138,47 @@ def test_another_camera_is_begun_with_as_with_somebody_new(backbone: LiteBackbon
         assert later is not None
         assert new is not None
         np.testing.assert_allclose(later.params.flat, new.params.flat, atol=1e-5)
+
+
+def seen_points(person: PersonLandmarks, points: int) -> PersonLandmarks:
+    """With nothing but the first body points seen: hips, shoulders, head."""
+    order = [11, 12, 23, 24, 0, 2, 5, 7, 8, 13, 14]
+    visibility = np.isin(np.arange(33), order[:points]).astype(float)
+    return replace(person, body=replace(person.body, visibility=visibility), left_hand=None, right_hand=None)
+
+
+@pytest.mark.parametrize("points", [0, 1, 7])
+def test_who_is_hardly_seen_is_not_found_and_not_remembered(
+    backbone: LiteBackbone, landmarks: Perfect, points: int
+) -> None:
+    """They would be at the optical centre, and sure of it: nothing of what is seen tells where they are."""
+    whole = landmarks.people
+    landmarks.people = [seen_points(whole[0], points), whole[1]]
+    frames = [Frame(IMAGE, CAMERA, stamp_ns=(k + 1) * FRAME_NS) for k in range(2)]
+    first, other = backbone.estimate([Observation(frames[0], name, Box(0, 0, 9, 9)) for name in ("p1", "p2")])
+    assert first is None
+    assert other is not None
+    np.testing.assert_allclose(BODY.joints(other.params)[0, 0], BODY.joints(PARAMS[1])[0, 0], atol=0.3)
+
+    landmarks.people = whole
+    after, new = estimates(backbone, 1)[0], estimates(LiteBackbone(BODY, landmarks), 1)[0]  # type: ignore[arg-type]
+    np.testing.assert_allclose(BODY.joints(after.params), BODY.joints(new.params), atol=1e-3)
+
+
+def test_a_head_and_shoulders_and_hips_are_enough(backbone: LiteBackbone, landmarks: Perfect) -> None:
+    landmarks.people = [seen_points(landmarks.people[0], 9), landmarks.people[1]]
+    body = estimates(backbone, 0)[0]
+    pelvis, true = BODY.joints(body.params)[0, 0], BODY.joints(PARAMS[0])[0, 0]
+    assert np.linalg.norm(pelvis - true) < 0.25 * np.linalg.norm(true)
+
+
+def test_who_is_where_the_lens_model_ends_is_not_found(landmarks: Perfect) -> None:
+    """A calibration whose polynomial folds inside the image: pixels beyond have no rays."""
+    k = np.array([[700.0, 0, 640], [0, 700, 360], [0, 0, 1]])
+    folded = Camera(1280, 720, k, np.array([-0.9, 0, 0, 0, 0]))
+    body = landmarks.people[0].body
+    moved = replace(body, points=0.1 * (body.points - body.roi[[0, 1, 3]]) + [1200.0, 60, 0])
+    assert np.isnan(folded.normalize(moved.points[:, :2])).all()
+    landmarks.people = [replace(landmarks.people[0], body=moved, left_hand=None, right_hand=None)]
+    observation = Observation(Frame(IMAGE, folded, stamp_ns=FRAME_NS), "p1", Box(0, 0, 9, 9))
+    assert LiteBackbone(BODY, landmarks).estimate([observation]) == [None]  # type: ignore[arg-type]

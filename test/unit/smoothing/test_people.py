@@ -91,6 +91,27 @@ def test_a_place_behind_the_camera_passes_and_is_forgotten(smoother):
     assert 0 < smooth(smoother, "p1", params(0), 4 * FRAME_NS).transl[0] < 1
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(lambda t: (0.4, 0.1, 2 - 1.2 * t), id="past the camera"),
+        pytest.param(lambda t: (0.4, 0.1, -0.4 + 0.6 * t), id="from behind it"),
+        pytest.param(lambda t: (0.4, 0.2, 0.02 * np.sin(40 * t)), id="beside it"),
+        pytest.param(lambda t: (0.4, 0.2, 0.05 + 0.04 * np.sin(23 * t)), id="hardly before it"),
+    ],
+)
+def test_near_the_cameras_plane_nobody_is_put_aside(smoother, path):
+    """A ray that is followed at once, times a distance that lags behind it, was a quarter of a metre off."""
+    worst = 0.0
+    for k in range(60):
+        place = np.array(path(k / 30))
+        given = replace(params(0), transl=place - BODY.rest_joints(params(0).betas, params(0).expression)[0, 0])
+        out = smooth(smoother, "p1", given, SECOND + k * FRAME_NS)
+        pelvis = out.transl + BODY.rest_joints(out.betas, out.expression)[0, 0]
+        worst = max(worst, float(np.linalg.norm(pelvis - place)))
+    assert worst < 0.08  # that of the distance alone, 1.8 m away
+
+
 def test_distance_is_steadied_more_than_direction(smoother):
     rng = np.random.default_rng(1)
     places = np.array([0.5, 0.2, 4.0]) * (1 + rng.normal(0, 0.02, (300, 1)))
