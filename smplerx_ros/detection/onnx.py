@@ -6,7 +6,7 @@ import ast
 import logging
 from collections.abc import Mapping, Sequence
 from os import PathLike
-from typing import Any
+from typing import Any, NoReturn
 
 import cv2
 import numpy as np
@@ -34,6 +34,7 @@ from .formats import (
 )
 from .merge import MAX_OVERLAP
 from .resize import Placed, place
+from .sight import sight
 
 log = logging.getLogger(__name__)
 
@@ -78,6 +79,7 @@ class OnnxDetector:
         self._person = self._class_index(person, graph)
         self._told = False  # that answers cannot be what the format says
         self._check(format, graph)
+        self._look(format, graph)
         self._batch = (self._feed.batch or self._free_batch()) if self._form.batched else 1
 
     @property
@@ -213,10 +215,42 @@ class OnnxDetector:
 
     def _best_score(self, form: Format) -> float:
         """Of anything in the picture, in the first class."""
-        canvas = place(probe.picture(), self._size.width, self._size.height, form.fit, GREY).canvas
-        values = self._feed.values(canvas, bgr=form.bgr, unit=form.unit, imagenet=form.imagenet)
-        rows = form.read(self._run(self._feed.of_images([values])), self._size, 0)
+        rows = form.read(self._answer(form, form.unit), self._size, 0)
         return float(rows[..., 4].max(initial=0))
+
+    def _answer(self, form: Format, unit: bool) -> Outputs:
+        """To the picture in the form's way, with values of 0..1 or of 0..255."""
+        canvas = place(probe.picture(), self._size.width, self._size.height, form.fit, GREY).canvas
+        values = self._feed.values(canvas, bgr=form.bgr, unit=unit, imagenet=form.imagenet)
+        return self._run(self._feed.of_images([values]))
+
+    def _look(self, wanted: str, graph: Graph) -> None:
+        """Whether a person is seen in the picture of people, and boxes of any class can be boxes."""
+        form, names = self._form, graph.class_names
+        answer = self._answer(form, form.unit)
+        count = len(names) or form.classes(answer, self._size)
+        seen = sight(form, answer, self._size, count)
+        if reason := implausible(seen.rows, self._size):
+            self._refuse(wanted, graph, reason)
+        if self._person < len(seen.scores) and seen.scores[self._person] <= LIKELY:
+            log.warning(
+                "%s: as format %r it sees no person (class %d) in a picture of two people, but %s%s; the class, the "
+                "scale of the image or the format may be wrong (parameters 'detector_class', 'detector_format')",
+                self._label,
+                self.format,
+                self._person,
+                seen.text(names),
+                self._in_other_scale(count),
+            )
+
+    def _in_other_scale(self, count: int | None) -> str:
+        """That a person is seen where the image's values have another scale than the format's."""
+        form = self._form
+        if self._feed.of_bytes or form.imagenet:
+            return ""
+        scores = sight(form, self._answer(form, not form.unit), self._size, count).scores
+        scale = "0..255" if form.unit else "0..1"
+        return f" (a person {scores[self._person]:.2f} with values of {scale})" if scores[self._person] > LIKELY else ""
 
     def _check(self, wanted: str, graph: Graph) -> None:
         """That there are answers for every image, and boxes that can be boxes."""
@@ -225,13 +259,16 @@ class OnnxDetector:
             rows = self._form.read(answer, self._size, self._person)
             few = f"it answers for {len(rows)} images of {images}" if len(rows) != images else ""
             if reason := few or implausible(rows, self._size):
-                message = (
-                    f"{self._path} answers {_shapes(graph)}; read as {self.format!r}, {reason}; choose another "
-                    f"'detector_format' or export it again (docs/detection.md)"
-                )
-                if wanted == AUTO:
-                    raise ModelFileError(f"parameter 'detector_model': {message}")
-                raise ConfigError(f"parameter 'detector_format': {message}")
+                self._refuse(wanted, graph, reason)
+
+    def _refuse(self, wanted: str, graph: Graph, reason: str) -> NoReturn:
+        message = (
+            f"{self._path} answers {_shapes(graph)}; read as {self.format!r}, {reason}; choose another "
+            f"'detector_format' or export it again (docs/detection.md)"
+        )
+        if wanted == AUTO:
+            raise ModelFileError(f"parameter 'detector_model': {message}")
+        raise ConfigError(f"parameter 'detector_format': {message}")
 
     def _class_index(self, person: str, graph: Graph) -> int:
         """Of the class that is a person."""

@@ -189,8 +189,10 @@ def _torchvision_person(_: int | None, answers: tuple[Outputs, ...]) -> int:
     return int(not any((each[1] == 0).any() for each in found if each is not None))
 
 
-def _first_is_background(_: int | None, __: tuple[Outputs, ...]) -> int:
-    return 1
+def _first_is_background(_: int | None, answers: tuple[Outputs, ...]) -> int:
+    """Class 0 is the background, which is never found: where it is, classes begin with it."""
+    found = [answer["detection_classes"][answer["detection_scores"] > LIKELY] for answer in answers]
+    return int(not any((labels == 0).any() for labels in found))
 
 
 def tell_apart(names: list[str], graph: Graph) -> list[str]:

@@ -216,6 +216,7 @@ def test_answers_that_turn_out_to_be_no_boxes_are_dropped_and_logged_once(
 ) -> None:
     """Rows come for the first time while it runs, in another order than the chosen one."""
     detector = OnnxDetector(write(file, _nothing()), format="yolov10")
+    caplog.clear()
     swapped = {"output0": np.array([[[0.0, *(stretch(PERSON) / SIDE), SCORE]]], np.float32)}
     monkeypatch.setattr(detector, "_run", lambda feed: swapped)
     with caplog.at_level(logging.WARNING):
@@ -381,3 +382,44 @@ def test_yolox_over_all_cells_is_sure_of_few(file: Path) -> None:
     rows[7] = [*xywh(corner(PERSON)), 1.0, *one_hot(0, 3, SCORE)]
     assert OnnxDetector(write(file, {"output": rows})).format == "yolox"
     assert OnnxDetector(write(file, {"outputs": rows})).format == "yolov6"
+
+
+def test_who_sees_no_person_in_a_picture_of_people_is_logged(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    OnnxDetector(written(file, "yolov10", 0))
+    assert "sees no person" not in caplog.text
+    OnnxDetector(written(file, "yolov10", 1))  # and class 1 with 0.95, the first one by nobody
+    (record,) = [record for record in caplog.records if "sees no person" in record.message]
+    for part in ("detector.onnx", "'yolov10'", "(class 0)", "class 1 0.95", "detector_class", "detector_format"):
+        assert part in record.message
+    caplog.clear()
+    OnnxDetector(write(file, {"output0": np.zeros((300, 6))}))
+    assert "no class at all" in caplog.text
+
+
+def test_a_scale_in_which_a_person_is_seen_is_logged(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    OnnxDetector(_brighter_than(file, 10.0, less=True), format="yolox_nms")
+    assert "a person 0.80 with values of 0..1" in caplog.text
+    caplog.clear()
+    OnnxDetector(_brighter_than(file, 10.0, less=False), format="yolox_nms")
+    assert "sees no person" not in caplog.text
+
+
+def _tensorflow(boxes: Any, classes: Any) -> Outputs:
+    return {
+        "detection_boxes": np.array(boxes),
+        "detection_classes": np.array(classes, np.float64),
+        "detection_scores": np.full(len(classes), SCORE),
+    }
+
+
+def test_boxes_of_other_classes_must_be_boxes_too(file: Path) -> None:
+    """Pixels under names that mean shares, and nothing of the chosen class."""
+    write(file, _tensorflow([stretch(PERSON), stretch(PERSON)], [7, 3]))
+    with pytest.raises(ModelFileError, match=r"detection_boxes.*far outside"):
+        OnnxDetector(file)
+
+
+def test_a_person_is_0_in_tensorflow_where_0_is_answered(file: Path) -> None:
+    share = stretch(PERSON)[[1, 0, 3, 2]] / SIDE
+    (box,) = OnnxDetector(write(file, _tensorflow([share, share], [0, 2]))).detect([WIDE])[0]
+    np.testing.assert_allclose(box.xyxy, PERSON, atol=0.01)
