@@ -30,7 +30,7 @@ from .scheduling.camera import CameraState, Search
 from .scheduling.crowd import nearest, size
 from .scheduling.detection import ConfidenceWatch
 from .smoothing.motion import Motion, smoothing_options
-from .smoothing.people import LONGEST_GAP_NS, Sample, SmoothingOptions
+from .smoothing.people import LONGEST_GAP_NS, RAREST_GAP_NS, Sample, SmoothingOptions
 from .tracking.tracker import MAX_AGE, TrackedBox, Tracker
 from .types import BodyEstimate, Box, Frame, Observation, Person
 
@@ -294,7 +294,7 @@ class Estimator:
     def _state(self, key: str, frame: Frame) -> CameraState:
         state = self._cameras.pop(key, None)
         size = frame.image.shape[:2]
-        if state is not None and (frame.stamp_ns < state.stamp_ns or size != state.size):
+        if state is not None and (0 != frame.stamp_ns < state.stamp_ns or size != state.size):
             self._forget(state.tracker.clear())
             state = None
         if state is None:
@@ -365,6 +365,8 @@ class Estimator:
             frame = replace(frame, camera=Camera.from_fov(width, height, self._options.default_fov))
         elif frame.camera.centre.any():  # estimated where the camera is; `_placed` brings people into its frame
             frame = replace(frame, camera=replace(frame.camera, centre=np.zeros(3)))
+        if state.unstamped:
+            frame = replace(frame, stamp_ns=state.stamp_ns)  # of the frame before: time stands still
         if state.looks_through(_camera(frame)):
             self._distances.forget(state.tracker.known)
             self._motion.forget(state.tracker.known)
@@ -378,14 +380,14 @@ class Estimator:
     def _persons(self, tasks: Sequence[_Task], bodies: Sequence[BodyEstimate | None]) -> list[Person | None]:
         """The tasks' people: placed by depth, smoothed, and with velocities."""
         observations = [observation for task in tasks for observation in task.people]
-        gaps = {o.id: task.state.interval.longest_gap_ns(LONGEST_GAP_NS) for task in tasks for o in task.people}
+        of = {o.id: task.state for task in tasks for o in task.people}
         bodies = self._distances.placed(observations, bodies)
         found = {o.id: body for o, body in zip(observations, bodies, strict=True) if body is not None}
         for task in tasks:
             readings = [found[o.id].depth for o in task.people if o.id in found]
             task.state.look_at_depth([reading for reading in readings if reading is not None])
         samples = {
-            o.id: Sample(o.id, body.params, o.frame.stamp_ns, gaps[o.id], body.size_source)
+            o.id: _sample(o.id, body, of[o.id])
             for o, body in zip(observations, bodies, strict=True)
             if body is not None
         }
@@ -420,6 +422,11 @@ class Estimator:
         if not options.latency_budget_ms:
             return None
         return LatencyBudget(options.latency_budget_ms * 1e-3, len(self._backbones) - 1)
+
+
+def _sample(person: str, body: BodyEstimate, state: CameraState) -> Sample:
+    longest_gap_ns = state.interval.longest_gap_ns(LONGEST_GAP_NS, RAREST_GAP_NS)
+    return Sample(person, body.params, 0 if state.unstamped else state.stamp_ns, longest_gap_ns, body.size_source)
 
 
 def _mean_confidence(person: Person) -> float:

@@ -37,7 +37,8 @@ class _Camera:
 
     def seen(self, now: _Seen) -> None:
         """An image came."""
-        self.stamps.seen(now.stamp_ns)
+        if now.stamp_ns:
+            self.stamps.seen(now.stamp_ns)
         self.arrivals.seen(now.arrived_ns)
 
 

@@ -108,7 +108,6 @@ class CameraStream:
         """
         stamp = stamp_ns(message)
         if not stamp:
-            self._last_stamp_ns = 0
             return True
         topic, behind = self.input.image_topic, self._last_stamp_ns - stamp
         if 0 <= behind < TIME_JUMP_NS:

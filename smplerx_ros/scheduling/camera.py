@@ -40,7 +40,7 @@ class CameraState:
     size: tuple[int, ...] = ()  # height and width of its images: what is known of its people is in their pixels
     camera: Camera | None = None  # of the last frame, as given or assumed
     schedule: DetectionSchedule = field(default_factory=DetectionSchedule)
-    stamp_ns: int = 0
+    stamp_ns: int = 0  # the last one: frames without a stamp have none of their own
     interval_ns: int = 0  # since the frame before
     interval: ImageInterval = field(default_factory=ImageInterval)
     unstamped: int = 0  # frames in a row
@@ -52,13 +52,16 @@ class CameraState:
     at_a_metre: dict[str, float] = field(default_factory=dict)  # pixels, as in `nearest`
 
     def begin(self, stamp_ns: int) -> None:
-        """The next frame; the same stamp again is the same frame, unless it is 0: no stamp."""
+        """The next frame; the same stamp again is the same frame, unless it is 0: no stamp. Then time stands still."""
         self.unstamped = 0 if stamp_ns else self.unstamped + 1
-        if stamp_ns != self.stamp_ns:
+        if self.unstamped:
+            self.interval_ns = 0
+        elif stamp_ns != self.stamp_ns:
             self.interval_ns = stamp_ns - self.stamp_ns if self.stamp_ns else 0
             self.stamp_ns = stamp_ns
-        self.interval.seen(stamp_ns)
-        self.warnings = {NO_STAMP: _NO_STAMP_TEXT} if self.unstamped > 1 else {}
+        if stamp_ns:
+            self.interval.seen(stamp_ns)
+        self.warnings = {NO_STAMP: _NO_STAMP_TEXT} if self.unstamped > 1 or (self.unstamped and self.stamp_ns) else {}
 
     def looks_through(self, camera: Camera) -> bool:
         """Take the present frame's camera in; whether the frame before was seen through another one.
@@ -86,7 +89,7 @@ class CameraState:
     def undetected(self) -> bool:
         """Whether neither boxes came nor a search began for the present frame. Frames without time are all new."""
         times = self.schedule.detected_ns, self.search and self.search.stamp_ns
-        return not self.stamp_ns or self.stamp_ns not in times
+        return bool(self.unstamped) or self.stamp_ns not in times
 
     def may_wait(self, detect_every: int) -> bool:
         """Whether boxes are early enough in a later frame: nobody is missing in this one."""
@@ -99,12 +102,12 @@ class CameraState:
     def found_beside(self) -> Search | None:
         """The search that began in an earlier frame; None: there was none, or it may go on, or it is too old by now.
 
-        While somebody is missing only the present frame will do.
+        While somebody is missing, or time is not known, only the present frame will do.
         """
         search = self.search
         if search is None:
             return None
-        age_ns, known = self.stamp_ns - search.stamp_ns, self._all_known
+        age_ns, known = self.stamp_ns - search.stamp_ns, self._all_known and not self.unstamped
         if known and age_ns < _SEARCH_NS:
             return None
         self.search = None

@@ -17,12 +17,16 @@ class ImageInterval:
         self._intervals_ns: deque[int] = deque(maxlen=_REMEMBERED)
 
     def seen(self, stamp_ns: int) -> None:
-        """An image came; repeated stamps, and steps back, are no intervals."""
+        """An image came; repeated stamps, and steps back, are no intervals. Not for stamps that are none (0)."""
         if self._last_ns is not None and stamp_ns > self._last_ns:
             self._intervals_ns.append(stamp_ns - self._last_ns)
         self._last_ns = stamp_ns
 
-    def longest_gap_ns(self, least_ns: int) -> int:
-        """After so long without images something is over: `least_ns`, or longer where images are rare."""
+    def longest_gap_ns(self, least_ns: int, most_ns: int | None = None) -> int:
+        """After so long without images something is over: `least_ns`, or longer where images are rare.
+
+        Never longer than `most_ns`: of the first interval nobody knows whether it is the usual one.
+        """
         usual = median_low(self._intervals_ns) if self._intervals_ns else 0
-        return max(least_ns, round(_LONGEST_IN_INTERVALS * usual))
+        gap_ns = max(least_ns, round(_LONGEST_IN_INTERVALS * usual))
+        return gap_ns if most_ns is None else min(gap_ns, most_ns)

@@ -11,7 +11,7 @@ from ..body.placement import Placement
 from ..scheduling.interval import ImageInterval
 from ..types import Person
 from .motion import VELOCITY_JOINTS
-from .people import LONGEST_GAP_NS
+from .people import LONGEST_GAP_NS, RAREST_GAP_NS
 from .velocity import VelocityEstimator
 
 
@@ -28,8 +28,9 @@ class MovingCamera:
 
     def placed(self, people: Sequence[Person], placement: Placement, stamp_ns: int) -> tuple[Person, ...]:
         """An image's people, and where the camera was; velocities are NaN in the first of them that is placed."""
-        self._interval.seen(stamp_ns)
-        longest_gap_ns = self._interval.longest_gap_ns(LONGEST_GAP_NS)
+        if stamp_ns:
+            self._interval.seen(stamp_ns)
+        longest_gap_ns = self._interval.longest_gap_ns(LONGEST_GAP_NS, RAREST_GAP_NS)
         # Whose velocity begins anew in the camera's frame (another source of the distance) has none here either.
         self._velocities.forget([person.id for person in people if np.isnan(person.root_velocity).any()])
         self._velocities.forget_before(stamp_ns - longest_gap_ns)

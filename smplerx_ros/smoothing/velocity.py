@@ -27,13 +27,13 @@ class VelocityEstimator:
     ) -> FloatArray:
         """`(n, 3)` m/s at `stamp_ns` of a person whose points are at `places (n, 3)` metres.
 
-        NaN where the person was not seen within `longest_gap_ns` before.
+        NaN where the person was not seen within `longest_gap_ns` before, and where a stamp is 0: not known.
         """
         velocity = np.full(places.shape, np.nan)
         if person in self._people:
             last_ns, last, smooth = self._people[person]
             seconds = (stamp_ns - last_ns) * 1e-9
-            if 0 < stamp_ns - last_ns <= longest_gap_ns:
+            if last_ns and 0 < stamp_ns - last_ns <= longest_gap_ns:
                 velocity = (places - last) / seconds
                 if np.isfinite(smooth).all():
                     velocity = smooth + smoothing_factor(_CUTOFF, seconds) * (velocity - smooth)

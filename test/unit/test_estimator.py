@@ -849,6 +849,33 @@ def test_frames_without_time_are_told_of_once(estimator, caplog):
     assert estimator.process([frame(1, "webcam")])[0].warnings == {}
 
 
+@pytest.mark.parametrize("unstamped", [1, 40])
+def test_images_without_time_among_others_keep_everybody_and_are_told_of(backbone, detector, unstamped):
+    """Time stands still; people keep their ids, and are looked for as before."""
+    estimator = Estimator(backbone, detector, BODY, Options(detect_every=3))
+    stamped = [estimator.process([frame(k)])[0] for k in range(8)]
+    assert all(result.warnings == {} for result in stamped)
+    calls = detector.calls
+    for _ in range(unstamped):
+        (result,) = estimator.process([Frame(IMAGE, frame_id="camera")])
+        assert [person.id for person in result.people] == ["p1"]
+        assert result.frame.stamp_ns == 0
+        assert "no_stamp" in result.warnings
+    assert detector.calls >= calls + unstamped // 3
+    for k in range(8 + unstamped, 16 + unstamped):
+        (result,) = estimator.process([frame(k)])
+        assert [person.id for person in result.people] == ["p1"]
+        assert result.warnings == {}
+    assert backbone.forgotten == []
+    estimator.close()
+
+
+def test_time_that_goes_back_after_an_image_without_time_starts_anew(estimator):
+    for stamp, name in ((10**10, "p1"), (0, "p1"), (10**9, "p2")):
+        (person,) = estimator.estimate(Frame(IMAGE, stamp_ns=stamp, frame_id="camera"))
+        assert person.id == name
+
+
 class ShakyBackbone(FakeBackbone):
     """Takes its people for taller and shorter by chance."""
 

@@ -99,3 +99,51 @@ def test_cameras_at_different_rates_in_one_call_are_filtered_by_their_own() -> N
     process(SECOND + 5 * SECOND, ["quick", "slow"])  # a pause for the one, a missing image for the other
     assert np.isnan(found["quick"][-1].root_velocity).all()
     np.testing.assert_allclose(found["slow"][-1].root_velocity, WALKING, atol=0.08)
+
+
+TODAY = 1_700_000_000 * SECOND
+TICK = SECOND // 30
+
+
+class Stepping(OneArm):
+    """Everybody is 5 cm further on in each image."""
+
+    def __init__(self) -> None:
+        self.images = 0
+
+    def _body(self, observation: Observation) -> BodyEstimate:
+        self.images += 1
+        params = replace(
+            SmplxParams.rest(),
+            global_orient=[np.pi, 0, 0],
+            transl=[0.05 * self.images, 0, 4],
+            estimated=Estimated.TRANSL,
+        )
+        return BodyEstimate(0.9, params, np.ones(55))
+
+
+@pytest.mark.parametrize("smoothing", [False, True])
+@pytest.mark.parametrize(
+    ("stamps", "known"),
+    [
+        ((0, TODAY, TODAY + TICK, TODAY + 2 * TICK), "--vv"),  # the first image has no time
+        ((0, TICK, 2 * TICK), "--v"),  # the same in a simulation
+        ((TODAY, TODAY + 300 * SECOND, TODAY + 300 * SECOND + TICK), "--v"),
+        ((TODAY, TODAY + 3 * SECOND, TODAY + 6 * SECOND), "-vv"),  # rare images are no gaps
+        ((TODAY, TODAY + TICK, 0, TODAY + 3 * TICK, TODAY + 4 * TICK), "-v--v"),
+        ((TICK, 2 * TICK, 0, 4 * TICK, 5 * TICK), "-v--v"),
+        ((TODAY, TODAY + TICK, 0, 0, 0, TODAY + 6 * TICK, TODAY + 7 * TICK), "-v----v"),
+    ],
+)
+def test_times_that_are_not_known_and_gaps_are_no_intervals(
+    stamps: tuple[int, ...], known: str, smoothing: bool
+) -> None:
+    options = Options(smoothing=SmoothingOptions() if smoothing else None)
+    estimator = Estimator(Stepping(), None, BODY, options)
+    box = (Box(250, 130, 400, 350, 0.9),)
+    for k, (stamp, has_velocity) in enumerate(zip(stamps, known, strict=True)):
+        (person,) = estimator.estimate(Frame(IMAGE, stamp_ns=stamp, detections=box))
+        assert person.id == "p1"
+        assert np.isfinite(person.root_velocity).all() == (has_velocity == "v"), k
+        if has_velocity == "-":  # filters begin anew
+            assert person.params.transl[0] == pytest.approx(0.05 * (k + 1), abs=1e-3)
