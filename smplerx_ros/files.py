@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,11 +27,32 @@ class NotAnArchive(ValueError):
 
 def why_no_file(path: Path) -> str:
     """Why `path` cannot be opened as a file; empty where it can."""
-    if path.is_file():
-        return ""
-    if path.is_dir():
-        return "a folder, expected a file"
-    return "not a regular file" if path.exists() else "no such file"
+    try:
+        if path.is_file():
+            return ""
+        if path.is_dir():
+            return "a folder, expected a file"
+        return "not a regular file" if path.exists() else "no such file"
+    except OSError as error:  # of folders that may not be entered, of names that are too long
+        return reason(error)
+
+
+def partial_path(path: Path) -> Path:
+    """The name of a file that is still being written; hidden, and beside the one it will replace."""
+    return path.with_name(f".{path.stem}.partial{path.suffix}")
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Where to write what takes the name `path` when it is complete; after an exception nothing is left of it."""
+    partial = partial_path(path)
+    try:
+        yield partial
+        partial.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
 
 
 def reason(error: BaseException) -> str:

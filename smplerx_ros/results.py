@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import InputError
-from .files import DAMAGED, NotAnArchive, open_npz, reason, why_no_file
+from .files import DAMAGED, NotAnArchive, open_npz, partial_path, reason, replacing, why_no_file
 from .types import NUM_JOINTS, PARAM_SIZES, Person
 
 PEOPLE_FILE, SUMMARY_FILE, OVERLAY_FILE = "people.npz", "summary.json", "overlay.mp4"
@@ -52,10 +53,8 @@ def write_people(path: Path, results: Sequence[FrameResult]) -> None:
     }
     for name, size in PARAM_SIZES.items():
         arrays[name] = _rows([getattr(person.params, name) for person in people], size)
-    partial = path.with_name(f".{path.name}.partial")
-    with partial.open("wb") as file:
+    with replacing(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes a name for allow_pickle
-    partial.replace(path)
 
 
 def read_people(path: str | Path) -> dict[str, NDArray[Any]]:
@@ -82,9 +81,29 @@ def read_people(path: str | Path) -> dict[str, NDArray[Any]]:
 def check_output(given: Path, out: Path, *names: str) -> None:
     """Raises InputError where one of the files `names`, written into the folder `out`, would replace the input."""
     for name in names:
-        target = out / name
-        if target.exists() and given.exists() and target.samefile(given):
-            raise InputError(f"--out {out}: {name} would be written over the input; choose another folder")
+        for target in (out / name, partial_path(out / name)):
+            try:
+                same = target.exists() and given.exists() and target.samefile(given)
+            except OSError as error:
+                raise InputError(f"--out {out}: cannot be used ({reason(error)})") from error
+            if same:
+                raise InputError(f"--out {out}: {target.name} would be written over the input; choose another folder")
+
+
+def make_output(out: Path, *names: str) -> None:
+    """Make the folder `out`; raises InputError where the files `names` could not be written into it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be made ({reason(error)})") from error
+    try:
+        with tempfile.TemporaryFile(dir=out) as file:
+            file.write(b" ")  # a full disk still takes the name
+        folders = [name for name in names if (out / name).is_dir()]
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot be written to ({reason(error)}); choose another folder") from error
+    if folders:
+        raise InputError(f"--out {out}: {folders[0]} is a folder there; remove it or choose another --out")
 
 
 def count_people(results: Sequence[FrameResult]) -> dict[str, Any]:
@@ -99,7 +118,8 @@ def count_people(results: Sequence[FrameResult]) -> dict[str, Any]:
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
     """Write JSON that any reader takes, a line per entry; NaN becomes null."""
     lines = [f"  {json.dumps(name)}: {json.dumps(_finite(value), allow_nan=False)}" for name, value in summary.items()]
-    path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+    with replacing(path) as partial:
+        partial.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 
 def _rows(values: Sequence[Any], *shape: int, dtype: type[np.floating[Any]] = np.float32) -> NDArray[Any]:

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..body import load_body
     from ..errors import ConfigError, InputError, printable
     from ..estimator import Estimator
-    from ..results import PEOPLE_FILE, SUMMARY_FILE, check_output
+    from ..results import PEOPLE_FILE, SUMMARY_FILE, check_output, make_output
     from .estimation import estimate_source
     from .options import given_parameters
     from .pictures import overlay_path
@@ -46,10 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     out: Path = arguments.out
     check_output(source.path, out, overlay_path(source, out).name, PEOPLE_FILE, SUMMARY_FILE)
     body = None if arguments.no_video else load_body(str(values.get("body_model", "")) or None)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot be made ({error.strerror})") from error
+    make_output(out, PEOPLE_FILE, SUMMARY_FILE)
     with Estimator.from_config(values) as estimator:
         report = estimate_source(source, estimator, out, body)
     for failure in report.failed:

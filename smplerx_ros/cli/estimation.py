@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -12,6 +13,7 @@ from tqdm import tqdm
 
 from ..body import BodyModel
 from ..errors import InputError, printable
+from ..files import reason
 from ..results import (
     PEOPLE_FILE,
     SUMMARY_FILE,
@@ -65,14 +67,30 @@ def estimate_source(source: Source, estimator: FrameEstimator, out: Path, body: 
                 pictures.add(item, people)
         complete = True
     finally:
-        if run.results:
-            write_people(out / PEOPLE_FILE, run.results)
-            write_summary(out / SUMMARY_FILE, run.summary())
-        if pictures is not None:
-            pictures.close(complete)
+        try:
+            if run.results:
+                _write(out, run)
+        finally:
+            if pictures is not None:
+                pictures.close(complete)
     files = [*([pictures.path] if pictures else []), out / PEOPLE_FILE, out / SUMMARY_FILE]
     not_drawn = pictures.problem if pictures else ""
     return Report(len(run.results), tuple(run.failed), tuple(path for path in files if path.exists()), not_drawn)
+
+
+def _write(out: Path, run: _Run) -> None:
+    """Raises InputError where a file could not be written, after the other one was."""
+    problems = []
+    for name, write in (
+        (PEOPLE_FILE, partial(write_people, out / PEOPLE_FILE, run.results)),
+        (SUMMARY_FILE, partial(write_summary, out / SUMMARY_FILE, run.summary())),
+    ):
+        try:
+            write()
+        except OSError as error:
+            problems.append(f"{name} cannot be written ({reason(error)})")
+    if problems:
+        raise InputError(f"--out {out}: {'; '.join(problems)}")
 
 
 class _Run:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ..body import BodyModel
 from ..errors import printable
+from ..files import replacing
 from ..results import OVERLAY_FILE
 from ..video import VideoWriter
 from ..viewer.overlay import draw_people
@@ -81,6 +82,5 @@ class Pictures:
 
 
 def _write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_bytes(cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes())
-    partial.replace(path)
+    with replacing(path) as partial:
+        partial.write_bytes(cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes())

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import InputError, printable
+from ..files import reason
 from ..results import OVERLAY_FILE, PEOPLE_FILE, SUMMARY_FILE
 from ..video import DEFAULT_RATE, VideoReader
 from .images import IMAGE_SUFFIXES, is_film, is_image, read_image
@@ -74,11 +75,15 @@ def open_source(path: Path, *, sequence: bool = False) -> Source:
 
     Images of a folder come in the order that people count in: frame2 before frame10. What is left out is logged.
     """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InputError(f"{path}: no such file or folder") from error
+    except OSError as error:  # of folders that may not be entered, of names that are too long, of links in a circle
+        raise InputError(f"{path}: cannot be opened ({reason(error)})") from error
     if path.is_dir():
         images = _images_of(path)
         return Source(path, images, sequence, len(images), DEFAULT_RATE)
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
     if not path.is_file():
         raise InputError(f"{path}: neither a file nor a folder; record a camera into a file first")
     if is_image(path) and not is_film(path):

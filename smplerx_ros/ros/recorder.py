@@ -39,6 +39,7 @@ from ..results import (
     FrameResult,
     check_output,
     count_people,
+    make_output,
     write_people,
     write_summary,
 )
@@ -187,7 +188,7 @@ def main(argv: list[str] | None = None) -> int:
     out: Path = arguments.out
     try:
         check_output(arguments.video, out, OVERLAY_FILE, PEOPLE_FILE, SUMMARY_FILE)
-        out.mkdir(parents=True, exist_ok=True)
+        make_output(out, OVERLAY_FILE, PEOPLE_FILE, SUMMARY_FILE)
         for name in (OVERLAY_FILE, PEOPLE_FILE, SUMMARY_FILE):  # nothing of an earlier run may pass for this one's
             (out / name).unlink(missing_ok=True)
         recording = record(arguments.frames, stop, argv)

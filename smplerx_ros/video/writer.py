@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ..files import partial_path
 from .reader import FASTEST_RATE, SLOWEST_RATE
 
 Image = NDArray[np.uint8]
@@ -30,7 +31,7 @@ class VideoWriter:
 
         self._av = av
         self._path = Path(path)
-        self._partial = self._path.with_name(f".{self._path.stem}.partial{self._path.suffix}")
+        self._partial = partial_path(self._path)
         self._container = av.open(f"file:{self._partial}", "w", options={"movflags": "+faststart"})
         rate = min(max(rate, SLOWEST_RATE), FASTEST_RATE)
         # Any: PyAV's stream types differ from version to version.

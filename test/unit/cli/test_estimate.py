@@ -251,6 +251,74 @@ def test_the_input_is_never_written_over(estimator, tmp_path, capsys, name):
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "link"])
 
 
+@pytest.mark.parametrize(
+    "name", [".overlay.partial.mp4", ".overlay.partial.png", ".summary.partial.json", ".people.partial.npz"]
+)
+def test_an_input_with_the_name_of_an_unfinished_result_is_kept(estimator, tmp_path, capsys, name):
+    if name.endswith(".mp4"):
+        write_film(tmp_path / name, [picture(3)] * 3, codec="libx264")
+    else:
+        Image.fromarray(picture(3)).save(tmp_path / name, "PNG")
+    before = (tmp_path / name).read_bytes()
+    assert main(["estimate", str(tmp_path / name), "--out", str(tmp_path)]) == 2
+    assert f"{name} would be written over the input" in capsys.readouterr().err
+    assert (tmp_path / name).read_bytes() == before
+
+
+def test_a_result_that_is_a_link_to_an_image_of_the_folder_replaces_the_link(estimator, tmp_path):
+    picture_file(tmp_path / "in" / "a.png")
+    before = (tmp_path / "in" / "a.png").read_bytes()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "summary.json").symlink_to(tmp_path / "in" / "a.png")
+    assert main(["estimate", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 0
+    assert (tmp_path / "in" / "a.png").read_bytes() == before
+    assert summary(tmp_path / "out")["people"] == [1]
+
+
+@pytest.mark.parametrize("name", ["people.npz", "summary.json"])
+def test_a_folder_in_the_place_of_a_result_is_named_before_anything_is_estimated(estimator, tmp_path, capsys, name):
+    picture_file(tmp_path / "a.png")
+    (tmp_path / "out" / name).mkdir(parents=True)
+    assert main(["estimate", str(tmp_path / "a.png"), "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert "--out" in error
+    assert f"{name} is a folder there" in error
+    assert not estimator.frames
+
+
+def test_an_output_that_takes_no_files_is_refused_before_anything_is_estimated(estimator, tmp_path, capsys):
+    picture_file(tmp_path / "a.png")
+    assert main(["estimate", str(tmp_path / "a.png"), "--out", "/proc/self"]) == 2
+    assert "--out /proc/self: cannot be written to" in capsys.readouterr().err
+    assert not estimator.frames
+
+
+@pytest.mark.parametrize("name", ["people.npz", "summary.json"])
+def test_of_two_results_the_one_that_can_be_written_is(estimator, tmp_path, capsys, name):
+    picture_file(tmp_path / "a.png")
+    usual = estimator.process
+
+    def process(frames):
+        (tmp_path / "out" / name).mkdir()
+        return usual(frames)
+
+    estimator.process = process
+    assert main(["estimate", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), "--no-video"]) == 2
+    assert f"{name} cannot be written (Is a directory)" in capsys.readouterr().err
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["people.npz", "summary.json"]
+
+
+@pytest.mark.parametrize("given", ["input", "--out"])
+def test_a_name_that_is_too_long_is_one_line(estimator, tmp_path, capsys, given):
+    picture_file(tmp_path / "a.png")
+    long = str(tmp_path / ("x" * 300))
+    named = {"input": str(tmp_path / "a.png"), "--out": str(tmp_path / "out"), given: long}
+    assert main(["estimate", named["input"], "--out", named["--out"]]) == 2
+    error = capsys.readouterr().err
+    assert "File name too long" in error
+    assert error.count("\n") == 1
+
+
 def test_a_folder_called_overlay_is_not_filled_with_its_own_pictures(estimator, tmp_path, capsys):
     picture_file(tmp_path / "overlay" / "a.png")
     assert main(["estimate", str(tmp_path / "overlay"), "--out", str(tmp_path)]) == 2

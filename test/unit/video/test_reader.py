@@ -197,6 +197,8 @@ def test_a_folder_and_nothing_at_all_are_called_so(tmp_path):
         VideoReader(tmp_path)
     with pytest.raises(InputError, match="no such file"):
         VideoReader(tmp_path / "v.mp4")
+    with pytest.raises(InputError, match="File name too long"):
+        VideoReader(tmp_path / ("x" * 300))
 
 
 def test_a_film_of_nothing_but_damage_is_refused(tmp_path):
