@@ -43,6 +43,7 @@ def test_interface_has_the_released_type_hash(name: str) -> None:
 def test_person_has_the_fields_that_others_rely_on() -> None:
     assert msg.Person.get_fields_and_field_types() == {
         "id": "string",
+        "frame_prefix": "string",
         "score": "float",
         "box": "sensor_msgs/RegionOfInterest",
         "params": "smplerx_ros/SmplxParams",
