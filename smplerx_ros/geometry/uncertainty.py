@@ -6,7 +6,7 @@ says which people, and what the constants are worth on others.
 
 from __future__ import annotations
 
-from math import hypot, sqrt
+from math import hypot
 from typing import Any
 
 import numpy as np
@@ -25,12 +25,15 @@ FIT_SCALE_SIGMA = 0.045
 DEPTH_SIGMA, DEPTH_SCALE_SIGMA = 0.045, 0.005
 # Of the pelvis in the image: as a share of the person's extent in it, and a pixel.
 IMAGE_SIGMA, PIXEL_SIGMA = 0.012, 1.0
+LEAST_ACROSS_SIGMA = 0.01  # metres; nobody's pelvis is known better, however near they are
 # Of an assumed focal length: cameras see 39 to 80 degrees across their longer side rather than the default of 60.
 ASSUMED_FOCAL_SIGMA = 0.24
 # Of the pelvis' turn, rad: about the ray, which outlines show well; about the body's own long axis, square to the ray,
 # which they hardly show; and towards or away from the camera.
 TURN_SIGMA_RAY, TURN_SIGMA_OWN, TURN_SIGMA_TOWARDS = 0.085, 0.25, 0.175
 
+_WIDEST_RAY = 100.0  # x/z of a pelvis beside the camera, or behind it
+_HALF_PIXELS = 0.5 * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
 _UNIT = np.eye(3)
 
 
@@ -46,8 +49,8 @@ def sigma_along_measured(distance: float) -> float:
 
 def sigma_across(pelvis: ArrayLike, camera: Camera, person_pixels: float) -> float:
     """Metres across the ray to `pelvis (3,)`, of a person whose longer side in the image has `person_pixels`."""
-    focal = sqrt(camera.k[0, 0] * camera.k[1, 1])
-    return hypot(IMAGE_SIGMA * person_pixels, PIXEL_SIGMA) / focal * float(np.asarray(pelvis, np.float64)[2])
+    pixels = hypot(IMAGE_SIGMA * person_pixels, PIXEL_SIGMA)
+    return max(pixels * _metres_per_pixel(np.asarray(pelvis, np.float64), camera), LEAST_ACROSS_SIGMA)
 
 
 def lens_sigma(pelvis: ArrayLike, camera: Camera, *, measured: bool) -> FloatArray:
@@ -88,3 +91,16 @@ def pose_covariance(place: FloatArray, turn: FloatArray) -> FloatArray:
     covariance = np.zeros((6, 6))
     covariance[:3, :3], covariance[3:, 3:] = place, turn
     return covariance
+
+
+def _metres_per_pixel(pelvis: FloatArray, camera: Camera) -> float:
+    """How far a `pelvis (3,)`, from the optical centre, moves across its ray with a pixel, the way it moves most.
+
+    Outside the image, or without a pixel (beside the camera, behind it, beyond what the lens sees), it is taken to be
+    at the image's edge.
+    """
+    aside, reach = hypot(pelvis[0], pelvis[1]), min(0.999 * camera.limit, _WIDEST_RAY)
+    ray = pelvis[:2] / max(float(pelvis[2]), aside / reach, np.finfo(float).tiny)
+    pixel = camera.project_rays(ray).clip(0, [camera.width - 1, camera.height - 1])
+    right, left, below, above = camera.directions(pixel + _HALF_PIXELS)
+    return float(np.linalg.norm(pelvis) * np.linalg.norm([right - left, below - above], 2))

@@ -90,6 +90,42 @@ def test_across_the_ray_it_is_the_image_that_counts() -> None:
     assert sigma_across([1.0, 0.0, 4.0], CAMERA, 200) == pytest.approx(np.hypot(2.4, 1) * 4 / 500)
 
 
+FOCAL_200 = np.array([[200.0, 0, 320], [0, 200, 240], [0, 0, 1]])
+LENSES = {
+    "pinhole": Camera(640, 480, FOCAL_200),
+    "fisheye": Camera(640, 480, FOCAL_200, np.zeros(4), "equidistant"),
+    "barrel": Camera(640, 480, FOCAL_200, np.array([-0.3, 0.08, 0, 0, 0])),
+}
+
+
+IN_IMAGE = [(lens, angle) for lens in LENSES for angle in (0, 20, 35, 50, 57)] + [("fisheye", 70), ("fisheye", 85)]
+
+
+@pytest.mark.parametrize(("lens", "degrees"), IN_IMAGE)
+def test_across_the_ray_it_is_what_the_lens_makes_of_pixels(lens: str, degrees: float) -> None:
+    """What small errors of pixels move the pelvis by, with the lens undone, the way they move it more."""
+    camera, angle = LENSES[lens], np.radians(degrees)
+    place = 3 * np.array([np.sin(angle), 0, np.cos(angle)])
+    pixel = camera.project(place)
+    assert 0 < pixel[0] < 640
+    errors = np.random.default_rng(0).standard_normal((4000, 2))
+    moved = 3 * camera.directions(pixel + 0.01 * errors) - place
+    radial, tangential = moved @ [np.cos(angle), 0, -np.sin(angle)], moved[:, 1]
+    expected = np.hypot(0.012 * 200, 1) / 0.01 * max(radial.std(), tangential.std())
+    assert sigma_across(place, camera, 200) == pytest.approx(expected, rel=0.05)
+
+
+@pytest.mark.parametrize("lens", LENSES)
+def test_across_the_ray_it_is_never_nothing(lens: str) -> None:
+    """Beside the camera, behind it, on its axis, where the lens does not see: a proper covariance, without a jump."""
+    for place in ([0, 0.2, 0], [0.2, 0, 1e-4], [0, 0.3, -0.01], [0, 0, -0.3], [2, 0.1, 0.01], [0, 0, 0.02]):
+        across = sigma_across(place, LENSES[lens], 400)
+        assert 0.01 <= across < 0.05 * max(1, 2 * np.linalg.norm(place))
+        assert np.linalg.eigvalsh(place_covariance(place, 0.1, across, KNOWN))[0] > 0.5e-4
+    before, behind = (sigma_across([0.4, 0.1, z], LENSES[lens], 400) for z in (1e-3, -1e-3))
+    assert before == pytest.approx(behind, rel=0.02)
+
+
 @pytest.mark.parametrize("measured", [False, True])
 @pytest.mark.parametrize("wrong", [0.8, 1.3])
 def test_an_assumed_lens_moves_people_as_its_covariance_says(measured: bool, wrong: float) -> None:
