@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import cos, isfinite, sin
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from ..types import Box
 FloatArray = NDArray[np.floating[Any]]
 
 UNSCORED = 1.0  # of a detection without hypotheses: whoever publishes only persons need not say so
+_HIGHEST = 1.001  # score, with room for rounding
 
 
 def detection_array_type() -> type[Any]:
@@ -42,35 +44,45 @@ def boxes_from_message(
         raise InputError(f"{topic} is in frame {theirs!r}, the image in {frame_id!r}: boxes must be of the same camera")
     rows = [row for row in (_row(detection, person_class) for detection in message.detections) if row is not None]
     boxes = clean_rows(np.array(rows, np.float64).reshape(-1, 5), width, height)
-    bad = len(rows) - len(boxes)
-    complaint = (
-        f"{topic}: {bad} of {len(rows)} boxes dropped: not finite, empty, inverted, outside the image or too many"
-    )
-    return tuple(boxes), complaint if bad else ""
+    return tuple(boxes), "; ".join(_complaints(topic, rows, len(boxes)))
 
 
 def best_scores(message: Any) -> dict[str, float]:
     """Of each `class_id` in a message; a detection without hypotheses has the class ""."""
     best: dict[str, float] = {}
     for detection in message.detections:
-        found = {result.hypothesis.class_id: result.hypothesis.score for result in detection.results}
-        for name, score in (found or {"": UNSCORED}).items():
-            best[name] = max(best.get(name, 0.0), score)  # a score that is no number does not count
+        found = [(result.hypothesis.class_id, result.hypothesis.score) for result in detection.results]
+        for name, score in found or [("", UNSCORED)]:
+            best[name] = max(best.get(name, 0.0), score if isfinite(score) else 0.0)
     return best
 
 
+def _complaints(topic: str, rows: list[tuple[float, ...]], kept: int) -> list[str]:
+    """What is wrong with some of the `rows`, of which so many were `kept`."""
+    complaints = []
+    if kept < len(rows):
+        reason = "not finite, empty, inverted, outside the image or too many"
+        complaints.append(f"{topic}: {len(rows) - kept} of {len(rows)} boxes dropped: {reason}")
+    high = [score for *_, score in rows if score > _HIGHEST]
+    if high:
+        complaints.append(
+            f"{topic}: {len(high)} of {len(rows)} boxes have scores above 1, up to {max(high):g}, and count as 1: "
+            "scores are from 0 to 1 (per cent are to be divided by 100)"
+        )
+    return complaints
+
+
 def _row(detection: Any, person_class: str) -> tuple[float, ...] | None:
-    """x0, y0, x1, y1, score; None for something else than a person."""
+    """x0, y0, x1, y1, score; NaN where a value is unusable; None for something else than a person."""
     hypotheses = [result.hypothesis for result in detection.results]
     scores = [h.score for h in hypotheses if person_class in ("", h.class_id)]
     if not scores and (hypotheses or person_class):
         return None
-    center, size = detection.bbox.center, (detection.bbox.size_x, detection.bbox.size_y)
-    score = max(scores, default=UNSCORED)
-    if min(size) <= 0 or not np.isfinite(center.theta):
+    score = max(filter(isfinite, scores), default=np.nan) if scores else UNSCORED
+    (x, y), theta = (detection.bbox.center.position.x, detection.bbox.center.position.y), detection.bbox.center.theta
+    width, height = detection.bbox.size_x, detection.bbox.size_y
+    if not all(map(isfinite, (x, y, theta, width, height, score))) or min(width, height) <= 0:
         return (np.nan,) * 5
-    across, along = abs(np.cos(center.theta)), abs(np.sin(center.theta))
-    half_x = (size[0] * across + size[1] * along) / 2
-    half_y = (size[0] * along + size[1] * across) / 2
-    x, y = center.position.x, center.position.y
+    across, along = abs(cos(theta)), abs(sin(theta))
+    half_x, half_y = (width * across + height * along) / 2, (width * along + height * across) / 2
     return x - half_x, y - half_y, x + half_x, y + half_y, score

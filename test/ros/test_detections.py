@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from std_msgs.msg import Header
 
 from smplerx_ros.errors import ConfigError, InputError
-from smplerx_ros.ros.detections import boxes_from_message, detection_array_type
+from smplerx_ros.ros.detections import best_scores, boxes_from_message, detection_array_type
 
 vision_msgs = pytest.importorskip("vision_msgs.msg")
 
@@ -27,10 +27,14 @@ def detection(x: float, y: float, width: float, height: float, theta: float = 0.
     made.bbox.center.position.x, made.bbox.center.position.y, made.bbox.center.theta = float(x), float(y), theta
     made.bbox.size_x, made.bbox.size_y = float(width), float(height)
     for name, score in scores.items():
-        result = vision_msgs.ObjectHypothesisWithPose()
-        result.hypothesis.class_id, result.hypothesis.score = name, score
-        made.results.append(result)
+        add_hypothesis(made, name, score)
     return made
+
+
+def add_hypothesis(made: Any, name: str, score: float) -> None:
+    result = vision_msgs.ObjectHypothesisWithPose()
+    result.hypothesis.class_id, result.hypothesis.score = name, float(score)
+    made.results.append(result)
 
 
 def array(*detections: Any, header: Header | None = None) -> Any:
@@ -72,6 +76,35 @@ def test_bad_boxes_are_dropped_and_the_good_ones_stay() -> None:
     found, complaint = boxes(*bad, detection(50, 40, 20, 30))
     assert found == [[40, 25, 60, 55, 1.0]]
     assert complaint.startswith("/detections: 7 of 8 boxes dropped")
+
+
+@pytest.mark.parametrize("scores", [(NAN, 0.8), (0.8, NAN), (float("inf"), 0.8), (0.3, NAN, 0.8)])
+def test_a_score_that_is_not_finite_does_not_cost_the_other_hypotheses(scores: tuple[float, ...]) -> None:
+    made = detection(50, 40, 20, 30)
+    for score in scores:
+        add_hypothesis(made, "person", score)
+    assert boxes(made, person_class="person") == ([[40, 25, 60, 55, 0.8]], "")
+    assert best_scores(array(made)) == {"person": 0.8}
+
+
+def test_scores_in_per_cent_are_told() -> None:
+    found, complaint = boxes(detection(50, 40, 20, 30, person=87), detection(90, 40, 20, 30, person=12))
+    assert [row[4] for row in found] == [1.0, 1.0]
+    assert complaint.startswith("/detections: 2 of 2 boxes have scores above 1, up to 87")
+    assert "divided by 100" in complaint
+    assert boxes(detection(50, 40, 20, 30, person=1.0000001))[1] == ""
+    _, both = boxes(detection(50, 40, 20, 30, person=87), detection(50, 40, -20, 30, person=12))
+    assert "1 of 2 boxes dropped" in both
+    assert "1 of 2 boxes have scores above 1" in both
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("number", [float("inf"), -float("inf"), NAN, 1.7e308])
+@pytest.mark.parametrize("field", range(5))
+def test_numbers_beyond_all_bounds_are_dropped_without_a_warning_of_numpy(field: int, number: float) -> None:
+    values = [50.0, 40.0, 20.0, 30.0, 0.0]
+    values[field] = number
+    assert all(0 <= x0 < x1 <= 160 for x0, _, x1, _, _ in boxes(detection(*values), detection(*[number] * 5))[0])
 
 
 def test_a_crowd_passes_and_a_flood_is_cut() -> None:
