@@ -11,6 +11,7 @@ from enum import IntFlag
 from functools import reduce
 from itertools import accumulate
 from math import isfinite
+from numbers import Integral
 from operator import and_, or_
 from typing import Any, Protocol, runtime_checkable
 
@@ -42,6 +43,8 @@ class Estimated(IntFlag):
     TRANSL = 512
     DEPTH = 1024  # a depth image measured the distance
 
+
+_LATEST = (1 << 63) - 1  # nanoseconds, which files and messages hold in 64 bits
 
 _ALL_PARTS = reduce(or_, Estimated)  # never ~NONE, which is negative on Python 3.10
 
@@ -144,7 +147,8 @@ class Frame:
 
     `depth (H, W) float32`, if known: metres along the optical axis at each pixel of the image, NaN where not measured.
     `detections`: boxes from a detector of the user's own; None where none are known for this image. `source`: the
-    camera's name where there are several; it tells cameras apart before `frame_id` does.
+    camera's name where there are several; it tells cameras apart before `frame_id` does. Raises InputError, which names
+    the field, for anything else.
     """
 
     image: NDArray[np.uint8]
@@ -162,6 +166,8 @@ class Frame:
             raise InputError(f"Frame.image must be uint8 (H, W, 3) RGB, got {got}")
         if image.size == 0:
             raise InputError(f"Frame.image is empty: shape {image.shape}")
+        if not isinstance(self.camera, Camera | None):
+            raise InputError(f"Frame.camera must be a Camera or None, got {type(self.camera).__name__}")
         if self.camera is not None and (self.camera.width, self.camera.height) != (image.shape[1], image.shape[0]):
             raise InputError(
                 f"Frame.camera is for {self.camera.width}x{self.camera.height} pixels, "
@@ -169,6 +175,30 @@ class Frame:
             )
         if self.depth is not None:
             self._check_depth(self.depth)
+        for name in ("frame_id", "source"):
+            if not isinstance(getattr(self, name), str):
+                raise InputError(f"Frame.{name} must be a string, got {type(getattr(self, name)).__name__}")
+        object.__setattr__(self, "stamp_ns", self._stamp(self.stamp_ns))
+        object.__setattr__(self, "detections", self._boxes(self.detections))
+
+    @staticmethod
+    def _stamp(stamp: object) -> int:
+        """A Python integer: NumPy's of 64 bits overflow in differences."""
+        if isinstance(stamp, Integral) and not isinstance(stamp, bool) and abs(int(stamp)) <= _LATEST:
+            return int(stamp)
+        got = type(stamp).__name__ if isinstance(stamp, Integral) else f"{stamp!r:.40} ({type(stamp).__name__})"
+        raise InputError(f"Frame.stamp_ns must be an integer of nanoseconds that fits in 64 bits, got {got}")
+
+    @staticmethod
+    def _boxes(boxes: object) -> tuple[Box, ...] | None:
+        if boxes is None:
+            return None
+        if not isinstance(boxes, (list, tuple)):
+            raise InputError(f"Frame.detections must be a tuple or list of Box, or None, got {type(boxes).__name__}")
+        for i, box in enumerate(boxes):
+            if not isinstance(box, Box):
+                raise InputError(f"Frame.detections[{i}] must be a Box, got {type(box).__name__}")
+        return tuple(boxes)
 
     def _check_depth(self, depth: NDArray[np.float32]) -> None:
         if not isinstance(depth, np.ndarray) or depth.dtype != np.float32 or depth.shape != self.image.shape[:2]:
