@@ -42,8 +42,8 @@ AUTO = "auto"
 PERSON = "person"
 _CLASSES_LISTED = 10  # in an error
 # Numbers of classes in which the place of a person is known: a person alone, and COCO's, as classes, as categories, and
-# with one for the background on top.
-_PERSON_FIRST = (1, 80, 81, 90, 91, 92)
+# these with one for the background on top.
+_PERSON_FIRST = (1, 80, 90, 91, 92)
 
 
 class OnnxDetector:

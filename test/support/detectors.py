@@ -135,6 +135,24 @@ def yolov6_sparse(index: int) -> Outputs:
     return {"outputs": rows}
 
 
+def yolox_across(index: int) -> Outputs:
+    """Decoded, a column a cell."""
+    return {"output": yolox_decoded(index)["output"].T}
+
+
+def yolov6_across(index: int) -> Outputs:
+    return {"outputs": yolov6(index)["outputs"].T}
+
+
+def yolox_with_layers(index: int) -> Outputs:
+    """The graph's inner layers beside it."""
+    return yolox_decoded(index) | {"layer": np.zeros((2, 8, 8))}
+
+
+def yolov6_with_layers(index: int) -> Outputs:
+    return yolov6(index) | {"layer": np.zeros((2, 8, 8)), "other": np.zeros((2, 16, 16))}
+
+
 def yolov8_across(index: int) -> Outputs:
     return {"output0": yolov8(index)["output0"].T}
 
@@ -224,6 +242,10 @@ FAMILIES: dict[str, tuple[Callable[[int], Outputs], str]] = {
     "yolov5": (yolov5, "yolov5"),
     "yolov6": (yolov6, "yolov6"),
     "yolov6_sparse": (yolov6_sparse, "yolov6"),
+    "yolox_across": (yolox_across, "yolox"),
+    "yolov6_across": (yolov6_across, "yolov6"),
+    "yolox_with_layers": (yolox_with_layers, "yolox"),
+    "yolov6_with_layers": (yolov6_with_layers, "yolov6"),
     "yolov8": (yolov8, "yolov8"),
     "yolov8_seg": (yolov8_seg, "yolov8"),
     "yolov8_across": (yolov8_across, "yolov8"),

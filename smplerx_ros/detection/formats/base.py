@@ -141,6 +141,13 @@ def only_rows(outputs: Outputs) -> FloatArray | None:
     return found[0] if len(found) == 1 else None
 
 
+def doubt_centres(rows: FloatArray) -> str:
+    """Why columns 0 to 3 of rows of all over the image are no centres and sides: few boxes begin beyond its corner."""
+    if len(rows) and (rows[:, 2:4] >= rows[:, :2]).all():
+        return "columns 0 to 3 are two corners, not a centre and sides"
+    return ""
+
+
 def need_rows(outputs: Outputs) -> FloatArray:
     """The same, where `fits` has said that it is there."""
     rows = only_rows(outputs)
@@ -148,9 +155,15 @@ def need_rows(outputs: Outputs) -> FloatArray:
     return rows
 
 
-def masks(outputs: Outputs) -> int:
-    """How many masks a second output of rank 4 has."""
-    return next((int(value.shape[1]) for value in outputs.values() if value.ndim == 4), 0)
+def masks(outputs: Outputs, columns: int, size: Size) -> int:
+    """How many masks the only other output of rank 4 has, each cell with a coefficient for it among its `columns`.
+
+    Masks have a quarter of the input's size; others of that rank are the graph's inner layers.
+    """
+    found = [value.shape for value in outputs.values() if value.ndim == 4]
+    if len(found) != 1 or found[0][2:] != (size.height // 4, size.width // 4):
+        return 0
+    return int(found[0][1]) if found[0][1] < columns - 4 else 0
 
 
 def filled(rows: FloatArray) -> FloatArray:

@@ -49,7 +49,10 @@ def _is_six_columns(outputs: Outputs, size: Size) -> bool:
 
 
 def _is_yolov10(outputs: Outputs, size: Size) -> bool:
-    return _is_rows(outputs, size) and need_rows(outputs).shape[2] in (_ROW, _ROW + _POSE, _ROW + masks(outputs))
+    if not _is_rows(outputs, size):
+        return False
+    columns = need_rows(outputs).shape[2]
+    return columns in (_ROW, _ROW + _POSE, _ROW + masks(outputs, columns, size))
 
 
 def _doubt_class_and_score(rows: FloatArray, label: int, score: int) -> str:

@@ -423,3 +423,14 @@ def test_a_person_is_0_in_tensorflow_where_0_is_answered(file: Path) -> None:
     share = stretch(PERSON)[[1, 0, 3, 2]] / SIDE
     (box,) = OnnxDetector(write(file, _tensorflow([share, share], [0, 2]))).detect([WIDE])[0]
     np.testing.assert_allclose(box.xyxy, PERSON, atol=0.01)
+
+
+@pytest.mark.parametrize("columns", [6, 84, 85])
+@pytest.mark.parametrize("across", [False, True])
+def test_a_box_of_two_corners_a_cell_is_refused(file: Path, columns: int, across: bool) -> None:
+    rows = np.zeros((21, columns))  # of 32 pixels a side
+    rows[:, :4] = [10, 12, 18, 20]
+    rows[3, :6] = [4, 4, 20, 30, SCORE, 0]
+    write(file, {"output": rows.T if across else rows}, shape=(1, 3, 32, 32))
+    with pytest.raises(ModelFileError, match=r"output \[1, .*two corners"):
+        OnnxDetector(file)
