@@ -13,6 +13,7 @@ from .body.stature import KNOWN_STATURE_SIGMA, LEAST_STATURE, MEAN_STATURE, STAT
 from .geometry.depth import read_depth
 from .geometry.uncertainty import (
     FloatArray,
+    InImage,
     lens_sigma,
     place_covariance,
     pose_covariance,
@@ -116,9 +117,13 @@ def pelvis_covariance(
     pelvis: FloatArray,
     optical_from_pelvis: FloatArray,
     box: Box,
+    inside: InImage,
     person_height: float | None,
 ) -> FloatArray:
-    """`(6, 6)` covariance of the pelvis `(3,)`, turned `(3, 3)`, of a person in `box`; see geometry/uncertainty.py."""
+    """`(6, 6)` covariance of the pelvis `(3,)`, turned `(3, 3)`, of a person in `box`; see geometry/uncertainty.py.
+
+    `box` is that of the whole person, `inside` tells how much of it is in the image.
+    """
     camera = observation.frame.camera
     assert camera is not None
     seen = pelvis - camera.centre  # where the rays begin
@@ -126,11 +131,11 @@ def pelvis_covariance(
     now = bool(estimate.params.estimated & Estimated.DEPTH)
     measured = now or estimate.size_source > 0  # or earlier
     if now:
-        along = sigma_along_measured(distance)
+        along = sigma_along_measured(distance, inside)
     elif person_height is None and not measured:
-        along = sigma_along(distance, MEAN_STATURE, STATURE_SIGMA)
+        along = sigma_along(distance, MEAN_STATURE, STATURE_SIGMA, inside)
     else:
-        along = sigma_along(distance, person_height or MEAN_STATURE, KNOWN_STATURE_SIGMA)
-    across = sigma_across(seen, camera, max(box.width, box.height))
+        along = sigma_along(distance, person_height or MEAN_STATURE, KNOWN_STATURE_SIGMA, inside)
+    across = sigma_across(seen, camera, max(box.width, box.height), inside)
     place = place_covariance(seen, along, across, lens_sigma(seen, camera, measured=measured))
-    return pose_covariance(place, turn_covariance(seen, optical_from_pelvis[:, 1]))
+    return pose_covariance(place, turn_covariance(seen, optical_from_pelvis[:, 1], inside))

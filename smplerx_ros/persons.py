@@ -13,6 +13,7 @@ from .body.skeleton import JOINT_NAMES, PARENTS
 from .detection.clean import clean_boxes
 from .distance import pelvis_covariance
 from .geometry.camera import NEAR, Camera
+from .geometry.uncertainty import InImage
 from .types import BodyEstimate, Box, Observation, Person, SmplxParams
 
 FloatArray = NDArray[np.floating[Any]]
@@ -20,6 +21,7 @@ FloatArray = NDArray[np.floating[Any]]
 # The box of a person round joints and extremities, as shares of their extent: skin and hair lie outside.
 _BOX_MARGIN, _BOX_TOP_MARGIN = 0.05, 0.10
 _LENS_SIZE = 0.01  # metres round the optical centre: no pelvis is inside a lens, only what has no place got there
+_BODY = slice(22)  # of the joints: all but jaw, eyes and fingers
 _PARENT_OF = np.array(PARENTS[1:])  # of all joints but the root
 
 
@@ -68,6 +70,10 @@ def _person(
     box = box_in_image(seen, estimate.score, camera)
     if box is None:
         return None
+    inside = _inside(pixels[:joints], camera)
+    covariance = pelvis_covariance(
+        observation, estimate, places[0], rotations[0], box_round(seen, 1.0), InImage.of(inside[_BODY]), person_height
+    )
     return Person(
         id=observation.id,
         score=estimate.score,
@@ -75,10 +81,8 @@ def _person(
         params=estimate.params,
         joints=places[:joints].astype(np.float32),
         joints_image=pixels[:joints].astype(np.float32),
-        confidence=np.where(_inside(pixels[:joints], camera), estimate.confidence, 0).astype(np.float32),
-        pose_covariance=pelvis_covariance(
-            observation, estimate, places[0], rotations[0], box_round(seen, 1.0), person_height
-        ),
+        confidence=np.where(inside, estimate.confidence, 0).astype(np.float32),
+        pose_covariance=covariance,
         face_landmarks=estimate.face_landmarks,
         rotations=rotations,
     )

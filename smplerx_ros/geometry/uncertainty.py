@@ -6,6 +6,7 @@ says which people, and what the constants are worth on others.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import hypot
 from typing import Any
 
@@ -32,24 +33,50 @@ ASSUMED_FOCAL_SIGMA = 0.24
 # which they hardly show; and towards or away from the camera.
 TURN_SIGMA_RAY, TURN_SIGMA_OWN, TURN_SIGMA_TOWARDS = 0.085, 0.25, 0.175
 
+# Of people partly outside the image: these deviations grow with the inverse of the share of the body inside, to the
+# power (pelvis inside, pelvis outside).
+FIT_GROWTH, DEPTH_GROWTH, ACROSS_GROWTH, TURN_GROWTH = (2, 3), (0, 1), (0, 3), (0, 1)
+LEAST_SHARE = 0.3  # nobody of whom less is inside was looked at; less counts as this
+
 _WIDEST_RAY = 100.0  # x/z of a pelvis beside the camera, or behind it
 _HALF_PIXELS = 0.5 * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
 _UNIT = np.eye(3)
 
 
-def sigma_along(distance: float, stature: float, stature_sigma: float) -> float:
+@dataclass(frozen=True)
+class InImage:
+    """How much of a person is in the image: the `share` of the 22 body joints, and whether the `pelvis` is."""
+
+    share: float = 1.0
+    pelvis: bool = True
+
+    @classmethod
+    def of(cls, joints: NDArray[np.bool_]) -> InImage:
+        """Of the body `joints (22,)`, pelvis first: which are in the image."""
+        return cls(float(joints.mean()), bool(joints[0]))
+
+    def growth(self, powers: tuple[int, int]) -> float:
+        """Factor on a standard deviation; 1 where all is inside. See FIT_GROWTH."""
+        inside, outside = powers
+        return float(max(self.share, LEAST_SHARE) ** -(inside if self.pelvis else outside))
+
+
+WHOLE = InImage()
+
+
+def sigma_along(distance: float, stature: float, stature_sigma: float, inside: InImage = WHOLE) -> float:
     """Metres along the ray: a distance from the size in the image is as uncertain as `stature` (m) and fit."""
-    return distance * hypot(stature_sigma / stature, FIT_SCALE_SIGMA)
+    return distance * hypot(stature_sigma / stature, FIT_SCALE_SIGMA * inside.growth(FIT_GROWTH))
 
 
-def sigma_along_measured(distance: float) -> float:
+def sigma_along_measured(distance: float, inside: InImage = WHOLE) -> float:
     """Metres along the ray where a depth image measured the distance."""
-    return hypot(DEPTH_SIGMA, DEPTH_SCALE_SIGMA * distance)
+    return hypot(DEPTH_SIGMA * inside.growth(DEPTH_GROWTH), DEPTH_SCALE_SIGMA * distance)
 
 
-def sigma_across(pelvis: ArrayLike, camera: Camera, person_pixels: float) -> float:
-    """Metres across the ray to `pelvis (3,)`, of a person whose longer side in the image has `person_pixels`."""
-    pixels = hypot(IMAGE_SIGMA * person_pixels, PIXEL_SIGMA)
+def sigma_across(pelvis: ArrayLike, camera: Camera, person_pixels: float, inside: InImage = WHOLE) -> float:
+    """Metres across the ray to `pelvis (3,)` of a person whose longer side, in the image or not, is `person_pixels`."""
+    pixels = hypot(IMAGE_SIGMA * person_pixels, PIXEL_SIGMA) * inside.growth(ACROSS_GROWTH)
     return max(pixels * _metres_per_pixel(np.asarray(pelvis, np.float64), camera), LEAST_ACROSS_SIGMA)
 
 
@@ -73,7 +100,7 @@ def place_covariance(pelvis: ArrayLike, along: float, across: float, lens: Array
     return np.asarray(across**2 * _UNIT + (along**2 - across**2) * toward + moved[:, None] * moved)
 
 
-def turn_covariance(pelvis: ArrayLike, long_axis: ArrayLike) -> FloatArray:
+def turn_covariance(pelvis: ArrayLike, long_axis: ArrayLike, inside: InImage = WHOLE) -> FloatArray:
     """`(3, 3)` rad^2 about the axes of the optical frame, of a body at `pelvis (3,)` with its `long_axis (3,)` upwards.
 
     Where it points at the camera, both axes square to the ray are as uncertain as the worse one.
@@ -83,7 +110,8 @@ def turn_covariance(pelvis: ArrayLike, long_axis: ArrayLike) -> FloatArray:
     own = normalized(long_axis) @ square  # shorter than one where it points towards or away from the camera
     less = TURN_SIGMA_OWN**2 - TURN_SIGMA_TOWARDS**2
     side = np.cross(ray, own)
-    return np.asarray(TURN_SIGMA_RAY**2 * ray[:, None] * ray + TURN_SIGMA_OWN**2 * square - less * side[:, None] * side)
+    whole = TURN_SIGMA_RAY**2 * ray[:, None] * ray + TURN_SIGMA_OWN**2 * square - less * side[:, None] * side
+    return np.asarray(inside.growth(TURN_GROWTH) ** 2 * whole)
 
 
 def pose_covariance(place: FloatArray, turn: FloatArray) -> FloatArray:

@@ -223,3 +223,53 @@ def test_joints_that_a_lens_does_not_see_count_for_nothing() -> None:
     seen = person.joints_image[~outside]
     directions = rays[~outside]
     assert (np.einsum("ni,ni->n", seen - wide.k[:2, 2], directions) >= 0).all()
+
+
+def cut_at(bottom: float, *, height: float | None = None, estimated: int = 0) -> Person:
+    """Somebody who stands 3 m before a camera whose image ends so many pixels below the pelvis, or above it."""
+    params = replace(SmplxParams.rest(), global_orient=np.array([np.pi, 0, 0]), estimated=Estimated(estimated))
+    params = replace(params, transl=np.array([0.0, 0.0, 3.0]) - BODY.joints(params)[0, 0])
+    camera = Camera(640, int(400 + bottom), np.array([[600.0, 0, 320], [0, 600, 400], [0, 0, 1]]))
+    frame = Frame(np.zeros((camera.height, 640, 3), np.uint8), camera)
+    seen = [Observation(frame, "p1", Box(0, 0, 9, 9))]
+    (person,) = persons(BODY, seen, [BodyEstimate(0.9, params, np.ones(55))], height)
+    assert person is not None
+    return person
+
+
+@pytest.mark.parametrize("height", [None, 1.7])
+@pytest.mark.parametrize("estimated", [Estimated.NONE, Estimated.DEPTH])
+def test_the_more_of_a_person_is_outside_the_image_the_less_sure_is_its_pose(
+    height: float | None, estimated: Estimated
+) -> None:
+    """From below: feet, knees, hips, chest. What depth measures and what the image shows of the pelvis stays."""
+    places = [cut_at(bottom, height=height, estimated=estimated) for bottom in (400, 150, 60, -60)]
+    inside = [int((person.confidence[:22] > 0).sum()) for person in places]
+    assert inside[0] == 22
+    assert inside == sorted(set(inside), reverse=True)
+    covariances = np.array([person.pose_covariance for person in places])
+    assert (np.linalg.eigvalsh(covariances) > 0).all()
+    x, y, z, *turns = np.sqrt(np.diagonal(covariances, axis1=1, axis2=2)).T
+    for across in (x, y, *turns):
+        np.testing.assert_allclose(across[:3], across[0])  # the pelvis is inside
+        assert across[3] > 1.2 * across[0]
+    if estimated & Estimated.DEPTH:
+        np.testing.assert_allclose(z[:3], z[0])
+        assert z[3] > z[0]
+    else:
+        assert (np.diff(z) > 0.01).all()
+    np.testing.assert_allclose(
+        places[0].pose_covariance, cut_at(300, height=height, estimated=estimated).pose_covariance
+    )
+
+
+def test_half_a_person_beside_the_image_is_less_sure_than_a_whole_one() -> None:
+    params = replace(SmplxParams.rest(), global_orient=np.array([np.pi, 0, 0]))
+    params = replace(params, transl=np.array([0.0, 0.0, 4.0]) - BODY.joints(params)[0, 0])
+    variances = []
+    for principal in (320.0, -5.0, 5.0, 634.0, 644.0):  # the pelvis' column
+        person = person_of(params, Camera(640, 480, np.array([[400.0, 0, principal], [0, 400, 240], [0, 0, 1]])))
+        assert person is not None
+        assert np.linalg.eigvalsh(person.pose_covariance)[0] > 0
+        variances.append(person.pose_covariance[2, 2])
+    assert (np.array(variances[1:]) > 2 * variances[0]).all()

@@ -13,6 +13,8 @@ from smplerx_ros.geometry.uncertainty import (
     TURN_SIGMA_OWN,
     TURN_SIGMA_RAY,
     TURN_SIGMA_TOWARDS,
+    WHOLE,
+    InImage,
     lens_sigma,
     place_covariance,
     pose_covariance,
@@ -124,6 +126,37 @@ def test_across_the_ray_it_is_never_nothing(lens: str) -> None:
         assert np.linalg.eigvalsh(place_covariance(place, 0.1, across, KNOWN))[0] > 0.5e-4
     before, behind = (sigma_across([0.4, 0.1, z], LENSES[lens], 400) for z in (1e-3, -1e-3))
     assert before == pytest.approx(behind, rel=0.02)
+
+
+def deviations(inside: InImage) -> np.ndarray:
+    """From size, from depth, across, and of the turn."""
+    place = [1.0, 0.0, 4.0]
+    turn = turn_covariance(place, [0, -1, 0], inside)
+    return np.array(
+        [
+            sigma_along(4.0, 1.65, 0.01, inside),
+            sigma_along_measured(4.0, inside),
+            sigma_across(place, CAMERA, 200, inside),
+            *np.sqrt(np.linalg.eigvalsh(turn)),
+        ]
+    )
+
+
+def test_less_in_the_image_is_less_sure() -> None:
+    """Of the body, the fit's scale; what concerns the pelvis, where that is outside. Down to the least share."""
+    whole = deviations(WHOLE)
+    np.testing.assert_array_equal(deviations(InImage.of(np.ones(22, bool))), whole)
+    legs_outside = deviations(InImage(0.7, pelvis=True)) / whole
+    assert legs_outside[0] == pytest.approx(0.7**-2, rel=0.02)  # 1 cm of stature does not grow
+    np.testing.assert_allclose(legs_outside[1:], 1)
+    chest = deviations(InImage(0.5, pelvis=False)) / whole
+    np.testing.assert_allclose(chest, [8, 2, 8, 2, 2, 2], rtol=0.1)
+    shares = np.linspace(1, 0, 23)
+    for pelvis in (True, False):
+        found = np.array([deviations(InImage(share, pelvis)) for share in shares])
+        assert (np.diff(found, axis=0) >= 0).all()
+        assert np.isfinite(found).all()
+        np.testing.assert_array_equal(found[-1], deviations(InImage(0.3, pelvis)))
 
 
 @pytest.mark.parametrize("measured", [False, True])
