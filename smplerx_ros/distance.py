@@ -12,6 +12,7 @@ from .body.model import BodyModel
 from .body.stature import KNOWN_STATURE_SIGMA, LEAST_STATURE, MEAN_STATURE, STATURE_SIGMA, resized
 from .geometry.depth import read_depth
 from .geometry.uncertainty import (
+    WHOLE,
     FloatArray,
     InImage,
     lens_sigma,
@@ -117,8 +118,8 @@ def pelvis_covariance(
     pelvis: FloatArray,
     optical_from_pelvis: FloatArray,
     box: Box,
-    inside: InImage,
     person_height: float | None,
+    inside: InImage = WHOLE,
 ) -> FloatArray:
     """`(6, 6)` covariance of the pelvis `(3,)`, turned `(3, 3)`, of a person in `box`; see geometry/uncertainty.py.
 

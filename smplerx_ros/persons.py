@@ -72,7 +72,7 @@ def _person(
         return None
     inside = _inside(pixels[:joints], camera)
     covariance = pelvis_covariance(
-        observation, estimate, places[0], rotations[0], box_round(seen, 1.0), InImage.of(inside[_BODY]), person_height
+        observation, estimate, places[0], rotations[0], box_round(seen, 1.0), person_height, InImage.of(inside[_BODY])
     )
     return Person(
         id=observation.id,
