@@ -30,14 +30,26 @@ _ANOTHER_SIZE = 0.08  # of a stature's logarithm: more than noise does from one 
 
 @dataclass(frozen=True)
 class _Size:
-    """A person's as depth showed it: `stature` in metres, and the how-many-th size it is."""
+    """A person's as depth showed it: `stature` in metres, and the how-many-th size it is.
+
+    `doubted`: another stature that the last depth image showed, and that may be an outlier. The first one is believed.
+    """
 
     number: int
     stature: float
+    doubted: float | None = None
 
     def then(self, stature: float) -> _Size:
-        """As the next depth image shows it."""
-        return _Size(self.number + (abs(log(stature / self.stature)) > _ANOTHER_SIZE), stature)
+        """As the next depth image shows it: another size only from the second image on that shows it in a row."""
+        if _alike(stature, self.stature):
+            return _Size(self.number, stature)
+        if self.doubted is None or not _alike(stature, self.doubted):
+            return replace(self, doubted=stature)
+        return _Size(self.number + 1, stature)
+
+
+def _alike(stature: float, other: float) -> bool:
+    return abs(log(stature / other)) <= _ANOTHER_SIZE
 
 
 class Distances:
@@ -46,7 +58,8 @@ class Distances:
     A person taken for 1.2 times as far is 1.2 times too big as well: place and size change together, and the picture
     stays the same. Nobody grows from image to image: where a later depth image is missing or does not show a person,
     the distance follows from the size that an earlier one showed. So distances do not jump where depth comes and goes.
-    They do where depth first shows a size, and where it shows another one; `BodyEstimate.size_source` tells.
+    They do where depth first shows a size, and where it shows another one twice in a row (once is taken for an
+    outlier, and the image for one without depth); `BodyEstimate.size_source` tells.
     """
 
     def __init__(self, body: BodyModel) -> None:
@@ -77,12 +90,14 @@ class Distances:
         if measured.depth is not None and measured.depth.usable:
             # Not the stature of the resized shape: shapes have limits, distances have none.
             shown = stature * measured.depth.ratio
-            size = _Size(1, shown) if known is None else known.then(shown)
-            self._sizes[observation.id] = size
-            return replace(measured, size_source=size.number)
+            known = _Size(1, shown) if known is None else known.then(shown)
+            self._sizes[observation.id] = known
+            if known.doubted is None:
+                return replace(measured, size_source=known.number)
         camera = observation.frame.camera
         if known is None or camera is None:
             return measured
+        # Of the estimate, not of what was measured: an outlier has not shown the distance.
         params = resized(self._body, estimate.params, known.stature / stature, camera.centre)
         return replace(measured, params=params, size_source=known.number)
 

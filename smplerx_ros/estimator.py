@@ -29,7 +29,7 @@ from .scheduling.budget import FULL, Effort, LatencyBudget
 from .scheduling.camera import CameraState, Search
 from .scheduling.crowd import nearest, size
 from .scheduling.detection import ConfidenceWatch
-from .smoothing.motion import Motion, smoothing_options
+from .smoothing.motion import Motion, smoothing_options, smoothing_values
 from .smoothing.people import LONGEST_GAP_NS, RAREST_GAP_NS, Sample, SmoothingOptions
 from .tracking.tracker import MAX_AGE, TrackedBox, Tracker
 from .types import BodyEstimate, Box, Frame, Observation, Person
@@ -128,7 +128,7 @@ class Estimator:
         config: Mapping[str, object] | None = None,
     ) -> None:
         self.body = body
-        self._config = validate(config or {})  # where `update` starts from
+        self._config = validate(config or {}) | smoothing_values(options.smoothing)  # where `update` starts from
         self._backbones: tuple[Backbone, ...] = (backbone, *fallbacks)
         if detector is not None and detector_beside in (None, detector):
             detector = detector_beside = OneAtATime(detector)

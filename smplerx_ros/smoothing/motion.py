@@ -74,3 +74,16 @@ def smoothing_options(config: Mapping[str, Any]) -> SmoothingOptions | None:
     rotation = Cutoff(config["smoothing_rotation_cutoff"], config["smoothing_rotation_per_speed"])
     distance = Cutoff(config["smoothing_distance_cutoff"], config["smoothing_distance_per_speed"])
     return SmoothingOptions(rotation, distance)
+
+
+def smoothing_values(options: SmoothingOptions | None) -> dict[str, Any]:
+    """The parameters `smoothing...` that become these options; without smoothing, cutoffs are left open."""
+    if options is None:
+        return {"smoothing": False}
+    return {
+        "smoothing": True,
+        "smoothing_rotation_cutoff": options.rotation.least,
+        "smoothing_rotation_per_speed": options.rotation.per_speed,
+        "smoothing_distance_cutoff": options.distance.least,
+        "smoothing_distance_per_speed": options.distance.per_speed,
+    }

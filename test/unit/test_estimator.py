@@ -19,6 +19,7 @@ from smplerx_ros.config import PARAMETERS, validate
 from smplerx_ros.errors import ConfigError, InputError, ModelFileError
 from smplerx_ros.estimator import Estimator, Options
 from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.smoothing.one_euro import Cutoff
 from smplerx_ros.smoothing.people import SmoothingOptions
 from smplerx_ros.tracking.tracker import Tracker
 from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Box, Estimated, Frame, SmplxParams
@@ -397,6 +398,17 @@ def test_other_cutoffs_do_not_make_anybody_jump(backbone, detector):
             (person,) = estimator.estimate(frame(k))
             places.append(person.joints)
     np.testing.assert_allclose(places[:20], places[20:], atol=1e-6)  # a still person stays where they are
+
+
+@pytest.mark.parametrize("smoothing", [None, SmoothingOptions(rotation=Cutoff(7.0, 0.0), distance=Cutoff(0.25, 1.0))])
+def test_live_changes_start_from_the_options(backbone, smoothing):
+    estimator = Estimator(backbone, None, BODY, Options(smoothing=smoothing))
+    estimator.update({"smoothing_distance_per_speed": 2.0})
+    smoother = estimator._motion._smoother
+    if smoothing is None:
+        assert smoother is None
+    else:
+        assert smoother._options == replace(smoothing, distance=Cutoff(0.25, 2.0))
 
 
 def with_boxes(seen: Frame, *boxes: Box) -> Frame:

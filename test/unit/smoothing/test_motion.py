@@ -9,7 +9,7 @@ import numpy as np
 from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_NAMES
 from smplerx_ros.config import validate
-from smplerx_ros.smoothing.motion import VELOCITY_JOINTS, Motion, smoothing_options
+from smplerx_ros.smoothing.motion import VELOCITY_JOINTS, Motion, smoothing_options, smoothing_values
 from smplerx_ros.smoothing.one_euro import Cutoff
 from smplerx_ros.smoothing.people import PeopleSmoother, Sample, SmoothingOptions
 from smplerx_ros.types import SmplxParams
@@ -106,3 +106,5 @@ def test_the_parameters_become_options() -> None:
     expected = SmoothingOptions(rotation=Cutoff(1.5, 0.25), distance=Cutoff(0.75, 2.0))
     assert smoothing_options(validate({**values, "smoothing": True})) == expected
     assert smoothing_options(validate({**values, "smoothing": False})) is None
+    assert smoothing_values(expected) == {**values, "smoothing": True}
+    assert smoothing_values(None) == {"smoothing": False}
