@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ..errors import InputError
 from ..files import why_no_file
-from .times import increasing_times
+from .times import increasing_times, told_end
 from .tracks import film_track, open_container
 from .upright import square_pixels, upright
 
@@ -23,6 +23,8 @@ DEFAULT_RATE = 30.0  # Hz, for files that do not tell
 # What files tell beyond these is the clock's resolution or nothing.
 SLOWEST_RATE, FASTEST_RATE = 0.01, 1000.0  # Hz
 OLDEST_PYAV = (14, 2)  # the first that tells an attached picture from a film
+PACKETS_BEFORE_JOIN = 3  # FFmpeg marks one of the last packets of the first part, where two films follow in one file
+_NOT_WHOLE = "a packet that is not whole"
 MOST_FAILURES = 8  # to read or to flush, in a row; then nothing more is to be had
 
 
@@ -69,6 +71,7 @@ class VideoReader:
         """Number of frames as the file tells it; 0 where it does not."""
         self._decoded = self._losses = 0
         self._first_loss = ""
+        self._end = 0.0  # of the latest frame, in seconds on the file's clock
 
     def __iter__(self) -> Iterator[VideoFrame]:
         """All frames that can be decoded, also those behind damage (see `damage`), once.
@@ -98,11 +101,15 @@ class VideoReader:
             try:
                 image: Image = picture.to_ndarray(format="rgb24")
             except self._errors as error:
-                self._lose(error)
+                self._lose(_reason(error))
                 continue
             self._decoded += 1
+            if picture.is_corrupt:
+                self._lose("a frame that is not whole")
             # Not `picture.time`: those that the decoder gave last do not know their time base.
             seconds = None if picture.pts is None else float(picture.pts * self._stream.time_base)
+            began = (self._decoded - 1) / self.rate if seconds is None else seconds
+            self._end = max(self._end, began + 1 / self.rate)
             yield seconds, upright(square_pixels(image, aspect), _display_matrix(picture))
 
     def _pictures(self) -> Iterator[tuple[Any, Fraction | None]]:
@@ -116,27 +123,38 @@ class VideoReader:
             try:
                 pictures = context.decode(packet)
             except self._errors as error:
-                self._lose(error)
+                self._lose(_reason(error))
                 continue
             aspects[packet.pts] = context.sample_aspect_ratio
             for picture in pictures:
                 yield picture, aspects.pop(picture.pts, context.sample_aspect_ratio)
         for picture in self._held_back():
             yield picture, aspects.pop(picture.pts, context.sample_aspect_ratio)
+        if self._decoded and not self._losses and (lacking := told_end(self._container, self._stream) - self._end) > 0:
+            self._lose(f"it ends more than {lacking:.2g} s before the time that the file tells")
 
     def _packets(self) -> Iterator[Any]:
         failed = 0
+        waiting, last = 0, None  # packets until one that is marked as not whole counts: not where a second film begins
         while failed < MOST_FAILURES:
             try:
                 for packet in self._container.demux(self._stream):
+                    if last is not None and _goes_back(last, packet):
+                        waiting = 0
+                    elif waiting == 1:
+                        self._lose(_NOT_WHOLE)
+                    waiting = PACKETS_BEFORE_JOIN if packet.is_corrupt else max(waiting - 1, 0)
+                    last = packet
                     if packet.size:  # the last ones are empty: they would make the decoder give what it holds
                         failed = 0
                         yield packet
+                if waiting:
+                    self._lose(_NOT_WHOLE)
                 return
             except self._errors as error:
                 failed += 1
                 if failed == 1:
-                    self._lose(error)
+                    self._lose(_reason(error))
 
     def _held_back(self) -> Iterator[Any]:
         """The frames that the decoder still holds."""
@@ -147,15 +165,19 @@ class VideoReader:
             except EOFError:
                 return
             except self._errors as error:
-                self._lose(error)
+                self._lose(_reason(error))
 
-    def _lose(self, error: Exception) -> None:
+    def _lose(self, reason: str) -> None:
         """Note that something behind the frames so far was lost; the first loss is told in full."""
         self._losses += 1
         if self._losses == 1:
-            self._first_loss = f"after frame {self._decoded} ({_reason(error)})"
+            self._first_loss = f"after frame {self._decoded} ({reason})"
         times = "" if self._losses == 1 else f", {self._losses} times"
         self.damage = f"damaged {self._first_loss}{times}"
+
+
+def _goes_back(packet: Any, following: Any) -> bool:
+    return packet.dts is not None and following.dts is not None and following.dts < packet.dts
 
 
 def _display_matrix(picture: Any) -> NDArray[np.int32] | None:

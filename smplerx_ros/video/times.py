@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from math import isnan, nan
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
 SHORTEST_STEP = 1e-6  # seconds; clocks of files tick more slowly, what is less is rounding
 MOST_WAITING = 8  # frames held until a later time comes; behind so many the clock has stopped
+
+_AVI_SLACK = 1.5  # frames: AVI counts frames that repeat the one before, which are not stored
+_DURATION_SLACK = 0.5  # s: the last frame's own duration is part of it, and is not stored
 
 
 def increasing_times(frames: Iterable[tuple[float | None, T]], period: float) -> Iterator[tuple[float, T]]:
@@ -75,3 +79,22 @@ class _Clock(Generic[T]):
         if not isnan(self.waiting[0][0]):
             self._offset = seconds - self.waiting[0][0]
         return self._give(seconds)
+
+
+def told_end(container: Any, stream: Any) -> float:
+    """When the film should end, in seconds on the file's clock, by what an AVI, Matroska or Flash file tells of its
+    length; earlier by what such files get wrong. 0 where nothing is told of this track.
+
+    Other kinds report the loss when they are read, or tell only what is there.
+    """
+    kinds = set(container.format.name.split(","))
+    if "avi" in kinds:
+        rate = stream.average_rate
+        return (stream.frames - _AVI_SLACK) / float(rate) if stream.frames and rate else 0.0
+    if kinds & {"matroska", "flv"}:
+        if told := re.fullmatch(r"(\d+):(\d\d):(\d\d\.?\d*)", stream.metadata.get("DURATION", "")):
+            hours, minutes, seconds = map(float, told.groups())
+            return 3600 * hours + 60 * minutes + seconds - _DURATION_SLACK
+        if len(container.streams) == 1:  # otherwise it may be the sound's
+            return (container.duration or 0) * 1e-6 - _DURATION_SLACK
+    return 0.0

@@ -118,6 +118,48 @@ def test_a_film_that_breaks_off_gives_what_the_decoder_holds(tmp_path):
     assert reader.damage
 
 
+@pytest.mark.parametrize("suffix", ["avi", "mkv"])
+@pytest.mark.parametrize("codec", ["mjpeg", "libx264"])
+def test_a_film_cut_between_two_packets_is_known_by_its_length(tmp_path, suffix, codec):
+    path = write_film(tmp_path / f"v.{suffix}", FILM * 3, codec=codec)
+    assert read(path)[1].damage == ""
+    place, _ = packet_places(path)[30]
+    path.write_bytes(path.read_bytes()[: place - 8])
+    frames, reader = read(path)
+    assert 0 < len(frames) <= 30
+    assert "damaged after frame" in reader.damage
+
+
+def test_packets_lost_from_a_transport_stream_are_reported(tmp_path):
+    path = write_film(tmp_path / "v.ts", FILM * 3, codec="libx264")
+    assert read(path)[1].damage == ""
+    data = bytearray(path.read_bytes())
+    half = len(data) // 2 // 188 * 188
+    path.write_bytes(data[:half] + data[half + 10 * 188 :])
+    assert "not whole" in read(path)[1].damage
+
+
+def test_two_films_in_one_file_are_no_damage(tmp_path):
+    part = write_film(tmp_path / "part.ts", FILM[:10], codec="libx264").read_bytes()
+    (tmp_path / "v.ts").write_bytes(part + part)
+    assert read(tmp_path / "v.ts")[1].damage == ""
+
+
+def test_sound_that_is_longer_than_the_film_is_no_damage(tmp_path):
+    with av.open(str(tmp_path / "v.mkv"), "w") as container:
+        film = add_track(container, FILM[0], "mpeg4")
+        sound = container.add_stream("pcm_s16le", rate=8000)
+        sound.layout = "mono"
+        for packet in encoded(film, FILM):
+            container.mux(packet)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 80000), np.int16), layout="mono")
+        frame.sample_rate = 8000
+        frame.pts = 0
+        for packet in [*sound.encode(frame), *sound.encode(None)]:
+            container.mux(packet)
+    assert read(tmp_path / "v.mkv")[1].damage == ""
+
+
 @pytest.mark.parametrize(("matrix", "stored"), HELD)
 def test_it_is_shown_as_it_was_held(tmp_path, matrix, stored):
     images = [np.ascontiguousarray(stored(picture(number))) for number in (3, 7)]
