@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import logging
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -17,6 +16,7 @@ from ..runtime.onnx import OnnxNetwork
 from ..types import Box
 from . import probe
 from .builtin import check_image
+from .class_names import class_names
 from .clean import clean_rows
 from .feed import Feed
 from .formats import (
@@ -139,10 +139,10 @@ class OnnxDetector:
         return self._feed.values(canvas, bgr=form.bgr, unit=form.unit, imagenet=form.imagenet)
 
     def _run(self, feed: Mapping[str, NDArray[Any]]) -> Outputs:
-        """Floating-point outputs as float32: half precision does not hold pixels."""
+        """Floating-point outputs as float32: half precision does not hold pixels. tf2onnx's names end in `:0`."""
         outputs = self._network.run(feed)
         return {
-            name: value.astype(np.float32) if np.issubdtype(value.dtype, np.floating) else value
+            name.removesuffix(":0"): value.astype(np.float32) if np.issubdtype(value.dtype, np.floating) else value
             for name, value in outputs.items()
         }
 
@@ -161,7 +161,16 @@ class OnnxDetector:
             answers = probe.answers(self._run, self._feed)
         except Exception as error:  # ONNX Runtime's exceptions have no common base but Exception
             raise ModelFileError(f"{self._label}: does not run on an empty image: {_first_line(error)}") from error
-        return Graph(answers, self._size, self._feed.image.name, _class_names(self._network.metadata))
+        return Graph(answers, self._size, self._feed.image.name, self._class_names())
+
+    def _class_names(self) -> dict[int, str]:
+        text = self._network.metadata.get("names", "")
+        names = class_names(text)
+        if text and not names:
+            log.warning(
+                "%s: the names of its classes cannot be read: %.80r; 'detector_class' takes an index", self._label, text
+            )
+        return names
 
     def _known(self, name: str, graph: Graph) -> str:
         """The format, which the outputs have."""
@@ -301,15 +310,6 @@ class OnnxDetector:
 def _shapes(graph: Graph) -> str:
     """Of the answer to the picture."""
     return ", ".join(f"{name} {list(value.shape)}" for name, value in graph.answers[-1].items())
-
-
-def _class_names(metadata: Mapping[str, str]) -> dict[int, str]:
-    """As Ultralytics writes them into a file: the text of a dictionary."""
-    try:
-        names = ast.literal_eval(metadata.get("names", "{}"))
-        return {int(index): str(name) for index, name in dict(names).items()}
-    except (ValueError, SyntaxError, TypeError):
-        return {}
 
 
 def _first_line(error: Exception) -> str:

@@ -218,6 +218,23 @@ def yolo_nms(index: int) -> Outputs:
     return {"num_dets": np.array([2]), "det_boxes": boxes, "det_scores": scores, "det_classes": classes}
 
 
+def mmyolo(index: int) -> Outputs:
+    answer = yolo_nms(index)
+    names = {"num_dets": "num_dets", "det_boxes": "boxes", "det_scores": "scores", "det_classes": "labels"}
+    return {name: answer[ours] for ours, name in names.items()}
+
+
+def tensorflow_counted(index: int) -> Outputs:
+    """tf2onnx's names; the third box is beyond the number of them."""
+    share = stretch(PERSON)[[1, 0, 3, 2]] / SIDE
+    return {
+        "detection_boxes:0": np.array([share, [0, 0, 1, 1], [0.1, 0.1, 0.9, 0.9]]),
+        "detection_classes:0": np.array([index, 5.0 - index, index]),
+        "detection_scores:0": np.array([SCORE, 0.95, 0.9]),
+        "num_detections:0": np.array(2.0),
+    }
+
+
 def tensorflow(index: int) -> Outputs:
     boxes = np.array([stretch(PERSON)[[1, 0, 3, 2]] / SIDE, [0, 0, 1, 1]])
     return {
@@ -263,7 +280,9 @@ FAMILIES: dict[str, tuple[Callable[[int], Outputs], str]] = {
     "detr_rows": (detr_rows, "detr_rows"),
     "detr_best_rows": (detr_best_rows, "detr_rows"),
     "label_xyxy_score": (label_xyxy_score, "label_xyxy_score"),
+    "mmyolo": (mmyolo, "yolo_nms"),
     "tensorflow": (tensorflow, "tensorflow"),
+    "tensorflow_counted": (tensorflow_counted, "tensorflow"),
     "torchvision": (torchvision, "torchvision"),
     "torchvision_unnamed": (torchvision_unnamed, "torchvision"),
 }

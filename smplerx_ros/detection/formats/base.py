@@ -155,6 +155,11 @@ def need_rows(outputs: Outputs) -> FloatArray:
     return rows
 
 
+def number_of(outputs: Outputs) -> NDArray[Any] | None:
+    """How many boxes of each image were found, None where no output says it."""
+    return next((outputs[name] for name in ("num_dets", "num_detections") if name in outputs), None)
+
+
 def masks(outputs: Outputs, columns: int, size: Size) -> int:
     """How many masks the only other output of rank 4 has, each cell with a coefficient for it among its `columns`.
 

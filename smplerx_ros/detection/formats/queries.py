@@ -18,6 +18,7 @@ from .base import (
     Size,
     corners,
     in_pixels,
+    number_of,
     of_class,
     sigmoid,
     with_scores,
@@ -48,10 +49,17 @@ def _has_softmax(outputs: Outputs, size: Size) -> bool:
 
 
 def _doubt_shares(outputs: Outputs, _: Size) -> str:
-    boxes = outputs["pred_boxes"]
-    boxes = boxes[np.isfinite(boxes)]
+    return _doubt_queries("pred_boxes", outputs["pred_boxes"], _logits(outputs))
+
+
+def _doubt_queries(name: str, boxes: NDArray[Any], logits: NDArray[Any]) -> str:
+    boxes = boxes[np.isfinite(boxes).all(axis=-1)]
     if boxes.size and not -SHARE <= boxes.min() <= boxes.max() <= SHARE:
-        return f"pred_boxes are {boxes.min():.3g} to {boxes.max():.3g}, not shares of the image"
+        return f"{name} are {boxes.min():.3g} to {boxes.max():.3g}, not shares of the image"
+    if len(boxes) > 1 and (boxes[:, 2:] > boxes[:, :2]).all() and len(np.unique(boxes, axis=0)) > 1:
+        return f"{name} are two corners, not centres and sides"
+    if logits.size and logits.min() >= 0 and logits.max() <= 1:
+        return f"its logits are {logits.min():.3g} to {logits.max():.3g}: scores, not logits"
     return ""
 
 
@@ -77,12 +85,16 @@ def _is_rfdetr(outputs: Outputs, _: Size) -> bool:
     return {"dets", "labels"} <= set(outputs) and outputs["labels"].ndim == 3 and outputs["dets"].shape[-1] == 4
 
 
+def _doubt_rfdetr(outputs: Outputs, _: Size) -> str:
+    return _doubt_queries("dets", outputs["dets"], outputs["labels"])
+
+
 def _read_rfdetr(outputs: Outputs, size: Size, index: int) -> FloatArray:
     return _from_queries(outputs["dets"], sigmoid(outputs["labels"][..., index]), size)
 
 
 def _is_detr(outputs: Outputs, _: Size) -> bool:
-    named = {"labels", "boxes", "scores"} <= set(outputs)
+    named = {"labels", "boxes", "scores"} <= set(outputs) and number_of(outputs) is None
     return named and outputs["boxes"].ndim == 3 and outputs["labels"].ndim == outputs["scores"].ndim == 2
 
 
@@ -128,5 +140,7 @@ QUERIES: dict[str, Format] = {
         Fit.STRETCH, _is_raw_detr, _read_sigmoid, lambda o, _: int(_logits(o).shape[2]), _doubt_shares, imagenet=True
     ),
     # RF-DETR
-    "rfdetr": Format(Fit.STRETCH, _is_rfdetr, _read_rfdetr, lambda o, _: int(o["labels"].shape[-1]), imagenet=True),
+    "rfdetr": Format(
+        Fit.STRETCH, _is_rfdetr, _read_rfdetr, lambda o, _: int(o["labels"].shape[-1]), _doubt_rfdetr, imagenet=True
+    ),
 }

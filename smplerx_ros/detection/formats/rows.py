@@ -24,6 +24,7 @@ from .base import (
     in_pixels,
     masks,
     need_rows,
+    number_of,
     of_class,
     only_rows,
     with_scores,
@@ -133,16 +134,37 @@ def _read_rows_and_labels(outputs: Outputs, _: Size, index: int) -> FloatArray:
     return of_class(rows[..., :4], rows[..., 4], outputs["labels"], index)
 
 
+# Names of boxes, scores and classes by exporters that say how many of them there are (YOLOv6 to v8, mmyolo).
+_COUNTED = (("det_boxes", "boxes", "bboxes"), ("det_scores", "scores"), ("det_classes", "labels"))
+
+
+def _counted(outputs: Outputs) -> list[NDArray[Any]] | None:
+    """Boxes `(N, K, 4)`, scores `(N, K)` and classes `(N, K)`; None: not there, or without their number."""
+    found = [next((outputs[name] for name in names if name in outputs), None) for names in _COUNTED]
+    there = [value for value in found if value is not None]
+    if len(there) < len(found) or number_of(outputs) is None:
+        return None
+    boxes, scores, labels = there
+    return there if boxes.ndim == 3 and scores.shape == labels.shape == boxes.shape[:2] else None
+
+
+def _valid(outputs: Outputs, scores: FloatArray) -> FloatArray:
+    """Scores `(N, K)`; behind the first ones, whose number the graph answers, nothing was written: 0."""
+    number = number_of(outputs)
+    if number is None:
+        return scores
+    return np.where(np.arange(scores.shape[1]) < number.reshape(-1, 1), scores, 0)
+
+
 def _is_counted(outputs: Outputs, _: Size) -> bool:
-    names = {"num_dets", "det_boxes", "det_scores", "det_classes"}
-    return names <= set(outputs) and outputs["det_boxes"].ndim == 3
+    return _counted(outputs) is not None
 
 
 def _read_counted(outputs: Outputs, _: Size, index: int) -> FloatArray:
-    """Behind the first `num_dets` come boxes that nothing was written into."""
-    scores = outputs["det_scores"]
-    valid = np.arange(scores.shape[1]) < outputs["num_dets"].reshape(-1, 1)
-    return of_class(outputs["det_boxes"], np.where(valid, scores, 0), outputs["det_classes"], index)
+    found = _counted(outputs)
+    assert found is not None
+    boxes, scores, labels = found
+    return of_class(boxes, _valid(outputs, scores), labels, index)
 
 
 def _is_tensorflow(outputs: Outputs, _: Size) -> bool:
@@ -154,7 +176,7 @@ def _is_tensorflow(outputs: Outputs, _: Size) -> bool:
 def _read_tensorflow(outputs: Outputs, size: Size, index: int) -> FloatArray:
     """Corners as y, x in shares of the input."""
     boxes = in_pixels(outputs["detection_boxes"][..., [1, 0, 3, 2]], size)
-    return of_class(boxes, outputs["detection_scores"], outputs["detection_classes"], index)
+    return of_class(boxes, _valid(outputs, outputs["detection_scores"]), outputs["detection_classes"], index)
 
 
 def _unbatched(outputs: Outputs) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None:
@@ -194,7 +216,7 @@ def _torchvision_person(_: int | None, answers: tuple[Outputs, ...]) -> int:
 
 def _first_is_background(_: int | None, answers: tuple[Outputs, ...]) -> int:
     """Class 0 is the background, which is never found: where it is, classes begin with it."""
-    found = [answer["detection_classes"][answer["detection_scores"] > LIKELY] for answer in answers]
+    found = [answer["detection_classes"][_valid(answer, answer["detection_scores"]) > LIKELY] for answer in answers]
     return int(not any((labels == 0).any() for labels in found))
 
 

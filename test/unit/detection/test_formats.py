@@ -434,3 +434,21 @@ def test_a_box_of_two_corners_a_cell_is_refused(file: Path, columns: int, across
     write(file, {"output": rows.T if across else rows}, shape=(1, 3, 32, 32))
     with pytest.raises(ModelFileError, match=r"output \[1, .*two corners"):
         OnnxDetector(file)
+
+
+@pytest.mark.parametrize("family", ["detr_logits", "rfdetr"])
+def test_queries_with_scores_or_corners_are_refused(file: Path, family: str) -> None:
+    """A sigmoid of scores is at least 0.5: everything would be a person."""
+    boxes, logits = (next(name for name in FAMILIES[family][0](0) if name in names) for names in _QUERIES)
+    answer = FAMILIES[family][0](0)
+    scores = _with(answer, logits, lambda values: 1 / (1 + np.exp(-values)))
+    with pytest.raises(ModelFileError, match="scores, not logits"):
+        OnnxDetector(write(file, scores))
+    edges = answer[boxes].copy()
+    edges[:] = [0.1, 0.1, 0.3, 0.4]
+    edges[4] = [0.2, 0.3, 0.5, 0.9]
+    with pytest.raises(ModelFileError, match=f"{boxes} are two corners"):
+        OnnxDetector(write(file, answer | {boxes: edges}))
+
+
+_QUERIES = (("pred_boxes", "dets"), ("logits", "labels"))

@@ -133,6 +133,24 @@ def test_classes_by_the_names_in_the_file(file: Path) -> None:
     assert len(OnnxDetector(file).detect([WIDE])[0]) == 1
 
 
+@pytest.mark.parametrize(
+    "names",
+    [
+        "['dog', 'cat', 'person']",
+        '["dog", "cat", "person"]',
+        '{"0": "dog", "1": "cat", "2": "person"}',
+        "{'dog': 0, 'cat': 1, 'person': 2}",
+    ],
+)
+def test_names_of_classes_in_other_notations(file: Path, names: str) -> None:
+    assert len(OnnxDetector(write(file, yolov8(2), names=names)).detect([WIDE])[0]) == 1
+
+
+def test_names_that_cannot_be_read_are_logged(file: Path, caplog: pytest.LogCaptureFixture) -> None:
+    OnnxDetector(write(file, yolov8(0), names="dog and person"))
+    assert "names of its classes cannot be read: 'dog and person'" in caplog.text
+
+
 def test_a_guessed_class_is_said(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     OnnxDetector(write(file, yolov8(0)))  # 3 classes without names
     assert "3 classes without names" in caplog.text
