@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from math import isfinite
+from math import inf, isfinite
 from numbers import Integral, Real
 from re import fullmatch
 from typing import Any
@@ -15,6 +15,9 @@ from .geometry.camera import DEFAULT_FOV_DEG
 from .models.registry import BACKBONES
 
 Value = bool | int | float | str | tuple[str, ...]
+
+_LONGEST_SHOWN = 200  # characters of a value that errors repeat
+_LARGEST_INTEGER = (1 << 63) - 1  # of ROS parameters
 
 
 @dataclass(frozen=True)
@@ -37,13 +40,13 @@ class Parameter:
         typed = self._typed(value)
         if self.choices and typed not in self.choices:
             hint = suggestion(str(typed), self.choices)
-            raise ConfigError(f"parameter {self.name!r}: {typed!r} is not a choice; use {self.allowed}{hint}")
+            raise ConfigError(f"parameter {self.name!r}: {shown(typed)} is not a choice; use {self.allowed}{hint}")
         if isinstance(typed, tuple):
             self._check_list(typed)
         if isinstance(typed, str) and self.pattern and not fullmatch(self.pattern, typed):
-            raise ConfigError(f"parameter {self.name!r}: {typed!r} does not match {self.pattern}")
+            raise ConfigError(f"parameter {self.name!r}: {shown(typed)} does not match {self.pattern}")
         if self.range and isinstance(typed, (int, float)) and not self._in_range(typed, *self.range):
-            raise ConfigError(f"parameter {self.name!r}: {typed!r} is out of range; use {self.allowed}")
+            raise ConfigError(f"parameter {self.name!r}: {shown(typed)} is out of range; use {self.allowed}")
         return typed
 
     @property
@@ -62,9 +65,9 @@ class Parameter:
     def _check_list(self, strings: tuple[str, ...]) -> None:
         for string in strings:
             if self.pattern and not fullmatch(self.pattern, string):
-                raise ConfigError(f"parameter {self.name!r}: {string!r} does not match {self.pattern}")
+                raise ConfigError(f"parameter {self.name!r}: {shown(string)} does not match {self.pattern}")
         if len(set(strings)) < len(strings):
-            raise ConfigError(f"parameter {self.name!r}: {list(strings)} holds something twice")
+            raise ConfigError(f"parameter {self.name!r}: {shown(list(strings))} holds something twice")
 
     def _in_range(self, number: float, least: float, most: float) -> bool:
         return least <= number <= most or (bool(self.zero) and number == 0)
@@ -76,16 +79,18 @@ class Parameter:
             return value
         if self.type is tuple and isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
             return tuple(item for item in value if item)  # ROS has no empty lists in files: [""] is one
-        if isinstance(value, Integral) and not isinstance(value, bool):
+        if isinstance(value, Integral) and not isinstance(value, bool) and abs(int(value)) <= _LARGEST_INTEGER:
             if self.type is int:
                 return int(value)
             if self.index:
                 return str(int(value))
-        if self.type is float and isinstance(value, Real) and not isinstance(value, bool) and isfinite(value):
-            return float(value)
+        if self.type is float and isinstance(value, Real) and not isinstance(value, bool):
+            number = _float(value)
+            if isfinite(number):
+                return number
         quotes = ", in quotes where it looks like a number" if self.type is str and isinstance(value, Real) else ""
         raise ConfigError(
-            f"parameter {self.name!r}: {value!r} is not of type {self.type.__name__}; use {self.allowed}{quotes}"
+            f"parameter {self.name!r}: {shown(value)} is not of type {self.type.__name__}; use {self.allowed}{quotes}"
         )
 
 
@@ -399,7 +404,9 @@ def validate(values: Mapping[str, object], parameters: Iterable[Parameter] = PAR
     table = {parameter.name: parameter for parameter in parameters}
     for name in values:
         if name not in table:
-            raise ConfigError(f"unknown parameter {name!r}{suggestion(name, table) or f'; known: {sorted(table)}'}")
+            raise ConfigError(
+                f"unknown parameter {shown(name)}{suggestion(name, table) or f'; known: {sorted(table)}'}"
+            )
     return {name: parameter.check(values.get(name, parameter.default)) for name, parameter in table.items()}
 
 
@@ -412,7 +419,26 @@ def check_live(values: Mapping[str, object]) -> dict[str, Any]:
     return {name: checked[name] for name in values}
 
 
+def shown(value: object) -> str:
+    """`repr(value)`, shortened where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # more digits than Python prints
+        text = f"a very large {type(value).__name__}"
+    if len(text) <= _LONGEST_SHOWN:
+        return text
+    return f"{text[:_LONGEST_SHOWN]}... ({len(text)} characters)"
+
+
+def _float(value: Real) -> float:
+    """Infinite where it is too large."""
+    try:
+        return float(value)
+    except OverflowError:
+        return inf
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """` (did you mean 'x'?)`, or nothing where no known name is close."""
-    close = get_close_matches(name, list(known), n=1)
+    close = get_close_matches(name[:_LONGEST_SHOWN], list(known), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -24,6 +24,7 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
+from ..config import shown
 from ..errors import ConfigError
 
 PREFIX = "qos_overrides."
@@ -38,6 +39,8 @@ _CHOICES: dict[str, Any] = {
 }
 _DURATIONS = ("deadline", _LAST, "liveliness_lease_duration")  # in nanoseconds
 _NUMBERS = ("depth", *_DURATIONS)
+_LONGEST_NS = (1 << 63) - 1
+_MOST_MESSAGES = (1 << 31) - 1  # rclpy takes a C int
 _POLICIES = tuple(QoSPolicyKind[name.upper()] for name in (*_CHOICES, *_NUMBERS))
 
 
@@ -130,15 +133,16 @@ def _override(node: Node, name: str) -> Any:
 def _check(name: str, value: object) -> None:
     policy = name.rpartition(".")[2]
     if policy in _NUMBERS:
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        most = _MOST_MESSAGES if policy == "depth" else _LONGEST_NS
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most:
             return
-        allowed = "a number of messages" if policy == "depth" else "nanoseconds"
+        allowed = f"0 to {most} {'messages' if policy == 'depth' else 'nanoseconds'}"
     else:
         choices = [choice.name.lower() for choice in _CHOICES[policy] if choice.name != "UNKNOWN"]
         if isinstance(value, str) and value.lower() in choices:
             return
         allowed = " | ".join(dict.fromkeys(choices))
-    raise ConfigError(f"parameter {name!r}: {value!r} cannot be used; use {allowed}")
+    raise ConfigError(f"parameter {name!r}: {shown(value)} cannot be used; use {allowed}")
 
 
 def _warning(node: Node, text: str) -> Callable[[Any], None]:

@@ -108,3 +108,12 @@ def test_a_profile_for_another_process_has_every_policy() -> None:
     )
     for profile in (usual, other):
         assert qos_of(json.loads(json.dumps(numbers_of(profile)))) == profile
+
+
+@pytest.mark.parametrize("depth", [2**31, 2**40, 2**63 - 1, -1])
+def test_a_depth_that_rclpy_cannot_take_is_named(make_node: Any, depth: int) -> None:
+    name = "qos_overrides./image.subscription.depth"
+    node: SmplerxNode = make_node({name: depth})
+    node.trigger_configure()
+    node.trigger_activate()
+    assert f"parameter '{name}': {depth} cannot be used; use 0 to 2147483647 messages" in node._failure

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, check_live, validate
+from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, Parameter, check_live, validate
 from smplerx_ros.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -58,6 +59,39 @@ def test_what_cannot_be_used_is_named(values: dict[str, object], fragments: list
         validate(values)
     for fragment in fragments:
         assert fragment in str(error.value)
+
+
+HUGE = {
+    "beyond floats": 10**400,
+    "below floats": -(10**400),
+    "more digits than Python prints": 10**5000,
+    "fraction": Fraction(10**400),
+    "beyond 64 bits": 2**63,
+    "long": "x" * 10_000,
+    "list": ["y" * 10_000],
+}
+
+
+@pytest.mark.parametrize("value", HUGE.values(), ids=HUGE)
+@pytest.mark.parametrize("parameter", [*PARAMETERS, *ROS_PARAMETERS], ids=lambda parameter: parameter.name)
+def test_huge_values_are_refused_by_name_and_not_repeated(parameter: Parameter, value: object) -> None:
+    try:
+        parameter.check(value)
+    except ConfigError as error:
+        reason = str(error)
+    else:
+        assert parameter.type in (str, tuple)
+        assert not parameter.index or isinstance(value, str)
+        return
+    assert repr(parameter.name) in reason
+    assert len(reason) < 700
+    assert isinstance(value, int | Fraction) or "... (100" in reason
+
+
+def test_the_name_of_an_unknown_parameter_is_not_repeated_at_any_length() -> None:
+    with pytest.raises(ConfigError, match="unknown parameter 'xxx") as error:
+        validate({"x" * 10_000: 1})
+    assert len(str(error.value)) < 2000
 
 
 def test_integers_count_as_numbers_and_zero_as_unknown() -> None:
