@@ -19,6 +19,10 @@ FloatArray = NDArray[np.floating[Any]]
 NEAR = 0.1
 # Without calibration: across the longer side, of common webcams and depth cameras' colour sensors.
 DEFAULT_FOV_DEG = 60.0
+# A focal length below this share of its side is that of an image of unit size: a fisheye lens that sees all around has
+# 1 / (2 pi) of it.
+_LEAST_FOCAL = 0.01
+_NEGLIGIBLE = 1e-6  # of what K has where zeros belong, relative to the focal length, or to 1 in the third row
 # Rays of two cameras that differ less are the same: a calibration that is read again, rounded. Half a pixel or so.
 _SAME_RAYS = 1e-3  # of a unit vector's components
 _GRID = 5  # pixels along each side whose rays are compared
@@ -28,11 +32,11 @@ _GRID = 5  # pixels along each side whose rays are compared
 class Camera:
     """Pinhole camera with lens distortion.
 
-    `width`, `height` pixels; `k (3, 3)` intrinsics in pixels; `d (n,)` distortion coefficients and `model` as in
-    CameraInfo, in any spelling that `lens.canonical` reads; they are kept as `plumb_bob`, `rational_polynomial` or
-    `equidistant`. `calibrated` is False for an assumed field of view. `centre (3,)` metres: the optical centre in the
-    frame of the points, which are along the camera's axes; not zero for the right camera of a stereo pair. Raises
-    InputError where a value cannot belong to a camera.
+    `width`, `height` pixels; `k (3, 3)` intrinsics in pixels, of any scale, kept with 1 in its corner; `d (n,)`
+    distortion coefficients and `model` as in CameraInfo, in any spelling that `lens.canonical` reads; they are kept
+    as `plumb_bob`, `rational_polynomial` or `equidistant`. `calibrated` is False for an assumed field of view.
+    `centre (3,)` metres: the optical centre in the frame of the points, which are along the camera's axes; not zero
+    for the right camera of a stereo pair. Raises InputError where a value cannot belong to a camera.
     """
 
     width: int
@@ -44,13 +48,15 @@ class Camera:
     centre: FloatArray = field(default_factory=lambda: np.zeros(3))
 
     def __post_init__(self) -> None:
-        k, centre = np.asarray(self.k, dtype=np.float64), np.asarray(self.centre, dtype=np.float64)
+        k: FloatArray = np.asarray(self.k, dtype=np.float64)
+        centre = np.asarray(self.centre, dtype=np.float64)
         if self.width <= 0 or self.height <= 0:
             raise InputError(f"Camera: width and height must be positive, got {self.width}x{self.height}")
         if k.shape != (3, 3) or not np.isfinite(k).all():
             raise InputError(f"Camera.k must be a finite 3x3 matrix, got {k.tolist()}")
         if k[0, 0] <= 0 or k[1, 1] <= 0:
             raise InputError(f"Camera.k: focal lengths must be positive, got {k[0, 0]:g}, {k[1, 1]:g} (uncalibrated?)")
+        k = _intrinsics(k, self.width, self.height)
         if centre.shape != (3,) or not np.isfinite(centre).all():
             raise InputError(f"Camera.centre must be 3 finite values, got {centre.tolist()}")
         model, d = canonical(self.model, self.d)
@@ -139,3 +145,22 @@ class Camera:
         offsets = np.asarray(points_image, dtype=np.float64) - self.k[:2, 2]
         y = offsets[..., 1] / self.k[1, 1]
         return np.stack([(offsets[..., 0] - self.k[0, 1] * y) / self.k[0, 0], y], axis=-1)
+
+
+def _intrinsics(k: FloatArray, width: int, height: int) -> FloatArray:
+    """`k (3, 3)` as it is read: fx, skew, cx; 0, fy, cy; 0, 0, 1. Raises InputError where it says something else."""
+    corner = max(float(k[2, 2]), 0.0)
+    if not (np.abs(k[2, :2]) <= _NEGLIGIBLE * corner).all() or not corner:
+        raise InputError(f"Camera.k: its third row must be 0, 0, 1, or a multiple, got {k[2].tolist()}")
+    if abs(k[1, 0]) > _NEGLIGIBLE * k[1, 1]:
+        raise InputError(f"Camera.k: the first value of its second row must be 0, got {k[1, 0]:g}; is it transposed?")
+    with np.errstate(over="ignore"):
+        k = k / corner
+    if not np.isfinite(k).all():
+        raise InputError(f"Camera.k must be a finite 3x3 matrix with 1 in its corner, got {corner:g} there")
+    if k[0, 0] < _LEAST_FOCAL * width or k[1, 1] < _LEAST_FOCAL * height:
+        raise InputError(
+            f"Camera.k: focal lengths {k[0, 0]:g}, {k[1, 1]:g} are too short for an image of {width}x{height} pixels; "
+            "they must be in pixels, not in shares of the image or in millimetres"
+        )
+    return np.array([k[0], [0, k[1, 1], k[1, 2]], [0, 0, 1]])

@@ -63,6 +63,8 @@ def canonical(model: str, coefficients: ArrayLike) -> tuple[str, tuple[float, ..
     """
     values: FloatArray = np.asarray(coefficients, np.float64).ravel()
     known = _model_of(model)
+    if known == EQUIDISTANT and not len(values):  # as OpenCV has it
+        values = np.zeros(max(_FISHEYE_COUNTS))
     if known is None:
         names = ", ".join((PLUMB_BOB, RATIONAL, EQUIDISTANT))
         raise InputError(f"Camera.model {model!r} is unknown; known distortion models: {names}")
@@ -73,7 +75,7 @@ def canonical(model: str, coefficients: ArrayLike) -> tuple[str, tuple[float, ..
         shown = f"{len(values)}: {values[:_LONGEST].tolist()}"
         raise InputError(f"Camera.d: {model!r} takes {counts} finite coefficients, got {shown}")
     values = values[: max(fitting)]
-    if known == EQUIDISTANT and len(values):  # bends rays with zeros, too
+    if known == EQUIDISTANT:  # bends rays with zeros, too
         return known, tuple(values.tolist())
     if not used:
         return PLUMB_BOB, ()

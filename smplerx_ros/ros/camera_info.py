@@ -33,8 +33,10 @@ def camera_from_info(info: CameraInfo, topic: str, *, rectified: bool = False) -
         )
 
     field = "p" if rectified else "k"
-    p = np.array(info.p).reshape(3, 4)
-    k = p[:, :3].copy() if rectified else np.array(info.k).reshape(3, 3)
+    p = _scaled(np.array(info.p).reshape(3, 4))
+    if rectified and p[2, 3] != 0:
+        raise InputError(f"{topic}: using p: its third row must be 0, 0, 1, 0, got {info.p[8:12].tolist()}")
+    k = p[:, :3].copy() if rectified else _scaled(np.array(info.k).reshape(3, 3))
     k[:2, 2] -= offset  # REP-104: K is of the full-resolution image
     k[:2] /= binning[:, None]
     width, height = (size // binning).tolist()
@@ -59,6 +61,12 @@ def describe_centre(camera: Camera, frame_id: str) -> str:
         f"the right camera of a stereo pair: positions are those in {frame_id!r}. If that is this camera's own optical "
         "frame, set image_is_rectified to false (K is used; D of rectified images is zero) or publish P without it"
     )
+
+
+def _scaled(matrix: FloatArray) -> FloatArray:
+    """`matrix (3, n)` with 1 in K's corner, as offsets in pixels need it: it means the same at any scale."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(matrix / matrix[2, 2] if matrix[2, 2] > 0 else matrix)
 
 
 def _centre(p: FloatArray) -> FloatArray:

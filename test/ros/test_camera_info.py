@@ -73,6 +73,7 @@ def test_pixels_of_the_delivered_image(rectified: bool, binning: tuple[int, int]
         ({"d": [0.1, 0.0, 0.0, 0.0], "distortion_model": "fisheye"}, "equidistant"),
         ({"d": [0.1, 0.0, 0.0, 0.0], "distortion_model": "Kannala_Brandt4"}, "equidistant"),
         ({"d": [0.0, 0.0, 0.0, 0.0], "distortion_model": "equidistant"}, "equidistant"),
+        ({"d": [], "distortion_model": "equidistant"}, "equidistant"),
         ({"d": [0.1] * 8, "distortion_model": "rational_polynomial"}, "rational_polynomial"),
     ],
 )
@@ -86,6 +87,9 @@ def test_distortion_models(fields: dict[str, object], model: str) -> None:
         {"k": [0.0] * 9},
         {"k": [-500.0, *K[1:]]},
         {"k": [float("nan"), *K[1:]]},
+        {"k": [0.6, 0.0, 0.5, 0.0, 0.8, 0.5, 0.0, 0.0, 1.0]},
+        {"k": [*K[:3], 40.0, *K[4:]]},
+        {"k": [*K[:8], 0.0]},
         {"width": 0},
         {"d": [0.1], "distortion_model": "plumb_bob"},
         {"d": [float("nan")] * 5},
@@ -101,6 +105,27 @@ def test_distortion_models(fields: dict[str, object], model: str) -> None:
 def test_what_is_no_calibration_is_refused_by_topic(fields: dict[str, object]) -> None:
     with pytest.raises(InputError, match="/front/camera_info"):
         camera_from_info(info(**fields), "/front/camera_info")
+
+
+@pytest.mark.parametrize("rectified", [False, True])
+def test_matrices_mean_the_same_at_any_scale(rectified: bool) -> None:
+    """With a region, whose offset is in pixels, and a fourth column, which is as large as the rest."""
+    p = [*P[:3], -54.0, *P[4:]]
+    region = RegionOfInterest(x_offset=40, y_offset=60, width=320, height=240)
+    one, twice = (
+        camera_from_info(
+            info(k=[s * v for v in K], p=[s * v for v in p], roi=region), "/camera_info", rectified=rectified
+        )
+        for s in (1, 2)
+    )
+    np.testing.assert_allclose(twice.k, one.k)
+    np.testing.assert_allclose(twice.centre, one.centre)
+    assert one.centre[0] == pytest.approx(0.12 if rectified else 0)
+
+
+def test_a_fourth_column_along_the_axis_is_refused() -> None:
+    with pytest.raises(InputError, match=r"/camera_info.*\bp\b.*third row"):
+        camera_from_info(info(p=[*P[:11], 0.5]), "/camera_info", rectified=True)
 
 
 def test_rectified_without_p_is_refused() -> None:

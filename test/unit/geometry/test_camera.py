@@ -106,6 +106,13 @@ def test_an_assumed_camera_sees_the_field_of_view_and_says_that_it_is_assumed(fo
         ({"k": np.full((3, 3), np.nan)}, "Camera.k"),
         ({"k": np.full((3, 3), np.inf)}, "Camera.k"),
         ({"k": np.eye(4)}, "Camera.k"),
+        ({"k": [[800, 0, 640], [40, 810, 470], [0, 0, 1]]}, "Camera.k.*second row"),
+        ({"k": [[800, 0, 0], [0, 810, 0], [640, 470, 1]]}, "Camera.k.*third row"),
+        ({"k": [[800, 0, 640], [0, 810, 470], [0, 0, 0]]}, "Camera.k.*third row"),
+        ({"k": [[800, 0, 640], [0, 810, 470], [0, 0, -1]]}, "Camera.k.*third row"),
+        ({"k": [[0.6, 0, 0.5], [0, 0.8, 0.5], [0, 0, 1]]}, "Camera.k.*in pixels"),
+        ({"k": [[4.2, 0, 320], [0, 4.2, 240], [0, 0, 1]]}, "Camera.k.*in pixels"),
+        ({"k": [[1e300, 0, 640], [0, 1e300, 470], [0, 0, 1e-300]]}, "Camera.k.*finite"),
         ({"d": np.array([np.nan, 0, 0, 0])}, "Camera.d"),
         ({"d": np.zeros(3)}, "Camera.d"),
         ({"d": [0.1, 0.0, 0.0]}, "Camera.d"),
@@ -126,6 +133,19 @@ def test_what_cannot_belong_to_a_camera_is_refused_by_name(change: dict[str, Any
     Camera(**values)
     with pytest.raises(InputError, match=named):
         Camera(**{**values, **change})
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0, 1 / 800])
+def test_intrinsics_mean_the_same_at_any_scale(scale: float) -> None:
+    camera = Camera(1280, 960, scale * K)
+    np.testing.assert_allclose(camera.k, K, rtol=1e-12)
+    np.testing.assert_allclose(camera.project([0.3, -0.2, 2.0]), Camera(1280, 960, K).project([0.3, -0.2, 2.0]))
+
+
+def test_a_fisheye_lens_without_any_coefficients_is_one_with_zeros() -> None:
+    empty, zeros = (Camera(1280, 960, K, np.zeros(n), "fisheye") for n in (0, 4))
+    np.testing.assert_array_equal(empty.d, zeros.d)
+    np.testing.assert_allclose(empty.project([1.0, 0, 1]), [640 + 800 * np.pi / 4, 470])
 
 
 def test_a_frame_refuses_the_camera_of_another_size() -> None:
