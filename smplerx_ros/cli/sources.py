@@ -95,21 +95,30 @@ def open_source(path: Path, *, sequence: bool = False) -> Source:
 def _images_of(folder: Path) -> tuple[Path, ...]:
     """Hidden files are no pictures: macOS writes `._a.jpg` beside `a.jpg`."""
     try:
-        files = [path for path in folder.iterdir() if path.is_file() and not path.name.startswith(".")]
+        entries = [path for path in folder.iterdir() if not path.name.startswith(".")]
+        files = {path for path in entries if path.is_file()}
     except OSError as error:
         raise InputError(f"{folder}: cannot be listed ({error.strerror})") from error
-    images = sorted((path for path in files if path.suffix.lower() in IMAGE_SUFFIXES), key=_as_counted)
+    named = {path for path in entries if path.suffix.lower() in IMAGE_SUFFIXES}
+    if drawn := {folder / "overlay.png"} & named & files if _holds_results(folder) else set():
+        logger.warning("%s: skipped overlay.png, which an earlier run drew", printable(folder))
+    images = sorted((named & files) - drawn, key=_as_counted)
     if not images:
         raise InputError(f"{folder}: no images in this folder (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
     results = {PEOPLE_FILE, SUMMARY_FILE, OVERLAY_FILE}  # of an earlier run, where --out was this folder
-    skipped = sorted(path.name for path in set(files) - set(images) if path.name not in results)
+    others = (files | named) - set(images) - drawn  # folders and dangling links only where they are named as images
+    skipped = sorted(path.name for path in others if path.name not in results)
     if skipped:
         more = f" and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
         logger.warning(
-            "%s: skipped what has no image's suffix: %s%s; a video is estimated by itself",
+            "%s: skipped what is no file with an image's suffix: %s%s; a video is estimated by itself",
             *(printable(folder), printable(", ".join(skipped[:_NAMED])), more),
         )
     return tuple(images)
+
+
+def _holds_results(folder: Path) -> bool:
+    return all((folder / name).is_file() for name in (PEOPLE_FILE, SUMMARY_FILE))
 
 
 def _as_counted(path: Path) -> tuple[list[str | int], str]:

@@ -41,8 +41,27 @@ def test_what_a_folder_holds_besides_is_logged_by_name(tmp_path, caplog):
     items = list(source)
     assert [item.name for item in items] == ["a.jfif", "b.avif", "c.gif", "d.JPG"]
     assert all(item.image is not None for item in items)
-    assert "skipped what has no image's suffix: f.mp4, g.raw; a video is estimated by itself" in caplog.text
+    assert "skipped what is no file with an image's suffix: f.mp4, g.raw; a video is estimated by itself" in caplog.text
     assert "people.npz" not in caplog.text
+
+
+def test_links_to_nothing_and_folders_named_as_images_are_logged(tmp_path, caplog):
+    save(tmp_path / "a.png")
+    (tmp_path / "b.jpg").symlink_to(tmp_path / "nothing")
+    (tmp_path / "c.png").mkdir()
+    assert names(open_source(tmp_path)) == ["a.png"]
+    assert "b.jpg, c.png" in caplog.text
+
+
+@pytest.mark.parametrize("results", [True, False])
+def test_the_drawing_of_an_earlier_run_is_no_input(tmp_path, caplog, results):
+    save(tmp_path / "a.png")
+    save(tmp_path / "overlay.png")
+    if results:
+        (tmp_path / "people.npz").write_bytes(b"")
+        (tmp_path / "summary.json").write_text("{}")
+    assert names(open_source(tmp_path)) == (["a.png"] if results else ["a.png", "overlay.png"])
+    assert ("skipped overlay.png, which an earlier run drew" in caplog.text) == results
 
 
 def test_many_skipped_files_are_counted(tmp_path, caplog):
