@@ -6,7 +6,7 @@ import gc
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from itertools import count
 from logging import getLogger
 from time import perf_counter
@@ -17,11 +17,11 @@ import numpy as np
 from .backbones import Backbone, known_height, load_backbones
 from .body import BodyModel, load_body
 from .body.placement import Placement
-from .config import check_live, validate
+from .config import PARAMETERS, check_live, validate
 from .detection import Detector, OneAtATime, load_detectors
 from .detection.clean import clean_boxes
 from .distance import Distances
-from .errors import InputError
+from .errors import ConfigError, InputError
 from .geometry.camera import Camera
 from .persons import persons
 from .scheduling.beside import END_S, Beside
@@ -60,7 +60,10 @@ class People:
 
 @dataclass(frozen=True)
 class Options:
-    """When to detect, how many people to follow, and what is known of camera and people."""
+    """When to detect, how many people to follow, and what is known of camera and people.
+
+    The ranges are those of the parameters of the same names. Raises ConfigError, which names the option, beyond them.
+    """
 
     detect_every: int = 10
     max_people: int = 10
@@ -71,6 +74,22 @@ class Options:
     detection_threshold: float = 0.0  # of the boxes that come with frames; the detector has its own
     latency_budget_ms: float = 0.0  # 0: none, and nothing depends on how long anything takes
     id_prefix: str = "p"  # ids are p1, p2, ...
+
+    def __post_init__(self) -> None:
+        table = {
+            _LIVE.get(parameter.name, parameter.name): parameter
+            for parameter in PARAMETERS
+            if parameter.name != "smoothing"
+        }
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if option.name in table and not (option.name == "person_height" and value is None):
+                object.__setattr__(self, option.name, table[option.name].check(value))
+        if self.person_height == 0:
+            raise ConfigError("Options.person_height is 0: None is for a height that is not known")
+        if not isinstance(self.smoothing, SmoothingOptions | None):
+            got = type(self.smoothing).__name__
+            raise ConfigError(f"Options.smoothing must be SmoothingOptions, or None for raw estimates, got {got}")
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Options:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from math import inf, radians, tan
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -48,6 +49,7 @@ class Camera:
     centre: FloatArray = field(default_factory=lambda: np.zeros(3))
 
     def __post_init__(self) -> None:
+        self._check_types()
         k: FloatArray = np.asarray(self.k, dtype=np.float64)
         centre = np.asarray(self.centre, dtype=np.float64)
         if self.width <= 0 or self.height <= 0:
@@ -62,6 +64,20 @@ class Camera:
         model, d = canonical(self.model, self.d)
         for name, value in {"k": k, "d": np.array(d), "model": model, "centre": centre}.items():
             object.__setattr__(self, name, value)
+
+    def _check_types(self) -> None:
+        for name in ("width", "height"):
+            size = getattr(self, name)
+            if not isinstance(size, Integral) or isinstance(size, bool):
+                raise InputError(f"Camera.{name} must be an integer of pixels, got {size!r:.40}")
+            object.__setattr__(self, name, int(size))
+        if not isinstance(self.model, str):
+            raise InputError(f"Camera.model must be a string, got {type(self.model).__name__}")
+        for name in ("k", "d", "centre"):
+            try:
+                np.asarray(getattr(self, name), dtype=np.float64)
+            except (TypeError, ValueError) as error:
+                raise InputError(f"Camera.{name} must be an array of numbers: {error}") from error
 
     @classmethod
     def from_fov(cls, width: int, height: int, fov_deg: float = DEFAULT_FOV_DEG) -> Camera:

@@ -8,6 +8,7 @@ import weakref
 from concurrent.futures import Future
 from dataclasses import replace
 from time import sleep
+from typing import Any
 from unittest.mock import patch
 
 import numpy as np
@@ -957,3 +958,27 @@ def test_depth_that_is_used_now_and_then_is_fine(estimator):
     for k in range(130):
         seen = with_depth(frame(k, camera=camera), 2.6 if k % 60 == 0 else 9.0)
         assert estimator.process([seen])[0].warnings == {}
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("default_fov", value) for value in (0, 180, -60.0, float("nan"), 1000, "60", None)),
+        *(("max_people", value) for value in (0, -1, 2.5, None)),
+        *(("person_height", value) for value in (0, 0.0, -1.8, float("nan"), 180, "1.8")),
+        *(("detect_every", value) for value in (0, 1.5)),
+        *(("max_age", value) for value in (-1, float("inf"))),
+        ("detection_threshold", 2),
+        ("latency_budget_ms", -1),
+        ("id_prefix", "7"),
+        ("smoothing", True),
+    ],
+)
+def test_an_option_that_cannot_be_used_is_named(option: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=option):
+        Options(**{option: value})
+
+
+def test_numbers_of_numpy_are_options() -> None:
+    options = Options(max_people=np.int64(3), default_fov=90, person_height=None)  # type: ignore[arg-type]
+    assert (options, type(options.max_people)) == (Options(max_people=3, default_fov=90.0), int)

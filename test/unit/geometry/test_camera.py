@@ -151,3 +151,24 @@ def test_a_fisheye_lens_without_any_coefficients_is_one_with_zeros() -> None:
 def test_a_frame_refuses_the_camera_of_another_size() -> None:
     with pytest.raises(InputError, match=r"640x480.*1280x960"):
         Frame(np.zeros((960, 1280, 3), np.uint8), Camera.from_fov(640, 480))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        *((side, value) for side in ("width", "height") for value in (float("nan"), 640.5, "640", None, True, 0, -1)),
+        *(("d", value) for value in (["a"], "abcd", None, [[1], [1, 2]], [None] * 5, 1j)),
+        *(("model", value) for value in (None, 3, b"plumb_bob")),
+        *(("k", value) for value in ("k", None, [[1], [1, 2]], [["a"] * 3] * 3)),
+        *(("centre", value) for value in ("here", None, ["a"] * 3)),
+    ],
+)
+def test_a_camera_names_the_field_that_cannot_be_used(field: str, value: Any) -> None:
+    good: dict[str, Any] = {"width": 640, "height": 480, "k": np.diag([500.0, 500, 1])}
+    with pytest.raises(InputError, match=field):
+        Camera(**good | {field: value})
+
+
+def test_sizes_of_numpy_are_integers() -> None:
+    camera = Camera(np.int64(640), np.uint16(480), np.diag([500.0, 500, 1]))  # type: ignore[arg-type]
+    assert (camera.width, camera.height, type(camera.width)) == (640, 480, int)
