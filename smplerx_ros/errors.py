@@ -22,7 +22,7 @@ class DeviceError(SmplerxError):
 
 
 def printable(text: object) -> str:
-    """`text` with its control characters but line breaks, terminal codes among them, written as `\\x1b`.
+    """`text` with its control characters but line breaks, terminal codes among them, written as Python escapes them.
 
     For names and reasons that come from files.
     """

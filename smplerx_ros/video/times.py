@@ -82,9 +82,9 @@ class _Clock(Generic[T]):
 
 
 def told_end(container: Any, stream: Any) -> float:
-    """When the film should end, in seconds on the file's clock, by what an AVI, Matroska or Flash file tells of its
-    length; earlier by what such files get wrong. 0 where nothing is told of this track.
+    """When the film should end, in seconds on the file's clock; 0 where the file says nothing of this track.
 
+    By what AVI, Matroska and Flash files say of their length, less by what such files get wrong.
     Other kinds report the loss when they are read, or tell only what is there.
     """
     kinds = set(container.format.name.split(","))

@@ -22,9 +22,9 @@ def open_container(path: Path) -> Any:
 
 
 def film_track(container: Any, path: Path) -> Any:
-    """PyAV's stream of the film in `container`, opened from `path`: the first with more than one frame, the file's
-    default before others.
+    """PyAV's stream of the film in `container`, opened from `path`.
 
+    The first with more than one frame, the file's default before others.
     Raises InputError where there is no video track, or only attached pictures.
     """
     from av.stream import Disposition

@@ -20,9 +20,9 @@ _TIME_BASE = Fraction(1, 90_000)  # the clock of MPEG systems; holds every usual
 
 
 class VideoWriter:
-    """An H.264 file; a context manager. The first image fixes the size: 4:2:0 colour needs even sides, so an odd last
-    row or column is repeated.
+    """An H.264 file; a context manager.
 
+    The first image fixes the size: 4:2:0 colour needs even sides, so an odd last row or column is repeated.
     The file takes its name when it is complete: nothing is left of one that was broken off by an exception.
     """
 

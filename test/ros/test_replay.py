@@ -54,6 +54,7 @@ def replayed(frames: list[Frame], start_node: Callable[..., Any]) -> list[Person
     # Under the machine's clock these images would be too old.
     parameters = (
         "use_sim_time:=true",
+        "id_prefix:=p",
         "image_max_age:=5.0",
         "camera_info_timeout:=100.0",
         f"detect_every:={DETECT_EVERY}",

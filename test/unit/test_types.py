@@ -73,7 +73,8 @@ def test_a_frame_names_the_field_that_cannot_be_used(field: str, value: Any, got
 
 
 def test_what_a_frame_takes() -> None:
-    frame = Frame(IMAGE, Camera.from_fov(160, 120), np.uint64(2**40), "camera", detections=[BOX, BOX])  # type: ignore[arg-type]
+    stamp, boxes = np.uint64(2**40), [BOX, BOX]
+    frame = Frame(IMAGE, Camera.from_fov(160, 120), stamp, "camera", detections=boxes)  # type: ignore[arg-type]
     assert (frame.stamp_ns, type(frame.stamp_ns), frame.detections) == (2**40, int, (BOX, BOX))
     assert Frame(IMAGE, stamp_ns=-5).stamp_ns == -5
     assert Frame(IMAGE, detections=()).detections == ()
