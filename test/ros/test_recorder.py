@@ -36,7 +36,7 @@ def test_results_are_numbered_by_the_images_that_they_answer(body):
     recording = Recording(stamps=stamps, cameras=[CAMERA] * 6)
     recording.messages = [(result(body, stamps[k], *ids), stamps[k] + (50 + k) * MS) for k, ids in answers]
     recording.messages.append((result(body, 77, "px"), 0))  # no image of this recording
-    recording.tf_frames = {"smplx_0/neck", "smplx_p1/head"}
+    recording.tf_frames = {"smplx_0/neck", "smplx_0/head"}
 
     results = recording.results()
     assert [(r.frame, r.stamp_ns, len(r.people)) for r in results] == [
@@ -54,7 +54,7 @@ def test_results_are_numbered_by_the_images_that_they_answer(body):
     assert summary["fps"] == pytest.approx(2 / (4 * 33e-3 + 4e-3), abs=0.01)
     assert summary["backbone"] == "fake"
     assert summary["body_model"] == body.name
-    assert summary["tf_frames"] == ["smplx_0/head", "smplx_p1/neck"]
+    assert summary["tf_frames"] == ["smplx_0/head", "smplx_0/neck"]
 
 
 def test_each_frame_has_its_camera(body):
