@@ -42,7 +42,7 @@ _LONGEST_UNCONFIRMED_NS = 2_000_000_000
 _MOST_CAMERAS = 64  # that are remembered: drivers may give each image a frame_id of its own
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class People:
     """The people of one frame, and how they were found."""
 
@@ -117,7 +117,7 @@ def _live_options(values: Mapping[str, Any]) -> dict[str, Any]:
     return {option: values[name] for name, option in _LIVE.items() if name in values}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Task:
     """One frame of a call: its camera, and the people who are estimated in it."""
 

@@ -19,7 +19,7 @@ from .types import NUM_JOINTS, PARAM_SIZES, Person
 PEOPLE_FILE, SUMMARY_FILE, OVERLAY_FILE = "people.npz", "summary.json", "overlay.mp4"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FrameResult:
     """The people of one processed frame. `k (3, 3)` pixels: the camera matrix that they were estimated with."""
 

@@ -71,7 +71,7 @@ def _slices() -> dict[str, slice]:
 PARAM_SLICES = _slices()  # of each parameter in `SmplxParams.flat`
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SmplxParams:
     """Parameters of one body `(n,)` or of a batch `(B, n)`, float32, named as in smplx.
 
@@ -141,7 +141,7 @@ class HasParams(Protocol):
         """Unbatched or a batch."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Frame:
     """One camera image: `image (H, W, 3) uint8 RGB`; `camera` None means that no calibration is known.
 
@@ -238,7 +238,7 @@ class Box:
         return self.y1 - self.y0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Observation:
     """A tracked person to be estimated in a frame: the identity links it to earlier frames."""
 
@@ -247,7 +247,7 @@ class Observation:
     box: Box
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BodyEstimate:
     """What a backbone answers for one observation. `params` unbatched, in the frame's optical frame."""
 
@@ -259,7 +259,7 @@ class BodyEstimate:
     size_source: int = 0  # 0: the image alone; then the how-many-th size that depth images, of now or before, showed
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Person:
     """One person in one frame. Unknown values are NaN."""
 

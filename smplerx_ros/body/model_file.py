@@ -31,7 +31,7 @@ EXPRESSION_NAMES_KEY = "expr_names"  # not in official files either
 ADVICE = "download the .npz model of SMPL-X v1.1 from https://smpl-x.is.tue.mpg.de"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BodyData:
     """The content of a model file: `V` vertices, `F` faces; metres, template frame (x left, y up, z front)."""
 

@@ -14,7 +14,7 @@ from ..types import Person
 FloatArray = NDArray[np.floating[Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Placement:
     """Where a camera is in a target frame: `target_from_optical (3, 3)` and its `position (3,)`, metres."""
 

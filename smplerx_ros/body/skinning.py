@@ -13,7 +13,7 @@ from .model_file import BodyData
 FloatArray = NDArray[np.floating[Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Posed:
     """A batch of `B` bodies after kinematics, float64, before the translation."""
 
@@ -25,7 +25,7 @@ class Posed:
     transl: FloatArray  # (B, 3)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Skin:
     """`V` vertices that follow the joints, float32."""
 

@@ -20,7 +20,7 @@ _TRUNK = ("pelvis", "spine1", "spine2", "spine3")
 _HEAD = ("head",)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Surface:
     """`S` vertices of the mesh, in the template's order."""
 

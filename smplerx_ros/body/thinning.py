@@ -29,7 +29,7 @@ _LEAST_TURN = 0.2  # cosine between a triangle's normals before and after: below
 _BORDER_WEIGHT = 10.0  # of a border's line against surfaces
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ThinMesh:
     """Triangles `faces (F, 3)` of vertices that `vertices` computes, without the others."""
 

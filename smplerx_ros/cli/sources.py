@@ -22,7 +22,7 @@ _NAMED = 8  # skipped files that are named; the others are counted
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SourceImage:
     """One picture, or why it could not be read."""
 

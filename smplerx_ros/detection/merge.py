@@ -19,7 +19,7 @@ POINT_SCORE = 0.2  # least score of a point that counts
 LEAST_POINTS = 3  # in common; with fewer the boxes decide
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sightings:
     """What looks at one image showed: `boxes (N, 4)` x0, y0, x1, y1, `points (N, P, 3)` x, y, score; image pixels."""
 

@@ -21,7 +21,7 @@ class Fit(Enum):
     STRETCH = "stretch"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Placed:
     """An image in a canvas `(height, width, 3) uint8`, scaled by `scale` (x, y) with its corner at `corner` (x, y)."""
 

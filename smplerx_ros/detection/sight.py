@@ -14,7 +14,7 @@ _MOST_LABELS = 366  # classes looked at where the graph does not say how many th
 _LISTED = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sight:
     """The best `scores (classes,)` of each class, and `rows (N, K, 5)`: every box with its best score of any class."""
 

@@ -112,7 +112,7 @@ _ENTRIES = (
 DATASETS: Mapping[str, EvaluationSet] = MappingProxyType({entry.name: entry for entry in _ENTRIES})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LoadedSet:
     """An evaluation set with its annotations."""
 

@@ -40,7 +40,7 @@ _EYES = (67, 68)
 HUMANDATA_137 = tuple(JOINTS_137[{_EYES[0]: _EYES[1], _EYES[1]: _EYES[0]}.get(i, i)] for i in range(_SET_SIZE))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Keypoints:
     """Key points of N people: `points (N, K, 2)` pixels of the image, or `(N, K, 3)` metres."""
 
@@ -68,7 +68,7 @@ class Keypoints:
         return Keypoints(self.points[rows], self.confidence[rows], self.mask)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HumanData:
     """N people. Boxes are `(N, 5)`: x, y, width, height in pixels, and a confidence above 0 where there is one.
 

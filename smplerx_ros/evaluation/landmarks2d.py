@@ -34,7 +34,7 @@ class Detector(Protocol):
         """Boxes per image."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Landmarks2D:
     """`points (T, 33, 2)` pixels and `visibility (T, 33)` 0..1 of BlazePose's points (lite/topology.py)."""
 

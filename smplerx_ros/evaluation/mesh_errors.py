@@ -57,7 +57,7 @@ def procrustes_distances(points: ArrayLike, truth: ArrayLike) -> FloatArray:
     return distances
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Subsets:
     """Vertices of hands and face, and a regressor of 14 joints, of a mesh with V vertices."""
 
@@ -69,7 +69,7 @@ class Subsets:
     source: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Meshes:
     """B posed bodies, metres: `vertices (B, V, 3)` and `joints (B, 55, 3)`, float64."""
 
@@ -126,7 +126,7 @@ class MeshErrors:
         return np.asarray(self.subsets.joints14.astype(np.float64) @ meshes.vertices)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Pair:
     """Meshes and the truth."""
 

@@ -56,7 +56,7 @@ _SIDES_ROUNDS = 3
 _SAME_PERSON = 0.75  # metres from the truth's mid-hips
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Truth:
     """The person's landmarks in space, and what is known of their errors."""
 

@@ -32,7 +32,7 @@ class Status(IntEnum):
     NOT_DETECTED = 3  # no detection matches the person
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """Results of some images: `rows (n,)` of the set, and `m` images by their number."""
 

@@ -25,7 +25,7 @@ from ..types import Box, Frame, Observation, SmplxParams
 FloatArray = NDArray[np.floating[Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Query:
     """One person in an image. The crop is the box grown by `ratio`; `camera` None: not known."""
 
@@ -35,7 +35,7 @@ class Query:
     camera: Camera | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Answer:
     """A body, unbatched, in the camera with intrinsics `k (3, 3)` pixels, which sees it at its place in the image."""
 

@@ -33,7 +33,7 @@ class Detector(Protocol):
         """Boxes per image, pixels."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """One evaluation. With a `detector` people are found first, then matched to the truth by their joints."""
 
@@ -150,7 +150,7 @@ class Evaluation:
         write_submission(self.submission, self.dataset.people.image_paths[scene.rows[0]], people)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Scene:
     """An image on its way through a batch, and its people's rows."""
 

@@ -24,7 +24,7 @@ _PAGE = "https://smpl.is.tue.mpg.de (after registration)"
 _KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintree_table")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SmplBody:
     """V vertices, 24 joints; metres."""
 

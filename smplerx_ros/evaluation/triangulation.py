@@ -31,7 +31,7 @@ _LANDMARK_SIGMA, _LANDMARK_SCALE = 5.0, 1.5  # pixels; scale of the robust cost 
 _INDEPENDENT_FRAMES = 30  # a clip counts as so many: landmarks err alike in frames close in time
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """A camera in the world: `optical_from_world (3, 3)` rotation, `position (3,)` metres.
 

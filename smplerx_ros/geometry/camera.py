@@ -29,7 +29,7 @@ _SAME_RAYS = 1e-3  # of a unit vector's components
 _GRID = 5  # pixels along each side whose rays are compared
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Camera:
     """Pinhole camera with lens distortion.
 
@@ -37,7 +37,8 @@ class Camera:
     distortion coefficients and `model` as in CameraInfo, in any spelling that `lens.canonical` reads; they are kept
     as `plumb_bob`, `rational_polynomial` or `equidistant`. `calibrated` is False for an assumed field of view.
     `centre (3,)` metres: the optical centre in the frame of the points, which are along the camera's axes; not zero
-    for the right camera of a stereo pair. Raises InputError where a value cannot belong to a camera.
+    for the right camera of a stereo pair. Raises InputError where a value cannot belong to a camera. Compared by
+    identity, as everything with arrays; `sees_like` compares what is seen.
     """
 
     width: int

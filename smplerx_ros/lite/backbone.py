@@ -36,7 +36,7 @@ _HAND_POSES = (Estimated.LEFT_HAND_POSE, Estimated.RIGHT_HAND_POSE)
 _BODY_PARTS = Estimated.GLOBAL_ORIENT | Estimated.BODY_POSE | Estimated.BETAS | Estimated.TRANSL
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Memory:
     """One person in the last frame that showed them."""
 

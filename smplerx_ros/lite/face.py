@@ -31,7 +31,7 @@ _EXPRESSIONS: dict[str, tuple[str, ...]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FacePose:
     """`jaw_pose, leye_pose, reye_pose (3,)` axis-angle; `expression (10,)` or None where the body's own is another."""
 

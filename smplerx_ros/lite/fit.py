@@ -34,7 +34,7 @@ _NUM_BETAS = 10
 _SHAPE_MEMORY = 30  # frames after which a shape is as good as known
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Track:
     """What the fit remembers of one person: the last pose `(1, ...)`, how fast its joints turned, and since when."""
 

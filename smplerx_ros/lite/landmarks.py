@@ -17,7 +17,7 @@ PARTS = ("left_hand", "right_hand", "face")
 PART_TRIES, PART_EVERY = 3, 3  # frames in a row without a part; from then on a look in so many frames
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BodyLandmarks:
     """BlazePose's points of one person. Names: `topology.BODY_POINTS`; image points 33 and 34 fix the next region."""
 
@@ -29,7 +29,7 @@ class BodyLandmarks:
     roi: FloatArray  # (4,) the region seen by the network (regions.py)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HandLandmarks:
     """The 21 points of one hand. Names: `topology.HAND_POINTS`."""
 
@@ -41,7 +41,7 @@ class HandLandmarks:
     carried: int = 0  # frames in a row, to this one, in which the region was not looked for
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FaceLandmarks:
     """The face mesh with irises, and the weights of its blend shapes. Names: `topology.BLENDSHAPE_NAMES`."""
 
@@ -51,7 +51,7 @@ class FaceLandmarks:
     roi: FloatArray  # (4,)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PersonLandmarks:
     """What was found of one person; None for a hand or face that is hidden, turned away or too blurred."""
 
@@ -67,7 +67,7 @@ class PersonLandmarks:
         return frames < PART_TRIES or frames % PART_EVERY == 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LandmarkQuery:
     """Whom to look for: `image (H, W, 3) uint8 RGB`, a box, and, when tracking, the landmarks of an earlier frame."""
 

@@ -22,7 +22,7 @@ HEATMAP_WINDOW = 9  # cells; what MediaPipe 0.10.21 computes, although its graph
 HEATMAP_CONFIDENCE = 0.5
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bodies:
     """N answers of the body network; the fields are those of `BodyLandmarks` with a leading N."""
 
@@ -33,7 +33,7 @@ class Bodies:
     world: FloatArray  # (N, 33, 3)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hands:
     """N answers of the hand network."""
 
@@ -43,7 +43,7 @@ class Hands:
     world: FloatArray  # (N, 21, 3)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Faces:
     """N answers of the face network."""
 

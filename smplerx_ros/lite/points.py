@@ -83,7 +83,7 @@ POINTS: tuple[Point, ...] = (*_limb_points("left", 0), *_limb_points("right", 1)
 POINT_INDEX: dict[str, int] = {point.name: i for i, point in enumerate(POINTS)}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BodyPoints:
     """Geometry of `POINTS` and of the 22 body joints on a body model: linear in the betas.
 

@@ -37,7 +37,7 @@ _TABLE: dict[str, tuple[Triple, Triple, Triple, Triple]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PosePrior:
     """`joints (F,)` numbers of the joints that move; `mean, precision, low, high (F, 3)`; precision is 1/sigma^2."""
 

@@ -50,7 +50,7 @@ _LEVELS = [
 _EYE, _EYE_OF_BETAS = np.eye(3), np.eye(10)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pose:
     """`rotations (N, 22, 3, 3)` parent_from_joint, `transl (N, 3)` metres, `betas (N, 10)`; optical frame."""
 
@@ -71,7 +71,7 @@ class Pose:
         return Pose(**values)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Targets:
     """What the landmarks say of N people. A weight is 1/standard deviation; 0 = not seen."""
 
@@ -95,7 +95,7 @@ class Targets:
         return _rotations(self.previous.rotations).inv()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _State:
     """A pose with all that its cost depends on."""
 

@@ -75,7 +75,7 @@ def direction_matrix() -> FloatArray:
     return matrix
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sightings:
     """Landmarks of one person as the fit wants them (arrays as in refinement.Targets, one person)."""
 

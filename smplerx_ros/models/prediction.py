@@ -44,7 +44,7 @@ _TINY = 1e-12  # below it a direction is no direction
 _QUATERNION_SWITCH = 1e-6
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Prediction:
     """SMPL-X parameters of B crops, float32. Rotations are axis-angle in radians; hand poses relative to the mean hand.
 

@@ -19,7 +19,7 @@ _SINGULAR = 0.003
 _VIOLATION = 1e6  # weight of radians outside the limits against radians of motion
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hinges:
     """`K` chains of three hinges: unit `axes (K, 3, 3)`, one a row, and `lower`, `upper (K, 3)` radians.
 
@@ -91,7 +91,7 @@ class Hinges:
         return np.asarray(np.einsum("kij,ki->jk", self._frames, self.axes[:, 2])[[0, 2]])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Seen:
     """A chain's rotation in the frame of its first two axes: what it does to directions, each three `(P, K)`."""
 
@@ -125,7 +125,7 @@ class _Seen:
         return np.asarray(np.arctan2(second_turned - aside_turned, second_kept + aside_kept))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Axes:
     """Unit axes `(...)` to turn about, and what Rodrigues' formula makes of them beforehand, each `(..., 3, 3)`."""
 

@@ -54,7 +54,7 @@ _TOUCHED = 1e-6  # radians
 _SIDEWAYS, _UPRIGHT = Axes.of(np.array([0.0, 1.0, 0.0])), np.eye(3)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Angles:
     """What `joint_angles` answers for `P` people."""
 
@@ -104,7 +104,7 @@ def joint_angles(
     return Angles(values, clamped, _lengths(ends - places[:, _ENDS]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Measures:
     """Of all people: places of joints in their parent links and lengths of limbs, metres."""
 
@@ -123,7 +123,7 @@ class _Measures:
         return cls(origins[:, _WAIST_ROW], origins[:, _TORSO_ROW], chest, origins[:, _ROOT_ROWS], upper, lower)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Reach:
     """Unit directions `(P, 4, 3)` of upper and lower limbs that bring the ends to their places, in the body's axes."""
 

@@ -101,7 +101,7 @@ _BONE_ROWS = [JOINT_ROW[far] for _, far in _BONES]
 _EFFORT, _VELOCITY = "1000", "10"  # URDF asks for them; nothing limits them here
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BodyDescription:
     """The measures of one person, metres, with all angles at zero."""
 

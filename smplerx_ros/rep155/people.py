@@ -24,7 +24,7 @@ FloatArray = NDArray[np.floating[Any]]
 _NEW_MEASURES = 0.005  # metres
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bodies:
     """`P` people; rotations `(P, 3, 3)` and origins `(P, 3)` in the optical frame, metres."""
 
@@ -40,7 +40,7 @@ class Bodies:
     face_boxes: tuple[Box | None, ...]  # in the image; None: not seen
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Memory:
     description: BodyDescription
     angles: FloatArray  # (20,)

@@ -29,7 +29,7 @@ _BONE_ENDS = np.array(BONES)  # (54, 2)
 _NOTHING = np.zeros((0, 3))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Shape:
     """What is particular to one marker."""
 

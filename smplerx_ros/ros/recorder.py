@@ -53,7 +53,7 @@ QUIET_S = 4.0  # without a result after the last image: the node has none to com
 EXIT_NOBODY = 3
 
 
-@dataclass
+@dataclass(eq=False)
 class Recording:
     """What came in, in the order of arrival. One camera_info comes with each image: they number the frames."""
 

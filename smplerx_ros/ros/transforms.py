@@ -30,7 +30,7 @@ _FACE = frozenset(JOINT_INDEX[name] for name in ("jaw", "left_eye", "right_eye")
 _ALL = frozenset(range(len(JOINT_NAMES)))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Transforms:
     """`N` transforms: parent and child frames, `translations (N, 3)` metres, `quaternions (N, 4)` x, y, z, w."""
 

@@ -32,7 +32,7 @@ class Search:
     boxes: Future[list[Box]]
 
 
-@dataclass
+@dataclass(eq=False)
 class CameraState:
     """One camera: its people, its last stamps, and when the next detection is due."""
 

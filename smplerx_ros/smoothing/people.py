@@ -45,7 +45,7 @@ class SmoothingOptions:
     distance: Cutoff = _DISTANCE
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Sample:
     """A person's parameters (unbatched) in one image; `longest_gap_ns`: filters that are older begin anew."""
 

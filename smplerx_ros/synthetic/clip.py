@@ -28,7 +28,7 @@ _FILLED, _PLAY_M = 0.65, 0.6  # of the picture's height by somebody in the middl
 _TURNED = ("body_pose", "left_hand_pose", "right_hand_pose", "jaw_pose", "global_orient")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ClipFrame:
     """A picture `(H, W, 3) uint8 RGB`, its camera and the person in it, in the camera's optical frame."""
 

@@ -24,7 +24,7 @@ _CLOTH_PERIOD = 0.2  # metres
 _HEAD_WIDTH = 0.16  # metres: half the width of what may be hair
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Outfit:
     """Garments, skin and hair of one person. Lengths are metres in the rest pose: y up, arms along x."""
 
@@ -91,7 +91,7 @@ _UPPER_ARMS, _FOREARMS = ((225, 40, 40), (40, 70, 225)), ((250, 150, 30), (40, 2
 _THIGHS, _SHINS = ((40, 150, 50), (130, 40, 160)), ((230, 225, 40), (240, 110, 190))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Suit:
     """What shows a limb by its colour, the same on everybody; head, hair and hands are the wearer's own."""
 

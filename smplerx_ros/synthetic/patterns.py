@@ -20,7 +20,7 @@ def random_color(rng: np.random.Generator, low: float = 20, high: float = 235) -
     return np.asarray((bright + rng.beta(1, 2.5) * (rng.uniform(low, high, 3) - bright)).clip(0, 255))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Pattern:
     """Two colours and how they alternate. Called with points it gives their colours."""
 

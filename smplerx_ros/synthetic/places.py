@@ -20,7 +20,7 @@ _HAZE_M = 25.0  # distance at which a pattern has faded to its mean: it would al
 _FLOOR_PERIOD, _WALL_PERIOD = 1.2, 1.5  # metres
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """A camera at the origin of a level world (x right, y down, z forward), `height` metres above its floor."""
 

@@ -21,7 +21,7 @@ FloatArray = NDArray[np.floating[Any]]
 Image = NDArray[np.uint8]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Light:
     """One lamp far away, and what comes from everywhere."""
 
@@ -61,7 +61,7 @@ class Sensor:
         return np.asarray((exposed + noise).clip(0, 255), np.uint8)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rendered:
     """A picture and, for each person, which share of what lies in the image is not hidden by the others."""
 

@@ -51,7 +51,7 @@ class SceneOptions:
             raise ConfigError(f"clothes {self.clothes!r}: choose one of {', '.join(CLOTHES)}")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """A picture `(H, W, 3) uint8 RGB` and the people in it whom one can see, in the camera's optical frame."""
 

@@ -32,7 +32,7 @@ def _ones() -> FloatArray:
     return np.ones(3)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Augmentation:
     """What is done to one crop; the default is nothing."""
 

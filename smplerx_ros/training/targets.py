@@ -26,7 +26,7 @@ PARTS = ((BODY, PELVIS), (LEFT_HAND, LEFT_WRIST), (RIGHT_HAND, RIGHT_WRIST), (FA
 DEPTH_EXTENT_M = (2.0, 0.3, 0.3, 0.3)  # of the 16 bins, for each of PARTS
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Annotation:
     """One person as a data set knows it; what it does not know is not valid, and zero.
 

@@ -28,7 +28,7 @@ _NOT_WHOLE = "a packet that is not whole"
 MOST_FAILURES = 8  # to read or to flush, in a row; then nothing more is to be had
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class VideoFrame:
     """`image (H, W, 3) uint8 RGB`, `seconds` since the first frame, later than the frame's before.
 

@@ -51,7 +51,7 @@ OPTICAL = Space((0, -1, 0), "xz", (1.5, -1.2, -1.5), (0, 0, 3), 0.0, (0.35, -0.2
 UPRIGHT = Space((0, 0, 1), "xy", (-3, -2, 2), (0, 0, 1), 1.0, (0, 0, 0))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class View:
     """What there is to show: the newest frame's people and what is known of them. Metres, in the page's space."""
 

@@ -19,7 +19,7 @@ FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.integer[Any]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Raster:
     """The covered pixels of an image and what is nearest there; N of them, in row-major order."""
 
@@ -74,7 +74,7 @@ def rasterize(vertices: ArrayLike, faces: ArrayLike, camera: Camera, *, closed: 
     return Raster(camera.height, camera.width, visible, kept[winners], weights, depth)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Spans:
     """Runs of pixels, each in one row of one triangle."""
 

@@ -36,7 +36,7 @@ class Size:
     height: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Graph:
     """A detector's file: its `answers` to an empty image, and to a picture of people as values of 0..1 and of 0..255.
 

@@ -46,7 +46,7 @@ class Message:
     value: Any
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Transform:
     """One transform of /tf or /tf_static."""
 
@@ -59,7 +59,7 @@ class Transform:
     static: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CameraSeen:
     """Intrinsics of a camera, by its CameraInfo."""
 
@@ -68,7 +68,7 @@ class CameraSeen:
     height: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recording:
     """All that was seen between `begin` and `end`, in order of arrival."""
 

@@ -25,7 +25,7 @@ _SIZES = (1, 5, sum(PARAM_SIZES.values()), NUM_JOINTS * 3, NUM_JOINTS * 2, NUM_J
 _ENDS = np.cumsum(_SIZES)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Scene:
     """The people of one image of one camera, and what is wanted of them."""
 
