@@ -12,6 +12,7 @@ import inspect
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 ROOT = Path(__file__).resolve().parents[1]
 FILE = ROOT / "docs" / "public_api.txt"
@@ -21,13 +22,23 @@ sys.path.insert(0, str(ROOT))
 def python_names() -> Iterator[str]:
     """Each public name; of classes also the constructor, fields, properties and methods."""
     import smplerx_ros
+    import smplerx_ros.evaluation
+    import smplerx_ros.ros
 
-    for name in sorted(smplerx_ros._PUBLIC):
-        item = getattr(smplerx_ros, name)
+    yield from _described(smplerx_ros, "")
+    yield from _described(smplerx_ros.evaluation, "evaluation.")
+    yield from (f"ros.{name}" for name in sorted(smplerx_ros.ros._PUBLIC))  # its modules need ROS
+
+
+def _described(package: ModuleType, prefix: str) -> Iterator[str]:
+    for plain in sorted(package._PUBLIC):
+        item, name = getattr(package, plain), prefix + plain
         if not inspect.isclass(item):
             yield f"{name}{inspect.signature(item)}"
             continue
-        yield f"class {name}{'' if issubclass(item, int) else inspect.signature(item)}"
+        yield f"class {name}{_constructor(item)}"
+        if getattr(item, "_is_protocol", False):
+            yield from (f"    {name}.{member}: {kind}" for member, kind in sorted(item.__annotations__.items()))
         fields = {field.name for field in dataclasses.fields(item)} if dataclasses.is_dataclass(item) else set()
         for member, value in sorted(vars(item).items()):
             if member.startswith("_") or member in fields:
@@ -39,6 +50,13 @@ def python_names() -> Iterator[str]:
                 yield f"    {name}.{member}{inspect.signature(function)}"
             elif isinstance(value, int):
                 yield f"    {name}.{member} = {int(value)}"
+
+
+def _constructor(item: type) -> str:
+    """Its signature, or the class behind an error; enumerations and protocols are not constructed."""
+    if issubclass(item, Exception):
+        return f"({item.__base__.__name__})"
+    return "" if issubclass(item, int) or getattr(item, "_is_protocol", False) else str(inspect.signature(item))
 
 
 def commands() -> Iterator[str]:

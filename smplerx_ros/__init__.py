@@ -1,8 +1,9 @@
 """Expressive human pose and shape (SMPL-X) from camera images, with and without ROS 2."""
 
-from importlib import import_module
 from pkgutil import extend_path
 from typing import TYPE_CHECKING
+
+from .lazy import lazy
 
 # The generated msg/ and srv/ of a sourced workspace join the modules of a source checkout.
 __path__ = extend_path(__path__, __name__)
@@ -10,36 +11,54 @@ __version__ = "0.1.0"
 
 # The public names and where they live: imported when first used, so that nobody pays for what they do not use.
 _PUBLIC = {
+    "Backbone": ".backbones",
+    "BodyEstimate": ".types",
+    "BodyModel": ".body",
     "Box": ".types",
     "Camera": ".geometry.camera",
+    "ConfigError": ".errors",
+    "Detector": ".detection",
+    "DeviceError": ".errors",
     "Estimated": ".types",
     "Estimator": ".estimator",
     "Frame": ".types",
+    "InputError": ".errors",
+    "Model": ".models.model",
+    "ModelFileError": ".errors",
+    "Observation": ".types",
+    "Options": ".estimator",
     "People": ".estimator",
     "Person": ".types",
+    "Prediction": ".models.prediction",
+    "SmplerxError": ".errors",
     "SmplxParams": ".types",
     "load_body": ".body",
     "load_model": ".models.model",
 }
 
 if TYPE_CHECKING:
+    from .backbones import Backbone as Backbone
+    from .body import BodyModel as BodyModel
     from .body import load_body as load_body
+    from .detection import Detector as Detector
+    from .errors import ConfigError as ConfigError
+    from .errors import DeviceError as DeviceError
+    from .errors import InputError as InputError
+    from .errors import ModelFileError as ModelFileError
+    from .errors import SmplerxError as SmplerxError
     from .estimator import Estimator as Estimator
+    from .estimator import Options as Options
     from .estimator import People as People
     from .geometry.camera import Camera as Camera
+    from .models.model import Model as Model
     from .models.model import load_model as load_model
+    from .models.prediction import Prediction as Prediction
+    from .types import BodyEstimate as BodyEstimate
     from .types import Box as Box
     from .types import Estimated as Estimated
     from .types import Frame as Frame
+    from .types import Observation as Observation
     from .types import Person as Person
     from .types import SmplxParams as SmplxParams
-
-
-def __getattr__(name: str) -> object:
-    if name not in _PUBLIC:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_PUBLIC[name], __name__), name)
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_PUBLIC})
+else:
+    __getattr__, __dir__ = lazy(__name__, _PUBLIC)

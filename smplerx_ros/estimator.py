@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import count
 from logging import getLogger
 from time import perf_counter
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -22,6 +22,7 @@ from .detection import Detector, OneAtATime, load_detectors
 from .detection.clean import clean_boxes
 from .distance import Distances
 from .errors import ConfigError, InputError
+from .frames import listed_frames, named_frames
 from .geometry.camera import Camera
 from .persons import persons
 from .scheduling.beside import END_S, Beside
@@ -204,7 +205,7 @@ class Estimator:
 
     def estimate(self, frame: Frame) -> list[Person]:
         """The people in one frame. What is wrong with the frames of a camera is logged once."""
-        result = self.process([frame])[0]
+        result = self.process(frame)
         key = frame.source or frame.frame_id
         logged = self._cameras[key].logged
         for name in sorted(result.warnings.keys() - logged):
@@ -212,9 +213,36 @@ class Estimator:
         logged.update(result.warnings)
         return list(result.people)
 
-    def process(self, frames: Sequence[Frame]) -> list[People]:
-        """The people of each frame, all of them in one batch per network. Raises InputError for two frames a camera."""
+    @overload
+    def process(self, frames: Frame) -> People: ...
+
+    @overload
+    def process(self, frames: Mapping[str, Frame]) -> dict[str, People]: ...
+
+    @overload
+    def process(self, frames: Sequence[Frame]) -> list[People]: ...
+
+    def process(
+        self, frames: Frame | Mapping[str, Frame] | Sequence[Frame]
+    ) -> People | dict[str, People] | list[People]:
+        """The people of one frame, of each of several, or of each camera's by its name; one batch for each network.
+
+        The names of a mapping become `Frame.source`. No frames, no people: the answer is empty as well.
+
+        Raises InputError for two frames of one camera, for a frame whose own `source` is another one than its name in
+        the mapping, and for anything but frames; then nothing has changed. Raises RuntimeError after `close`.
+        """
         self._check_open()
+        if isinstance(frames, Frame):
+            return self._processed([frames])[0]
+        if isinstance(frames, Mapping):
+            named = named_frames(frames)
+            return dict(zip(named, self._processed(list(named.values())), strict=True))
+        return self._processed(listed_frames(frames))
+
+    def _processed(self, frames: Sequence[Frame]) -> list[People]:
+        if not frames:
+            return []
         began = perf_counter()
         effort = FULL if self._budget is None else self._budget.effort
         backbone = self._backbones[effort.backbone]
@@ -261,6 +289,7 @@ class Estimator:
 
     def reset(self) -> None:
         """Forget everybody; ids are not used again."""
+        self._check_open()
         self._cameras.clear()
         for backbone in self._backbones:
             backbone.reset()
@@ -282,6 +311,7 @@ class Estimator:
         return ended
 
     def __enter__(self) -> Estimator:
+        self._check_open()
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -151,7 +151,7 @@ class Frame:
     the field, for anything else.
     """
 
-    image: NDArray[np.uint8]
+    image: NDArray[Any]  # uint8; OpenCV's types do not say so of what it returns
     camera: Camera | None = None
     stamp_ns: int = 0
     frame_id: str = ""

@@ -1,1 +1,12 @@
 """The shell around the core: the node, its conversions between messages and the package's types, and the demo."""
+
+from typing import TYPE_CHECKING
+
+from ..lazy import lazy
+
+_PUBLIC = {"people_from_message": ".from_messages"}
+
+if TYPE_CHECKING:
+    from .from_messages import people_from_message as people_from_message
+else:
+    __getattr__, __dir__ = lazy(__name__, _PUBLIC)
