@@ -1,4 +1,4 @@
-"""sensor_msgs/CompressedImage to RGB: size and completeness are read from the header before anything is decoded."""
+"""sensor_msgs/CompressedImage to RGB and back; size and completeness are read from the header before decoding."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import struct
 import cv2
 import numpy as np
 from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
 
 from ..errors import InputError
 from .bit_depth import BitDepth
@@ -19,6 +20,9 @@ _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _END_OF_IMAGE = 0xD9
 # ITU T.81, table B.1: start-of-frame markers hold the size. C4, C8 and CC lie between them and do not.
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+JPEG_QUALITY = 80  # of 100, where lines and edges of a drawing still look right
+# As compressed_image_transport writes it: the image's encoding, the codec, the encoding of what the codec was given.
+JPEG_FORMAT = "rgb8; jpeg compressed bgr8"
 
 
 def image_from_compressed(message: CompressedImage, topic: str, depth: BitDepth | None = None) -> RgbImage:
@@ -44,6 +48,20 @@ def image_from_compressed(message: CompressedImage, topic: str, depth: BitDepth 
     if bgr.dtype == np.uint16:
         bgr = (depth or BitDepth(topic)).to_8_bits(bgr.astype(np.uint16, copy=False))
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
+
+
+def compressed_from_image(image: RgbImage, header: Header) -> CompressedImage:
+    """A JPEG of an `(H, W, 3) uint8` RGB image. Raises InputError for one of more than 65500 pixels a side."""
+    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
+    try:
+        made, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+    except cv2.error:  # versions differ in how they refuse
+        made, data = False, np.zeros(0, np.uint8)
+    if not made:
+        raise InputError(f"no JPEG can be made of an image of {image.shape[1]}x{image.shape[0]} pixels")
+    message = CompressedImage(header=header, format=JPEG_FORMAT)
+    message.data.frombytes(data.data)
+    return message
 
 
 def _declared_size(data: bytes, format_name: str, topic: str) -> tuple[int, int]:

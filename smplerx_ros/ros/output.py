@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from visualization_msgs.msg import MarkerArray
@@ -70,7 +70,8 @@ class OutputOptions:
 class Output:
     """The publishers of results, active and inactive with the node; `cameras` are named as in `Frame.source`.
 
-    People and markers of all cameras go out on one topic, each camera's overlay on its own, `~/<camera>/overlay`.
+    People and markers of all cameras go out on one topic, each camera's overlay on its own, `~/<camera>/overlay`, and
+    as JPEG where image_transport looks for it, `/compressed` below that.
     Raises ConfigError where `target_frame` cannot be had.
     """
 
@@ -103,6 +104,10 @@ class Output:
         self._motions = {camera: MovingCamera() for camera in cameras}  # in the target frame
         self._overlay_publishers = {
             camera: self._publisher(Image, f"~/{camera}/overlay" if camera else "~/overlay", 1) for camera in cameras
+        }
+        self._compressed_publishers = {
+            camera: self._publisher(CompressedImage, f"{overlay.topic_name}/compressed", 1)
+            for camera, overlay in self._overlay_publishers.items()
         }
         self._drawer = Drawer(self._drawing(config["body_model"]), self._node.get_logger().warning)
         self._made.callback(self._drawer.close)
@@ -184,7 +189,8 @@ class Output:
         """Hand over what is only to be looked at, where somebody looks."""
         frame = people.frame
         markers = markers and bool(self._marker_publisher.get_subscription_count())
-        overlay = bool(self._overlay_publishers[frame.source].get_subscription_count())
+        overlays = self._overlay_publishers[frame.source], self._compressed_publishers[frame.source]
+        overlay = any(publisher.get_subscription_count() for publisher in overlays)
         if not (markers or overlay):
             return
         target = None if placement is None or self._target is None else (self._target.name, placement)
@@ -207,6 +213,7 @@ class Output:
             body_model=body_model,
             markers=topic(self._marker_publisher),
             overlays={camera: topic(publisher) for camera, publisher in self._overlay_publishers.items()},
+            compressed={camera: topic(publisher) for camera, publisher in self._compressed_publishers.items()},
         )
 
     def _placed(self, people: People, header: Header, placement: Placement | None) -> tuple[People, Header]:

@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from fake_estimator import make_person, random_params
 from graph import Graph
 from rclpy.qos import QoSProfile
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from smplerx_ros.body import load_body
 from smplerx_ros.body.placement import Placement
 from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.ros.compressed import image_from_compressed
 from smplerx_ros.ros.drawing import artist as artist_module
 from smplerx_ros.ros.drawing.artist import Artist
 from smplerx_ros.ros.drawing.scene import Scene
+from smplerx_ros.ros.image import image_from_message
 from smplerx_ros.ros.qos import numbers_of
 
 BODY = load_body()
@@ -32,7 +36,8 @@ SETTINGS = {
     "namespace": "/",
     "body_model": "",
     "markers": {"name": "/markers", "qos": QOS},
-    "overlays": {"left": {"name": "/left", "qos": QOS}, "right": {"name": "/right", "qos": QOS}},
+    "overlays": {name: {"name": f"/{name}", "qos": QOS} for name in ("left", "right")},
+    "compressed": {name: {"name": f"/{name}/compressed", "qos": QOS} for name in ("left", "right")},
 }
 
 
@@ -89,11 +94,72 @@ def test_each_camera_has_its_overlay_and_its_people(exhibition: Exhibition) -> N
     right = exhibition.draw(scene("right", "p2", image=image, camera=CAMERA))
     assert {m.id for m in left.markers}.isdisjoint(m.id for m in right.markers)
     assert {m.action for m in right.markers} == {Marker.ADD}  # the other camera's people stay
-    exhibition.graph.spin_until(lambda: all(exhibition.pictures.values()))
+
+    def shown() -> bool:
+        for name, person_id in (("left", "p1"), ("right", "p2")):
+            exhibition.artist.draw(scene(name, person_id, image=image, camera=CAMERA))
+        exhibition.graph.spin_once()
+        return all(exhibition.pictures.values())
+
+    exhibition.graph.spin_until(shown)
     for name, pictures in exhibition.pictures.items():
         assert pictures[-1].header.frame_id == name
         assert bytes(pictures[-1].data) != bytes([90]) * len(pictures[-1].data)
     assert (image == 90).all()  # it lies in memory that is shared
+
+
+def test_the_overlay_as_jpeg_is_the_overlay(exhibition: Exhibition) -> None:
+    rng = np.random.default_rng(0)
+    image = cv2.resize(rng.integers(0, 255, (6, 8, 3), np.uint8), (160, 120), interpolation=cv2.INTER_CUBIC)
+    compressed = exhibition.graph.listen(CompressedImage, "/left/compressed")
+    pictures = exhibition.pictures["left"]
+
+    def shown() -> bool:
+        exhibition.artist.draw(scene(image=image, camera=CAMERA))
+        exhibition.graph.spin_once()
+        return bool(compressed and pictures)
+
+    exhibition.graph.spin_until(shown)
+    (raw, jpeg) = pictures[-1], compressed[-1]
+    assert jpeg.header == raw.header
+    assert jpeg.format == "rgb8; jpeg compressed bgr8"  # what image_transport's plugin writes of such an image
+    drawn, decoded = image_from_message(raw, ""), image_from_compressed(jpeg, "")
+    assert np.abs(drawn.astype(int) - image).mean() > 5  # somebody is there
+    assert np.abs(decoded.astype(int) - drawn).mean() < 5  # with red and blue where they were
+    assert len(jpeg.data) < len(raw.data) / 3
+
+
+def test_each_kind_of_overlay_is_made_for_its_subscribers_only(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    for name in ("compressed_from_image", "message_from_image"):
+        monkeypatch.setattr(artist_module, name, partial(_noted, made, name, getattr(artist_module, name)))
+    artist = Artist(graph.context, SETTINGS)
+    picture = scene(image=np.zeros((120, 160, 3), np.uint8), camera=CAMERA)
+    artist.draw(picture)
+    assert made == []
+    for kind, topic, name in (
+        (CompressedImage, "/left/compressed", "compressed_from_image"),
+        (Image, "/left", "message_from_image"),
+    ):
+        arrived: list[Any] = []
+        subscription = graph.node.create_subscription(kind, topic, arrived.append, QoSProfile(depth=5))
+        made.clear()
+
+        def come(arrived: list[Any] = arrived) -> bool:
+            artist.draw(picture)
+            graph.spin_once()
+            return bool(arrived)
+
+        graph.spin_until(come)
+        assert set(made) == {name}
+        graph.node.destroy_subscription(subscription)
+        graph.spin_until(lambda topic=topic: not graph.node.count_subscribers(topic))
+    artist.close()
+
+
+def _noted(made: list[str], name: str, make: Callable[..., Any], *arguments: Any) -> Any:
+    made.append(name)
+    return make(*arguments)
 
 
 def test_nobody_is_left_when_nothing_comes_any_more(exhibition: Exhibition) -> None:

@@ -12,9 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sensor_msgs.msg import CompressedImage
+from std_msgs.msg import Header
 
 from smplerx_ros.errors import InputError
-from smplerx_ros.ros.compressed import image_from_compressed
+from smplerx_ros.ros.compressed import compressed_from_image, image_from_compressed
 
 RGB = np.zeros((48, 64, 3), np.uint8)
 RGB[:, :32], RGB[:, 32:] = (200, 30, 10), (10, 60, 220)
@@ -42,6 +43,19 @@ def png_claiming(width: int, height: int) -> bytes:
 def test_the_bytes_decide_not_the_format(format_name: str) -> None:
     np.testing.assert_array_equal(decoded(PNG, format_name), RGB)
     np.testing.assert_allclose(decoded(JPEG, format_name)[:, [5, 60]].astype(int), RGB[:, [5, 60]], atol=8)
+
+
+def test_what_is_compressed_is_read_again() -> None:
+    header = Header(frame_id="optical")
+    message = compressed_from_image(RGB, header)
+    assert (message.header, message.format) == (header, "rgb8; jpeg compressed bgr8")
+    read = image_from_compressed(message, "/overlay/compressed")
+    np.testing.assert_allclose(read[:, [5, 60]].astype(int), RGB[:, [5, 60]], atol=8)
+
+
+def test_an_image_that_no_jpeg_can_hold_is_named() -> None:
+    with pytest.raises(InputError, match="70000x1 "):
+        compressed_from_image(np.zeros((1, 70000, 3), np.uint8), Header())
 
 
 def test_alpha_is_dropped() -> None:

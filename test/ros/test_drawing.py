@@ -18,13 +18,14 @@ from fake_estimator import make_person, random_params
 from graph import Graph
 from node_process import FAKE_NODE, NodeProcess
 from rclpy.qos import QoSProfile, ReliabilityPolicy, qos_profile_sensor_data
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from smplerx_ros.body import load_body
 from smplerx_ros.body.placement import Placement
 from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.ros.compressed import image_from_compressed
 from smplerx_ros.ros.drawing import drawer as drawer_module
 from smplerx_ros.ros.drawing.drawer import Drawer, Settings, Topic
 from smplerx_ros.ros.drawing.scene import Scene, SharedMemory, read, write
@@ -33,7 +34,8 @@ from smplerx_ros.ros.qos import numbers_of
 BODY = load_body()
 CAMERA = Camera(64, 48, np.array([[50.0, 0, 32], [0, 50, 24], [0, 0, 1]]), np.full(5, 0.01))
 END_S = 6.0  # for a process to end: 2 s, and a busy machine's own delays
-SETTINGS = Settings("_drawing", "/", 0, "/", "", Topic("/markers", {}), {"": Topic("/overlay", {})})
+TOPICS = Topic("/markers", {}), {"": Topic("/overlay", {})}, {"": Topic("/overlay/compressed", {})}
+SETTINGS = Settings("_drawing", "/", 0, "/", "", *TOPICS)
 # Takes a second for every frame, and writes its camera's name into a file.
 SLOW = """
 import json, socket, sys, time
@@ -176,7 +178,7 @@ def test_a_picture_that_fails_costs_no_other(
     graph: Graph, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     qos = numbers_of(QoSProfile(depth=5))
-    topics = Topic("/markers", qos), {"": Topic("/overlay", qos)}
+    topics = Topic("/markers", qos), {"": Topic("/overlay", qos)}, {"": Topic("/overlay/compressed", qos)}
     told: list[str] = []
     drawer = Drawer(Settings("_drawing", "/", graph.context.get_domain_id(), "/", "", *topics), told.append)
     markers = graph.listen(MarkerArray, "/markers")
@@ -252,10 +254,40 @@ def test_topics_are_the_nodes_own(graph: Graph, start_node: Any) -> None:
     assert [name for name in graph.node.get_node_names() if "smplerx" in name and not name.startswith("_")] == [
         "smplerx"
     ]
-    for topic in ("/smplerx/overlay", "/smplerx/markers"):
+    for topic in ("/smplerx/overlay", "/smplerx/overlay/compressed", "/smplerx/markers"):
         names = {info.node_name for info in graph.node.get_publishers_info_by_topic(topic)}
         assert names == {"smplerx", "_smplerx_drawing"}
     assert "QoS" not in node.log
+
+
+@pytest.mark.parametrize(
+    ("cameras", "remap", "topic"),
+    [
+        ((), "", "/smplerx/overlay/compressed"),
+        (("front", "left"), "", "/smplerx/front/overlay/compressed"),
+        ((), "~/overlay:=/picture", "/picture/compressed"),  # where image_transport looks, given the name of the image
+    ],
+)
+def test_compressed_overlays_are_there_without_raw_ones(
+    graph: Graph, start_node: Any, cameras: tuple[str, ...], remap: str, topic: str
+) -> None:
+    policy = f"qos_overrides.{topic}.publisher.reliability:=best_effort"
+    named = [f"cameras:=[{','.join(cameras)}]"] if cameras else []
+    start_node(*named, policy, remaps=(remap,) if remap else ())
+    images = graph.node.create_publisher(Image, "/".join(("", *cameras[:1], "image")), 5)
+    seen: list[Any] = []
+    graph.node.create_subscription(CompressedImage, topic, seen.append, qos_profile_sensor_data)
+    graph.spin_until(images.get_subscription_count)
+
+    def shown() -> bool:
+        images.publish(graph.image())
+        graph.spin_once()
+        return bool(seen)
+
+    graph.spin_until(shown)
+    assert image_from_compressed(seen[-1], topic).shape == (120, 160, 3)
+    publishers = graph.node.get_publishers_info_by_topic(topic)
+    assert {info.qos_profile.reliability for info in publishers} == {ReliabilityPolicy.BEST_EFFORT}
 
 
 @pytest.mark.parametrize("name", ["", "front"])

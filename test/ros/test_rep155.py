@@ -13,7 +13,7 @@ from graph import Graph
 from hri_msgs.msg import FacialLandmarks, IdsList, IdsMatch, NormalizedRegionOfInterest2D, Skeleton2D
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rep155_people import BODY, PERIOD_S, Provider, somebody
-from sensor_msgs.msg import Image, JointState
+from sensor_msgs.msg import CompressedImage, Image, JointState
 from smplerx_ros.msg import PersonArray
 from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
@@ -285,6 +285,7 @@ def test_nobody_subscribed_means_nothing_computed(provide: Any, monkeypatch: pyt
     ("kind", "topic"),
     [
         (Image, "/provider/overlay"),
+        (CompressedImage, "/provider/overlay/compressed"),
         (MarkerArray, "/provider/markers"),
         (Image, "/humans/bodies/p1/cropped"),
         (Image, "/humans/faces/fp1/cropped"),

@@ -13,13 +13,14 @@ from rclpy.context import Context
 from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
-from sensor_msgs.msg import Image
+from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
 from ...body import load_body
 from ...body.thinning import ThinMesh
 from ...viewer.overlay import draw_people
+from ..compressed import compressed_from_image
 from ..image import message_from_image
 from ..markers import LIFETIME_S, MarkerWriter
 from ..qos import delivered, qos_of
@@ -37,6 +38,7 @@ class _View:
 
     markers: MarkerWriter
     overlay: Publisher
+    compressed: Publisher  # the overlay as JPEG
     header: Header  # of the last markers
     drawn_s: float = float("-inf")  # when, on a steady clock
     until_s: float = float("inf")  # when they are old
@@ -60,7 +62,12 @@ class Artist:
         self._mesh = cache(partial(ThinMesh.of, body, MESH_FACES))
         numbers = count(1)
         self._views = {
-            camera: _View(MarkerWriter(self._mesh, numbers), self._publisher(Image, topic), Header())
+            camera: _View(
+                MarkerWriter(self._mesh, numbers),
+                self._publisher(Image, topic),
+                self._publisher(CompressedImage, settings["compressed"][camera]),
+                Header(),
+            )
             for camera, topic in settings["overlays"].items()
         }
 
@@ -71,7 +78,10 @@ class Artist:
             self._publish_markers(view, scene)
         if scene.image is not None and scene.camera is not None:
             drawn = draw_people(scene.image, scene.people, self._mesh(), scene.camera)
-            view.overlay.publish(message_from_image(drawn, Image(header=scene.header)))
+            if view.overlay.get_subscription_count():
+                view.overlay.publish(message_from_image(drawn, Image(header=scene.header)))
+            if view.compressed.get_subscription_count():
+                view.compressed.publish(compressed_from_image(drawn, scene.header))
 
     def tell(self, text: str) -> None:
         """Log an error, now and then."""

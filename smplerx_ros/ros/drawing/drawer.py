@@ -43,6 +43,7 @@ class Settings:
     body_model: str  # file; "": the embedded one
     markers: Topic
     overlays: Mapping[str, Topic]  # by camera
+    compressed: Mapping[str, Topic]  # the overlays as JPEG, by camera
 
 
 class Drawer:
