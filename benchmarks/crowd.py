@@ -42,7 +42,7 @@ def main() -> None:
             for every in (1, 10):
                 scores = []
                 for seed, crowd in zip(seeds, crowds, strict=True):
-                    answers = follow(crowd, body, noise, seed, detect_every=every, max_age=options.max_age)
+                    answers = follow(crowd, body, noise, seed, detection_interval=every, max_age=options.max_age)
                     published = [[(person.id, person.box) for person in people] for people in answers]
                     scores.append(identity_scores(crowd, published, options.max_age))
                 idf1 = [score["idf1"] for score in scores]
@@ -56,7 +56,10 @@ def main() -> None:
 
 
 def table(rows: list[tuple[int, str, int, float, float, list[int]]]) -> str:
-    lines = ["| people | boxes | detect_every | IDF1, mean | IDF1, worst | switches |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| people | boxes | detection.interval | IDF1, mean | IDF1, worst | switches |",
+        "|---|---|---|---|---|---|",
+    ]
     lines += [f"| {n} | {b} | {e} | {m:.3f} | {w:.3f} | {', '.join(map(str, s))} |" for n, b, e, m, w, s in rows]
     for boxes in ("true", "noisy"):
         lines.append(f"| all | {boxes} | | {np.mean([row[3] for row in rows if row[1] == boxes]):.3f} | | |")

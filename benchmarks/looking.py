@@ -79,8 +79,8 @@ class Listener:
             rclpy.spin_once(self.node, timeout_sec=left)
 
     def set_mesh(self, wanted: bool) -> None:
-        """The parameter publish_markers_mesh."""
-        request = SetParameters.Request(parameters=[Parameter("publish_markers_mesh", value=wanted).to_parameter_msg()])
+        """The parameter markers.mesh."""
+        request = SetParameters.Request(parameters=[Parameter("markers.mesh", value=wanted).to_parameter_msg()])
         future = self._client.call_async(request)
         rclpy.spin_until_future_complete(self.node, future, timeout_sec=START_S)
         assert future.result().results[0].successful

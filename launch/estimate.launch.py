@@ -27,16 +27,16 @@ PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES
 # Parameters of the node.
 ARGUMENTS = (
     *("backbone", "weights", "body_model", "runtime", "device", "precision", "detector", "person_height"),
-    *("image_is_rectified", "use_depth", "transport", "cameras", "publish_markers_mesh", "autostart"),
+    *("image_is_rectified", "depth.enabled", "image_transport", "cameras", "markers.mesh", "autostart"),
 )
 VIEWER_ARGUMENTS = ("host", "port")
-FOR_VIEWER_TOO = ("body_model", "transport", "use_sim_time")
+FOR_VIEWER_TOO = ("body_model", "image_transport", "use_sim_time")
 Text = Callable[[str], str]  # the value of an argument
 CAMERA = "{camera}"
 TOPICS = {
     "image": (f"/{CAMERA}/image_raw", "Topic of the images."),
     "camera_info": (f"/{CAMERA}/camera_info", "Topic of their calibration."),
-    "depth": (f"/{CAMERA}/depth/image_raw", "Topic of depth images registered to the images; see use_depth."),
+    "depth": (f"/{CAMERA}/depth/image_raw", "Topic of depth images registered to the images; see depth.enabled."),
     "detections": (f"/{CAMERA}/detections", "Topic of your own detector; see detector."),
 }
 IN_TOPICS = f"{CAMERA} stands for each name in cameras, or for 'camera' where there is one."
@@ -105,7 +105,7 @@ def _nodes(context: LaunchContext) -> list[Node]:
     values = {p.name: _typed(p, text(p.name)) for p in _parameters() if text(p.name)}
     values["use_sim_time"] = text("use_sim_time") == "true"
     if text("rviz") == "true":
-        values.setdefault("publish_markers_mesh", True)
+        values.setdefault("markers.mesh", True)
     topics = {
         camera: {name: text(name).replace(CAMERA, camera or "camera") for name in TOPICS}
         for camera in values.get("cameras") or ("",)
@@ -146,7 +146,7 @@ def _viewer(text: Text, values: dict[str, Value], camera: str, number: int, topi
         name="_".join(filter(None, ("viewer", camera.replace("/", "_")))),
         namespace=text("namespace"),
         output="screen",
-        # The node's parameter file names its body_model and transport for both.
+        # The node's parameter file names its body_model and image_transport for both.
         parameters=[text("params_file"), shared | own],
         remappings=_remappings(topics),
     )

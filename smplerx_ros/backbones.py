@@ -33,7 +33,7 @@ class Backbone(Protocol):
 def load_backbones(
     config: Mapping[str, Any], body: BodyModel, threads: int | None, *, bundles_only: bool
 ) -> list[Backbone]:
-    """The configured one, then those of `fallback_weights`.
+    """The configured one, then those of `latency.fallback_weights`.
 
     Raises ConfigError for parameters that do not go together, ModelFileError for an unusable file.
     """
@@ -45,19 +45,21 @@ def load_backbones(
     height = known_height(config)
     main = NetworkBackbone(load_configured(config, threads, bundles_only=bundles_only), body, height)
     smaller: list[Backbone] = []
-    for folder in config["fallback_weights"]:
+    for folder in config["latency.fallback_weights"]:
         try:
             backbone = Bundle.load(folder, verify=False).backbone
             options = {**config, "backbone": backbone, "weights": folder, "runtime": "auto", "precision": "auto"}
             smaller.append(NetworkBackbone(load_configured(options, threads, bundles_only=True), body, height))
         except ModelFileError as error:
-            raise ModelFileError(f"parameter 'fallback_weights': {error}") from error
+            raise ModelFileError(f"parameter 'latency.fallback_weights': {error}") from error
     return [main, *smaller]
 
 
 def _lite(config: Mapping[str, Any], body: BodyModel, threads: int | None) -> Backbone:
-    if config["fallback_weights"]:
-        raise ConfigError("parameter 'fallback_weights': backbone 'lite' has nothing to fall back on; leave it empty")
+    if config["latency.fallback_weights"]:
+        raise ConfigError(
+            "parameter 'latency.fallback_weights': backbone 'lite' has nothing to fall back on; leave it empty"
+        )
     taken = {"runtime": ("auto", "onnx"), "precision": ("auto", "fp32"), "weights": ("",), "gpu_mode": ("plain",)}
     for name, choices in taken.items():
         if config[name] not in choices:

@@ -139,13 +139,13 @@ PARAMETERS: tuple[Parameter, ...] = (
         "detector",
         str,
         "builtin",
-        "Where people come from: `builtin` finds them, `onnx` is your own network (`detector_model`), `topic` takes "
+        "Where people come from: `builtin` finds them, `onnx` is your own network (`detection.model`), `topic` takes "
         "the boxes of your own detector, `full_frame` the whole image as one person.",
         choices=("builtin", "onnx", "topic", "full_frame"),
     ),
-    Parameter("detector_model", str, "", "ONNX file of `detector: onnx`: YOLOX, YOLOv5 to 26, RT-DETR, D-FINE, ..."),
+    Parameter("detection.model", str, "", "ONNX file of `detector: onnx`: YOLOX, YOLOv5 to 26, RT-DETR, D-FINE, ..."),
     Parameter(
-        "detector_format",
+        "detection.format",
         str,
         "auto",
         "What that file takes and answers (docs/detection.md); `auto` finds it from the graph and a picture.",
@@ -172,15 +172,15 @@ PARAMETERS: tuple[Parameter, ...] = (
         ),
     ),
     Parameter(
-        "detector_class",
+        "detection.class",
         str,
         "person",
         "The class in that file that is a person: its name, if the file has names, or its index.",
         index=True,
     ),
-    Parameter("detection_threshold", float, 0.2, "Least score of a detected person.", range=(0.0, 1.0), live=True),
+    Parameter("detection.threshold", float, 0.2, "Least score of a detected person.", range=(0.0, 1.0), live=True),
     Parameter(
-        "detect_every",
+        "detection.interval",
         int,
         10,
         "Look for new people in every n-th frame; known ones are followed.",
@@ -212,20 +212,20 @@ PARAMETERS: tuple[Parameter, ...] = (
         pattern="([A-Za-z][A-Za-z0-9]{0,15})?",
     ),
     Parameter(
-        "latency_budget_ms",
+        "latency.budget_ms",
         float,
         0.0,
         "Time that the estimation of one image may take: above it detections come less often, then fewer people, then "
-        "`fallback_weights` (docs/streams.md).",
+        "`latency.fallback_weights` (docs/streams.md).",
         range=(1.0, 60000.0),
         zero="no limit",
         live=True,
     ),
     Parameter(
-        "fallback_weights",
+        "latency.fallback_weights",
         tuple,
         (),
-        "Folders of the bundles of smaller backbones that `latency_budget_ms` may turn to, in this order.",
+        "Folders of the bundles of smaller backbones that `latency.budget_ms` may turn to, in this order.",
     ),
     Parameter(
         "person_height",
@@ -243,14 +243,14 @@ PARAMETERS: tuple[Parameter, ...] = (
         range=(10.0, 170.0),
     ),
     Parameter(
-        "smoothing",
+        "smoothing.enabled",
         bool,
         True,
         "Filter poses, places and shapes over time (One-Euro); false: raw estimates.",
         live=True,
     ),
     Parameter(
-        "smoothing_rotation_cutoff",
+        "smoothing.rotation_cutoff",
         float,
         0.5,
         "Cutoff frequency of a joint at rest in Hz: lower is steadier.",
@@ -258,7 +258,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         live=True,
     ),
     Parameter(
-        "smoothing_rotation_per_speed",
+        "smoothing.rotation_per_speed",
         float,
         9.0,
         "Hz added to the cutoff for each rad/s beyond a joint at rest: higher follows faster.",
@@ -266,7 +266,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         live=True,
     ),
     Parameter(
-        "smoothing_distance_cutoff",
+        "smoothing.distance_cutoff",
         float,
         0.5,
         "Cutoff frequency in Hz of the distance of a person who keeps it.",
@@ -274,7 +274,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         live=True,
     ),
     Parameter(
-        "smoothing_distance_per_speed",
+        "smoothing.distance_per_speed",
         float,
         5.0,
         "Hz added to that cutoff for each unit a second of the distance's logarithm.",
@@ -283,8 +283,8 @@ PARAMETERS: tuple[Parameter, ...] = (
     ),
 )
 
-TRANSPORT = Parameter(  # of the node and of the page for browsers
-    "transport",
+IMAGE_TRANSPORT = Parameter(  # of the node and of the page for browsers
+    "image_transport",
     str,
     "raw",
     "`raw` subscribes sensor_msgs/Image on `image`, `compressed` CompressedImage on `image/compressed`.",
@@ -301,7 +301,7 @@ ROS_PARAMETERS: tuple[Parameter, ...] = (
         "`<name>/detections`. Empty: one camera, with topics without a name before them.",
         pattern="[A-Za-z][A-Za-z0-9_]*(/[A-Za-z][A-Za-z0-9_]*)*",
     ),
-    TRANSPORT,
+    IMAGE_TRANSPORT,
     Parameter(
         "image_is_rectified",
         bool,
@@ -324,7 +324,7 @@ ROS_PARAMETERS: tuple[Parameter, ...] = (
         zero="any age",
     ),
     Parameter(
-        "detections_max_age",
+        "detection.sync_tolerance",
         float,
         0.1,
         "Most seconds between the stamps of an image and the boxes on `detections` (`detector: topic`); an image waits "
@@ -332,24 +332,27 @@ ROS_PARAMETERS: tuple[Parameter, ...] = (
         range=(0.0, 1.0),
     ),
     Parameter(
-        "detections_class",
+        "detection.topic_class",
         str,
         "",
         "`class_id` of a person on the topic `detections`. Empty: everything there is a person.",
         index=True,
     ),
     Parameter(
-        "use_depth", bool, False, "Take distances from the topic `depth`, registered to the image, where it shows them."
+        "depth.enabled",
+        bool,
+        False,
+        "Take distances from the topic `depth`, registered to the image, where it shows them.",
     ),
     Parameter(
-        "depth_max_age",
+        "depth.sync_tolerance",
         float,
         0.05,
         "Most seconds between the stamps of an image and its depth image; an image waits as long for its own where one "
         "is due by the topic's rhythm.",
         range=(0.0, 1.0),
     ),
-    Parameter("publish_tf", bool, True, "Publish people on /tf: the groups that `tf.*` switch.", live=True),
+    Parameter("tf.enabled", bool, True, "Publish people on /tf: the groups that `tf.*` switch.", live=True),
     Parameter(
         "tf.prefix",
         str,
@@ -365,19 +368,19 @@ ROS_PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
         "tf.rep155_links",
         bool,
-        True,
-        "Frames of the links below `body_<id>`, as robot_state_publisher would make them from the URDF; false where "
-        "one runs.",
+        False,
+        "Frames of the 26 links below `body_<id>`, as a robot_state_publisher makes them from `urdf` and "
+        "`joint_states`: for robots where none runs. TF listeners keep them for every id (docs/frames.md).",
         live=True,
     ),
     Parameter(
-        "rep155",
+        "rep155.enabled",
         bool,
         True,
         "Provide bodies and faces under /humans as REP-155 (ROS4HRI) has them, where hri_msgs is installed.",
     ),
     Parameter(
-        "rep155_cropped",
+        "rep155.cropped",
         bool,
         True,
         "Publish `cropped` images of bodies and faces to those who subscribe; REP-155 requires it, privacy may not.",
@@ -390,7 +393,7 @@ ROS_PARAMETERS: tuple[Parameter, ...] = (
         "TF frame of `~/people` and `~/markers`; needs tf2_ros. Empty: the camera's. TF itself stays below the camera.",
     ),
     Parameter(
-        "publish_markers_mesh",
+        "markers.mesh",
         bool,
         False,
         "Add each person's mesh, a thin one, to `~/markers`; drawn beside the estimation, as markers and overlays are.",

@@ -55,7 +55,7 @@ class People:
     runtime: str
     stage_seconds: dict[str, float] = field(default_factory=dict)  # of the call that the frame was part of
     left_out: int = 0  # people in view above `max_people`, not estimated
-    degraded: str = ""  # what is done less because of `latency_budget_ms`
+    degraded: str = ""  # what is done less because of `latency.budget_ms`
     warnings: Mapping[str, str] = field(default_factory=dict)  # what is wrong with the frames, by a short name
 
 
@@ -66,7 +66,7 @@ class Options:
     The ranges are those of the parameters of the same names. Raises ConfigError, which names the option, beyond them.
     """
 
-    detect_every: int = 10
+    detection_interval: int = 10
     max_people: int = 10
     default_fov: float = 60.0  # degrees, across the longer side of the image
     person_height: float | None = None  # metres, as the backbone was told: how sure distances are
@@ -80,7 +80,7 @@ class Options:
         table = {
             _LIVE.get(parameter.name, parameter.name): parameter
             for parameter in PARAMETERS
-            if parameter.name != "smoothing"
+            if parameter.name != "smoothing.enabled"
         }
         for option in fields(self):
             value = getattr(self, option.name)
@@ -106,10 +106,10 @@ class Options:
 
 # Options by the live parameters that set them, at the start and later.
 _LIVE = {
-    "detect_every": "detect_every",
+    "detection.interval": "detection_interval",
     "max_people": "max_people",
-    "detection_threshold": "detection_threshold",
-    "latency_budget_ms": "latency_budget_ms",
+    "detection.threshold": "detection_threshold",
+    "latency.budget_ms": "latency_budget_ms",
     "tracker.max_age": "max_age",
 }
 
@@ -132,7 +132,7 @@ class Estimator:
     """Estimates the people of one or several cameras (`Frame.source` or else `frame_id`); people keep their ids.
 
     `detector` None: boxes come with the frames alone. `detector_beside`: for detections beside the estimation, by
-    default the same. `fallbacks` are smaller backbones for `latency_budget_ms`. `close` it, or use it in a `with`
+    default the same. `fallbacks` are smaller backbones for `latency.budget_ms`. `close` it, or use it in a `with`
     statement, to free networks and thread at a certain time. Not for several threads at once.
     """
 
@@ -191,12 +191,12 @@ class Estimator:
         self._options = replace(self._options, **_live_options(changes))
         for state in self._cameras.values():
             state.tracker.max_age = self._options.max_age
-        if any(name.startswith("smoothing") for name in changes):
+        if any(name.startswith("smoothing.") for name in changes):
             self._motion.update(smoothing_options(self._config))
-        if "detection_threshold" in changes:
+        if "detection.threshold" in changes:
             for detector in self._detectors:
-                detector.threshold = changes["detection_threshold"]
-        if "latency_budget_ms" in changes:
+                detector.threshold = changes["detection.threshold"]
+        if "latency.budget_ms" in changes:
             self._budget = self._budget_of(self._options)
 
     @property
@@ -385,7 +385,7 @@ class Estimator:
     ) -> dict[int, list[Box]]:
         """The detector's boxes where they are due and cannot wait; searches begin where they can."""
         assert self._detector is not None
-        every, now = self._options.detect_every, []
+        every, now = self._options.detection_interval, []
         for i in asked:
             if not states[i].due(every, spared) or states[i].search is not None:
                 continue

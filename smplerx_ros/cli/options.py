@@ -1,4 +1,4 @@
-"""The parameter table as options of a command: `--detect-every 5` for `detect_every`."""
+"""The parameter table as options of a command: `--detection.interval 5` for `detection.interval`."""
 
 from __future__ import annotations
 

@@ -70,9 +70,9 @@ def load_detector(config: Mapping[str, Any], threads: int | None = None) -> Dete
 
     Raises ConfigError for parameters that do not fit together, ModelFileError for a file that cannot be used.
     """
-    kind, threshold = config["detector"], config["detection_threshold"]
-    if kind != "onnx" and config["detector_model"]:
-        raise ConfigError(f"parameter 'detector_model': detector {kind!r} takes no file; use detector: onnx")
+    kind, threshold = config["detector"], config["detection.threshold"]
+    if kind != "onnx" and config["detection.model"]:
+        raise ConfigError(f"parameter 'detection.model': detector {kind!r} takes no file; use detector: onnx")
     if kind == "topic":
         return None
     if kind == "full_frame":
@@ -82,10 +82,10 @@ def load_detector(config: Mapping[str, Any], threads: int | None = None) -> Dete
     if kind == "onnx":
         from .onnx import OnnxDetector
 
-        if not config["detector_model"]:
-            raise ConfigError("parameter 'detector_model': detector 'onnx' needs the path of an ONNX file")
-        chosen = {"person": config["detector_class"], "format": config["detector_format"]}
-        return OnnxDetector(config["detector_model"], config["device"], threads, threshold, **chosen)
+        if not config["detection.model"]:
+            raise ConfigError("parameter 'detection.model': detector 'onnx' needs the path of an ONNX file")
+        chosen = {"person": config["detection.class"], "format": config["detection.format"]}
+        return OnnxDetector(config["detection.model"], config["device"], threads, threshold, **chosen)
     from .builtin import BuiltinDetector
 
     return BuiltinDetector(config["device"], threads, threshold)

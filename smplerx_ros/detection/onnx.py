@@ -66,11 +66,11 @@ class OnnxDetector:
     ) -> None:
         self.threshold = threshold
         self._path = path
-        self._label = f"parameter 'detector_model': {path}"
+        self._label = f"parameter 'detection.model': {path}"
         try:
             self._network = OnnxNetwork(path, device=device, threads=threads)
         except ModelFileError as error:
-            raise ModelFileError(f"parameter 'detector_model': {error}") from error
+            raise ModelFileError(f"parameter 'detection.model': {error}") from error
         self._feed = self._inputs()
         self._size = self._feed.size
         graph = self._graph()
@@ -118,7 +118,7 @@ class OnnxDetector:
         if not self._told:
             log.warning(
                 "%s: what it answers cannot be of format %r: %s; such answers are dropped; choose another "
-                "'detector_format'",
+                "'detection.format'",
                 self._label,
                 self.format,
                 reason,
@@ -168,7 +168,9 @@ class OnnxDetector:
         names = class_names(text)
         if text and not names:
             log.warning(
-                "%s: the names of its classes cannot be read: %.80r; 'detector_class' takes an index", self._label, text
+                "%s: the names of its classes cannot be read: %.80r; 'detection.class' takes an index",
+                self._label,
+                text,
             )
         return names
 
@@ -178,15 +180,15 @@ class OnnxDetector:
         if name == AUTO:
             return self._found(graph)
         if name not in FORMATS:
-            raise ConfigError(f"parameter 'detector_format': {name!r} is unknown; use {AUTO}, {', '.join(FORMATS)}")
+            raise ConfigError(f"parameter 'detection.format': {name!r} is unknown; use {AUTO}, {', '.join(FORMATS)}")
         form = FORMATS[name]
         if not all(form.fits(answer, self._size) for answer in graph.answers):
             raise ConfigError(
-                f"parameter 'detector_format': {name!r} does not fit {self._path}, which answers {shapes}"
+                f"parameter 'detection.format': {name!r} does not fit {self._path}, which answers {shapes}"
             )
         if reason := doubt(form, graph):
             raise ConfigError(
-                f"parameter 'detector_format': {name!r} does not fit {self._path}, which answers {shapes}: {reason}"
+                f"parameter 'detection.format': {name!r} does not fit {self._path}, which answers {shapes}: {reason}"
             )
         return name
 
@@ -199,12 +201,12 @@ class OnnxDetector:
         if names:
             raise ModelFileError(
                 f"{self._label}: it answers {_shapes(graph)} to a picture of people, which does not tell its format; "
-                f"choose with parameter 'detector_format': {', '.join(names)} (docs/detection.md says what they are)"
+                f"choose with parameter 'detection.format': {', '.join(names)} (docs/detection.md says what they are)"
             )
         reasons = "".join(f"; not {name}: {reason}" for name, reason in doubts.items())
         raise ModelFileError(
             f"{self._label}: is not a detector of a known format: it answers {_shapes(graph)}{reasons}; "
-            f"known are {', '.join(FORMATS)} (parameter 'detector_format')"
+            f"known are {', '.join(FORMATS)} (parameter 'detection.format')"
         )
 
     def _by_picture(self, likely: str, other: str) -> str:
@@ -213,7 +215,7 @@ class OnnxDetector:
         if scores[likely] <= LIKELY < scores[other]:
             log.warning(
                 "%s: sees somebody in a picture of people as format %s, not as %s: taken for %s "
-                "(parameter 'detector_format')",
+                "(parameter 'detection.format')",
                 self._label,
                 other,
                 likely,
@@ -244,7 +246,7 @@ class OnnxDetector:
         if self._person < len(seen.scores) and seen.scores[self._person] <= LIKELY:
             log.warning(
                 "%s: as format %r it sees no person (class %d) in a picture of two people, but %s%s; the class, the "
-                "scale of the image or the format may be wrong (parameters 'detector_class', 'detector_format')",
+                "scale of the image or the format may be wrong (parameters 'detection.class', 'detection.format')",
                 self._label,
                 self.format,
                 self._person,
@@ -273,11 +275,11 @@ class OnnxDetector:
     def _refuse(self, wanted: str, graph: Graph, reason: str) -> NoReturn:
         message = (
             f"{self._path} answers {_shapes(graph)}; read as {self.format!r}, {reason}; choose another "
-            f"'detector_format' or export it again (docs/detection.md)"
+            f"'detection.format' or export it again (docs/detection.md)"
         )
         if wanted == AUTO:
-            raise ModelFileError(f"parameter 'detector_model': {message}")
-        raise ConfigError(f"parameter 'detector_format': {message}")
+            raise ModelFileError(f"parameter 'detection.model': {message}")
+        raise ConfigError(f"parameter 'detection.format': {message}")
 
     def _class_index(self, person: str, graph: Graph) -> int:
         """Of the class that is a person."""
@@ -290,7 +292,7 @@ class OnnxDetector:
             if count is not None and count not in _PERSON_FIRST:
                 log.warning(
                     "%s: has %d classes without names; class %d is taken for a person: where it is not, name the "
-                    "person's class with parameter 'detector_class'",
+                    "person's class with parameter 'detection.class'",
                     self._label,
                     count,
                     index,
@@ -301,7 +303,7 @@ class OnnxDetector:
             listed = ", ".join(f"{key} {name}" for key, name in list(names.items())[:_CLASSES_LISTED])
             there = f"{count} classes ({listed}, ...)" if names else f"{count or 'unknown'} classes without names"
             raise ConfigError(
-                f"parameter 'detector_class': {person!r} is not a class of {self._path}, which has {there}; "
+                f"parameter 'detection.class': {person!r} is not a class of {self._path}, which has {there}; "
                 "use a name or an index from 0 on"
             )
         return index

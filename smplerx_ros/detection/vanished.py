@@ -70,11 +70,13 @@ class VanishedBoxes:
         if self._best is None:
             close = get_close_matches(self._person_class.lower(), {name.lower() for name in self._classes}, n=1)
             meant = next((name for name in self._classes if close and name.lower() == close[0]), None)
-            hint = "set detections_class to the person's" if meant is None else f"did you mean {meant!r}?"
-            return f"none is of class {self._person_class!r} (detections_class); there came {self._listed()}; {hint}"
+            hint = "set detection.topic_class to the person's" if meant is None else f"did you mean {meant!r}?"
+            return (
+                f"none is of class {self._person_class!r} (detection.topic_class); there came {self._listed()}; {hint}"
+            )
         if self._best < threshold:
             unset = "; were the scores left unset?" if self._best == 0 else ""
-            return f"no score reaches detection_threshold, {threshold:g}; there came {self._listed()}{unset}"
+            return f"no score reaches detection.threshold, {threshold:g}; there came {self._listed()}{unset}"
         return f"all are smaller than {_LEAST_SIDE:g} pixels: boxes are in pixels, not in shares of the image"
 
     def _listed(self) -> str:

@@ -23,7 +23,7 @@ class NodeHealth:
     enabled: bool
     failure: str = ""  # why the last transition failed
     backend: Mapping[str, str] = field(default_factory=dict)  # backbone, body model, runtime of the last frame
-    degraded: str = ""  # what is done less because of latency_budget_ms
+    degraded: str = ""  # what is done less because of latency.budget_ms
     memory: Mapping[str, int] = field(default_factory=dict)  # bytes
     figures: Mapping[str, str] = field(default_factory=dict)  # of the output
 
@@ -91,7 +91,7 @@ def _verdict(node: NodeHealth, camera: CameraHealth) -> tuple[bytes, str]:
     if faults:
         return DiagnosticStatus.WARN, ", ".join(f"{number} x {reason}" for reason, number in sorted(faults.items()))
     if node.degraded:
-        return DiagnosticStatus.WARN, f"less is done because of latency_budget_ms: {node.degraded}"
+        return DiagnosticStatus.WARN, f"less is done because of latency.budget_ms: {node.degraded}"
     if camera.camera_assumed:
         return DiagnosticStatus.WARN, "no usable camera_info: default_fov is assumed"
     return DiagnosticStatus.OK, "estimating"

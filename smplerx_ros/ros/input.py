@@ -45,22 +45,22 @@ class InputOptions:
     compressed: bool = False
     rectified: bool = False
     camera_info_timeout: float = 2.0
-    depth_max_age: float | None = None  # None: no depth
-    detections_max_age: float | None = None  # None: no boxes from a topic
-    detections_class: str = ""
+    depth_sync_tolerance: float | None = None  # None: no depth
+    detection_sync_tolerance: float | None = None  # None: no boxes from a topic
+    topic_class: str = ""
     detection_threshold: Callable[[], float] = lambda: 0.0  # as it stands: it may change
 
     @classmethod
     def from_config(cls, config: NodeParameters) -> InputOptions:
         """From the node's parameters."""
         return cls(
-            compressed=config["transport"] == "compressed",
+            compressed=config["image_transport"] == "compressed",
             rectified=config["image_is_rectified"],
             camera_info_timeout=config["camera_info_timeout"],
-            depth_max_age=config["depth_max_age"] if config["use_depth"] else None,
-            detections_max_age=config["detections_max_age"] if config["detector"] == "topic" else None,
-            detections_class=config["detections_class"],
-            detection_threshold=lambda: float(config["detection_threshold"]),
+            depth_sync_tolerance=config["depth.sync_tolerance"] if config["depth.enabled"] else None,
+            detection_sync_tolerance=config["detection.sync_tolerance"] if config["detector"] == "topic" else None,
+            topic_class=config["detection.topic_class"],
+            detection_threshold=lambda: float(config["detection.threshold"]),
         )
 
 
@@ -89,12 +89,14 @@ class CameraInput:
         self.info_topic = self._topic("camera_info")
         self.depth_topic = self._topic("depth")
         self._detections_topic = self._topic("detections")
-        self._depth = StampedMessages[Image](options.depth_max_age) if options.depth_max_age is not None else None
+        self._depth = (
+            StampedMessages[Image](options.depth_sync_tolerance) if options.depth_sync_tolerance is not None else None
+        )
         self._detections: PacedMessages[Any] | None = None
-        if options.detections_max_age is not None:
+        if options.detection_sync_tolerance is not None:
             self._detections_type = detection_array_type()
-            self._detections = PacedMessages(options.detections_max_age)
-        self._vanished = VanishedBoxes(options.detections_class, seconds)
+            self._detections = PacedMessages(options.detection_sync_tolerance)
+        self._vanished = VanishedBoxes(options.topic_class, seconds)
         self._bit_depth = BitDepth(self.image_topic, node.get_logger().warning)
         self._boxes_s = 0.0  # when boxes were found last
         self._subscriptions: list[Subscription] = []
@@ -188,7 +190,7 @@ class CameraInput:
         (height, width), frame_id = image.shape[:2], message.header.frame_id
         try:
             boxes, complaint = boxes_from_message(
-                found, self._detections_topic, frame_id, width, height, self._options.detections_class
+                found, self._detections_topic, frame_id, width, height, self._options.topic_class
             )
         except InputError as error:
             self._statistics.drop("bad_detections", f"{error}; {NO_BOXES}")
@@ -206,7 +208,7 @@ class CameraInput:
             return
         near = f"no vision_msgs/Detection2DArray near the images' times for {silent_s:.0f} s"
         if offset_ns is not None:
-            near += f" (the newest is {offset_ns * 1e-9:+.3f} s from the image; see detections_max_age)"
+            near += f" (the newest is {offset_ns * 1e-9:+.3f} s from the image; see detection.sync_tolerance)"
         self._statistics.drop("no_detections", f"{self._detections_topic}: {near}: {NO_BOXES}")
 
     def _update_camera(self) -> None:

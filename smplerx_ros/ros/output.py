@@ -51,19 +51,19 @@ class OutputOptions:
     joints: frozenset[int]  # SMPL-X joints that are TF frames
     rep155_tf: bool
     rep155_links: bool
-    rep155_cropped: bool
+    cropped: bool
     markers_mesh: bool
 
     @classmethod
     def from_config(cls, config: NodeParameters) -> OutputOptions:
         """From the node's parameters."""
         return cls(
-            tf=config["publish_tf"],
+            tf=config["tf.enabled"],
             joints=joints_of(**{group: config[f"tf.{group}"] for group in ("body", "hands", "face")}),
             rep155_tf=config["tf.rep155"],
             rep155_links=config["tf.rep155_links"],
-            rep155_cropped=config["rep155_cropped"],
-            markers_mesh=config["publish_markers_mesh"],
+            cropped=config["rep155.cropped"],
+            markers_mesh=config["markers.mesh"],
         )
 
 
@@ -94,7 +94,7 @@ class Output:
         self._target = TargetFrame(self._node, target) if target else None
         if self._target is not None:
             self._made.callback(self._target.destroy)
-        self._rep155 = Rep155.create(self._node, self._body) if config["rep155"] else None
+        self._rep155 = Rep155.create(self._node, self._body) if config["rep155.enabled"] else None
         if self._rep155 is not None:
             self._made.callback(self._rep155.destroy)
         self._people_publisher = self._publisher(PersonArray, "~/people", RESULTS_DEPTH)
@@ -236,7 +236,7 @@ class Output:
         if rotations is not None and prefixes:
             parts.append(joint_transforms(people.people, prefixes, rotations, camera, options.joints))
         if self._rep155 is not None:
-            bodies = self._rep155.publish(people, rotations, header, cropped=options.rep155_cropped)
+            bodies = self._rep155.publish(people, rotations, header, cropped=options.cropped)
             if bodies is not None and tf and options.rep155_tf:
                 parts.append(rep155_transforms(bodies, camera, links=options.rep155_links))
         if parts:

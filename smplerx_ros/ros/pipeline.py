@@ -155,7 +155,7 @@ class Pipeline:
 
     def _tell_of_degradation(self, degraded: str) -> None:
         if degraded != self.degraded:
-            self._logger.warning(f"latency_budget_ms: {degraded or 'room for everything again'}")
+            self._logger.warning(f"latency.budget_ms: {degraded or 'room for everything again'}")
         self.degraded = degraded
 
     def _without_broken(self, people: People, statistics: Statistics) -> People:

@@ -19,14 +19,14 @@ _SIMULTANEOUS_NS = 5_000_000  # cameras that are not triggered together are neve
 
 
 class StampedMessages(Generic[Message]):
-    """The newest messages of a topic; `put` in one thread, the others in another. `max_age` in seconds.
+    """The newest messages of a topic; `put` in one thread, the others in another. `sync_tolerance` in seconds.
 
     An image waits for its message only where one is due by the topic's own rhythm, and those before came in time: a
     topic that has every second image's holds up none of the others, and one that is always late holds up nobody.
     """
 
-    def __init__(self, max_age: float) -> None:
-        self._max_age_ns = round(max_age * 1e9)
+    def __init__(self, sync_tolerance: float) -> None:
+        self._sync_tolerance_ns = round(sync_tolerance * 1e9)
         self._messages: deque[Message] = deque(maxlen=KEPT)
         self._arrived = threading.Condition()
         self._in_time = True  # the newest message was, or would have been if waited for
@@ -41,7 +41,9 @@ class StampedMessages(Generic[Message]):
             self._messages.append(message)
             asked_ns, asked_at = self._asked
             half, since_ns = self._period_ns // 2, (time.monotonic() - asked_at) * 1e9
-            self._in_time |= stamp > asked_ns + half or (stamp >= asked_ns - half and since_ns <= self._max_age_ns)
+            self._in_time |= stamp > asked_ns + half or (
+                stamp >= asked_ns - half and since_ns <= self._sync_tolerance_ns
+            )
             self._arrived.notify_all()
 
     def clear(self) -> None:
@@ -51,15 +53,15 @@ class StampedMessages(Generic[Message]):
             self._in_time, self._asked = True, (0, 0.0)
 
     def nearest(self, image_ns: int) -> Message | None:
-        """The message nearest in time to an image, at most `max_age` away from it; None where there is none.
+        """The message nearest in time to an image, at most `sync_tolerance` away from it; None where there is none.
 
-        Waits for it as long as `max_age` where it is likely to come: it is often published a little later.
+        Waits for it as long as `sync_tolerance` where it is likely to come: it is often published a little later.
         """
         with self._arrived:
             self._asked = image_ns, time.monotonic()
             if self._may_come(image_ns):
                 due_ns = self._due_ns(image_ns)
-                came = self._arrived.wait_for(lambda: self._newest_ns >= due_ns, self._max_age_ns * 1e-9)
+                came = self._arrived.wait_for(lambda: self._newest_ns >= due_ns, self._sync_tolerance_ns * 1e-9)
                 self._in_time = self._in_time and came
             return self._match(image_ns)
 
@@ -67,11 +69,11 @@ class StampedMessages(Generic[Message]):
         """Whether a message of this image is due that has not come. One that is due long after it is the next one's."""
         if not self._messages or not self._in_time or not 0 < image_ns - self._newest_ns < _ALIVE_NS:
             return False
-        return self._newest_ns < self._expected_ns(image_ns) <= image_ns + self._tolerance_ns
+        return self._newest_ns < self._expected_ns(image_ns) <= image_ns + self._simultaneous_ns
 
     def _due_ns(self, image_ns: int) -> int:
         """The least stamp of the message that is waited for."""
-        return self._expected_ns(image_ns) - self._tolerance_ns
+        return self._expected_ns(image_ns) - self._simultaneous_ns
 
     def _expected_ns(self, image_ns: int) -> int:
         """By the topic's rhythm, the stamp nearest to an image's; the image's own where none is known."""
@@ -89,14 +91,14 @@ class StampedMessages(Generic[Message]):
         return median_low([later - earlier for earlier, later in pairwise(stamps)] or [0])
 
     @property
-    def _tolerance_ns(self) -> int:
+    def _simultaneous_ns(self) -> int:
         return min(self._period_ns // 4, _SIMULTANEOUS_NS)
 
     def _match(self, image_ns: int) -> Message | None:
         """Of several with one stamp the last."""
         newest_first = reversed(self._messages)
         nearest = min(newest_first, key=lambda message: abs(stamp_ns(message) - image_ns), default=None)
-        if nearest is None or abs(stamp_ns(nearest) - image_ns) > self._max_age_ns:
+        if nearest is None or abs(stamp_ns(nearest) - image_ns) > self._sync_tolerance_ns:
             return None
         return nearest
 
@@ -108,8 +110,8 @@ class PacedMessages(StampedMessages[Message]):
     must not hold up the nine others.
     """
 
-    def __init__(self, max_age: float) -> None:
-        super().__init__(max_age)
+    def __init__(self, sync_tolerance: float) -> None:
+        super().__init__(sync_tolerance)
         self._asked_ns: deque[int] = deque(maxlen=2)
         self._stamps_ns: deque[int] = deque(maxlen=2 * KEPT)  # of all that came, taken or not
         self.offset_ns: int | None = None  # of the newest message to the last image; None: none came

@@ -39,7 +39,7 @@ class ViewerNode(Node):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("viewer", **kwargs)
         values: dict[str, Any] = {parameter.name: self._declared(parameter) for parameter in VIEWER_PARAMETERS}
-        self._compressed = values["transport"] == "compressed"
+        self._compressed = values["image_transport"] == "compressed"
         self._period = 1 / values["rate"]
         self._people_topic = self.resolve_topic_name("smplerx/people")
         self._image_topic = self.resolve_topic_name("image/compressed" if self._compressed else "image")

@@ -80,9 +80,9 @@ class CameraState:
         if complaint:
             self.warnings[UNUSED_DEPTH] = complaint
 
-    def due(self, detect_every: int, spared: int) -> bool:
+    def due(self, detection_interval: int, spared: int) -> bool:
         """Whether to detect now."""
-        every = min(SEARCH_EVERY, detect_every) if self.tracker.searching else detect_every
+        every = min(SEARCH_EVERY, detection_interval) if self.tracker.searching else detection_interval
         return self.schedule.due(self.stamp_ns, every if self.tracker.following else 1, spared=spared)
 
     @property
@@ -91,9 +91,9 @@ class CameraState:
         times = self.schedule.detected_ns, self.search and self.search.stamp_ns
         return bool(self.unstamped) or self.stamp_ns not in times
 
-    def may_wait(self, detect_every: int) -> bool:
+    def may_wait(self, detection_interval: int) -> bool:
         """Whether boxes are early enough in a later frame: nobody is missing in this one."""
-        return detect_every > 1 and self._all_known and 0 < self.interval_ns <= _OLDEST_BOXES_NS
+        return detection_interval > 1 and self._all_known and 0 < self.interval_ns <= _OLDEST_BOXES_NS
 
     @property
     def _all_known(self) -> bool:

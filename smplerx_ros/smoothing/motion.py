@@ -68,22 +68,22 @@ class Motion:
 
 
 def smoothing_options(config: Mapping[str, Any]) -> SmoothingOptions | None:
-    """Of the parameters `smoothing...`."""
-    if not config["smoothing"]:
+    """Of the parameters `smoothing.*`."""
+    if not config["smoothing.enabled"]:
         return None
-    rotation = Cutoff(config["smoothing_rotation_cutoff"], config["smoothing_rotation_per_speed"])
-    distance = Cutoff(config["smoothing_distance_cutoff"], config["smoothing_distance_per_speed"])
+    rotation = Cutoff(config["smoothing.rotation_cutoff"], config["smoothing.rotation_per_speed"])
+    distance = Cutoff(config["smoothing.distance_cutoff"], config["smoothing.distance_per_speed"])
     return SmoothingOptions(rotation, distance)
 
 
 def smoothing_values(options: SmoothingOptions | None) -> dict[str, Any]:
-    """The parameters `smoothing...` that become these options; without smoothing, cutoffs are left open."""
+    """The parameters `smoothing.*` that become these options; without smoothing, cutoffs are left open."""
     if options is None:
-        return {"smoothing": False}
+        return {"smoothing.enabled": False}
     return {
-        "smoothing": True,
-        "smoothing_rotation_cutoff": options.rotation.least,
-        "smoothing_rotation_per_speed": options.rotation.per_speed,
-        "smoothing_distance_cutoff": options.distance.least,
-        "smoothing_distance_per_speed": options.distance.per_speed,
+        "smoothing.enabled": True,
+        "smoothing.rotation_cutoff": options.rotation.least,
+        "smoothing.rotation_per_speed": options.rotation.per_speed,
+        "smoothing.distance_cutoff": options.distance.least,
+        "smoothing.distance_per_speed": options.distance.per_speed,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..config import TRANSPORT, Parameter
+from ..config import IMAGE_TRANSPORT, Parameter
 
 VIEWER_PARAMETERS: tuple[Parameter, ...] = (
     Parameter(
@@ -14,7 +14,7 @@ VIEWER_PARAMETERS: tuple[Parameter, ...] = (
     # Not viser's own 8080, where web_video_server serves.
     Parameter("port", int, 8090, "Port to serve on; the next free one where it is taken.", range=(0, 65535)),
     Parameter("body_model", str, "", "The node's `body_model`. Empty: the embedded stand-in body."),
-    TRANSPORT,
+    IMAGE_TRANSPORT,
     Parameter(
         "target_frame",
         str,

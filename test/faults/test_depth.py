@@ -19,7 +19,7 @@ class DepthScene(Scene):
     METRES = 2.6
 
     def __init__(self, *arguments: object) -> None:
-        super().__init__(*arguments, "use_depth:=true", "depth_max_age:=0.01")  # type: ignore[arg-type]
+        super().__init__(*arguments, "depth.enabled:=true", "depth.sync_tolerance:=0.01")  # type: ignore[arg-type]
         self.graph.connect()
         self.graph.spin_until(self.graph.depths.get_subscription_count)
 

@@ -170,10 +170,10 @@ def test_22_and_configures_with_good_ones(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("name", "value", "words"),
     [
-        ("detection_threshold", 7.0, "out of range"),
+        ("detection.threshold", 7.0, "out of range"),
         ("max_people", 0, "out of range"),
-        ("detect_every", "often", "Wrong parameter type"),
-        ("publish_tf", 3, "Wrong parameter type"),
+        ("detection.interval", "often", "Wrong parameter type"),
+        ("tf.enabled", 3, "Wrong parameter type"),
         ("detector", "psychic", "is not a choice"),
         ("backbone", "s32", "deactivate and clean up first"),
         ("device", "cuda", "deactivate and clean up first"),
@@ -192,6 +192,6 @@ def test_23_parameters_while_active(scene: Scene, name: str, value: object, word
 
 def test_23_live_parameters_change_between_images(scene: Scene) -> None:
     for value in (0.3, 0.9, 0.2):
-        assert scene.set_parameter("detection_threshold", value).successful
+        assert scene.set_parameter("detection.threshold", value).successful
         assert scene.answer(scene.graph.image).people == []
     scene.transitions(DEACTIVATE, CLEANUP)

@@ -45,7 +45,7 @@ def people_with(graph: Graph, depth: Callable[[], Image | None]) -> PersonArray:
 
 @pytest.fixture
 def node(graph: Graph, start_node: Any) -> Any:
-    started = start_node("use_depth:=true", "depth_max_age:=0.01")
+    started = start_node("depth.enabled:=true", "depth.sync_tolerance:=0.01")
     graph.connect()
     graph.spin_until(graph.depths.get_subscription_count)
     return started
@@ -66,7 +66,7 @@ def test_the_depth_of_an_image_is_waited_for_though_that_of_the_image_before_wou
     graph: Graph, start_node: Any
 ) -> None:
     """Someone runs 3 m, seen from image to image; the depth image always comes a little after the image."""
-    start_node("use_depth:=true", "depth_max_age:=0.5")
+    start_node("depth.enabled:=true", "depth.sync_tolerance:=0.5")
     graph.connect()
     graph.spin_until(graph.depths.get_subscription_count)
     graph.estimate()  # discovered, and warm

@@ -147,7 +147,7 @@ def test_a_missing_interface_package_is_named(monkeypatch: pytest.MonkeyPatch) -
 @pytest.fixture
 def topic(graph: Graph, start_node: Any) -> Any:
     """The node that takes boxes from its topic, and the publisher of them."""
-    node = start_node("detector:=topic", "detections_class:=person", "max_people:=3", "camera_info_timeout:=0.0")
+    node = start_node("detector:=topic", "detection.topic_class:=person", "max_people:=3", "camera_info_timeout:=0.0")
     publisher = graph.node.create_publisher(vision_msgs.Detection2DArray, "detections", 5)
     graph.connect()
     graph.spin_until(publisher.get_subscription_count)
@@ -211,7 +211,7 @@ def test_a_topic_that_never_comes_is_named_and_frames_go_on(graph: Graph, start_
 
 
 def test_stamps_that_do_not_match_are_told(graph: Graph, start_node: Any) -> None:
-    node = start_node("detector:=topic", "camera_info_timeout:=0.0", "detections_max_age:=0.01")
+    node = start_node("detector:=topic", "camera_info_timeout:=0.0", "detection.sync_tolerance:=0.01")
     publisher = graph.node.create_publisher(vision_msgs.Detection2DArray, "detections", 5)
     graph.connect()
     graph.spin_until(publisher.get_subscription_count)
@@ -219,7 +219,7 @@ def test_stamps_that_do_not_match_are_told(graph: Graph, start_node: Any) -> Non
     def told() -> bool:
         publisher.publish(array(header=graph.header()))
         graph.images.publish(graph.image())  # stamped 0.1 s later
-        return "see detections_max_age" in node.log
+        return "see detection.sync_tolerance" in node.log
 
     graph.spin_until(told)
     assert node.alive()
@@ -236,15 +236,15 @@ def test_detections_are_not_subscribed_unless_asked_for(graph: Graph, start_node
 @pytest.mark.parametrize(
     ("given", "scores", "words"),
     [
-        ("person", {"0": 0.9}, "none is of class 'person' (detections_class); there came '0' (score up to 0.90)"),
+        ("person", {"0": 0.9}, "none is of class 'person' (detection.topic_class); there came '0' (score up to 0.90)"),
         ("person", {"Person": 0.9}, "did you mean 'Person'?"),
-        ("", {"person": 0.0}, "no score reaches detection_threshold, 0.2; there came 'person' (score up to 0.00)"),
+        ("", {"person": 0.0}, "no score reaches detection.threshold, 0.2; there came 'person' (score up to 0.00)"),
     ],
 )
 def test_boxes_that_vanish_are_told(
     graph: Graph, start_node: Any, given: str, scores: dict[str, float], words: str
 ) -> None:
-    node = start_node("detector:=topic", f"detections_class:='{given}'", "camera_info_timeout:=0.0")
+    node = start_node("detector:=topic", f"detection.topic_class:='{given}'", "camera_info_timeout:=0.0")
     publisher = graph.node.create_publisher(vision_msgs.Detection2DArray, "detections", 5)
     graph.connect()
     graph.spin_until(publisher.get_subscription_count)

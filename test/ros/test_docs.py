@@ -21,7 +21,7 @@ OF_THE_LIFECYCLE = "~/transition_event"
 
 def test_topics_and_services_of_the_node(start_node: Callable[..., Any], graph: Graph) -> None:
     text = (DOCS / "topics.md").read_text()
-    node = start_node("use_depth:=true", "detector:=topic")
+    node = start_node("depth.enabled:=true", "detector:=topic")
     node.wait_for_log("active:")
 
     def announced() -> dict[str, list[str]]:

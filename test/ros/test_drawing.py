@@ -201,7 +201,7 @@ def test_a_picture_that_fails_costs_no_other(
 
 
 def test_a_drawer_that_hangs_delays_no_estimate(graph: Graph, start_node: Any) -> None:
-    _, pid, overlays, markers = drawing(graph, start_node, "publish_markers_mesh:=true")
+    _, pid, overlays, markers = drawing(graph, start_node, "markers.mesh:=true")
     os.kill(pid, signal.SIGSTOP)
     graph.estimate()
     overlays.clear()

@@ -25,7 +25,7 @@ from smplerx_ros.viewer.options import VIEWER_PARAMETERS
 
 TABLE = (*PARAMETERS, *ROS_PARAMETERS)
 OF_NODE = {"backbone", "weights", "body_model", "runtime", "device", "precision", "detector", "person_height"} | {
-    *("image_is_rectified", "use_depth", "transport", "cameras", "publish_markers_mesh", "autostart")
+    *("image_is_rectified", "depth.enabled", "image_transport", "cameras", "markers.mesh", "autostart")
 }
 ARGUMENTS = OF_NODE | {
     *("image", "camera_info", "depth", "detections", "namespace", "params_file", "fastdds_profile", "fixed_frame"),
@@ -94,7 +94,7 @@ def test_no_cameras_are_what_parameters_have_for_an_empty_list(launch_file: Modu
     assert "image" in dict(node.remappings)
 
 
-@pytest.mark.parametrize(("name", "value"), [("cameras", "[front"), ("cameras", "3"), ("use_depth", "maybe")])
+@pytest.mark.parametrize(("name", "value"), [("cameras", "[front"), ("cameras", "3"), ("depth.enabled", "maybe")])
 def test_arguments_that_cannot_be_used_are_named(launch_file: ModuleType, name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
         launched(launch_file, **{name: value})
@@ -124,15 +124,15 @@ def test_the_viewer_has_what_it_shares_with_the_node(launch_file: ModuleType) ->
 
 def test_rviz_gets_the_topics_in_use_and_meshes(launch_file: ModuleType) -> None:
     estimator, rviz = launched(launch_file, rviz="true", cameras="[front, left]", namespace="robot", fixed_frame="map")
-    assert estimator.parameters[1]["publish_markers_mesh"] is True
+    assert estimator.parameters[1]["markers.mesh"] is True
     assert rviz.arguments[:2] == ["-d", str(ROOT / "config" / "smplerx.rviz")]
     assert rviz.arguments[2:] == ["-f", "map"]
     assert rviz.namespace == "robot"  # relative names go below it
     topics = {"/smplerx/markers": "smplerx/markers", "/smplerx/overlay": "smplerx/front/overlay"}
     assert dict(rviz.remappings) == topics | {"/camera/image_raw": "/front/image_raw"}
     assert set(dict(rviz.remappings)) == set(_rviz_topics())
-    estimator, _ = launched(launch_file, rviz="true", publish_markers_mesh="false")
-    assert estimator.parameters[1]["publish_markers_mesh"] is False
+    estimator, _ = launched(launch_file, rviz="true", **{"markers.mesh": "false"})
+    assert estimator.parameters[1]["markers.mesh"] is False
 
 
 def test_the_fast_dds_profile_leaves_the_user_s_alone(launch_file: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:

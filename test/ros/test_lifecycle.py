@@ -88,14 +88,14 @@ def test_parameters_that_cannot_be_used_end_the_start(start_node: Any, parameter
 
 
 def test_empty_lists_and_numbers_for_names_are_understood(graph: Graph, start_node: Any) -> None:
-    node = start_node("cameras:=[]", "fallback_weights:=[]", "detector_class:=0", "detections_class:=1")
+    node = start_node("cameras:=[]", "latency.fallback_weights:=[]", "detection.class:=0", "detection.topic_class:=1")
     node.wait_for_log("active: /image and /camera_info")
     graph.connect()
     assert graph.estimate().people
     assert graph.transition(DEACTIVATE)
     assert graph.transition(CLEANUP)
-    assert graph.set_parameter("detector_class", 2).successful
-    assert not graph.set_parameter("detector_class", 2.5).successful
+    assert graph.set_parameter("detection.class", 2).successful
+    assert not graph.set_parameter("detection.class", 2.5).successful
     assert graph.transition(CONFIGURE)
 
 
@@ -116,8 +116,8 @@ def test_parameters_are_described_and_checked(graph: Graph, start_node: Any) -> 
     wrong = graph.set_parameter("default_fov", 700.0)
     assert not wrong.successful
     assert "default_fov" in wrong.reason
-    assert graph.set_parameter("publish_tf", False).successful
-    assert not graph.set_parameter("publish_tf", "yes").successful
+    assert graph.set_parameter("tf.enabled", False).successful
+    assert not graph.set_parameter("tf.enabled", "yes").successful
 
 
 def test_tf_and_message_agree_and_can_be_switched_off(graph: Graph, start_node: Any) -> None:
@@ -134,7 +134,7 @@ def test_tf_and_message_agree_and_can_be_switched_off(graph: Graph, start_node: 
     pelvis, wrist = person.joints[0], person.joints[person.JOINT_LEFT_WRIST]
     assert positions[f"{person.frame_prefix}pelvis"] == pytest.approx([pelvis.x, pelvis.y, pelvis.z], abs=1e-5)
     assert positions[f"{person.frame_prefix}left_wrist"] == pytest.approx([wrist.x, wrist.y, wrist.z], abs=1e-5)
-    assert graph.set_parameter("publish_tf", False).successful
+    assert graph.set_parameter("tf.enabled", False).successful
     graph.estimate()
     tf.clear()
     graph.estimate()

@@ -146,7 +146,7 @@ def test_changes_that_belong_together_act_together_or_not_at_all(make_node: Make
     assert node.trigger_configure() == SUCCESS
     assert node.trigger_activate() == SUCCESS
     assert node._running is not None
-    both = [Parameter("max_people", value=2), Parameter("detect_every", value=0)]
+    both = [Parameter("max_people", value=2), Parameter("detection.interval", value=0)]
     assert not node.set_parameters_atomically(both).successful
     node._running.pipeline.handle({"": arrival(1)})
     assert Noted.made[0].updates == []

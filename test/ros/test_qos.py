@@ -75,7 +75,7 @@ def test_overrides_that_fit_nothing_are_told(
 def test_overrides_that_fit_are_not_told(make_node: Any, capfd: pytest.CaptureFixture[str]) -> None:
     values = {
         "cameras": ["front"],
-        "use_depth": True,
+        "depth.enabled": True,
         "qos_overrides./front/image.subscription.depth": 3,
         "qos_overrides./front/depth.subscription.reliability": "reliable",
         "qos_overrides./diagnostics.publisher.depth": 3,

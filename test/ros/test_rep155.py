@@ -153,7 +153,7 @@ def test_publishers_are_reliable(graph: Graph, provide: Any) -> None:
 
 
 def test_tf_has_the_model_where_smplx_has_its_joints(graph: Graph, provide: Any) -> None:
-    provider = provide()
+    provider = provide(tf__rep155_links=True)
     tf = listen(graph, TFMessage, "/tf")
     p1 = somebody("p1", 4)
     until(graph, provider, (p1,), lambda: tf)
@@ -174,8 +174,7 @@ def test_tf_has_the_model_where_smplx_has_its_joints(graph: Graph, provide: Any)
         ({"tf__hands": False}, "smplx_0/left_index1", "smplx_0/left_wrist"),
         ({"tf__face": False}, "smplx_0/jaw", "smplx_0/head"),
         ({"tf__rep155": False}, "body_p1", "smplx_0/pelvis"),
-        ({"tf__rep155_links": False}, "waist_p1", "face_fp1"),
-        ({"rep155": False}, "body_p1", "smplx_0/pelvis"),
+        ({"rep155__enabled": False}, "body_p1", "smplx_0/pelvis"),
     ],
 )
 def test_tf_is_switched_by_groups(graph: Graph, provide: Any, switch: dict[str, bool], gone: str, left: str) -> None:
@@ -187,6 +186,18 @@ def test_tf_is_switched_by_groups(graph: Graph, provide: Any, switch: dict[str, 
     assert left in children
     parents = {t.header.frame_id for t in tf[-1].transforms}
     assert parents <= children | {"optical"}
+
+
+@pytest.mark.parametrize(("links", "frames"), [(False, 3), (True, 3 + 26)])
+def test_a_visitor_costs_tf_listeners_the_frames_that_carry_the_id(
+    graph: Graph, provide: Any, links: bool, frames: int
+) -> None:
+    provider = provide(tf__rep155_links=True) if links else provide()
+    tf = listen(graph, TFMessage, "/tf")
+    until(graph, provider, (somebody("p1"),), lambda: tf)
+    named = [transform.child_frame_id for transform in tf[-1].transforms]
+    assert sum(name.endswith("p1") for name in named) == frames
+    assert sum(name.startswith("smplx_0/") for name in named) == 55 == len(named) - frames
 
 
 def test_cameras_share_the_list(graph: Graph, provide: Any) -> None:
@@ -254,7 +265,7 @@ def test_nothing_is_remembered_of_those_who_left_or_were_there_when_the_images_s
 
 
 def test_crops_can_be_forbidden(graph: Graph, provide: Any) -> None:
-    provider = provide(rep155_cropped=False)
+    provider = provide(rep155__cropped=False)
     p1 = somebody("p1")
     provider.send(p1)
     crops = listen(graph, Image, "/humans/bodies/p1/cropped")
@@ -267,7 +278,7 @@ def test_nobody_subscribed_means_nothing_computed(provide: Any, monkeypatch: pyt
     def computed(*_: Any, **__: Any) -> Any:
         raise AssertionError("computed, though nobody listens")
 
-    provider = provide(publish_markers_mesh=True)
+    provider = provide(markers__mesh=True)
     monkeypatch.setattr(output_module, "Scene", computed)
     monkeypatch.setattr(output_module.Drawer, "show", computed)
     monkeypatch.setattr(provider_module, "crop", computed)

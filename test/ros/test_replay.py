@@ -57,7 +57,7 @@ def replayed(frames: list[Frame], start_node: Callable[..., Any]) -> list[Person
         "id_prefix:=p",
         "image_max_age:=5.0",
         "camera_info_timeout:=100.0",
-        f"detect_every:={DETECT_EVERY}",
+        f"detection.interval:={DETECT_EVERY}",
     )
     node = start_node(*parameters, command=ESTIMATOR)
     clock = graph.node.create_publisher(Clock, "/clock", QoSProfile(depth=1))
@@ -104,7 +104,7 @@ def test_two_runs_of_a_recording_are_equal_and_equal_to_the_estimators(
     for one, other in zip(first, second, strict=True):
         assert [person.id for person in one.people] == [person.id for person in other.people]
         assert written(one.people) == written(other.people)
-    with Estimator.from_config({"device": "cpu", "detect_every": DETECT_EVERY}) as estimator:
+    with Estimator.from_config({"device": "cpu", "detection.interval": DETECT_EVERY}) as estimator:
         expected = [estimator.estimate(frame) for frame in frames]
     for people, answer in zip(expected, first, strict=True):
         assert [person.id for person in people] == [person.id for person in answer.people]

@@ -69,8 +69,8 @@ class Camera:
     Time is the test's own: waiting moves it on to the next arrival, or by as long as is waited at most.
     """
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, max_age: float, delay_s: float) -> None:
-        self.buffer = StampedMessages[Any](max_age)
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, sync_tolerance: float, delay_s: float) -> None:
+        self.buffer = StampedMessages[Any](sync_tolerance)
         self.now, self.waited = 0.0, 0.0
         self._delay_s = delay_s
         self._coming: list[tuple[float, int]] = []  # when, and with which stamp

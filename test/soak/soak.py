@@ -85,7 +85,7 @@ class Soak:
         scene.publish(graph.image(command(Command.RAISE)), graph.info())
         scene.publish(graph.image(GREY[:60]), graph.info())
         for value in (False, True):
-            assert graph.set_parameter("publish_tf", value).successful
+            assert graph.set_parameter("tf.enabled", value).successful
             assert graph.set_parameter("max_people", 20 + value).successful
             assert graph.call(SetBool, "/smplerx/enable", SetBool.Request(data=value)).success
         graph.connect()

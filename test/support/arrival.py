@@ -188,7 +188,7 @@ def detector_options(estimator: Any) -> tuple[Any, ...]:
 
 
 S32 = {"backbone": "s32", "weights": "a_bundle"}
-ONNX = {"detector": "onnx", "detector_model": "a.onnx"}
+ONNX = {"detector": "onnx", "detection.model": "a.onnx"}
 ESTIMATOR: dict[str, Entry] = {
     "backbone": Entry("b32", lambda e: e._backbones[0].name, {"weights": "a_bundle"}),
     "weights": Entry("another_bundle", weights, S32),
@@ -199,23 +199,23 @@ ESTIMATOR: dict[str, Entry] = {
     "gpu_mode": Entry("graphs", network("gpu_mode"), S32),
     "threads": Entry(6, threads),
     "detector": Entry("full_frame", detector_options),
-    "detector_model": Entry("b.onnx", detector_options, {"detector": "onnx"}),
-    "detector_format": Entry("yolov8", detector_options, ONNX),
-    "detector_class": Entry("pedestrian", detector_options, ONNX),
-    "detection_threshold": Entry(0.7, thresholds),
-    "detect_every": Entry(1, detections),
+    "detection.model": Entry("b.onnx", detector_options, {"detector": "onnx"}),
+    "detection.format": Entry("yolov8", detector_options, ONNX),
+    "detection.class": Entry("pedestrian", detector_options, ONNX),
+    "detection.threshold": Entry(0.7, thresholds),
+    "detection.interval": Entry(1, detections),
     "max_people": Entry(3, crowd),
     "tracker.max_age": Entry(5.0, identities),
     "id_prefix": Entry("robot", prefix),
-    "latency_budget_ms": Entry(1.0, spared),
-    "fallback_weights": Entry(("smaller", "smallest"), weights, S32),
+    "latency.budget_ms": Entry(1.0, spared),
+    "latency.fallback_weights": Entry(("smaller", "smallest"), weights, S32),
     "person_height": Entry(1.5, known_size),
     "default_fov": Entry(100.0, focal_length),
-    "smoothing": Entry(False, motion),
-    "smoothing_rotation_cutoff": Entry(5.0, motion),
-    "smoothing_rotation_per_speed": Entry(100.0, motion),
-    "smoothing_distance_cutoff": Entry(5.0, motion),
-    "smoothing_distance_per_speed": Entry(100.0, motion),
+    "smoothing.enabled": Entry(False, motion),
+    "smoothing.rotation_cutoff": Entry(5.0, motion),
+    "smoothing.rotation_per_speed": Entry(100.0, motion),
+    "smoothing.distance_cutoff": Entry(5.0, motion),
+    "smoothing.distance_per_speed": Entry(100.0, motion),
 }
 # Where the default of a parameter cannot be used with the others beside it.
-NO_DEFAULT = {"backbone": "s32", "detector_model": "a.onnx"}
+NO_DEFAULT = {"backbone": "s32", "detection.model": "a.onnx"}

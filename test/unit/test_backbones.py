@@ -16,18 +16,23 @@ BODY = load_body()
 
 
 def test_lite_has_nothing_to_fall_back_on():
-    with pytest.raises(ConfigError, match="'fallback_weights': backbone 'lite' has nothing to fall back on"):
-        load_backbones(validate({"fallback_weights": ["somewhere"]}), BODY, None, bundles_only=True)
+    with pytest.raises(ConfigError, match=r"'latency\.fallback_weights': backbone 'lite' has nothing to fall back on"):
+        load_backbones(validate({"latency.fallback_weights": ["somewhere"]}), BODY, None, bundles_only=True)
 
 
 def test_a_bundle_that_is_not_there_is_named(s32_bundle: Path, tmp_path: Path):
-    config = {"backbone": "s32", "weights": str(s32_bundle), "fallback_weights": [str(tmp_path / "nothing")]}
-    with pytest.raises(ModelFileError, match=r"parameter 'fallback_weights'.*nothing"):
+    config = {"backbone": "s32", "weights": str(s32_bundle), "latency.fallback_weights": [str(tmp_path / "nothing")]}
+    with pytest.raises(ModelFileError, match=r"parameter 'latency.fallback_weights'.*nothing"):
         load_backbones(validate(config), BODY, None, bundles_only=True)
 
 
 def test_the_bundle_says_which_backbone_it_is(s32_bundle: Path):
-    config = {"backbone": "s32", "weights": str(s32_bundle), "fallback_weights": [str(s32_bundle)], "device": "cpu"}
+    config = {
+        "backbone": "s32",
+        "weights": str(s32_bundle),
+        "latency.fallback_weights": [str(s32_bundle)],
+        "device": "cpu",
+    }
     loaded = load_backbones(validate(config), BODY, None, bundles_only=True)
     assert [backbone.name for backbone in loaded] == ["s32", "s32"]
     Estimator.from_config(config, bundles_only=True).warm_up()

@@ -25,7 +25,7 @@ def frames():
 
 
 def replay(frames, **values: object) -> list[People]:
-    with Estimator.from_config({"device": "cpu", "detect_every": 3, **values}) as estimator:
+    with Estimator.from_config({"device": "cpu", "detection.interval": 3, **values}) as estimator:
         return [estimator.process([frame])[0] for frame in frames]
 
 

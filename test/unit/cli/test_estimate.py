@@ -141,9 +141,9 @@ def test_an_image_that_the_estimator_refuses_is_reported(estimator, tmp_path, ca
 
 def test_parameters_reach_the_estimator_in_their_types(estimator, tmp_path):
     picture_file(tmp_path / "a.png")
-    options = ["--detect-every", "3", "--person-height", "1.8", "--smoothing", "false", "--no-video"]
+    options = ["--detection.interval", "3", "--person-height", "1.8", "--smoothing.enabled", "false", "--no-video"]
     main(["estimate", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), *options])
-    assert estimator.config == {"detect_every": 3, "person_height": 1.8, "smoothing": False}
+    assert estimator.config == {"detection.interval": 3, "person_height": 1.8, "smoothing.enabled": False}
 
 
 @pytest.mark.parametrize(
@@ -166,10 +166,10 @@ def test_unusable_input_ends_with_code_2_and_one_line(estimator, tmp_path, capsy
 @pytest.mark.parametrize(
     "options",
     [
-        ["--detect-every", "no"],
-        ["--detect-every", "0"],
+        ["--detection.interval", "no"],
+        ["--detection.interval", "0"],
         ["--backbone", "lit"],
-        ["--smoothing", "1"],
+        ["--smoothing.enabled", "1"],
         ["--detector", "topic"],
     ],
 )
@@ -335,7 +335,7 @@ def test_names_cannot_reach_the_terminal(estimator, tmp_path, capsys):
 
 
 def test_version_and_help(capsys):
-    for options, expected in ((["--version"], __version__), (["estimate", "--help"], "--detect-every")):
+    for options, expected in ((["--version"], __version__), (["estimate", "--help"], "--detection.interval")):
         with pytest.raises(SystemExit) as exit_code:
             main(options)
         assert exit_code.value.code == 0

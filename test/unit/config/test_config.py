@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, Parameter, check_live, validate
 from smplerx_ros.errors import ConfigError
+from smplerx_ros.viewer.options import VIEWER_PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "scripts" / "generate_parameter_docs.py"
@@ -46,10 +47,10 @@ def test_names_are_unique_and_defaults_allowed() -> None:
         ({"person_height": 0.2}, ["person_height", "0.2", "0.5 to 2.5, or 0 = unknown"]),
         ({"person_height": float("nan")}, ["person_height", "nan"]),
         ({"default_fov": 0.0}, ["default_fov", "0.0", "10 to 170"]),
-        ({"smoothing": 1}, ["smoothing", "true | false"]),
-        ({"fallback_weights": "s32"}, ["fallback_weights", "'s32'", "a list of strings"]),
-        ({"fallback_weights": ["s32", 3]}, ["fallback_weights", "3"]),
-        ({"fallback_weights": ["s32", "s32"]}, ["fallback_weights", "twice"]),
+        ({"smoothing.enabled": 1}, ["smoothing.enabled", "true | false"]),
+        ({"latency.fallback_weights": "s32"}, ["latency.fallback_weights", "'s32'", "a list of strings"]),
+        ({"latency.fallback_weights": ["s32", 3]}, ["latency.fallback_weights", "3"]),
+        ({"latency.fallback_weights": ["s32", "s32"]}, ["latency.fallback_weights", "twice"]),
         ({"device": None}, ["device", "None", "cuda"]),
         ({"autostart": True}, ["autostart"]),  # the node's own, not the estimator's
     ],
@@ -114,10 +115,19 @@ def test_any_value_is_taken_in_its_type_or_refused_by_name(parameter, value) -> 
 
 
 def test_an_integer_names_a_class_by_its_index() -> None:
-    assert validate({"detector_class": 0})["detector_class"] == "0"
+    assert validate({"detection.class": 0})["detection.class"] == "0"
     for value in (0.0, True):
-        with pytest.raises(ConfigError, match="detector_class"):
-            validate({"detector_class": value})
+        with pytest.raises(ConfigError, match=r"detection.class"):
+            validate({"detection.class": value})
+
+
+def test_no_parameter_is_a_group_of_others() -> None:
+    """`ros2 param dump` writes groups as mappings: a name that is a value and a mapping, too, gets lost there."""
+    for table in ((*PARAMETERS, *ROS_PARAMETERS), VIEWER_PARAMETERS):
+        names = {parameter.name for parameter in table}
+        assert len(names) == len(table)
+        groups = {name[:end] for name in names for end, letter in enumerate(name) if letter == "."}
+        assert groups.isdisjoint(names)
 
 
 def test_names_of_cameras_are_names_of_topics() -> None:

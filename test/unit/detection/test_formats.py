@@ -62,7 +62,7 @@ def test_every_family_gives_the_person_and_nobody_else(file: Path, family: str, 
 
 def test_every_format_is_tested_and_offered() -> None:
     assert {name for _, name in FAMILIES.values()} | ALIKE == set(FORMATS)
-    (offered,) = (parameter.choices for parameter in PARAMETERS if parameter.name == "detector_format")
+    (offered,) = (parameter.choices for parameter in PARAMETERS if parameter.name == "detection.format")
     assert set(offered or ()) == {"auto", *FORMATS}
 
 
@@ -97,7 +97,7 @@ def _nothing(columns: int = 6) -> Outputs:
 
 def test_rows_that_never_came_do_not_tell_their_columns(file: Path) -> None:
     write(file, _nothing())
-    with pytest.raises(ModelFileError, match=r"detector_model.*output0 \[1, 0, 6\].*detector_format.*yolov10"):
+    with pytest.raises(ModelFileError, match=r"detection.model.*output0 \[1, 0, 6\].*detection.format.*yolov10"):
         OnnxDetector(file)
     for name in ("yolov10", "label_xyxy_score", "detr_rows"):
         assert OnnxDetector(file, format=name).detect([WIDE]) == [[]]
@@ -134,7 +134,7 @@ def _rows(*columns: float, name: str = "output0") -> Outputs:
 )
 def test_layouts_that_are_not_known_are_refused_with_the_reason(file: Path, outputs: Outputs, reason: str) -> None:
     write(file, outputs)
-    with pytest.raises(ModelFileError, match=rf"detector_model.*{next(iter(outputs))} \[.*detector_format"):
+    with pytest.raises(ModelFileError, match=rf"detection.model.*{next(iter(outputs))} \[.*detection.format"):
         OnnxDetector(file)
     with pytest.raises(ModelFileError, match=reason):
         OnnxDetector(file)
@@ -145,7 +145,7 @@ def test_a_head_of_two_classes_or_of_one_and_objectness(file: Path) -> None:
     rows = np.zeros((84, 6))
     rows[:, :4] = [32, 32, 8, 9]
     write(file, {"predictions": rows})
-    with pytest.raises(ModelFileError, match=r"predictions \[1, 84, 6\].*detector_format.*yolox.*yolov8"):
+    with pytest.raises(ModelFileError, match=r"predictions \[1, 84, 6\].*detection.format.*yolox.*yolov8"):
         OnnxDetector(file)
     for name, format in (("output", "yolox"), ("output0", "yolov8")):
         assert OnnxDetector(write(file, {name: rows})).format == format
@@ -198,16 +198,16 @@ def _with(outputs: Outputs, name: str, change: Any) -> Outputs:
 )
 def test_answers_that_cannot_be_boxes_are_refused(file: Path, outputs: Outputs, reason: str) -> None:
     write(file, outputs)
-    with pytest.raises(ModelFileError, match=rf"detector_model.*{next(iter(outputs))} \[.*{reason}.*detector_format"):
+    with pytest.raises(ModelFileError, match=rf"detection.model.*{next(iter(outputs))} \[.*{reason}.*detection.format"):
         OnnxDetector(file)
 
 
 def test_a_format_chosen_against_the_values_is_refused(file: Path) -> None:
     write(file, yolov10(0))
-    with pytest.raises(ConfigError, match=r"detector_format.*'label_xyxy_score'.*output0.*columns 1 to 4"):
+    with pytest.raises(ConfigError, match=r"detection.format.*'label_xyxy_score'.*output0.*columns 1 to 4"):
         OnnxDetector(file, format="label_xyxy_score")
     write(file, label_xyxy_score(0))
-    with pytest.raises(ConfigError, match=r"detector_format.*'yolov10'.*label_xyxy_score \[1, 1250, 6\]"):
+    with pytest.raises(ConfigError, match=r"detection.format.*'yolov10'.*label_xyxy_score \[1, 1250, 6\]"):
         OnnxDetector(file, format="yolov10")
 
 
@@ -222,9 +222,9 @@ def test_answers_that_turn_out_to_be_no_boxes_are_dropped_and_logged_once(
     with caplog.at_level(logging.WARNING):
         assert [detector.detect([WIDE]) for _ in range(3)] == [[[]]] * 3
     (record,) = caplog.records
-    assert "detector_model" in record.message
+    assert "detection.model" in record.message
     assert "'yolov10'" in record.message
-    assert "detector_format" in record.message
+    assert "detection.format" in record.message
 
 
 @pytest.mark.parametrize(
@@ -389,7 +389,7 @@ def test_who_sees_no_person_in_a_picture_of_people_is_logged(file: Path, caplog:
     assert "sees no person" not in caplog.text
     OnnxDetector(written(file, "yolov10", 1))  # and class 1 with 0.95, the first one by nobody
     (record,) = [record for record in caplog.records if "sees no person" in record.message]
-    for part in ("detector.onnx", "'yolov10'", "(class 0)", "class 1 0.95", "detector_class", "detector_format"):
+    for part in ("detector.onnx", "'yolov10'", "(class 0)", "class 1 0.95", "detection.class", "detection.format"):
         assert part in record.message
     caplog.clear()
     OnnxDetector(write(file, {"output0": np.zeros((300, 6))}))

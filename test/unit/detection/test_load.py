@@ -9,7 +9,7 @@ from smplerx_ros.detection import load_detectors
 from smplerx_ros.detection.builtin import BuiltinDetector
 from smplerx_ros.estimator import Estimator
 
-CONFIG = validate({"device": "cpu", "detection_threshold": 0.3})
+CONFIG = validate({"device": "cpu", "detection.threshold": 0.3})
 
 
 def threads(detector: object) -> int:

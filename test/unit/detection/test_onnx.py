@@ -124,10 +124,10 @@ def test_classes_by_the_names_in_the_file(file: Path) -> None:
     write(file, yolov8(2), names="{0: 'dog', 1: 'cat', 2: 'person'}")
     assert len(OnnxDetector(file).detect([WIDE])[0]) == 1
     assert len(OnnxDetector(file, person="dog").detect([WIDE])[0]) == 0
-    with pytest.raises(ConfigError, match=r"detector_class.*'horse'.*cat"):
+    with pytest.raises(ConfigError, match=r"detection.class.*'horse'.*cat"):
         OnnxDetector(file, person="horse")
     write(file, yolov8(2), names="{0: 'dog', 1: 'cat', 2: 'pedestrian'}")
-    with pytest.raises(ConfigError, match=r"detector_class.*'person'.*pedestrian"):
+    with pytest.raises(ConfigError, match=r"detection.class.*'person'.*pedestrian"):
         OnnxDetector(file)
     write(file, yolov8(0), names="no dictionary")
     assert len(OnnxDetector(file).detect([WIDE])[0]) == 1
@@ -154,7 +154,7 @@ def test_names_that_cannot_be_read_are_logged(file: Path, caplog: pytest.LogCapt
 def test_a_guessed_class_is_said(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     OnnxDetector(write(file, yolov8(0)))  # 3 classes without names
     assert "3 classes without names" in caplog.text
-    assert "detector_class" in caplog.text
+    assert "detection.class" in caplog.text
     caplog.clear()
     OnnxDetector(file, person="0")
     OnnxDetector(write(file, yolov8(0), names="{0: 'person', 1: 'dog', 2: 'cat'}"))
@@ -171,7 +171,7 @@ def test_a_person_is_class_1_of_91(file: Path) -> None:
 @pytest.mark.parametrize("person", ["3", "80", "-1", "1.5", "nobody"])
 def test_a_wrong_class_names_parameter_and_file(file: Path, person: str) -> None:
     write(file, yolox(0))
-    with pytest.raises(ConfigError, match=rf"detector_class.*{person}.*detector\.onnx.*3 classes"):
+    with pytest.raises(ConfigError, match=rf"detection.class.*{person}.*detector\.onnx.*3 classes"):
         OnnxDetector(file, person=person)
 
 
@@ -190,33 +190,33 @@ def test_rows_that_are_no_boxes_are_dropped(file: Path) -> None:
 
 
 def test_files_that_are_no_detectors_are_named(file: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match=r"detector_model.*missing\.onnx.*no such file"):
+    with pytest.raises(ModelFileError, match=r"detection.model.*missing\.onnx.*no such file"):
         OnnxDetector(tmp_path / "missing.onnx")
     content = write(file, yolox(0)).read_bytes()
     for wrong in (b"", b"not a network", content[: len(content) // 2]):
         file.write_bytes(wrong)
-        with pytest.raises(ModelFileError, match=r"detector_model.*detector\.onnx"):
+        with pytest.raises(ModelFileError, match=r"detection.model.*detector\.onnx"):
             OnnxDetector(file)
     write(file, {"probabilities": np.zeros(1000)})
-    with pytest.raises(ModelFileError, match=r"detector_model.*detector\.onnx.*probabilities.*detector_format"):
+    with pytest.raises(ModelFileError, match=r"detection.model.*detector\.onnx.*probabilities.*detection.format"):
         OnnxDetector(file)
     write(file, yolox(0), shape=(1, 1, SIDE, SIDE))
-    with pytest.raises(ModelFileError, match=r"detector_model.*detector\.onnx.*images.*one image"):
+    with pytest.raises(ModelFileError, match=r"detection.model.*detector\.onnx.*images.*one image"):
         OnnxDetector(file)
 
 
 def test_the_packages_own_networks_are_no_detectors() -> None:
     assets = Path(str(files("smplerx_ros"))) / "assets"
     for name in ("movenet_multipose.onnx", "hand.onnx", "blendshapes.onnx"):
-        with pytest.raises(ModelFileError, match=f"detector_model.*{name}"):
+        with pytest.raises(ModelFileError, match=f"detection.model.*{name}"):
             OnnxDetector(assets / name)
 
 
 def test_a_wrong_format_names_the_parameter(file: Path) -> None:
     write(file, yolov8(0))
-    with pytest.raises(ConfigError, match=r"detector_format.*'yolov5'.*detector\.onnx.*output0"):
+    with pytest.raises(ConfigError, match=r"detection.format.*'yolov5'.*detector\.onnx.*output0"):
         OnnxDetector(file, format="yolov5")
-    with pytest.raises(ConfigError, match=r"detector_format.*'yolo'.*yolox"):
+    with pytest.raises(ConfigError, match=r"detection.format.*'yolo'.*yolox"):
         OnnxDetector(file, format="yolo")
 
 
@@ -228,15 +228,15 @@ def test_wrong_images_are_named(file: Path) -> None:
 
 def test_loaded_by_parameters(file: Path) -> None:
     write(file, yolov8(2))
-    values = {"detector": "onnx", "detector_model": str(file), "detector_class": "2", "detection_threshold": 0.7}
+    values = {"detector": "onnx", "detection.model": str(file), "detection.class": "2", "detection.threshold": 0.7}
     detector = load_detector(validate(values | {"device": "cpu"}))
     assert isinstance(detector, OnnxDetector)
     assert detector.threshold == 0.7
     assert len(detector.detect([WIDE])[0]) == 1
     detector.threshold = 0.9  # live
     assert detector.detect([WIDE]) == [[]]
-    with pytest.raises(ConfigError, match=r"detector_model.*needs the path"):
+    with pytest.raises(ConfigError, match=r"detection.model.*needs the path"):
         load_detector(validate({"detector": "onnx"}))
-    with pytest.raises(ConfigError, match=r"detector_model.*takes no file"):
-        load_detector(validate({"detector": "builtin", "detector_model": str(file)}))
+    with pytest.raises(ConfigError, match=r"detection.model.*takes no file"):
+        load_detector(validate({"detector": "builtin", "detection.model": str(file)}))
     assert load_detector(validate({"detector": "topic"})) is None

@@ -38,7 +38,7 @@ class Detector:
         (
             "person",
             {"0": 0.9},
-            ["none is of class 'person' (detections_class)", "'0' (score up to 0.90)", "set detecti"],
+            ["none is of class 'person' (detection.topic_class)", "'0' (score up to 0.90)", "set detecti"],
         ),
         (
             "Person",
@@ -62,7 +62,7 @@ def test_a_class_of_another_name(person_class: str, classes: dict[str, float], w
 @pytest.mark.parametrize("person_class", ["", "person"])
 def test_scores_that_nobody_set(person_class: str) -> None:
     complaint = Detector(person_class).sends({"person": 0.0}, UNSCORED)
-    assert "no score reaches detection_threshold, 0.2; there came 'person' (score up to 0.00)" in complaint
+    assert "no score reaches detection.threshold, 0.2; there came 'person' (score up to 0.00)" in complaint
     assert "were the scores left unset?" in complaint
 
 
@@ -101,16 +101,16 @@ def test_once_somebody_was_taken_dogs_are_dogs() -> None:
 def test_a_threshold_that_is_raised_above_all_scores() -> None:
     detector = Detector()
     assert detector.sends({"person": 0.9}, PERSON) == ""
-    assert "no score reaches detection_threshold, 0.95" in detector.sends({"person": 0.9}, PERSON, threshold=0.95)
+    assert "no score reaches detection.threshold, 0.95" in detector.sends({"person": 0.9}, PERSON, threshold=0.95)
     assert detector.sends({"person": 0.9}, PERSON, threshold=0.8) == ""
 
 
 @pytest.mark.parametrize(
     ("person_class", "classes", "words"),
     [
-        ("person", {"0": 0.9, "16": 0.3}, "none is of class 'person' (detections_class); there came '0'"),
+        ("person", {"0": 0.9, "16": 0.3}, "none is of class 'person' (detection.topic_class); there came '0'"),
         ("person", {"Person": 0.9}, "did you mean 'Person'?"),
-        ("person", {"": 1.0}, "none is of class 'person' (detections_class); there came ''"),
+        ("person", {"": 1.0}, "none is of class 'person' (detection.topic_class); there came ''"),
     ],
 )
 def test_a_detector_that_is_replaced_by_one_with_other_classes(

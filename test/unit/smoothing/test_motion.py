@@ -98,13 +98,13 @@ def test_another_source_of_the_distance_moves_nobody() -> None:
 
 def test_the_parameters_become_options() -> None:
     values = {
-        "smoothing_rotation_cutoff": 1.5,
-        "smoothing_rotation_per_speed": 0.25,
-        "smoothing_distance_cutoff": 0.75,
-        "smoothing_distance_per_speed": 2.0,
+        "smoothing.rotation_cutoff": 1.5,
+        "smoothing.rotation_per_speed": 0.25,
+        "smoothing.distance_cutoff": 0.75,
+        "smoothing.distance_per_speed": 2.0,
     }
     expected = SmoothingOptions(rotation=Cutoff(1.5, 0.25), distance=Cutoff(0.75, 2.0))
-    assert smoothing_options(validate({**values, "smoothing": True})) == expected
-    assert smoothing_options(validate({**values, "smoothing": False})) is None
-    assert smoothing_values(expected) == {**values, "smoothing": True}
-    assert smoothing_values(None) == {"smoothing": False}
+    assert smoothing_options(validate({**values, "smoothing.enabled": True})) == expected
+    assert smoothing_options(validate({**values, "smoothing.enabled": False})) is None
+    assert smoothing_values(expected) == {**values, "smoothing.enabled": True}
+    assert smoothing_values(None) == {"smoothing.enabled": False}

@@ -21,7 +21,7 @@ def crowds() -> list[Crowd]:
 
 
 def idf1(crowd: Crowd, noise: Noise, every: int) -> float:
-    answers = follow(crowd, BODY, noise, seed=1, detect_every=every)
+    answers = follow(crowd, BODY, noise, seed=1, detection_interval=every)
     published = [[(person.id, person.box) for person in people] for people in answers]
     return identity_scores(crowd, published, MAX_AGE)["idf1"]
 
@@ -53,7 +53,7 @@ def test_identities_are_kept_on_average_in_larger_crowds(noise, least):
 
 
 def test_the_same_crowd_gives_the_same_ids_and_numbers(crowds):
-    first, second = (follow(crowds[0], BODY, NOISY, seed=1, detect_every=3) for _ in range(2))
+    first, second = (follow(crowds[0], BODY, NOISY, seed=1, detection_interval=3) for _ in range(2))
     assert [[p.id for p in row] for row in first] == [[p.id for p in row] for row in second]
     for a, b in zip(first, second, strict=True):
         np.testing.assert_array_equal([p.joints for p in a], [p.joints for p in b])
