@@ -10,9 +10,11 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
+from rclpy.time import Time as RclpyTime
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
@@ -31,7 +33,7 @@ from .messages import person_array
 from .parameters import NodeParameters
 from .qos import PUBLISHER, numbers_of, overriding_options, publisher_events
 from .rep155 import Rep155
-from .slots import Slots, default_prefix
+from .slots import Assigned, Slots, default_prefix
 from .target_frame import TargetFrame
 from .transforms import Transforms, TransformWriter, joint_transforms, joints_of, rep155_transforms
 
@@ -154,10 +156,10 @@ class Output:
     def _send(self, people: People, header: Header, options: OutputOptions) -> None:
         placement, unknown = self._placement(header)
         placed = self._placed(people, header, placement)
-        prefixes = self._frame_prefixes(people, header, options)
+        slots = self._assigned(people, header, options)
         if unknown is None:
-            self._people_publisher.publish(person_array(*placed, prefixes, self._person_messages))
-        self._publish_transforms(people, header, prefixes, options)
+            self._people_publisher.publish(person_array(*placed, self._prefixes(slots), self._person_messages))
+        self._publish_transforms(people, header, slots, options)
         if self._detections_publisher is not None and self._detections_publisher.get_subscription_count():
             from .detections_out import detection_array
 
@@ -175,13 +177,17 @@ class Output:
         except InputError as error:
             return None, error
 
-    def _frame_prefixes(self, people: People, header: Header, options: OutputOptions) -> list[str]:
-        """Of the people's joint frames; none where these are not published. TF has no place for a nameless camera."""
+    def _assigned(self, people: People, header: Header, options: OutputOptions) -> list[Assigned]:
+        """Slots of the people; none where joint frames are not published. TF has no place for a nameless camera."""
         if not (options.tf and options.joints and header.frame_id):
             return []
         frame = people.frame
         stamp_ns = frame.stamp_ns or self._node.get_clock().now().nanoseconds  # images without stamps come now
-        return [f"{self._prefix}{slot}/" for slot in self._slots.assign(people.people, stamp_ns, frame.source)]
+        return self._slots.assign(people.people, stamp_ns, frame.source)
+
+    def _prefixes(self, slots: Sequence[Assigned]) -> list[str]:
+        """What the names of the joint frames begin with."""
+        return [f"{self._prefix}{slot.number}/" for slot in slots]
 
     def _draw(
         self, people: People, header: Header, placement: Placement | None, options: OutputOptions, *, markers: bool
@@ -224,23 +230,45 @@ class Output:
         return replace(people, people=moved), Header(stamp=header.stamp, frame_id=self._target.name)
 
     def _publish_transforms(
-        self, people: People, header: Header, prefixes: Sequence[str], options: OutputOptions
+        self, people: People, header: Header, slots: Sequence[Assigned], options: OutputOptions
     ) -> None:
-        """TF, and REP-155's topics, which share the joints' rotations; joint frames where there are `prefixes`."""
+        """TF, and REP-155's topics, which share the joints' rotations; joint frames where there are `slots`."""
         tf = options.tf and bool(header.frame_id)
         camera = header.frame_id.lstrip("/")  # tf2 has no leading slashes
         parts: list[Transforms] = []
         rotations = None
-        if people.people and (prefixes or self._rep155):
+        if people.people and (slots or self._rep155):
             rotations = self._rotations(people.people)
-        if rotations is not None and prefixes:
-            parts.append(joint_transforms(people.people, prefixes, rotations, camera, options.joints))
+        if rotations is not None and slots:
+            joints = camera, options.joints
+            self._forget_predecessors(people.people, slots, rotations, header.stamp, joints)
+            parts.append(joint_transforms(people.people, self._prefixes(slots), rotations, *joints))
         if self._rep155 is not None:
             bodies = self._rep155.publish(people, rotations, header, cropped=options.cropped)
             if bodies is not None and tf and options.rep155_tf:
                 parts.append(rep155_transforms(bodies, camera, links=options.rep155_links))
         if parts:
             self._tf_publisher.publish(self._transforms.serialized(parts, header.stamp))
+
+    def _forget_predecessors(
+        self,
+        people: Sequence[Person],
+        slots: Sequence[Assigned],
+        rotations: NDArray[Any],
+        stamp: Time,
+        joints: tuple[str, frozenset[int]],
+    ) -> None:
+        """Send the joints of people whose slots were others' a first time, a nanosecond before the image's stamp.
+
+        tf2 drops what is too old before it stores a transform: the predecessor goes with the second one.
+        """
+        new = [index for index, slot in enumerate(slots) if slot.passed_on]
+        stamp_ns = RclpyTime.from_msg(stamp).nanoseconds
+        if new and stamp_ns:
+            prefixes = self._prefixes([slots[index] for index in new])
+            part = joint_transforms([people[index] for index in new], prefixes, rotations[new], *joints)
+            before = RclpyTime(nanoseconds=stamp_ns - 1).to_msg()
+            self._tf_publisher.publish(TransformWriter().serialized([part], before))
 
     def _rotations(self, people: Sequence[Person]) -> NDArray[Any]:
         """`(P, 55, 3, 3)` optical_from_joint; estimators that tell none leave it to the body model."""

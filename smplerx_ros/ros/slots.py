@@ -11,11 +11,19 @@ import numpy as np
 from ..types import Person
 
 # A listener interpolates between any two transforms in its cache, whose default length is 10 s
-# (tf2::BUFFER_CORE_DEFAULT_CACHE_TIME). A slot whose last transform is older than that cannot be mixed up with a new
-# person's; the second on top covers images that are published late.
+# (tf2::BUFFER_CORE_DEFAULT_CACHE_TIME); the second on top covers images that are published late. A new transform drops
+# what is too old, but since 2024 before it is stored itself (geometry2's pull request 680), so that it takes two.
 SILENCE_NS = 11_000_000_000
 NODE = "smplerx"  # the name by which the launch file starts the node
 TIME_JUMP_NS = 1_000_000_000  # stamps this far back are a looped bag or a reset clock: tf2's listeners start anew
+
+
+@dataclass(frozen=True)
+class Assigned:
+    """A person's slot in an image; `passed_on` in that image in which another person's became theirs."""
+
+    number: int
+    passed_on: bool
 
 
 @dataclass
@@ -35,7 +43,7 @@ class Slots:
         self._slots: dict[int, _Slot] = {}
         self._newest_ns: dict[str, int] = {}  # of each camera
 
-    def assign(self, people: Sequence[Person], stamp_ns: int, camera: str = "") -> list[int]:
+    def assign(self, people: Sequence[Person], stamp_ns: int, camera: str = "") -> list[Assigned]:
         """The slot of each of `people` in an image; people without one get the lowest free ones, the nearest first.
 
         `people` are distinct; the distance is that of the pelvis from the camera. Cameras may have clocks of their own.
@@ -51,18 +59,19 @@ class Slots:
             if person.id in held:
                 slot = self._slots[held[person.id]]
                 slot.stamp_ns = max(slot.stamp_ns, stamp_ns)
-        new = [person for person in people if person.id not in held]
-        for person in sorted(new, key=_distance):
-            held[person.id] = self._lowest_free()
-            self._slots[held[person.id]] = _Slot(person.id, camera, stamp_ns)
-        return [held[person.id] for person in people]
+        passed_on = set()
+        for person in sorted((person for person in people if person.id not in held), key=_distance):
+            number = next(number for number in count() if self._free(number, stamp_ns))
+            if number in self._slots:
+                passed_on.add(number)
+            held[person.id] = number
+            self._slots[number] = _Slot(person.id, camera, stamp_ns)
+        return [Assigned(held[person.id], held[person.id] in passed_on) for person in people]
 
-    def _lowest_free(self) -> int:
-        return next(number for number in count() if self._free(number))
-
-    def _free(self, number: int) -> bool:
+    def _free(self, number: int, stamp_ns: int) -> bool:
+        """Silent for long enough by its camera's clock, and by that of the image with the stamp `stamp_ns`."""
         slot = self._slots.get(number)
-        return slot is None or self._newest_ns[slot.camera] - slot.stamp_ns > self._silence_ns
+        return slot is None or min(stamp_ns, self._newest_ns[slot.camera]) - slot.stamp_ns > self._silence_ns
 
 
 def default_prefix(namespace: str, node: str) -> str:
