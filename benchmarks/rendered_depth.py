@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from smplerx_ros.body import BodyModel, load_body
 from smplerx_ros.estimator import Estimator
-from smplerx_ros.types import Estimated, Frame, Person
+from smplerx_ros.types import DistanceSource, Frame, Person
 from smplerx_ros.viewer.rasterizer import rasterize
 
 Array = NDArray[np.float64]
@@ -80,7 +80,7 @@ def main() -> int:
             if alone is not None and measured is not None:
                 without.append(errors(alone, scene))
                 with_depth.append(errors(measured, scene))
-                used += bool(measured.params.estimated & Estimated.DEPTH)
+                used += bool(measured.distance_source is DistanceSource.DEPTH)
     print(f"without depth: {summary(without)}")
     print(f"with depth, used for {used}: {summary(with_depth)}")
     return 0

@@ -23,7 +23,7 @@ from .geometry.uncertainty import (
     sigma_along_measured,
     turn_covariance,
 )
-from .types import BodyEstimate, Box, Estimated, Observation, SmplxParams
+from .types import BodyEstimate, Box, DistanceSource, Observation, SmplxParams
 
 _ANOTHER_SIZE = 0.08  # of a stature's logarithm: more than noise does from one depth image to the next
 
@@ -99,7 +99,8 @@ class Distances:
             return measured
         # Of the estimate, not of what was measured: an outlier has not shown the distance.
         params = resized(self._body, estimate.params, known.stature / stature, camera.centre)
-        return replace(measured, params=params, size_source=known.number)
+        source = DistanceSource.MEASURED_STATURE
+        return replace(measured, params=params, size_source=known.number, distance_source=source)
 
     def _stature(self, params: SmplxParams) -> float:
         return max(float(self._body.stature(params.betas)[0]), LEAST_STATURE)
@@ -123,8 +124,8 @@ def _measured(body: BodyModel, observation: Observation, estimate: BodyEstimate)
     reading = read_depth(depth, camera, points[0], normals[0], body.surface_on_head)
     if not reading.usable:
         return replace(estimate, depth=reading)
-    params = replace(resized(body, params, reading.ratio, camera.centre), estimated=params.estimated | Estimated.DEPTH)
-    return replace(estimate, params=params, depth=reading)
+    params = resized(body, params, reading.ratio, camera.centre)
+    return replace(estimate, params=params, depth=reading, distance_source=DistanceSource.DEPTH)
 
 
 def pelvis_covariance(
@@ -144,8 +145,8 @@ def pelvis_covariance(
     assert camera is not None
     seen = pelvis - camera.centre  # where the rays begin
     distance = float(np.sqrt(seen @ seen))
-    now = bool(estimate.params.estimated & Estimated.DEPTH)
-    measured = now or estimate.size_source > 0  # or earlier
+    now = estimate.distance_source is DistanceSource.DEPTH
+    measured = now or estimate.distance_source is DistanceSource.MEASURED_STATURE
     if now:
         along = sigma_along_measured(distance, inside)
     elif person_height is None and not measured:

@@ -33,7 +33,7 @@ from .scheduling.detection import ConfidenceWatch
 from .smoothing.motion import Motion, smoothing_options, smoothing_values
 from .smoothing.people import LONGEST_GAP_NS, RAREST_GAP_NS, Sample, SmoothingOptions
 from .tracking.tracker import MAX_AGE, TrackedBox, Tracker
-from .types import BodyEstimate, Box, Frame, Observation, Person
+from .types import BodyEstimate, Box, Degradation, Frame, Observation, Person
 
 log = getLogger(__name__)
 
@@ -54,8 +54,9 @@ class People:
     body_model: str
     runtime: str
     stage_seconds: dict[str, float] = field(default_factory=dict)  # of the call that the frame was part of
-    left_out: int = 0  # people in view above `max_people`, not estimated
-    degraded: str = ""  # what is done less because of `latency.budget_ms`
+    num_not_estimated: int = 0  # people in view above `max_people`
+    degraded: Degradation = Degradation.NONE  # what is done less because of `latency_budget_ms`
+    degraded_text: str = ""  # the same in words; empty: nothing
     warnings: Mapping[str, str] = field(default_factory=dict)  # what is wrong with the frames, by a short name
 
 
@@ -125,7 +126,7 @@ class _Task:
     frame: Frame  # with a camera
     state: CameraState
     people: list[Observation]
-    left_out: list[TrackedBox]
+    not_estimated: list[TrackedBox]
 
 
 class Estimator:
@@ -259,7 +260,6 @@ class Estimator:
             people = [self._concluded(task, {o.id: next(found) for o in task.people}) for task in tasks]
         if self._budget is not None:
             self._budget.spent(perf_counter() - began, max((len(task.people) for task in tasks), default=0))
-        degraded = effort.described(backbone.name)
         return [
             People(
                 frame=frame,
@@ -269,8 +269,9 @@ class Estimator:
                 body_model=self.body.name,
                 runtime=backbone.runtime,
                 stage_seconds=seconds,
-                left_out=len(task.left_out),
-                degraded=degraded,
+                num_not_estimated=len(task.not_estimated),
+                degraded=effort.degradation,
+                degraded_text=effort.described(backbone.name),
                 warnings=task.state.warnings,
             )
             for frame, task, mine in zip(frames, tasks, people, strict=True)
@@ -423,7 +424,11 @@ class Estimator:
         most = min(self._options.max_people, effort.people or self._options.max_people)
         boxes = {track.id: track.box for track in following}
         chosen = set(nearest(boxes, most, state.at_a_metre, state.estimated))
-        people = [Observation(frame, track.id, track.box) for track in following if track.id in chosen]
+        people = [
+            Observation(frame, track.id, track.box, state.seconds_since(track.detected_ns))
+            for track in following
+            if track.id in chosen
+        ]
         return _Task(frame, state, people, [track for track in following if track.id not in chosen])
 
     def _persons(self, tasks: Sequence[_Task], bodies: Sequence[BodyEstimate | None]) -> list[Person | None]:
@@ -456,8 +461,8 @@ class Estimator:
         falling = [p for p in people.values() if p and self._confidence.falls(p.id, p.score * _mean_confidence(p))]
         if falling or None in boxes.values():
             state.schedule.soon()
-        # Nobody estimates those who are left out: only detections say that they are still there.
-        boxes |= {track.id: None for track in task.left_out if track.seen_ns < state.schedule.detected_ns}
+        # Those beyond `max_people` are not estimated: only detections say that they are still there.
+        boxes |= {track.id: None for track in task.not_estimated if track.seen_ns < state.schedule.detected_ns}
         gone = state.tracker.estimated(boxes, task.frame.stamp_ns)
         self._forget(gone)
         state.estimated = frozenset(people)

@@ -14,7 +14,7 @@ from .detection.clean import clean_boxes
 from .distance import pelvis_covariance
 from .geometry.camera import NEAR, Camera
 from .geometry.uncertainty import InImage
-from .types import BodyEstimate, Box, Observation, Person, SmplxParams
+from .types import BodyEstimate, Box, DistanceSource, Observation, Person, SmplxParams
 
 FloatArray = NDArray[np.floating[Any]]
 
@@ -85,7 +85,16 @@ def _person(
         pose_covariance=covariance,
         face_landmarks=estimate.face_landmarks,
         rotations=rotations,
+        joints_in_image=inside,
+        distance_source=_distance_source(estimate, person_height),
+        since_detection_s=observation.since_detection_s,
     )
+
+
+def _distance_source(estimate: BodyEstimate, person_height: float | None) -> DistanceSource:
+    source = estimate.distance_source
+    given = source is DistanceSource.ASSUMED_STATURE and person_height is not None
+    return DistanceSource.GIVEN_HEIGHT if given else source
 
 
 def _inside(pixels: FloatArray, camera: Camera) -> NDArray[np.bool_]:

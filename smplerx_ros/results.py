@@ -33,8 +33,9 @@ def write_people(path: Path, results: Sequence[FrameResult]) -> None:
     """Write one row per person and frame; every array has N rows.
 
     `frame`, `stamp_ns` int64, `id` text, `score`, `box (N, 4)` pixels x0 y0 x1 y1, the SMPL-X parameters by their names
-    (SmplxParams), `estimated` bits, `joints (N, 55, 3)` metres in the optical frame, `joints_image (N, 55, 2)` pixels,
-    `confidence (N, 55)`, `pose_covariance (N, 6, 6)` of the pelvis, `K (N, 3, 3)`.
+    (SmplxParams), `estimated` bits, `distance_source` (DistanceSource),
+    `since_detection_s`, `joints (N, 55, 3)` metres in the optical frame, `joints_image (N, 55, 2)` pixels,
+    `joints_in_image (N, 55)`, `confidence (N, 55)`, `pose_covariance (N, 6, 6)` of the pelvis, `K (N, 3, 3)`.
     """
     rows = [(result, person) for result in results for person in result.people]
     people = [person for _, person in rows]
@@ -45,8 +46,11 @@ def write_people(path: Path, results: Sequence[FrameResult]) -> None:
         "score": np.array([person.score for person in people], np.float32),
         "box": _rows([person.box.xyxy for person in people], 4),
         "estimated": np.array([int(person.params.estimated) for person in people], np.uint16),
+        "distance_source": np.array([int(person.distance_source) for person in people], np.uint8),
+        "since_detection_s": np.array([person.since_detection_s for person in people], np.float64),
         "joints": _rows([person.joints for person in people], NUM_JOINTS, 3),
         "joints_image": _rows([person.joints_image for person in people], NUM_JOINTS, 2),
+        "joints_in_image": np.array([person.joints_in_image for person in people], np.bool_).reshape(-1, NUM_JOINTS),
         "confidence": _rows([person.confidence for person in people], NUM_JOINTS),
         "pose_covariance": _rows([person.pose_covariance for person in people], 6, 6, dtype=np.float64),
         "K": _rows([result.k for result, _ in rows], 3, 3, dtype=np.float64),

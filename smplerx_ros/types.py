@@ -7,7 +7,7 @@ camera's optical frame of REP-103 (x right, y down, z forward), in metres.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import IntFlag
+from enum import IntEnum, IntFlag
 from functools import reduce
 from itertools import accumulate
 from math import isfinite
@@ -41,7 +41,41 @@ class Estimated(IntFlag):
     BETAS = 128
     EXPRESSION = 256
     TRANSL = 512
-    DEPTH = 1024  # a depth image measured the distance
+
+
+class DistanceSource(IntEnum):
+    """What a person's distance rests on, and the size with it. Same values as Person.msg."""
+
+    UNKNOWN = 0
+    ASSUMED_STATURE = 1  # the mean stature of adults
+    GIVEN_HEIGHT = 2  # the parameter person_height
+    MEASURED_STATURE = 3  # the stature that an earlier depth image showed of this person
+    DEPTH = 4  # this frame's depth image
+    GROUND = 5  # where the feet stand on a known ground plane
+    CAMERAS = 6  # triangulation by several cameras
+
+
+class Degradation(IntFlag):
+    """What is done less because of the latency budget. Same values as PersonArray.msg."""
+
+    NONE = 0
+    DETECTION_RATE = 1  # detections come less often
+    MAX_PEOPLE = 2  # fewer people are estimated
+    BACKBONE = 4  # a smaller backbone estimates them
+
+
+class Gender(IntEnum):
+    """Of a body model. Same values as SmplxParams.msg."""
+
+    UNKNOWN = 0
+    NEUTRAL = 1
+    FEMALE = 2
+    MALE = 3
+
+    @classmethod
+    def of(cls, body_model: str) -> Gender:
+        """Of SMPL-X's models, whose names end in it (`SMPLX_NEUTRAL`); unknown of any other."""
+        return cls.__members__.get(body_model.rpartition("_")[2], cls.UNKNOWN)
 
 
 _LATEST = (1 << 63) - 1  # nanoseconds, which files and messages hold in 64 bits
@@ -245,6 +279,7 @@ class Observation:
     frame: Frame
     id: str
     box: Box
+    since_detection_s: float = float("nan")  # of the detection that last confirmed the person; NaN: not known
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,6 +292,7 @@ class BodyEstimate:
     face_landmarks: FloatArray | None = None  # (478, 2) pixels, MediaPipe's face mesh; None: not seen or not known
     depth: DepthReading | None = None  # what the frame's depth image shows of the person; None: there is no such image
     size_source: int = 0  # 0: the image alone; then the how-many-th size that depth images, of now or before, showed
+    distance_source: DistanceSource = DistanceSource.ASSUMED_STATURE
 
 
 @dataclass(frozen=True, eq=False)
@@ -278,3 +314,8 @@ class Person:
     right_wrist_velocity: FloatArray = field(default_factory=lambda: np.full((3,), np.nan))
     face_landmarks: FloatArray | None = None  # (478, 2) pixels, MediaPipe's face mesh; None: not seen or not known
     rotations: FloatArray | None = None  # (55, 3, 3) optical_from_joint, as the params turn them; None: not computed
+    joints_in_image: NDArray[np.bool_] = field(
+        default_factory=lambda: np.zeros(NUM_JOINTS, np.bool_)
+    )  # (55,) whether `joints_image` lies inside the image
+    distance_source: DistanceSource = DistanceSource.UNKNOWN
+    since_detection_s: float = float("nan")  # seconds since a detector last confirmed the person; NaN: not known

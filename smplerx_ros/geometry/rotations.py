@@ -62,6 +62,14 @@ def quaternion_from_matrix(matrix: ArrayLike) -> FloatArray:
     return np.asarray(quaternions.reshape(*matrices.shape[:-2], 4))
 
 
+def quaternion_from_rotvec(rotvec: ArrayLike) -> FloatArray:
+    """Unit quaternions `(..., 4)`, ROS order x, y, z, w, of axis-angle vectors `(..., 3)`, radians."""
+    vectors = np.asarray(rotvec, dtype=np.float64)
+    half = 0.5 * _lengths(vectors)
+    # sin(a/2)/a goes to 1/2 with the angle; np.sinc is sin(pi x) / (pi x)
+    return np.concatenate([0.5 * np.sinc(half / np.pi) * vectors, np.cos(half)], axis=-1)
+
+
 def rotation_between(a: ArrayLike, b: ArrayLike) -> FloatArray:
     """Smallest rotation `(..., 3, 3)` taking direction `a (..., 3)` to direction `b (..., 3)`.
 

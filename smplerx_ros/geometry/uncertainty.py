@@ -38,6 +38,8 @@ TURN_SIGMA_RAY, TURN_SIGMA_OWN, TURN_SIGMA_TOWARDS = 0.085, 0.25, 0.175
 FIT_GROWTH, DEPTH_GROWTH, ACROSS_GROWTH, TURN_GROWTH = (2, 3), (0, 1), (0, 3), (0, 1)
 LEAST_SHARE = 0.3  # nobody of whom less is inside was looked at; less counts as this
 
+UNKNOWN_VARIANCE = 1e6  # m^2 or rad^2, as Person.msg has it: far above what any pose has
+
 _WIDEST_RAY = 100.0  # x/z of a pelvis beside the camera, or behind it
 _HALF_PIXELS = 0.5 * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
 _UNIT = np.eye(3)
@@ -119,6 +121,22 @@ def pose_covariance(place: FloatArray, turn: FloatArray) -> FloatArray:
     covariance = np.zeros((6, 6))
     covariance[:3, :3], covariance[3:, 3:] = place, turn
     return covariance
+
+
+def with_unknown_as_large(covariance: FloatArray) -> FloatArray:
+    """`covariance (6, 6)`, finite: a pose of which anything is not known has UNKNOWN_VARIANCE in that block's diagonal.
+
+    Zeros would be certainty to a Kalman filter, and NaN would spoil its state.
+    """
+    if np.isfinite(covariance).all():
+        return np.asarray(covariance, np.float64)
+    known = np.array(covariance, np.float64)
+    for block in (slice(3), slice(3, 6)):
+        if not np.isfinite(known[block, block]).all():
+            known[block], known[:, block] = 0, 0
+            known[block, block] = UNKNOWN_VARIANCE * _UNIT
+    known[~np.isfinite(known)] = 0  # between place and turn
+    return known
 
 
 def _metres_per_pixel(pelvis: FloatArray, camera: Camera) -> float:

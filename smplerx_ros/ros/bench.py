@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
@@ -26,7 +27,9 @@ from ..msg import PersonArray
 from . import bench_echo
 from .children import Children
 from .demo import image_transport, private_graph
+from .from_diagnostics import report_of
 
+_NODE = "/smplerx"
 _START_S = 180.0  # to load the largest network
 _BARE_S = 3.0  # for which the bare subscriber is measured
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -45,19 +48,18 @@ class Load:
 
 @dataclass
 class _Answers:
-    """Ages on arrival in ms, numbers of people, stages in ms."""
+    """Ages on arrival in ms, numbers of people; times in ms that the node reports once a second."""
 
     ages: list[float] = field(default_factory=list)
     people: list[int] = field(default_factory=list)
     stages: dict[str, list[float]] = field(default_factory=dict)
-    inside: list[float] = field(default_factory=list)  # from the image's arrival in the node, waiting included
-    service: list[float] = field(default_factory=list)  # of that, the work
+    work: dict[str, list[float]] = field(default_factory=dict)  # percentiles, from taken to published
     echoes: list[float] = field(default_factory=list)
     images: int = 0  # that the camera sent
 
     def clear(self) -> None:
         self.images = 0
-        for values in (self.ages, self.people, self.stages, self.inside, self.service, self.echoes):
+        for values in (self.ages, self.people, self.stages, self.work, self.echoes):
             values.clear()
 
 
@@ -72,7 +74,8 @@ class _Listener:
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self._node)
         echoes, queue = self.answers.echoes, QoSProfile(depth=50)
-        self._node.create_subscription(PersonArray, "/smplerx/people", self._estimated, queue)
+        self._node.create_subscription(PersonArray, f"{_NODE}/people", self._estimated, queue)
+        self._node.create_subscription(DiagnosticArray, "/diagnostics", self._reported, queue)
         self._node.create_subscription(
             Header, bench_echo.TOPIC, lambda header: echoes.append(self._age_ms(header)), queue
         )
@@ -100,11 +103,14 @@ class _Listener:
         answers = self.answers
         answers.ages.append(self._age_ms(message.header))
         answers.people.append(len(message.people))
-        stages = {stage.name: stage.duration.sec * 1e3 + stage.duration.nanosec * 1e-6 for stage in message.stages}
-        for name, milliseconds in stages.items():
-            answers.stages.setdefault(name, []).append(milliseconds)
-        answers.inside.append(sum(stages.values()))
-        answers.service.append(answers.inside[-1] - stages.get("wait", 0.0))
+
+    def _reported(self, message: DiagnosticArray) -> None:
+        report = report_of(_NODE, message)
+        if report is None:
+            return
+        for kept, times in ((self.answers.stages, report.stages_ms), (self.answers.work, report.work_ms)):
+            for name, milliseconds in times.items():
+                kept.setdefault(name, []).append(milliseconds)
 
 
 def measure(load: Load, parameters: Sequence[str]) -> dict[str, Any]:
@@ -167,8 +173,7 @@ def _figures(answers: _Answers, seconds: float) -> dict[str, Any]:
         "camera_rate": answers.images / seconds,
         "people": float(np.mean(answers.people)) if answers.people else 0.0,
         "age_ms": _percentiles(answers.ages),
-        "inside_ms": _percentiles(answers.inside),
-        "service_ms": _percentiles(answers.service),
+        "work_ms": {name: float(np.median(times)) for name, times in answers.work.items()},
         "stages_ms": {name: float(np.median(times)) for name, times in answers.stages.items()},
     }
 

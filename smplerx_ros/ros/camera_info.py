@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from sensor_msgs.msg import CameraInfo
+from std_msgs.msg import Header
 
 from ..errors import InputError
 from ..geometry.camera import Camera, FloatArray
@@ -49,6 +50,17 @@ def camera_from_info(info: CameraInfo, topic: str, *, rectified: bool = False) -
         return replace(camera, centre=_centre(p)) if rectified else camera
     except InputError as error:
         raise InputError(f"{topic}: {info.width}x{info.height}, using {field}: {error}") from error
+
+
+def info_from_camera(camera: Camera, header: Header) -> CameraInfo:
+    """The CameraInfo of an image as it is, neither rectified, binned nor cut; P's fourth column tells its `centre`."""
+    info = CameraInfo(header=header, width=camera.width, height=camera.height)
+    info.distortion_model = camera.model
+    info.d = camera.d.tolist() or [0.0] * 5
+    info.k = camera.k.ravel()
+    info.r = np.eye(3).ravel()
+    info.p = np.concatenate([camera.k, -camera.k @ camera.centre[:, None]], axis=1).ravel()
+    return info
 
 
 def describe_centre(camera: Camera, frame_id: str) -> str:

@@ -9,26 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..detection.clean import clean_rows
-from ..errors import ConfigError, InputError
+from ..errors import InputError
 from ..types import Box
 
 FloatArray = NDArray[np.floating[Any]]
 
 UNSCORED = 1.0  # of a detection without hypotheses: whoever publishes only persons need not say so
 _HIGHEST = 1.001  # score, with room for rounding
-
-
-def detection_array_type() -> type[Any]:
-    """The message type; raises ConfigError where its interface package is missing."""
-    try:
-        from vision_msgs.msg import Detection2DArray
-    except ImportError as error:
-        raise ConfigError(
-            "parameter 'detector': 'topic' needs the interface package vision_msgs "
-            f"(ros-<distribution>-vision-msgs), which cannot be imported: {error}"
-        ) from error
-    message_type: type[Any] = Detection2DArray
-    return message_type
 
 
 def boxes_from_message(

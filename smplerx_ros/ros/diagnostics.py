@@ -62,10 +62,11 @@ def _status(node_name: str, node: NodeHealth, camera: CameraHealth, period_s: fl
         "image rate (Hz)": f"{counts.received / period_s:.1f}",
         "published rate (Hz)": f"{counts.published / period_s:.1f}",
         "people": str(counts.people),
-        "people left out": str(counts.left_out),
+        "people not estimated": str(counts.not_estimated),
     }
-    if counts.ages_ms is not None:
-        values |= {f"age {name} (ms)": f"{age:.1f}" for name, age in zip(PERCENTILES, counts.ages_ms, strict=True)}
+    for figure, times in (("age", counts.ages_ms), ("work", counts.work_ms)):
+        if times is not None:
+            values |= {f"{figure} {name} (ms)": f"{ms:.1f}" for name, ms in zip(PERCENTILES, times, strict=True)}
     values |= {f"stage {name} (ms)": f"{ms:.1f}" for name, ms in counts.stages_ms.items()}
     values |= node.figures
     values |= {f"{name} (MiB)": f"{size / 2**20:.0f}" for name, size in node.memory.items()}

@@ -1,19 +1,34 @@
-"""PersonArray back to people: for whatever records or shows them."""
+"""PersonArray back to people and camera: for whatever records or shows them."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 from geometry_msgs.msg import Vector3
 from numpy.typing import NDArray
+from vision_msgs.msg import BoundingBox2D
 
+from ..geometry.camera import Camera
 from ..msg import Person as PersonMessage
 from ..msg import PersonArray
-from ..types import PARAM_SIZES, Box, Estimated, Person, SmplxParams
+from ..types import PARAM_SIZES, Box, DistanceSource, Estimated, Person, SmplxParams
+from .camera_info import camera_from_info
+
+_LEAST_SIDE = 1e-3  # pixels of a box, which a message may leave at zero
 
 
 def people_from_message(message: PersonArray) -> tuple[Person, ...]:
-    """The people of one frame. A box is what the image shows of it; one outside the image is a single pixel wide."""
+    """The people of one frame."""
     return tuple(_person(person) for person in message.people)
+
+
+def camera_from_message(message: PersonArray, topic: str) -> Camera:
+    """The camera of the image as received, as it was used; raises InputError, which names `topic`, for another's."""
+    # Only `centre` needs P: without it K and P are alike, and D may be there.
+    beside = bool(np.any(np.array(message.camera_info.p).reshape(3, 4)[:, 3]))
+    camera = camera_from_info(message.camera_info, f"{topic}: camera_info", rectified=beside)
+    return replace(camera, calibrated=message.camera_source == PersonArray.CAMERA_SOURCE_CAMERA_INFO)
 
 
 def stamp_ns(message: object) -> int:
@@ -23,12 +38,11 @@ def stamp_ns(message: object) -> int:
 
 
 def _person(message: PersonMessage) -> Person:
-    box, params = message.box, message.params
-    x0, y0, width, height = box.x_offset, box.y_offset, max(box.width, 1), max(box.height, 1)
+    params, since = message.params, message.time_since_detection
     return Person(
         id=message.id,
         score=message.score,
-        box=Box(x0, y0, x0 + width, y0 + height, message.score),
+        box=_box(message.bbox, message.score),
         params=SmplxParams(
             **{name: np.array(getattr(params, name), np.float32) for name in PARAM_SIZES},
             estimated=Estimated(params.estimated),
@@ -36,11 +50,20 @@ def _person(message: PersonMessage) -> Person:
         joints=np.array([(point.x, point.y, point.z) for point in message.joints], np.float32),
         joints_image=np.array(message.joints_image, np.float32).reshape(-1, 2),
         confidence=np.array(message.confidence, np.float32),
-        pose_covariance=np.array(message.pose_covariance, np.float64).reshape(6, 6),
+        pose_covariance=np.array(message.pose.covariance, np.float64).reshape(6, 6),
         root_velocity=_vector(message.root_velocity),
         left_wrist_velocity=_vector(message.left_wrist_velocity),
         right_wrist_velocity=_vector(message.right_wrist_velocity),
+        joints_in_image=np.array(message.joints_in_image, np.bool_),
+        distance_source=DistanceSource(message.distance_source),
+        since_detection_s=float("nan") if since.sec < 0 else since.sec + since.nanosec * 1e-9,
     )
+
+
+def _box(message: BoundingBox2D, score: float) -> Box:
+    x, y = message.center.position.x, message.center.position.y
+    half_width, half_height = (0.5 * max(size, _LEAST_SIDE) for size in (message.size_x, message.size_y))
+    return Box(x - half_width, y - half_height, x + half_width, y + half_height, score)
 
 
 def _vector(message: Vector3) -> NDArray[np.float64]:

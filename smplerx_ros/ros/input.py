@@ -10,6 +10,7 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.node import Node
 from rclpy.subscription import Subscription
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from vision_msgs.msg import Detection2DArray
 
 from ..detection.vanished import VanishedBoxes
 from ..errors import InputError
@@ -19,7 +20,7 @@ from .bit_depth import BitDepth
 from .camera_info import camera_from_info, describe_centre
 from .compressed import image_from_compressed
 from .depth import DepthImage, registered
-from .detections import best_scores, boxes_from_message, detection_array_type
+from .detections import best_scores, boxes_from_message
 from .from_messages import stamp_ns
 from .image import RgbImage, image_from_message
 from .parameters import NodeParameters
@@ -93,10 +94,9 @@ class CameraInput:
             StampedMessages[Image](options.depth_sync_tolerance) if options.depth_sync_tolerance is not None else None
         )
         self._detections: PacedMessages[Any] | None = None
-        if options.detection_sync_tolerance is not None:
-            self._detections_type = detection_array_type()
-            self._detections = PacedMessages(options.detection_sync_tolerance)
-        self._vanished = VanishedBoxes(options.topic_class, seconds)
+        if options.detections_max_age is not None:
+            self._detections = PacedMessages(options.detections_max_age)
+        self._vanished = VanishedBoxes(options.detections_class, seconds)
         self._bit_depth = BitDepth(self.image_topic, node.get_logger().warning)
         self._boxes_s = 0.0  # when boxes were found last
         self._subscriptions: list[Subscription] = []
@@ -256,7 +256,7 @@ class CameraInput:
     def _topics(self) -> Iterator[tuple[type[Any], str, Callable[[Any], None], int]]:
         """Type, name, callback and depth of each; images last, when everything that belongs to them can come."""
         if self._detections is not None:
-            yield self._detections_type, self._detections_topic, self._detections.put, KEPT
+            yield Detection2DArray, self._detections_topic, self._detections.put, KEPT
         if self._depth is not None:
             yield Image, self.depth_topic, self._depth.put, KEPT
         yield CameraInfo, self.info_topic, self._keep_info, 1

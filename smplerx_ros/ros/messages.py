@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, floor
+from math import isfinite
 from typing import TYPE_CHECKING
 
 import numpy as np
 from builtin_interfaces.msg import Duration
-from sensor_msgs.msg import RegionOfInterest
+from geometry_msgs.msg import PoseWithCovariance
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
+from vision_msgs.msg import BoundingBox2D
 
-from ..msg import Person, PersonArray, StageTime
-from ..types import PARAM_SIZES, Box
+from ..geometry.rotations import quaternion_from_rotvec
+from ..geometry.uncertainty import with_unknown_as_large
+from ..msg import Person, PersonArray
+from ..types import PARAM_SIZES, Box, Gender
 from ..types import Person as PersonData
 
 if TYPE_CHECKING:
@@ -20,55 +25,73 @@ if TYPE_CHECKING:
 
 
 def person_array(
-    people: People, header: Header, frame_prefixes: Sequence[str] = (), pool: list[Person] | None = None
+    people: People,
+    header: Header,
+    camera_info: CameraInfo,
+    frame_prefixes: Sequence[str] = (),
+    pool: list[Person] | None = None,
 ) -> PersonArray:
-    """The message for one image; `header` is the image's, `frame_prefixes` are those of the people's TF frames, if any.
+    """The message for one image.
 
-    `pool`: messages of people to be used again and added to, since making them costs most; then the message is valid
-    until the next call.
+    `header`: the image's, or that of the target frame which the people are in. `camera_info`: of the image, as used.
+    `frame_prefixes` are those of the people's TF frames, if any. `pool`: messages of people to be used again and added
+    to, since making them costs most; then the message is valid until the next call.
     """
     pool = [] if pool is None else pool
     pool += [Person() for _ in range(len(people.people) - len(pool))]
     known, assumed = PersonArray.CAMERA_SOURCE_CAMERA_INFO, PersonArray.CAMERA_SOURCE_DEFAULT_FOV
     prefixes = frame_prefixes or [""] * len(people.people)
-    height, width = people.frame.image.shape[:2]
+    gender = Gender.of(people.body_model)
+    turns = quaternion_from_rotvec(np.array([p.params.global_orient for p in people.people]).reshape(-1, 3)).tolist()
     return PersonArray(
         header=header,
+        camera_info=camera_info,
+        camera_source=known if people.camera.calibrated else assumed,
         backbone=people.backbone,
         body_model=people.body_model,
-        runtime=people.runtime,
-        camera_source=known if people.camera.calibrated else assumed,
-        stages=[StageTime(name=name, duration=_duration(s)) for name, s in people.stage_seconds.items()],
-        people=[_filled(*part, width, height) for part in zip(pool, people.people, prefixes, strict=False)],
-        left_out=people.left_out,
-        degraded=people.degraded,
+        people=[_filled(*part, gender) for part in zip(pool, people.people, turns, prefixes, strict=False)],
+        num_not_estimated=people.num_not_estimated,
+        degraded=int(people.degraded),
     )
 
 
-def region_of_interest(box: Box, width: int, height: int) -> RegionOfInterest:
-    """Whole pixels that `box` touches inside a `width` x `height` image; 0x0 where it lies outside."""
-    x0, x1 = (min(max(edge, 0), width) for edge in (floor(box.x0), ceil(box.x1)))
-    y0, y1 = (min(max(edge, 0), height) for edge in (floor(box.y0), ceil(box.y1)))
-    return RegionOfInterest(x_offset=x0, y_offset=y0, width=x1 - x0, height=y1 - y0)
+def bounding_box(box: Box) -> BoundingBox2D:
+    """The same box by its centre and size, in pixels."""
+    message = BoundingBox2D(size_x=float(box.width), size_y=float(box.height))
+    message.center.position.x, message.center.position.y = 0.5 * (box.x0 + box.x1), 0.5 * (box.y0 + box.y1)
+    return message
 
 
-def _filled(message: Person, person: PersonData, frame_prefix: str, width: int, height: int) -> Person:
+def _filled(message: Person, person: PersonData, turn: Sequence[float], frame_prefix: str, gender: Gender) -> Person:
     message.id, message.frame_prefix, message.score = person.id, frame_prefix, float(person.score)
-    message.box = region_of_interest(person.box, width, height)
-    message.params.estimated = int(person.params.estimated)
+    message.time_since_detection = _duration(person.since_detection_s)
+    message.bbox = bounding_box(person.box)
+    _fill_pose(message.pose, person.joints[0].tolist(), turn, person.pose_covariance)
+    message.distance_source = int(person.distance_source)
+    for name in ("root_velocity", "left_wrist_velocity", "right_wrist_velocity"):
+        vector = getattr(message, name)
+        vector.x, vector.y, vector.z = getattr(person, name).tolist()
+    message.params.gender, message.params.estimated = int(gender), int(person.params.estimated)
     for name in PARAM_SIZES:
         setattr(message.params, name, getattr(person.params, name))
     for point, (x, y, z) in zip(message.joints, person.joints.tolist(), strict=True):
         point.x, point.y, point.z = x, y, z
     message.joints_image = np.asarray(person.joints_image, np.float32).ravel()
+    message.joints_in_image = person.joints_in_image.tolist()
     message.confidence = np.asarray(person.confidence, np.float32)
-    message.pose_covariance = np.asarray(person.pose_covariance, np.float64).ravel()
-    for name in ("root_velocity", "left_wrist_velocity", "right_wrist_velocity"):
-        vector = getattr(message, name)
-        vector.x, vector.y, vector.z = getattr(person, name).tolist()
     return message
 
 
+def _fill_pose(
+    message: PoseWithCovariance, place: Sequence[float], turn: Sequence[float], covariance: NDArray[np.floating]
+) -> None:
+    position, orientation = message.pose.position, message.pose.orientation
+    position.x, position.y, position.z = place
+    orientation.x, orientation.y, orientation.z, orientation.w = turn
+    message.covariance = with_unknown_as_large(covariance).ravel()
+
+
 def _duration(seconds: float) -> Duration:
-    nanoseconds = round(seconds * 1e9)
-    return Duration(sec=nanoseconds // 1_000_000_000, nanosec=nanoseconds % 1_000_000_000)
+    """Unknown (NaN) is -1 s."""
+    sec, nanosec = divmod(round(seconds * 1e9) if isfinite(seconds) else -1_000_000_000, 1_000_000_000)
+    return Duration(sec=sec, nanosec=nanosec)

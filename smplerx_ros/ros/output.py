@@ -6,7 +6,6 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from rclpy.time import Time as RclpyTime
 from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
+from vision_msgs.msg import Detection2DArray
 from visualization_msgs.msg import MarkerArray
 
 from ..body import BodyModel
@@ -27,6 +27,8 @@ from ..msg import Person as PersonMessage
 from ..msg import PersonArray
 from ..smoothing.moving_camera import MovingCamera
 from ..types import Person, SmplxParams
+from .camera_info import info_from_camera
+from .detections_out import detection_array
 from .drawing.drawer import Drawer, Settings, Topic
 from .drawing.scene import Scene
 from .messages import person_array
@@ -102,7 +104,7 @@ class Output:
         self._people_publisher = self._publisher(PersonArray, "~/people", RESULTS_DEPTH)
         self._tf_publisher = self._publisher(TFMessage, "/tf", TF_DEPTH)
         self._marker_publisher = self._publisher(MarkerArray, "~/markers", RESULTS_DEPTH)
-        self._detections_publisher = self._detections()
+        self._detections_publisher = self._publisher(Detection2DArray, "~/detections", RESULTS_DEPTH)
         self._motions = {camera: MovingCamera() for camera in cameras}  # in the target frame
         self._overlay_publishers = {
             camera: self._publisher(Image, f"~/{camera}/overlay" if camera else "~/overlay", 1) for camera in cameras
@@ -158,11 +160,10 @@ class Output:
         placed = self._placed(people, header, placement)
         slots = self._assigned(people, header, options)
         if unknown is None:
-            self._people_publisher.publish(person_array(*placed, self._prefixes(slots), self._person_messages))
+            info = info_from_camera(people.camera, header)
+            self._people_publisher.publish(person_array(*placed, info, self._prefixes(slots), self._person_messages))
         self._publish_transforms(people, header, slots, options)
-        if self._detections_publisher is not None and self._detections_publisher.get_subscription_count():
-            from .detections_out import detection_array
-
+        if self._detections_publisher.get_subscription_count():
             self._detections_publisher.publish(detection_array(people, header))
         self._draw(people, header, placement, options, markers=unknown is None)
         if unknown is not None:
@@ -276,13 +277,6 @@ class Output:
         if len(known) == len(people):
             return np.stack(known)
         return self._body.transforms(SmplxParams.stack([person.params for person in people]))[0]
-
-    def _detections(self) -> Any:
-        if find_spec("vision_msgs") is None:
-            return None
-        from vision_msgs.msg import Detection2DArray
-
-        return self._publisher(Detection2DArray, "~/detections", RESULTS_DEPTH)
 
     def _publisher(self, kind: type[Any], topic: str, depth: int) -> Any:
         publisher = self._node.create_lifecycle_publisher(

@@ -140,12 +140,12 @@ class Pipeline:
         start = perf_counter()
         self._output.publish(people, arrival.message.header, self._options())
         end = perf_counter()
-        self._tell_of_degradation(people.degraded)
+        self._tell_of_degradation(people.degraded_text)
         self.last = people
         stages = {**people.stage_seconds, "publish": end - start, "total": end - arrival.at}
         stamp = people.frame.stamp_ns
         age_ms = stream.age_ns(stamp) * 1e-6 if stamp else None
-        stream.statistics.published(age_ms, len(people.people), people.left_out, stages)
+        stream.statistics.published(age_ms, len(people.people), people.num_not_estimated, stages)
 
     def _drop(self, cameras: Iterable[str], error: Exception) -> None:
         if self.wanted():

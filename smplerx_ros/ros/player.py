@@ -30,6 +30,7 @@ from ..errors import InputError
 from ..geometry.camera import DEFAULT_FOV_DEG, Camera
 from ..runtime.heap import keep_freed_memory
 from ..video import VideoReader
+from .camera_info import info_from_camera
 from .image import message_from_image
 
 FRAME_ID = "camera_optical_frame"
@@ -72,7 +73,7 @@ class CameraPublisher:
         if self._camera is None or (self._camera.width, self._camera.height) != (width, height):
             self._camera = Camera.from_fov(width, height, self._fov)
         header = Header(stamp=self._node.get_clock().now().to_msg(), frame_id=FRAME_ID)
-        self._infos.publish(camera_info_message(self._camera, header))
+        self._infos.publish(info_from_camera(self._camera, header))
         self._message.header = header
         self._images.publish(message_from_image(image, self._message))
 
@@ -80,17 +81,6 @@ class CameraPublisher:
         """Wait until what was published has arrived, for a moment."""
         for publisher in (self._images, self._infos):
             publisher.wait_for_all_acked(Duration(seconds=ACKNOWLEDGE_S))
-
-
-def camera_info_message(camera: Camera, header: Header) -> CameraInfo:
-    """The CameraInfo of an image as it is: neither rectified, binned nor cut."""
-    info = CameraInfo(header=header, width=camera.width, height=camera.height)
-    info.distortion_model = camera.model
-    info.d = camera.d.tolist() or [0.0] * 5
-    info.k = camera.k.ravel()
-    info.r = np.eye(3).ravel()
-    info.p = np.concatenate([camera.k, np.zeros((3, 1))], axis=1).ravel()
-    return info
 
 
 def frames(path: Path, loops: int) -> Iterator[NDArray[np.uint8]]:

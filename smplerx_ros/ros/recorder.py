@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import rclpy
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.qos import QoSProfile
@@ -45,12 +46,14 @@ from ..results import (
 )
 from ..video import VideoReader, VideoWriter
 from ..viewer.overlay import draw_people
-from .camera_info import camera_from_info
-from .from_messages import people_from_message, stamp_ns
+from .from_diagnostics import report_of
+from .from_messages import camera_from_message, people_from_message, stamp_ns
 from .player import INFO_DEPTH, frames
 
 QUIET_S = 4.0  # without a result after the last image: the node has none to come
 EXIT_NOBODY = 3
+
+_PEOPLE = "smplerx/people"
 
 
 @dataclass(eq=False)
@@ -58,9 +61,9 @@ class Recording:
     """What came in, in the order of arrival. One camera_info comes with each image: they number the frames."""
 
     stamps: list[int] = field(default_factory=list)  # of the published images, nanoseconds
-    cameras: list[Camera] = field(default_factory=list)  # of each of them
     messages: list[tuple[PersonArray, int]] = field(default_factory=list)  # and the time of arrival, nanoseconds
     tf_frames: set[str] = field(default_factory=set)
+    runtime: str = ""  # what runs the networks, as the node's diagnostics say; empty: they did not come
 
     def answers(self) -> list[tuple[PersonArray, int]]:
         """The messages about images of this recording."""
@@ -72,7 +75,12 @@ class Recording:
         number = {stamp: index for index, stamp in enumerate(self.stamps)}
         stamped = [(stamp_ns(message), message) for message, _ in self.answers()]
         numbered = [(number[stamp], stamp, message) for stamp, message in stamped]
-        return [FrameResult(n, stamp, people_from_message(m), self.cameras[n].k) for n, stamp, m in numbered]
+        return [FrameResult(n, stamp, people_from_message(m), _camera(m).k) for n, stamp, m in numbered]
+
+    def cameras(self) -> dict[int, Camera]:
+        """By the numbers of the processed frames, as the node used them."""
+        number = {stamp: index for index, stamp in enumerate(self.stamps)}
+        return {number[stamp_ns(message)]: _camera(message) for message, _ in self.answers()}
 
     def summary(self) -> dict[str, Any]:
         """What summary.json says."""
@@ -88,9 +96,13 @@ class Recording:
             "fps": round((len(arrivals) - 1) / (arrivals[-1] - arrivals[0]), 2) if len(arrivals) > 1 else None,
             "backbone": first.backbone,
             "body_model": first.body_model,
-            "runtime": first.runtime,
+            "runtime": self.runtime or None,
             "tf_frames": sorted(self.tf_frames),
         }
+
+
+def _camera(message: PersonArray) -> Camera:
+    return camera_from_message(message, _PEOPLE)
 
 
 class Recorder(Node):
@@ -102,7 +114,9 @@ class Recorder(Node):
         self._expected = expected
         self._last_event = time.monotonic()
         self._bar = tqdm(total=expected, unit="frame", desc="waiting for the node")
-        self.create_subscription(PersonArray, "smplerx/people", self._on_people, QoSProfile(depth=INFO_DEPTH))
+        people = self.create_subscription(PersonArray, _PEOPLE, self._on_people, QoSProfile(depth=INFO_DEPTH))
+        self._estimator = people.topic_name.rpartition("/")[0]
+        self.create_subscription(DiagnosticArray, "/diagnostics", self._on_diagnostics, QoSProfile(depth=10))
         self.create_subscription(TFMessage, "/tf", self._on_tf, QoSProfile(depth=INFO_DEPTH))
         self.create_subscription(CameraInfo, "camera_info", self._on_info, QoSProfile(depth=INFO_DEPTH))
 
@@ -125,7 +139,6 @@ class Recorder(Node):
         self._last_event = time.monotonic()
         if not self.recording.stamps:
             self._bar.set_description("playing")
-        self.recording.cameras.append(camera_from_info(info, "camera_info"))
         self.recording.stamps.append(stamp_ns(info))
         self._bar.update()
 
@@ -133,6 +146,11 @@ class Recorder(Node):
         self.recording.messages.append((message, time.time_ns()))
         self._last_event = time.monotonic()
         self._bar.set_postfix(estimated=len(self.recording.messages), people=len(message.people))
+
+    def _on_diagnostics(self, message: DiagnosticArray) -> None:
+        report = report_of(self._estimator, message)
+        if report is not None and report.runtime:
+            self.recording.runtime = report.runtime
 
     def _on_tf(self, message: TFMessage) -> None:
         self.recording.tf_frames.update(transform.child_frame_id for transform in message.transforms)
@@ -155,7 +173,7 @@ def record(expected: int | None, stop: threading.Event, args: list[str]) -> Reco
 
 def draw(recording: Recording, video: Path, body_model: str, target: Path, stop: threading.Event) -> None:
     """Draw the processed frames of `video` into `target`, each shown as long as it was the newest."""
-    results = {result.frame: result for result in recording.results()}
+    results, cameras = {result.frame: result for result in recording.results()}, recording.cameras()
     if not results:
         return
     body = load_body(body_model or None)
@@ -173,7 +191,7 @@ def draw(recording: Recording, video: Path, body_model: str, target: Path, stop:
             if stop.is_set():
                 raise KeyboardInterrupt
             if index in results:
-                drawn = draw_people(image, results[index].people, body, recording.cameras[index])
+                drawn = draw_people(image, results[index].people, body, cameras[index])
                 writer.write(drawn, (results[index].stamp_ns - start) * 1e-9)
                 bar.update()
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 LONGEST_MESSAGE = 600  # characters: what a message says of itself must not fill the disk
 LOG_PERIOD_S = 5.0  # one reason is logged at most this often
-AGE_WINDOW = 300  # newest ages kept for the percentiles: 10 s of a 30 Hz camera
+AGE_WINDOW = 300  # newest ages and working times kept for the percentiles: 10 s of a 30 Hz camera
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,9 @@ class Snapshot:
     new_drops: dict[str, int] = field(default_factory=dict)
     drops: dict[str, int] = field(default_factory=dict)
     ages_ms: tuple[float, float, float] | None = None  # p50, p95, p99 from image stamp to publication
+    work_ms: tuple[float, float, float] | None = None  # the same of the time from when an image was taken
     people: int = 0
-    left_out: int = 0  # people above the most that are estimated
+    not_estimated: int = 0  # people in view above the most that are estimated
     stages_ms: dict[str, float] = field(default_factory=dict)  # mean time of each stage since the last snapshot
     last_words: dict[str, str] = field(default_factory=dict)  # the newest message of each reason, logged or not
 
@@ -36,11 +37,12 @@ class Statistics:
         self._seconds = seconds
         self._warn = warn
         self._lock = threading.Lock()
-        self._received = self._published = self._people = self._left_out = 0
+        self._received = self._published = self._people = self._not_estimated = 0
         self._stages: defaultdict[str, float] = defaultdict(float)  # seconds
         self._drops: Counter[str] = Counter()
         self._new_drops: Counter[str] = Counter()
         self._ages_ms: deque[float] = deque(maxlen=AGE_WINDOW)
+        self._work_ms: deque[float] = deque(maxlen=AGE_WINDOW)
         self._logged: dict[str, float] = {}
         self._silent: Counter[str] = Counter()
         self._last_words: dict[str, str] = {}
@@ -51,14 +53,21 @@ class Statistics:
             self._received += 1
 
     def published(
-        self, age_ms: float | None, people: int, left_out: int = 0, stage_seconds: Mapping[str, float] | None = None
+        self,
+        age_ms: float | None,
+        people: int,
+        not_estimated: int = 0,
+        stage_seconds: Mapping[str, float] | None = None,
     ) -> None:
         """A frame's people went out, `age_ms` after its stamp (None: it has no stamp)."""
         with self._lock:
             self._published += 1
-            self._people, self._left_out = people, left_out
-            for stage, seconds in (stage_seconds or {}).items():
+            self._people, self._not_estimated = people, not_estimated
+            stages = stage_seconds or {}
+            for stage, seconds in stages.items():
                 self._stages[stage] += seconds
+            if "total" in stages:
+                self._work_ms.append(1e3 * (stages["total"] - stages.get("wait", 0.0)))
             if age_ms is not None:
                 self._ages_ms.append(age_ms)
 
@@ -80,15 +89,15 @@ class Statistics:
     def snapshot(self) -> Snapshot:
         """The figures now; counts of the period start again."""
         with self._lock:
-            p50, p95, p99 = np.percentile(self._ages_ms, (50, 95, 99)).tolist() if self._ages_ms else (0.0, 0.0, 0.0)
             snapshot = Snapshot(
                 self._received,
                 self._published,
                 dict(self._new_drops),
                 dict(self._drops),
-                (p50, p95, p99) if self._ages_ms else None,
+                _percentiles(self._ages_ms),
+                _percentiles(self._work_ms),
                 self._people,
-                self._left_out,
+                self._not_estimated,
                 {name: 1e3 * seconds / self._published for name, seconds in self._stages.items()},
                 dict(self._last_words),
             )
@@ -101,4 +110,13 @@ class Statistics:
         """After time jumped, or the node was stopped: old ages say nothing."""
         with self._lock:
             self._ages_ms.clear()
-            self._people = self._left_out = 0
+            self._work_ms.clear()
+            self._people = self._not_estimated = 0
+
+
+def _percentiles(values: Sequence[float]) -> tuple[float, float, float] | None:
+    """p50, p95, p99; None of nothing."""
+    if not values:
+        return None
+    p50, p95, p99 = np.percentile(values, (50, 95, 99)).tolist()
+    return p50, p95, p99

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 
 from ..body import load_body
 from ..config import Parameter
 from ..errors import InputError
-from ..geometry.camera import Camera
 from ..msg import PersonArray
 from ..viewer.options import VIEWER_PARAMETERS
 from ..viewer.page import OPTICAL, UPRIGHT, Page, View
 from .bit_depth import BitDepth
-from .camera_info import camera_from_info
 from .compressed import image_from_compressed
-from .from_messages import people_from_message, stamp_ns
+from .from_diagnostics import Report, report_of
+from .from_messages import camera_from_message, people_from_message, stamp_ns
 from .image import RgbImage, image_from_message
 from .parameters import describe
 
@@ -31,7 +30,7 @@ SILENT_AFTER_S = 5.0  # without people the page says so, and shows nobody
 
 
 class ViewerNode(Node):
-    """Subscribes `smplerx/people`, `image`, `camera_info` and `/diagnostics` while a browser is connected.
+    """Subscribes `smplerx/people`, `image` and `/diagnostics` while a browser is connected.
 
     Raises ConfigError for parameters that cannot be used, ModelFileError for a body model that cannot be read.
     """
@@ -43,7 +42,6 @@ class ViewerNode(Node):
         self._period = 1 / values["rate"]
         self._people_topic = self.resolve_topic_name("smplerx/people")
         self._image_topic = self.resolve_topic_name("image/compressed" if self._compressed else "image")
-        self._info_topic = self.resolve_topic_name("camera_info")
         self._bit_depth = BitDepth(self._image_topic)
         self._subscribed: list[Subscription] = []
         self._draw_timer: Timer | None = None
@@ -69,8 +67,7 @@ class ViewerNode(Node):
         self._people: PersonArray | None = None
         self._drawn: PersonArray | None = None
         self._image: Image | CompressedImage | None = None
-        self._info: CameraInfo | None = None
-        self._trouble = ""  # what the estimator says of itself
+        self._report = Report()  # what the estimator says of itself
         self._last_people_s = self._seconds()
 
     def _watch(self) -> None:
@@ -86,7 +83,7 @@ class ViewerNode(Node):
         silent = self._seconds() - self._last_people_s
         if silent > SILENT_AFTER_S:
             text = f"nothing on {self._people_topic} for {silent:.0f} s"
-            self._page.show(View(notices=(text, *filter(None, [self._trouble]))))
+            self._page.show(View(notices=(text, *filter(None, [self._report.trouble]))))
 
     def _subscribe(self) -> None:
         newest = QoSProfile(depth=1)
@@ -94,8 +91,7 @@ class ViewerNode(Node):
         self._subscribed = [
             self.create_subscription(PersonArray, self._people_topic, self._keep_people, newest),
             self.create_subscription(*image, qos_profile_sensor_data),
-            self.create_subscription(CameraInfo, self._info_topic, self._keep_info, qos_profile_sensor_data),
-            self.create_subscription(DiagnosticArray, "/diagnostics", self._keep_trouble, newest),
+            self.create_subscription(DiagnosticArray, "/diagnostics", self._keep_report, newest),
         ]
         self._draw_timer = self.create_timer(self._period, self._draw, clock=self._steady)
 
@@ -118,24 +114,20 @@ class ViewerNode(Node):
     def _keep_image(self, message: Image | CompressedImage) -> None:
         self._image = message
 
-    def _keep_info(self, message: CameraInfo) -> None:
-        self._info = message
-
-    def _keep_trouble(self, message: DiagnosticArray) -> None:
-        node = self._people_topic.rpartition("/")[0]
-        for status in message.status:
-            if status.name.startswith(f"{node}:"):
-                self._trouble = "" if status.level == DiagnosticStatus.OK else f"{node}: {status.message}"
+    def _keep_report(self, message: DiagnosticArray) -> None:
+        self._report = report_of(self._people_topic.rpartition("/")[0], message) or self._report
 
     def _draw(self) -> None:
         message = self._people
         if message is None or message is self._drawn:
             return
         self._drawn = message
-        notices = [self._trouble] if self._trouble else []
+        report = self._report
+        notices = [report.trouble] if report.trouble else []
         image, camera = None, None
         try:
-            image, camera = self._newest_image()
+            image = self._newest_image()
+            camera = None if image is None else camera_from_message(message, self._people_topic)
         except InputError as error:
             notices.append(str(error))
         if message.camera_source == PersonArray.CAMERA_SOURCE_DEFAULT_FOV:
@@ -145,23 +137,20 @@ class ViewerNode(Node):
                 people=people_from_message(message),
                 backbone=message.backbone,
                 body_model=message.body_model,
-                runtime=message.runtime,
-                stage_seconds={s.name: s.duration.sec + s.duration.nanosec * 1e-9 for s in message.stages},
+                runtime=report.runtime,
+                stages_ms=report.stages_ms,
                 image=image,
                 camera=camera,
                 notices=tuple(notices),
             )
         )
 
-    def _newest_image(self) -> tuple[RgbImage | None, Camera | None]:
-        """The newest image with its camera, one with the usual field of view where none is known."""
+    def _newest_image(self) -> RgbImage | None:
+        """Not in a target frame: where the camera is there is not known."""
         if self._image is None or self._target_frame:
-            return None, None
+            return None
         convert = image_from_compressed if self._compressed else image_from_message
-        image = convert(self._image, self._image_topic, self._bit_depth)
-        if self._info is None:
-            return image, Camera.from_fov(image.shape[1], image.shape[0])
-        return image, camera_from_info(self._info, self._info_topic)
+        return convert(self._image, self._image_topic, self._bit_depth)
 
     def _seconds(self) -> float:
         return float(self._steady.now().nanoseconds * 1e-9)

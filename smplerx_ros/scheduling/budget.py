@@ -6,6 +6,8 @@ from collections import deque
 from dataclasses import dataclass, replace
 from statistics import median
 
+from ..types import Degradation
+
 DETECTION_SPARED = 3  # times as seldom
 WINDOW = 15  # frames behind a judgement: half a second of a 30 Hz camera
 ROOM = 0.7  # share of the budget below which there is room for more
@@ -20,6 +22,16 @@ class Effort:
     spared: int = 1  # detections are that many times as seldom
     people: int | None = None  # at most so many in each image, the nearest; None: as configured
     backbone: int = 0  # 0: the configured one; then the fallbacks in their order
+
+    @property
+    def degradation(self) -> Degradation:
+        """What is done less."""
+        flags = {
+            Degradation.DETECTION_RATE: self.spared > 1,
+            Degradation.MAX_PEOPLE: self.people is not None,
+            Degradation.BACKBONE: self.backbone > 0,
+        }
+        return Degradation(sum(flag for flag, spared in flags.items() if spared))
 
     def described(self, backbone: str) -> str:
         """What is done less, with this backbone; empty: nothing."""

@@ -33,11 +33,12 @@ _RATHER = 6.0  # surprise by which a body is somebody else's rather than of the 
 
 @dataclass(frozen=True)
 class TrackedBox:
-    """A person's identity, and where the person was last found or detected, at `seen_ns`."""
+    """A person's identity, and where the person was last found or detected, at `seen_ns`; detected at `detected_ns`."""
 
     id: str
     box: Box
     seen_ns: int
+    detected_ns: int
 
 
 @dataclass
@@ -55,7 +56,8 @@ class _Track:
     def found(self, box: Box, stamp_ns: int, *, steady: bool) -> None:
         """With `steady` somebody in view keeps the box of their joints, unless it has gone astray."""
         kept = steady and not self.lost and overlaps([self.now.box], [box])[0, 0] >= _COVERED
-        self.now = replace(self.now, box=self.now.box if kept else box, seen_ns=stamp_ns)
+        box_now = self.now.box if kept else box
+        self.now = replace(self.now, box=box_now, seen_ns=stamp_ns, detected_ns=stamp_ns)
         self.detection, self.lost, self.missed = box, False, 0
 
     def left_by(self, body: Box) -> bool:
@@ -174,7 +176,9 @@ class Tracker:
 
     def _begin(self, box: Box, stamp_ns: int) -> None:
         identity = next(self._new_ids)
-        self._tracks[identity] = _Track(TrackedBox(identity, box, stamp_ns), BoxMotion(box, stamp_ns), stamp_ns)
+        self._tracks[identity] = _Track(
+            TrackedBox(identity, box, stamp_ns, detected_ns=stamp_ns), BoxMotion(box, stamp_ns), stamp_ns
+        )
 
     def _away_too_long(self, track: _Track, stamp_ns: int) -> bool:
         """Whether somebody who is lost came back too late if it was halfway from the last detection to this one."""

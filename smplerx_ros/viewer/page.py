@@ -59,7 +59,7 @@ class View:
     backbone: str = ""
     body_model: str = ""
     runtime: str = ""
-    stage_seconds: dict[str, float] = field(default_factory=dict)
+    stages_ms: dict[str, float] = field(default_factory=dict)
     image: NDArray[np.uint8] | None = None  # (H, W, 3) RGB
     camera: Camera | None = None  # of the image
     notices: tuple[str, ...] = ()  # what the user should know
@@ -223,11 +223,10 @@ def _status(view: View, body_here: str | None) -> str:
     count = len(view.people)
     lines = [f"<b>{count} {'person' if count == 1 else 'people'}</b>" if view.backbone else "<b>waiting for people</b>"]
     if view.backbone:
-        lines.append(escape(f"backbone {view.backbone}, body {view.body_model}, {view.runtime}"))
-    if view.stage_seconds:
-        lines.append(
-            escape(", ".join(f"{name} {seconds * 1e3:.0f} ms" for name, seconds in view.stage_seconds.items()))
-        )
+        about = [f"backbone {view.backbone}", f"body {view.body_model}", *filter(None, [view.runtime])]
+        lines.append(escape(", ".join(about)))
+    if view.stages_ms:
+        lines.append(escape(", ".join(f"{name} {ms:.0f} ms" for name, ms in view.stages_ms.items())))
     notices = view.notices
     if body_here is not None:
         notices += (

@@ -10,7 +10,7 @@ import pytest
 from graph import HEIGHT, WIDTH
 from scene import Row, Scene
 from sensor_msgs.msg import Image
-from smplerx_ros.msg import SmplxParams
+from smplerx_ros.msg import Person
 
 
 class DepthScene(Scene):
@@ -37,7 +37,7 @@ class DepthScene(Scene):
         before = len(self.graph.people)
         self.publish_with()
         return any(
-            person.params.estimated & SmplxParams.ESTIMATED_DEPTH and self.METRES < person.joints[0].z < 2.9
+            person.distance_source == Person.DISTANCE_SOURCE_DEPTH and self.METRES < person.joints[0].z < 2.9
             for people in self.graph.people[before:]
             for person in people.people
         )

@@ -106,21 +106,23 @@ class FakeEstimator:
         if self.failure == "slow":
             time.sleep(SLOW_S)
         seen = 1 if frame.detections is None else len(frame.detections)
-        left_out = max(0, seen - self.max_people)
-        person = make_person(self.body, camera, self._params(frame, camera))
+        not_estimated = max(0, seen - self.max_people)
+        estimate = self._estimate(frame, camera)
+        person = make_person(self.body, camera, estimate.params)
+        person = replace(person, distance_source=estimate.distance_source, since_detection_s=0.0)
         start = self.resets + self.steps_back[frame.source]
-        ids = [f"{self.prefix}{start}{frame.source}{k or ''}" for k in range(seen - left_out)]
+        ids = [f"{self.prefix}{start}{frame.source}{k or ''}" for k in range(seen - not_estimated)]
         people = [replace(person, id=name) for name in ids]
         if self.failure == "not_finite":
             people.append(replace(person, id="broken", joints=np.full((55, 3), np.nan)))
-        return replace(make_people(frame, self.body, people, camera), left_out=left_out)
+        return replace(make_people(frame, self.body, people, camera), num_not_estimated=not_estimated)
 
-    def _params(self, frame: Frame, camera: Camera) -> SmplxParams:
+    def _estimate(self, frame: Frame, camera: Camera) -> BodyEstimate:
         """3 m away, or where the frame's depth says."""
         seen = Observation(replace(frame, camera=camera), "p", Box(0, 0, 1, 1))
         (estimate,) = measured_by_depth(self.body, [seen], [BodyEstimate(0.9, random_params(1), np.ones(55))])
         assert estimate is not None
-        return estimate.params
+        return estimate
 
 
 if __name__ == "__main__":

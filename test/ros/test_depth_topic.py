@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from graph import HEIGHT, WIDTH, Graph
 from sensor_msgs.msg import Image
-from smplerx_ros.msg import PersonArray, SmplxParams
+from smplerx_ros.msg import Person, PersonArray
 
 
 def depth_image(graph: Graph, metres: float, **fields: object) -> Image:
@@ -55,7 +55,7 @@ def node(graph: Graph, start_node: Any) -> Any:
 def test_distances_follow_the_depth(graph: Graph, node: Any, metres: float) -> None:
     def followed() -> bool:
         (person,) = people_with(graph, lambda: depth_image(graph, metres)).people
-        return bool(person.params.estimated & SmplxParams.ESTIMATED_DEPTH) and (
+        return person.distance_source == Person.DISTANCE_SOURCE_DEPTH and (
             metres < person.joints[0].z < metres + 0.2  # the pelvis lies behind the surface
         )
 
@@ -82,7 +82,7 @@ def test_the_depth_of_an_image_is_waited_for_though_that_of_the_image_before_wou
         )
         (person,) = answer.people
         if k:  # before the first one nothing says that depth images come at all
-            assert person.params.estimated & SmplxParams.ESTIMATED_DEPTH
+            assert person.distance_source == Person.DISTANCE_SOURCE_DEPTH
             assert metres < person.joints[0].z < metres + 0.2
 
 

@@ -24,7 +24,7 @@ def crowd(graph: Graph, start_node: Any) -> Any:
 
     def ask() -> tuple[int, int]:
         people = seen_with(graph, publisher, *CROWD)
-        return len(people.people), people.left_out
+        return len(people.people), people.num_not_estimated
 
     return node, ask
 
@@ -38,7 +38,7 @@ def test_a_live_parameter_acts_on_the_next_image(graph: Graph, crowd: Any) -> No
     assert not refused.successful
     assert "out of range" in refused.reason
     assert ask() == (2, 4)
-    graph.diagnostic(lambda level, message, values: values.get("people left out") == "4" and ask())
+    graph.diagnostic(lambda level, message, values: values.get("people not estimated") == "4" and ask())
     assert node.alive()
 
 

@@ -17,9 +17,9 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.ros.camera_info import camera_from_info
+from smplerx_ros.ros.camera_info import camera_from_info, info_from_camera
 from smplerx_ros.ros.image import image_from_message
-from smplerx_ros.ros.player import FRAME_ID, camera_info_message
+from smplerx_ros.ros.player import FRAME_ID
 from smplerx_ros.video import VideoReader, VideoWriter
 from support.films import picture, write_film
 
@@ -135,7 +135,7 @@ def test_an_unreadable_video_is_an_error_and_no_traceback(tmp_path, content):
 )
 def test_camera_info_says_what_the_camera_is(d, model):
     camera = Camera(640, 480, np.array([[500.0, 0, 310], [0, 505, 240], [0, 0, 1]]), np.array(d), model)
-    again = camera_from_info(camera_info_message(camera, Header()), "camera_info")
+    again = camera_from_info(info_from_camera(camera, Header()), "camera_info")
     np.testing.assert_array_equal(again.k, camera.k)
     assert (again.width, again.height) == (640, 480)
     if d:

@@ -9,6 +9,7 @@ from std_msgs.msg import Header
 
 from smplerx_ros.body import load_body
 from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.ros.camera_info import info_from_camera
 from smplerx_ros.ros.messages import person_array
 from smplerx_ros.ros.recorder import Recording, main
 from smplerx_ros.types import Frame
@@ -22,18 +23,18 @@ def body():
     return load_body()
 
 
-def result(body, stamp, *ids):
-    people = [make_person(body, CAMERA, random_params(7), person_id) for person_id in ids]
+def result(body, stamp, *ids, camera=CAMERA):
+    people = [make_person(body, camera, random_params(7), person_id) for person_id in ids]
     header = Header(frame_id="camera")
     header.stamp.sec, header.stamp.nanosec = divmod(stamp, 1_000_000_000)
-    frame = Frame(np.zeros((480, 640, 3), np.uint8), CAMERA)
-    return person_array(make_people(frame, body, people, CAMERA), header)
+    frame = Frame(np.zeros((camera.height, camera.width, 3), np.uint8), camera)
+    return person_array(make_people(frame, body, people, camera), header, info_from_camera(camera, header))
 
 
 def test_results_are_numbered_by_the_images_that_they_answer(body):
     stamps = [10_000 * MS + 33 * MS * k for k in range(6)]
     answers = [(1, ("p1",)), (3, ("p1", "p2")), (5, ())]
-    recording = Recording(stamps=stamps, cameras=[CAMERA] * 6)
+    recording = Recording(stamps=stamps, runtime="a runtime")
     recording.messages = [(result(body, stamps[k], *ids), stamps[k] + (50 + k) * MS) for k, ids in answers]
     recording.messages.append((result(body, 77, "px"), 0))  # no image of this recording
     recording.tf_frames = {"smplx_0/neck", "smplx_0/head"}
@@ -54,14 +55,18 @@ def test_results_are_numbered_by_the_images_that_they_answer(body):
     assert summary["fps"] == pytest.approx(2 / (4 * 33e-3 + 4e-3), abs=0.01)
     assert summary["backbone"] == "fake"
     assert summary["body_model"] == body.name
+    assert summary["runtime"] == "a runtime"
     assert summary["tf_frames"] == ["smplx_0/head", "smplx_0/neck"]
 
 
 def test_each_frame_has_its_camera(body):
     stamps = [10_000 * MS, 10_033 * MS]
     small = Camera.from_fov(320, 240)
-    recording = Recording(stamps=stamps, cameras=[CAMERA, small])
-    recording.messages = [(result(body, stamp, "p1"), stamp) for stamp in stamps]
+    recording = Recording(stamps=stamps)
+    cameras = (CAMERA, small)
+    recording.messages = [
+        (result(body, stamp, "p1", camera=camera), stamp) for stamp, camera in zip(stamps, cameras, strict=True)
+    ]
     assert [r.k.tolist() for r in recording.results()] == [CAMERA.k.tolist(), small.k.tolist()]
 
 

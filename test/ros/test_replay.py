@@ -22,9 +22,9 @@ from std_msgs.msg import Header
 import smplerx_ros
 from smplerx_ros.estimator import Estimator
 from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.ros.camera_info import info_from_camera
 from smplerx_ros.ros.from_messages import stamp_ns
 from smplerx_ros.ros.image import message_from_image
-from smplerx_ros.ros.player import camera_info_message
 from smplerx_ros.types import Frame
 from smplerx_ros.video import VideoReader
 
@@ -73,7 +73,7 @@ def replayed(frames: list[Frame], start_node: Callable[..., Any]) -> list[Person
 def answered(graph: Graph, clock: Any, frame: Frame) -> PersonArray:
     header = Header(frame_id=frame.frame_id)
     header.stamp.sec, header.stamp.nanosec = divmod(frame.stamp_ns, 1_000_000_000)
-    info: CameraInfo = camera_info_message(frame.camera, header)
+    info: CameraInfo = info_from_camera(frame.camera, header)
     image = message_from_image(frame.image, Image(header=header))
 
     def answer() -> PersonArray | None:

@@ -62,7 +62,7 @@ def test_figures() -> None:
     bench.statistics.published(None, 3, 4, {"backbone": 0.112})
     counts = bench.statistics.snapshot()
     assert (counts.received, counts.published, counts.people) == (101, 102, 3)
-    assert counts.left_out == 4
+    assert counts.not_estimated == 4
     assert counts.ages_ms == pytest.approx((50.0, 95.0, 99.0))
     assert counts.stages_ms == pytest.approx({"backbone": 11.0})
     bench.statistics.clear_ages()
@@ -104,7 +104,7 @@ def test_values_say_what_runs_and_what_it_takes() -> None:
     bench.statistics.published(12.0, 2, 3, {"detection": 0.001, "total": 0.010})
     values = {value.key: value.value for value in bench.status().values}
     assert BACKEND.items() <= values.items()
-    assert (values["people"], values["people left out"], values["degraded"]) == ("2", "3", "no")
+    assert (values["people"], values["people not estimated"], values["degraded"]) == ("2", "3", "no")
     assert (values["stage total (ms)"], values["age p99 (ms)"], values["memory (MiB)"]) == ("10.0", "12.0", "3")
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from graph import GREY, HEIGHT, WIDTH, Graph
 from node_process import NodeProcess
 from rclpy.qos import QoSProfile
@@ -21,6 +21,7 @@ from smplerx_ros.msg import PersonArray
 from smplerx_ros.body import load_body
 from smplerx_ros.estimator import People
 from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.ros.camera_info import info_from_camera
 from smplerx_ros.ros.from_messages import people_from_message
 from smplerx_ros.ros.messages import person_array
 from smplerx_ros.types import Box, Frame, Person, SmplxParams
@@ -28,7 +29,7 @@ from smplerx_ros.types import Box, Frame, Person, SmplxParams
 pytestmark = pytest.mark.skipif(find_spec("viser") is None, reason="the page for browsers needs the extra `viewer`")
 
 VIEWER = (sys.executable, "-m", "smplerx_ros.ros.viewer_main")
-TOPICS = ("/smplerx/people", "/image", "/camera_info", "/diagnostics")
+TOPICS = ("/smplerx/people", "/image", "/diagnostics")
 BODY = load_body()
 CAMERA = Camera.from_fov(WIDTH, HEIGHT, 60.0)
 
@@ -42,7 +43,7 @@ def people(graph: Graph, *ids: str, frame_id: str = "test_camera") -> PersonArra
     result = People(Frame(GREY), everybody, CAMERA, "lite", BODY.name, "CPUExecutionProvider")
     header = graph.header()
     header.frame_id = frame_id
-    return person_array(result, header)
+    return person_array(result, header, info_from_camera(CAMERA, header))
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def subscribers(graph: Graph) -> list[int]:
 def test_it_listens_only_while_somebody_looks(graph: Graph, viewer: tuple[NodeProcess, str]) -> None:
     process, url = viewer
     graph.spin_until(lambda: "viewer" in graph.node.get_node_names())
-    own = [1, 0, 0, 1]  # the test's own
+    own = [1, 0, 1]  # the test's own
     assert subscribers(graph) == own
     with browser(url) as client:
         client.wait(lambda: graph.spin_once() or subscribers(graph) == [n + 1 for n in own])
@@ -80,7 +81,6 @@ def test_people_and_camera_arrive_in_the_browser(graph: Graph, viewer: tuple[Nod
     message = people(graph, "p1")
 
     def publish() -> None:
-        graph.infos.publish(graph.info())
         graph.images.publish(graph.image())
         message.header.stamp = graph.header().stamp
         publisher.publish(message)
@@ -92,7 +92,7 @@ def test_people_and_camera_arrive_in_the_browser(graph: Graph, viewer: tuple[Nod
         params = people_from_message(message)[0].params
         np.testing.assert_allclose(mesh, BODY.vertices(params)[0], atol=1e-5)
         client.wait(lambda: publish() or client.nodes["/camera"].get("visible"))
-        assert client.nodes["/camera"]["fov"] == pytest.approx(2 * np.arctan(HEIGHT / 2 / 120.0))
+        assert client.nodes["/camera"]["fov"] == pytest.approx(2 * np.arctan(HEIGHT / 2 / CAMERA.k[1, 1]))
         assert "1 person" in client.text()
 
         client.wait(lambda: publish() or "/people/p1" in client.nodes)
@@ -118,6 +118,23 @@ def test_it_says_what_troubles_the_node(graph: Graph, viewer: tuple[NodeProcess,
         )
         assert "nothing on /smplerx/people" in client.text()
         assert "not shown" not in client.text()
+
+
+def test_it_shows_what_runs_and_what_each_stage_takes(graph: Graph, viewer: tuple[NodeProcess, str]) -> None:
+    reports = graph.node.create_publisher(DiagnosticArray, "/diagnostics", QoSProfile(depth=5))
+    results = graph.node.create_publisher(PersonArray, "/smplerx/people", QoSProfile(depth=5))
+    values = {"runtime": "CPUExecutionProvider fp32", "stage backbone (ms)": "21.4"}
+    status = DiagnosticStatus(name="/smplerx: estimation", message="estimating", level=DiagnosticStatus.OK)
+    status.values = [KeyValue(key=key, value=value) for key, value in values.items()]
+
+    def publish() -> None:
+        reports.publish(DiagnosticArray(status=[status]))
+        results.publish(people(graph, "p1"))
+        graph.spin_once()
+
+    with browser(viewer[1]) as client:
+        client.wait(lambda: publish() or "backbone 21 ms" in client.text())
+        assert "backbone lite, body standin_anny, CPUExecutionProvider fp32" in client.text()
 
 
 def run(*arguments: str) -> Any:

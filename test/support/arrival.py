@@ -169,7 +169,7 @@ def prefix(estimator: Any) -> str:
 
 def spared(estimator: Any) -> str:
     """What is done less: a frame takes more than a microsecond, and less than a second."""
-    return [estimator.process([frame(k)])[0].degraded for k in range(20)][-1]
+    return [estimator.process([frame(k)])[0].degraded_text for k in range(20)][-1]
 
 
 def focal_length(estimator: Any) -> float:

@@ -15,7 +15,7 @@ from smplerx_ros.distance import Distances
 from smplerx_ros.estimator import Estimator, Options
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.smoothing.people import SmoothingOptions
-from smplerx_ros.types import BodyEstimate, Box, Estimated, Frame, Observation, Person, SmplxParams
+from smplerx_ros.types import BodyEstimate, Box, DistanceSource, Estimated, Frame, Observation, Person, SmplxParams
 
 BODY = load_body()
 CAMERA = Camera(640, 480, np.array([[460.0, 0, 320], [0, 460.0, 240], [0, 0, 1]]))
@@ -77,7 +77,7 @@ def run(factor: float, has_depth: Callable[[int], bool], *, smoothing: bool = Tr
     for k, stamp in enumerate(stamps):
         depth = np.full(IMAGE.shape[:2], factor * pelvis_depth(stamp), np.float32) if has_depth(k) else None
         (person,) = estimator.estimate(Frame(IMAGE, CAMERA, stamp, depth=depth, detections=None if k else BOXES))
-        assert bool(person.params.estimated & Estimated.DEPTH) == has_depth(k)
+        assert (person.distance_source is DistanceSource.DEPTH) == has_depth(k)
         people.append(person)
     return Run(people, stamps)
 
@@ -209,6 +209,6 @@ def test_outliers_of_depth_move_nobody(wrong: Callable[[int], float], smoothing:
     assert {person.id for person in people} == {"p1"}
     for k, (person, factor) in enumerate(zip(people, factors, strict=True)):
         assert person.joints[0, 2] == pytest.approx(at(SECOND)[2], rel=0.03)
-        assert (Estimated.DEPTH in person.params.estimated) == (factor == 1.0)
+        assert person.distance_source is (DistanceSource.DEPTH if factor == 1.0 else DistanceSource.MEASURED_STATURE)
         assert k == 0 or np.linalg.norm(person.root_velocity) < 0.05
         assert np.sqrt(person.pose_covariance[2, 2]) > (0.1 if factor != 1.0 else 0.0)

@@ -23,7 +23,7 @@ from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.smoothing.one_euro import Cutoff
 from smplerx_ros.smoothing.people import SmoothingOptions
 from smplerx_ros.tracking.tracker import Tracker
-from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Box, Estimated, Frame, SmplxParams
+from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Box, DistanceSource, Estimated, Frame, SmplxParams
 from smplerx_ros.viewer.rasterizer import rasterize
 
 BODY = load_body()
@@ -322,18 +322,34 @@ def test_the_nearest_are_kept_and_the_others_counted(estimator, detector, backbo
     detector.boxes = [Box(x, 100, x + 80, 100 + height) for x, height in ((0, 80), (150, 300), (300, 100), (450, 250))]
     result = estimator.process([frame(0)])[0]
     assert [p.id for p in result.people] == ["p2", "p4"]
-    assert result.left_out == 2
+    assert result.num_not_estimated == 2
     estimator.update({"max_people": 4})
     result = estimator.process([frame(1)])[0]
     assert [p.id for p in result.people] == ["p1", "p2", "p3", "p4"]
-    assert result.left_out == 0
+    assert result.num_not_estimated == 0
+
+
+def test_how_long_ago_a_detection_confirmed_a_person(estimator, detector):
+    """Every fifth frame is searched, beside the estimation of the next ones: its boxes come three frames later."""
+    since = [estimator.estimate(frame(k))[0].since_detection_s for k in range(12)]
+    assert since[0] == 0
+    detected = [round(k - s * 1e9 / FRAME_NS) for k, s in enumerate(since)]  # the frames that were searched
+    assert detected == sorted(detected)
+    assert max(since) <= 8 * FRAME_NS * 1e-9
+    assert len(set(detected)) >= 2
+
+
+def test_without_stamps_nobody_knows_how_long_ago_it_was(estimator):
+    for _ in range(3):
+        (person,) = estimator.estimate(replace(frame(0), stamp_ns=0))
+        assert np.isnan(person.since_detection_s)
 
 
 def test_people_left_out_who_go_are_not_counted_for_ever(estimator, detector):
     detector.boxes = row(3)
-    assert estimator.process([frame(0)])[0].left_out == 1
+    assert estimator.process([frame(0)])[0].num_not_estimated == 1
     detector.boxes = detector.boxes[:2]
-    left_out = [estimator.process([frame(k)])[0].left_out for k in range(1, 40)]
+    left_out = [estimator.process([frame(k)])[0].num_not_estimated for k in range(1, 40)]
     assert left_out[-1] == 0
 
 
@@ -454,7 +470,7 @@ def test_bad_boxes_with_a_frame_are_dropped(backbone):
     outside = Box(900, 900, 990, 990)
     result = estimator.process([with_boxes(frame(0), outside, *row(60, 7.0))])[0]
     assert len(result.people) == 10
-    assert result.left_out == 50
+    assert result.num_not_estimated == 50
     assert len(backbone.seen[-1]) == 10
 
 
@@ -509,10 +525,10 @@ def degradations(clock: SlowClock, options: Options, frames: int, boxes: list[Bo
     seen: list[tuple[str, int]] = []
     for k in range(frames):
         result = estimator.process([frame(k)])[0]
-        if not seen or seen[-1] != (result.degraded, len(result.people)):
-            seen.append((result.degraded, len(result.people)))
-        assert result.backbone == ("small" if "backbone small" in result.degraded else "large")
-        assert len(result.people) + result.left_out == len(boxes)
+        if not seen or seen[-1] != (result.degraded_text, len(result.people)):
+            seen.append((result.degraded_text, len(result.people)))
+        assert result.backbone == ("small" if "backbone small" in result.degraded_text else "large")
+        assert len(result.people) + result.num_not_estimated == len(boxes)
     return seen
 
 
@@ -536,11 +552,11 @@ def test_without_a_budget_time_does_not_matter(clock):
 
 def test_the_budget_can_be_given_and_taken_while_running(clock, detector):
     estimator = Estimator(CostlyBackbone("large", clock, 0.1), detector, BODY, Options())
-    results = [estimator.process([frame(k)])[0].degraded for k in range(20)]
-    estimator.update({"latency.budget_ms": 50.0})
-    results += [estimator.process([frame(k)])[0].degraded for k in range(20, 40)]
-    estimator.update({"latency.budget_ms": 0.0})
-    results += [estimator.process([frame(k)])[0].degraded for k in range(40, 60)]
+    results = [estimator.process([frame(k)])[0].degraded_text for k in range(20)]
+    estimator.update({"latency_budget_ms": 50.0})
+    results += [estimator.process([frame(k)])[0].degraded_text for k in range(20, 40)]
+    estimator.update({"latency_budget_ms": 0.0})
+    results += [estimator.process([frame(k)])[0].degraded_text for k in range(40, 60)]
     assert set(results[:20]) == set(results[40:]) == {""}
     assert results[39] == "detection 3 times as seldom"
 
@@ -660,7 +676,7 @@ def test_depth_puts_people_where_it_sees_them(estimator):
     (person,) = estimator.estimate(with_depth(frame(1, camera=camera), 2.6))
     assert alone.joints[0, 2] == pytest.approx(3.0, abs=0.05)
     assert 2.6 < person.joints[0, 2] < 2.8  # the pelvis lies behind the skin
-    assert person.params.estimated == alone.params.estimated | Estimated.DEPTH
+    assert (alone.distance_source, person.distance_source) == (DistanceSource.ASSUMED_STATURE, DistanceSource.DEPTH)
     np.testing.assert_allclose(person.joints, BODY.joints(person.params)[0], atol=1e-5)
     # The picture stays.
     np.testing.assert_allclose(person.joints_image[:22], alone.joints_image[:22], atol=8)
@@ -688,7 +704,7 @@ def test_people_without_usable_depth_are_as_without(estimator):
         estimator.reset()
         (person,) = estimator.estimate(with_depth(frame(1, camera=camera), wall))
         np.testing.assert_array_equal(person.joints, alone.joints)
-        assert not person.params.estimated & Estimated.DEPTH
+        assert person.distance_source is DistanceSource.ASSUMED_STATURE
 
 
 def test_people_say_how_sure_their_place_is(backbone, detector):

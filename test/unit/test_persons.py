@@ -22,7 +22,7 @@ from smplerx_ros.geometry.uncertainty import (
 )
 from smplerx_ros.persons import box_round, persons
 from smplerx_ros.tracking.tracker import overlaps
-from smplerx_ros.types import BodyEstimate, Box, Estimated, Frame, Observation, Person, SmplxParams
+from smplerx_ros.types import BodyEstimate, Box, DistanceSource, Frame, Observation, Person, SmplxParams
 from smplerx_ros.viewer.rasterizer import rasterize
 from support.human_poses import human_poses
 
@@ -77,29 +77,25 @@ def test_a_box_has_a_pixel_round_a_point_at_least() -> None:
 
 
 @pytest.mark.parametrize(
-    ("height", "measured", "earlier", "expected"),
+    ("height", "source", "expected"),
     [
-        pytest.param(None, False, 0, (MEAN_STATURE, STATURE_SIGMA), id="unknown height"),
-        pytest.param(1.5, False, 0, (1.5, KNOWN_STATURE_SIGMA), id="known height"),
-        pytest.param(None, False, 1, (MEAN_STATURE, KNOWN_STATURE_SIGMA), id="measured earlier"),
-        pytest.param(1.5, True, 1, None, id="measured now"),
+        pytest.param(None, DistanceSource.ASSUMED_STATURE, (MEAN_STATURE, STATURE_SIGMA), id="unknown height"),
+        pytest.param(1.5, DistanceSource.ASSUMED_STATURE, (1.5, KNOWN_STATURE_SIGMA), id="known height"),
+        pytest.param(None, DistanceSource.MEASURED_STATURE, (MEAN_STATURE, KNOWN_STATURE_SIGMA), id="measured earlier"),
+        pytest.param(1.5, DistanceSource.DEPTH, None, id="measured now"),
     ],
 )
 def test_how_sure_a_distance_is_depends_on_how_it_is_known(
-    height: float | None, measured: bool, earlier: int, expected: tuple[float, float] | None
+    height: float | None, source: DistanceSource, expected: tuple[float, float] | None
 ) -> None:
     params = human_poses(1, 3)[0]
-    if measured:
-        params = replace(params, estimated=params.estimated | Estimated.DEPTH)
-    else:
-        params = replace(params, estimated=Estimated(int(params.estimated) & ~int(Estimated.DEPTH)))
     assumed = Camera.from_fov(640, 480)  # whose focal length matters unless depth was measured
     seen = Observation(replace(FRAME, camera=assumed), "p1", Box(0, 0, 9, 9))
-    estimate = BodyEstimate(0.9, params, np.ones(55), size_source=earlier)
+    estimate = BodyEstimate(0.9, params, np.ones(55), distance_source=source)
     pelvis = np.array([0.0, 0.0, 5.0])
     covariance = pelvis_covariance(seen, estimate, pelvis, np.eye(3), Box(270, 100, 370, 400), height)
     along = sigma_along_measured(5.0) if expected is None else sigma_along(5.0, *expected)
-    lens = lens_sigma(pelvis, assumed, measured=measured or earlier > 0)
+    lens = lens_sigma(pelvis, assumed, measured=source in (DistanceSource.DEPTH, DistanceSource.MEASURED_STATURE))
     np.testing.assert_allclose(
         covariance[:3, :3], place_covariance(pelvis, along, sigma_across(pelvis, assumed, 300), lens)
     )
@@ -225,25 +221,27 @@ def test_joints_that_a_lens_does_not_see_count_for_nothing() -> None:
     assert (np.einsum("ni,ni->n", seen - wide.k[:2, 2], directions) >= 0).all()
 
 
-def cut_at(bottom: float, *, height: float | None = None, estimated: int = 0) -> Person:
+def cut_at(
+    bottom: float, *, height: float | None = None, source: DistanceSource = DistanceSource.ASSUMED_STATURE
+) -> Person:
     """Somebody who stands 3 m before a camera whose image ends so many pixels below the pelvis, or above it."""
-    params = replace(SmplxParams.rest(), global_orient=np.array([np.pi, 0, 0]), estimated=Estimated(estimated))
+    params = replace(SmplxParams.rest(), global_orient=np.array([np.pi, 0, 0]))
     params = replace(params, transl=np.array([0.0, 0.0, 3.0]) - BODY.joints(params)[0, 0])
     camera = Camera(640, int(400 + bottom), np.array([[600.0, 0, 320], [0, 600, 400], [0, 0, 1]]))
     frame = Frame(np.zeros((camera.height, 640, 3), np.uint8), camera)
     seen = [Observation(frame, "p1", Box(0, 0, 9, 9))]
-    (person,) = persons(BODY, seen, [BodyEstimate(0.9, params, np.ones(55))], height)
+    (person,) = persons(BODY, seen, [BodyEstimate(0.9, params, np.ones(55), distance_source=source)], height)
     assert person is not None
     return person
 
 
 @pytest.mark.parametrize("height", [None, 1.7])
-@pytest.mark.parametrize("estimated", [Estimated.NONE, Estimated.DEPTH])
+@pytest.mark.parametrize("source", [DistanceSource.ASSUMED_STATURE, DistanceSource.DEPTH])
 def test_the_more_of_a_person_is_outside_the_image_the_less_sure_is_its_pose(
-    height: float | None, estimated: Estimated
+    height: float | None, source: DistanceSource
 ) -> None:
     """From below: feet, knees, hips, chest. What depth measures and what the image shows of the pelvis stays."""
-    places = [cut_at(bottom, height=height, estimated=estimated) for bottom in (400, 150, 60, -60)]
+    places = [cut_at(bottom, height=height, source=source) for bottom in (400, 150, 60, -60)]
     inside = [int((person.confidence[:22] > 0).sum()) for person in places]
     assert inside[0] == 22
     assert inside == sorted(set(inside), reverse=True)
@@ -253,14 +251,12 @@ def test_the_more_of_a_person_is_outside_the_image_the_less_sure_is_its_pose(
     for across in (x, y, *turns):
         np.testing.assert_allclose(across[:3], across[0])  # the pelvis is inside
         assert across[3] > 1.2 * across[0]
-    if estimated & Estimated.DEPTH:
+    if source is DistanceSource.DEPTH:
         np.testing.assert_allclose(z[:3], z[0])
         assert z[3] > z[0]
     else:
         assert (np.diff(z) > 0.01).all()
-    np.testing.assert_allclose(
-        places[0].pose_covariance, cut_at(300, height=height, estimated=estimated).pose_covariance
-    )
+    np.testing.assert_allclose(places[0].pose_covariance, cut_at(300, height=height, source=source).pose_covariance)
 
 
 def test_half_a_person_beside_the_image_is_less_sure_than_a_whole_one() -> None:
@@ -273,3 +269,23 @@ def test_half_a_person_beside_the_image_is_less_sure_than_a_whole_one() -> None:
         assert np.linalg.eigvalsh(person.pose_covariance)[0] > 0
         variances.append(person.pose_covariance[2, 2])
     assert (np.array(variances[1:]) > 2 * variances[0]).all()
+
+
+@pytest.mark.parametrize(
+    ("source", "height", "expected"),
+    [
+        (DistanceSource.ASSUMED_STATURE, None, DistanceSource.ASSUMED_STATURE),
+        (DistanceSource.ASSUMED_STATURE, 1.7, DistanceSource.GIVEN_HEIGHT),
+        (DistanceSource.MEASURED_STATURE, 1.7, DistanceSource.MEASURED_STATURE),
+        (DistanceSource.DEPTH, 1.7, DistanceSource.DEPTH),
+    ],
+)
+def test_what_a_distance_rests_on(source: DistanceSource, height: float | None, expected: DistanceSource) -> None:
+    assert cut_at(400, height=height, source=source).distance_source is expected
+
+
+def test_which_joints_lie_in_the_image() -> None:
+    person = cut_at(60)
+    x, y = person.joints_image.T
+    np.testing.assert_array_equal(person.joints_in_image, (x >= -0.5) & (x <= 639.5) & (y >= -0.5) & (y <= 459.5))
+    assert 0 < person.joints_in_image[:22].sum() < 22

@@ -18,7 +18,7 @@ from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.body.stature import resized
 from smplerx_ros.distance import measured_by_depth
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.types import BodyEstimate, Box, Estimated, Frame, Observation, SmplxParams
+from smplerx_ros.types import BodyEstimate, Box, DistanceSource, Estimated, Frame, Observation, SmplxParams
 from smplerx_ros.viewer.rasterizer import rasterize
 
 Depth = NDArray[np.float32]
@@ -156,7 +156,7 @@ def errors(seen: Scene, wrong: float, depth: Depth) -> tuple[float, float, Smplx
     def error(params: SmplxParams) -> float:
         return abs(float(np.linalg.norm(BODY.joints(params)[0, 0])) / seen.distance - 1)
 
-    return error(alone), error(estimate.params), alone, estimate.params
+    return error(alone), error(estimate.params), alone, estimate
 
 
 @pytest.mark.parametrize("yaw", [0, 45, 90, 180])
@@ -166,9 +166,11 @@ def test_a_wrong_distance_is_put_right(spoil: Spoil, metres: float, yaw: float) 
     seen = scene(metres, yaw)
     for wrong in WRONG:
         depth = spoil(seen, np.random.default_rng(1))
-        _, error, alone, params = errors(seen, wrong, depth)
+        _, error, alone, estimate = errors(seen, wrong, depth)
+        params = estimate.params
         assert error < 0.03, wrong  # 0.021 at most when written
-        assert params.estimated == Estimated.TRANSL | Estimated.DEPTH
+        assert params.estimated == Estimated.TRANSL
+        assert estimate.distance_source is DistanceSource.DEPTH
         # The picture stays: place and size change together.
         moved = CAMERA.project(BODY.joints(params)[0, :22]) - CAMERA.project(BODY.joints(alone)[0, :22])
         height = np.ptp(CAMERA.project(seen.joints)[:, 1])
@@ -182,10 +184,10 @@ def test_bad_depth_is_never_worse_than_none(spoil: Spoil, metres: float, yaw: fl
     seen = scene(metres, yaw)
     for wrong in (*WRONG, 1.0, 1.1):
         depth = spoil(seen, np.random.default_rng(2))
-        before, after, alone, params = errors(seen, wrong, depth)
+        before, after, alone, estimate = errors(seen, wrong, depth)
         assert after <= max(before, TOLERANCE), wrong
-        if not params.estimated & Estimated.DEPTH:
-            assert params is alone
+        if estimate.distance_source is not DistanceSource.DEPTH:
+            assert estimate.params is alone
 
 
 def test_without_the_head_a_usual_size_is_believed() -> None:
