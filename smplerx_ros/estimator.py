@@ -55,7 +55,7 @@ class People:
     runtime: str
     stage_seconds: dict[str, float] = field(default_factory=dict)  # of the call that the frame was part of
     num_not_estimated: int = 0  # people in view above `max_people`
-    degraded: Degradation = Degradation.NONE  # what is done less because of `latency_budget_ms`
+    degraded: Degradation = Degradation.NONE  # what is done less because of `latency.budget_ms`
     degraded_text: str = ""  # the same in words; empty: nothing
     warnings: Mapping[str, str] = field(default_factory=dict)  # what is wrong with the frames, by a short name
 

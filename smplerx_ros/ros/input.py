@@ -94,9 +94,9 @@ class CameraInput:
             StampedMessages[Image](options.depth_sync_tolerance) if options.depth_sync_tolerance is not None else None
         )
         self._detections: PacedMessages[Any] | None = None
-        if options.detections_max_age is not None:
-            self._detections = PacedMessages(options.detections_max_age)
-        self._vanished = VanishedBoxes(options.detections_class, seconds)
+        if options.detection_sync_tolerance is not None:
+            self._detections = PacedMessages(options.detection_sync_tolerance)
+        self._vanished = VanishedBoxes(options.topic_class, seconds)
         self._bit_depth = BitDepth(self.image_topic, node.get_logger().warning)
         self._boxes_s = 0.0  # when boxes were found last
         self._subscriptions: list[Subscription] = []

@@ -84,7 +84,7 @@ class CameraState:
         """From `stamp_ns` to the present frame; NaN where frames have no time."""
         return float("nan") if self.unstamped else (self.stamp_ns - stamp_ns) * 1e-9
 
-    def due(self, detect_every: int, spared: int) -> bool:
+    def due(self, detection_interval: int, spared: int) -> bool:
         """Whether to detect now."""
         every = min(SEARCH_EVERY, detection_interval) if self.tracker.searching else detection_interval
         return self.schedule.due(self.stamp_ns, every if self.tracker.following else 1, spared=spared)

@@ -553,9 +553,9 @@ def test_without_a_budget_time_does_not_matter(clock):
 def test_the_budget_can_be_given_and_taken_while_running(clock, detector):
     estimator = Estimator(CostlyBackbone("large", clock, 0.1), detector, BODY, Options())
     results = [estimator.process([frame(k)])[0].degraded_text for k in range(20)]
-    estimator.update({"latency_budget_ms": 50.0})
+    estimator.update({"latency.budget_ms": 50.0})
     results += [estimator.process([frame(k)])[0].degraded_text for k in range(20, 40)]
-    estimator.update({"latency_budget_ms": 0.0})
+    estimator.update({"latency.budget_ms": 0.0})
     results += [estimator.process([frame(k)])[0].degraded_text for k in range(40, 60)]
     assert set(results[:20]) == set(results[40:]) == {""}
     assert results[39] == "detection 3 times as seldom"
