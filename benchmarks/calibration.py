@@ -32,7 +32,7 @@ from smplerx_ros.body import BodyModel, load_body
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.cli.bench_multiview import clip_landmarks
 from smplerx_ros.detection.builtin import BuiltinDetector
-from smplerx_ros.estimator import Estimator, Options
+from smplerx_ros.estimator import Estimator
 from smplerx_ros.evaluation import pose2sim
 from smplerx_ros.evaluation.calibration import (
     NORMAL_SHARES,
@@ -49,7 +49,7 @@ from smplerx_ros.geometry.rotations import normalized
 from smplerx_ros.lite.backbone import LiteBackbone
 from smplerx_ros.lite.landmark_estimator import LandmarkEstimator
 from smplerx_ros.lite.topology import BODY_INDEX
-from smplerx_ros.smoothing.people import SmoothingOptions
+from smplerx_ros.options import Options
 from smplerx_ros.synthetic.scene import SceneOptions, random_scene
 from smplerx_ros.types import Frame, Person, SmplxParams
 from smplerx_ros.viewer.rasterizer import rasterize
@@ -106,7 +106,7 @@ class Lite:
 
     def estimator(self, height: float | None, *, smooth: bool = False) -> Estimator:
         """Without smoothing for single images."""
-        options = Options(person_height=height, smoothing=SmoothingOptions() if smooth else None)
+        options = Options(person_height=height or 0.0, smoothing_enabled=smooth)
         return Estimator(LiteBackbone(self._body, self._landmarks, height), self._detector, self._body, options)
 
 

@@ -42,7 +42,9 @@ def main() -> None:
             for every in (1, 10):
                 scores = []
                 for seed, crowd in zip(seeds, crowds, strict=True):
-                    answers = follow(crowd, body, noise, seed, detection_interval=every, max_age=options.max_age)
+                    answers = follow(
+                        crowd, body, noise, seed, detection_interval=every, tracker_max_age=options.max_age
+                    )
                     published = [[(person.id, person.box) for person in people] for people in answers]
                     scores.append(identity_scores(crowd, published, options.max_age))
                 idf1 = [score["idf1"] for score in scores]

@@ -22,10 +22,10 @@ from tqdm import tqdm
 
 from smplerx_ros.backbones import Backbone, load_backbones
 from smplerx_ros.body import BodyModel, load_body
-from smplerx_ros.config import validate
 from smplerx_ros.detection.builtin import BuiltinDetector
 from smplerx_ros.evaluation.report import command_line, machine, write_report
 from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.options import Options
 from smplerx_ros.persons import persons
 from smplerx_ros.types import Box, Frame, Observation
 from smplerx_ros.video import VideoReader
@@ -50,8 +50,8 @@ def main() -> None:
     views, body, rows = clip_views(), load_body(), []
     for name in arguments.backbone:
         weights = "" if name == "lite" else str(synthetic_bundle(name))
-        config = validate({"backbone": name, "weights": weights, "device": "cpu", "threads": arguments.threads})
-        (backbone,) = load_backbones(config, body, arguments.threads or None, bundles_only=True)
+        options = Options(backbone=name, weights=weights, device="cpu", threads=arguments.threads)
+        (backbone,) = load_backbones(options, body, bundles_only=True)
         for count in tqdm(arguments.people, desc=name, disable=not sys.stderr.isatty()):
             ms, cpu_ms = cost(backbone, body, views, count, arguments.calls)
             rows.append({"backbone": name, "people": count, "ms": ms, "cpu_ms": cpu_ms})

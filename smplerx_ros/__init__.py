@@ -26,8 +26,8 @@ _PUBLIC = {
     "Model": ".models.model",
     "ModelFileError": ".errors",
     "Observation": ".types",
-    "Options": ".estimator",
-    "People": ".estimator",
+    "Options": ".options",
+    "People": ".types",
     "Person": ".types",
     "Prediction": ".models.prediction",
     "SmplerxError": ".errors",
@@ -47,17 +47,17 @@ if TYPE_CHECKING:
     from .errors import ModelFileError as ModelFileError
     from .errors import SmplerxError as SmplerxError
     from .estimator import Estimator as Estimator
-    from .estimator import Options as Options
-    from .estimator import People as People
     from .geometry.camera import Camera as Camera
     from .models.model import Model as Model
     from .models.model import load_model as load_model
     from .models.prediction import Prediction as Prediction
+    from .options import Options as Options
     from .types import BodyEstimate as BodyEstimate
     from .types import Box as Box
     from .types import Estimated as Estimated
     from .types import Frame as Frame
     from .types import Observation as Observation
+    from .types import People as People
     from .types import Person as Person
     from .types import SmplxParams as SmplxParams
 else:

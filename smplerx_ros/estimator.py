@@ -6,117 +6,39 @@ import gc
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, replace
 from itertools import count
 from logging import getLogger
 from time import perf_counter
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 
-from .backbones import Backbone, known_height, load_backbones
+from .backbones import Backbone, load_backbones
 from .body import BodyModel, load_body
 from .body.placement import Placement
-from .config import PARAMETERS, check_live, validate
-from .detection import Detector, OneAtATime, load_detectors
-from .detection.clean import clean_boxes
+from .detection import Detector, load_detectors
 from .distance import Distances
-from .errors import ConfigError, InputError
 from .frames import listed_frames, named_frames
 from .geometry.camera import Camera
+from .options import Options
 from .persons import persons
-from .scheduling.beside import END_S, Beside
+from .scheduling.beside import END_S
 from .scheduling.budget import FULL, Effort, LatencyBudget
-from .scheduling.camera import CameraState, Search
+from .scheduling.camera import CameraState
+from .scheduling.cameras import Cameras, camera_name
 from .scheduling.crowd import nearest, size
 from .scheduling.detection import ConfidenceWatch
-from .smoothing.motion import Motion, smoothing_options, smoothing_values
-from .smoothing.people import LONGEST_GAP_NS, RAREST_GAP_NS, Sample, SmoothingOptions
-from .tracking.tracker import MAX_AGE, TrackedBox, Tracker
-from .types import BodyEstimate, Box, Degradation, Frame, Observation, Person
+from .scheduling.finder import Finder
+from .smoothing.motion import Motion, smoothing_options
+from .smoothing.people import LONGEST_GAP_NS, RAREST_GAP_NS, Sample
+from .tracking.tracker import TrackedBox
+from .types import BodyEstimate, Box, Frame, Observation, People, Person
 
 log = getLogger(__name__)
 
 _WARM_UP_WIDTH, _WARM_UP_HEIGHT = 640, 480
-# Without detections for so long, people whom the backbone cannot confirm are given up: others' detectors may be dead.
-_LONGEST_UNCONFIRMED_NS = 2_000_000_000
-_MOST_CAMERAS = 64  # that are remembered: drivers may give each image a frame_id of its own
-
-
-@dataclass(frozen=True, eq=False)
-class People:
-    """The people of one frame, and how they were found."""
-
-    frame: Frame
-    people: tuple[Person, ...]
-    camera: Camera  # `calibrated` is False where a field of view was assumed
-    backbone: str
-    body_model: str
-    runtime: str
-    stage_seconds: dict[str, float] = field(default_factory=dict)  # of the call that the frame was part of
-    num_not_estimated: int = 0  # people in view above `max_people`
-    degraded: Degradation = Degradation.NONE  # what is done less because of `latency.budget_ms`
-    degraded_text: str = ""  # the same in words; empty: nothing
-    warnings: Mapping[str, str] = field(default_factory=dict)  # what is wrong with the frames, by a short name
-
-
-@dataclass(frozen=True)
-class Options:
-    """When to detect, how many people to follow, and what is known of camera and people.
-
-    The ranges are those of the parameters of the same names. Raises ConfigError, which names the option, beyond them.
-    """
-
-    detection_interval: int = 10
-    max_people: int = 10
-    default_fov: float = 60.0  # degrees, across the longer side of the image
-    person_height: float | None = None  # metres, as the backbone was told: how sure distances are
-    max_age: float = MAX_AGE  # seconds for which somebody who is not found keeps the id
-    smoothing: SmoothingOptions | None = None  # None: raw estimates
-    detection_threshold: float = 0.0  # of the boxes that come with frames; the detector has its own
-    latency_budget_ms: float = 0.0  # 0: none, and nothing depends on how long anything takes
-    id_prefix: str = "p"  # ids are p1, p2, ...
-
-    def __post_init__(self) -> None:
-        table = {
-            _LIVE.get(parameter.name, parameter.name): parameter
-            for parameter in PARAMETERS
-            if parameter.name != "smoothing.enabled"
-        }
-        for option in fields(self):
-            value = getattr(self, option.name)
-            if option.name in table and not (option.name == "person_height" and value is None):
-                object.__setattr__(self, option.name, table[option.name].check(value))
-        if self.person_height == 0:
-            raise ConfigError("Options.person_height is 0: None is for a height that is not known")
-        if not isinstance(self.smoothing, SmoothingOptions | None):
-            got = type(self.smoothing).__name__
-            raise ConfigError(f"Options.smoothing must be SmoothingOptions, or None for raw estimates, got {got}")
-
-    @classmethod
-    def from_config(cls, config: Mapping[str, Any]) -> Options:
-        """From all of `config.PARAMETERS`."""
-        return cls(
-            **_live_options(config),
-            default_fov=config["default_fov"],
-            person_height=known_height(config),
-            smoothing=smoothing_options(config),
-            id_prefix=config["id_prefix"] or cls.id_prefix,
-        )
-
-
-# Options by the live parameters that set them, at the start and later.
-_LIVE = {
-    "detection.interval": "detection_interval",
-    "max_people": "max_people",
-    "detection.threshold": "detection_threshold",
-    "latency.budget_ms": "latency_budget_ms",
-    "tracker.max_age": "max_age",
-}
-
-
-def _live_options(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {option: values[name] for name, option in _LIVE.items() if name in values}
+_ID_PREFIX = "p"  # where none is chosen; the node draws one
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,71 +68,58 @@ class Estimator:
         *,
         detector_beside: Detector | None = None,
         fallbacks: Sequence[Backbone] = (),
-        config: Mapping[str, object] | None = None,
     ) -> None:
         self.body = body
-        self._config = validate(config or {}) | smoothing_values(options.smoothing)  # where `update` starts from
-        self._backbones: tuple[Backbone, ...] = (backbone, *fallbacks)
-        if detector is not None and detector_beside in (None, detector):
-            detector = detector_beside = OneAtATime(detector)
-        self._detector = detector
-        self._detector_beside = detector_beside
-        self._beside = Beside("smplerx_detector")
-        self._closed = False
         self._options = options
-        self._ids: Iterator[str] = (f"{options.id_prefix}{n}" for n in count(1))
-        self._cameras: dict[str, CameraState] = {}
+        self._backbones: tuple[Backbone, ...] = (backbone, *fallbacks)
+        self._finder = Finder(detector, detector_beside, options)
+        self._closed = False
+        prefix = options.id_prefix or _ID_PREFIX
+        self._cameras = Cameras((f"{prefix}{n}" for n in count(1)), options.tracker_max_age)
         self._distances = Distances(body)
-        self._motion = Motion(options.smoothing, body)
+        self._motion = Motion(smoothing_options(options), body)
         self._confidence = ConfidenceWatch()
         self._budget = self._budget_of(options)
 
     @classmethod
-    def from_config(cls, values: Mapping[str, object], *, bundles_only: bool = False) -> Estimator:
-        """From the parameters of `config.PARAMETERS` by name; the others take their defaults.
+    def from_config(cls, values: Options | Mapping[str, object], *, bundles_only: bool = False) -> Estimator:
+        """From options, or from the parameters of docs/parameters.md by name; the others take their defaults.
 
         A checkpoint as `weights` is converted into the user's cache when ONNX Runtime runs it, unless `bundles_only`.
         Raises ConfigError for an unknown name or unusable value, ModelFileError for an unusable file.
         """
-        config = validate(values)
-        body = load_body(config["body_model"] or None)
-        threads = config["threads"] or None
-        backbone, *fallbacks = load_backbones(config, body, threads, bundles_only=bundles_only)
-        options = Options.from_config(config)
-        detector, beside = load_detectors(config, threads)
-        return cls(backbone, detector, body, options, detector_beside=beside, fallbacks=fallbacks, config=config)
+        options = values if isinstance(values, Options) else Options.from_config(values)
+        body = load_body(options.body_model or None)
+        backbone, *fallbacks = load_backbones(options, body, bundles_only=bundles_only)
+        detector, beside = load_detectors(options)
+        return cls(backbone, detector, body, options, detector_beside=beside, fallbacks=fallbacks)
+
+    @property
+    def options(self) -> Options:
+        """As they stand: what the estimator was made with, and what `update` has changed since."""
+        return self._options
 
     def update(self, values: Mapping[str, object]) -> None:
-        """Change live parameters of `config.PARAMETERS` by name; from the next `process` on, people keep their ids.
+        """Change live parameters by name; from the next `process` on, people keep their ids.
 
         Raises ConfigError for a name that is unknown or not live, and for an unusable value; then nothing changes.
         """
-        changes = check_live(values)
         self._check_open()
-        wait([state.search.boxes for state in self._cameras.values() if state.search])  # it began as things were
-        self._config |= changes
-        self._options = replace(self._options, **_live_options(changes))
-        for state in self._cameras.values():
-            state.tracker.max_age = self._options.max_age
-        if any(name.startswith("smoothing.") for name in changes):
-            self._motion.update(smoothing_options(self._config))
-        if "detection.threshold" in changes:
-            for detector in self._detectors:
-                detector.threshold = changes["detection.threshold"]
-        if "latency.budget_ms" in changes:
-            self._budget = self._budget_of(self._options)
-
-    @property
-    def _detectors(self) -> set[Detector]:
-        return {detector for detector in (self._detector, self._detector_beside) if detector is not None}
+        before, options = self._options, self._options.updated(values)
+        wait([state.search.boxes for state in self._cameras if state.search])  # it began as things were
+        self._options = options
+        self._cameras.max_age = options.tracker_max_age
+        self._finder.update(options)
+        self._motion.update(smoothing_options(options))
+        if options.latency_budget_ms != before.latency_budget_ms:
+            self._budget = self._budget_of(options)
 
     def estimate(self, frame: Frame) -> list[Person]:
         """The people in one frame. What is wrong with the frames of a camera is logged once."""
         result = self.process(frame)
-        key = frame.source or frame.frame_id
-        logged = self._cameras[key].logged
+        logged = self._cameras[frame].logged
         for name in sorted(result.warnings.keys() - logged):
-            log.warning("camera %r: %s", key, result.warnings[name])
+            log.warning("camera %r: %s", camera_name(frame), result.warnings[name])
         logged.update(result.warnings)
         return list(result.people)
 
@@ -249,8 +158,9 @@ class Estimator:
         backbone = self._backbones[effort.backbone]
         seconds: dict[str, float] = {}
         with _timed(seconds, "detection"):
-            states = self._states(frames)
-            self._detect(frames, states, effort.spared)
+            states, gone = self._cameras.begin(frames)
+            self._forget(gone)
+            self._finder.find(frames, states, effort.spared, confirm=not self._backbones[0].confirms_people)
         tasks = [self._task(frame, state, effort) for frame, state in zip(frames, states, strict=True)]
         observations = [observation for task in tasks for observation in task.people]
         with _timed(seconds, "backbone"):
@@ -282,8 +192,7 @@ class Estimator:
         self._check_open()
         image = np.zeros((_WARM_UP_HEIGHT, _WARM_UP_WIDTH, 3), np.uint8)
         frame = Frame(image, Camera.from_fov(_WARM_UP_WIDTH, _WARM_UP_HEIGHT))
-        for detector in self._detectors:
-            detector.detect([image])
+        self._finder.warm_up(image)
         for backbone in self._backbones:
             backbone.estimate([Observation(frame, "warm_up", Box(0, 0, _WARM_UP_WIDTH, _WARM_UP_HEIGHT))])
             backbone.reset()
@@ -305,9 +214,9 @@ class Estimator:
         returns. A closed estimator raises RuntimeError where it is used.
         """
         self._closed = True
-        ended = self._beside.close(timeout)
+        ended = self._finder.close(timeout)
         self._cameras.clear()
-        self._backbones, self._detector, self._detector_beside = (), None, None
+        self._backbones = ()
         gc.collect()  # networks lie in cycles: their memory, the device's too, would stay until some later day
         return ended
 
@@ -322,91 +231,12 @@ class Estimator:
         if self._closed:
             raise RuntimeError("the estimator is closed: make another one")
 
-    def _states(self, frames: Sequence[Frame]) -> list[CameraState]:
-        """The frames' cameras; one whose time went back or whose images have another size than before starts anew.
-
-        Those not seen for longest are forgotten.
-
-        Raises InputError for two frames of one camera.
-        """
-        keys = [frame.source or frame.frame_id for frame in frames]
-        for i, key in enumerate(keys):
-            if key in keys[:i]:
-                raise InputError(
-                    f"frames {keys.index(key)} and {i} are both of camera {key!r} (Frame.source, or else frame_id): "
-                    "give one frame a camera, or each camera its own name"
-                )
-        states = [self._state(key, frame) for key, frame in zip(keys, frames, strict=True)]
-        for key in list(self._cameras)[: -max(_MOST_CAMERAS, len(keys))]:
-            self._forget(self._cameras.pop(key).tracker.clear())
-        return states
-
-    def _state(self, key: str, frame: Frame) -> CameraState:
-        state = self._cameras.pop(key, None)
-        size = frame.image.shape[:2]
-        if state is not None and (0 != frame.stamp_ns < state.stamp_ns or size != state.size):
-            self._forget(state.tracker.clear())
-            state = None
-        if state is None:
-            state = CameraState(Tracker(self._ids, self._options.max_age), size)
-        self._cameras[key] = state  # at the end: the last ones seen
-        state.begin(frame.stamp_ns)
-        return state
-
     def _forget(self, people: Collection[str]) -> None:
         for backbone in self._backbones:
             backbone.forget(people)
         self._distances.forget(people)
         self._motion.forget(people)
         self._confidence.forget(people)
-
-    def _detect(self, frames: Sequence[Frame], states: Sequence[CameraState], spared: int) -> None:
-        """Boxes of an earlier frame, those that come with the frames, and the detector's where they cannot wait.
-
-        A frame that is given again, because its batch failed, is not detected twice.
-        """
-        confirm = not self._backbones[0].confirms_people
-        new = [i for i, state in enumerate(states) if state.undetected]
-        for i in new:
-            search = states[i].found_beside()
-            if search is not None and frames[i].detections is None:
-                states[i].detected(search.boxes.result(), search.stamp_ns, confirm=confirm)
-        found = {i: self._given(frames[i]) for i in new if frames[i].detections is not None}
-        if self._detector is not None:
-            found |= self._detected([i for i in new if i not in found], frames, states, spared)
-        for i, state in enumerate(states):
-            if i in found:
-                state.schedule.begun()
-                state.detected(found[i], state.stamp_ns, confirm=confirm)
-            elif confirm and state.stamp_ns - state.schedule.detected_ns > _LONGEST_UNCONFIRMED_NS:
-                state.tracker.detected([], state.stamp_ns, confirm=True)
-
-    def _detected(
-        self, asked: Sequence[int], frames: Sequence[Frame], states: Sequence[CameraState], spared: int
-    ) -> dict[int, list[Box]]:
-        """The detector's boxes where they are due and cannot wait; searches begin where they can."""
-        assert self._detector is not None
-        every, now = self._options.detection_interval, []
-        for i in asked:
-            if not states[i].due(every, spared) or states[i].search is not None:
-                continue
-            if states[i].may_wait(every):
-                states[i].search = self._search(frames[i])
-                states[i].schedule.begun()
-            else:
-                now.append(i)
-        return dict(zip(now, self._detector.detect([frames[i].image for i in now]), strict=True)) if now else {}
-
-    def _search(self, frame: Frame) -> Search:
-        """Look for people in another thread, in a copy: the caller may use the image's memory again."""
-        assert self._detector_beside is not None
-        detect, image = self._detector_beside.detect, frame.image.copy()
-        return Search(frame.stamp_ns, self._beside.submit(lambda: detect([image])[0]))
-
-    def _given(self, frame: Frame) -> list[Box]:
-        height, width = frame.image.shape[:2]
-        boxes = clean_boxes(frame.detections or (), width, height)
-        return [box for box in boxes if box.score >= self._options.detection_threshold]
 
     def _task(self, frame: Frame, state: CameraState, effort: Effort) -> _Task:
         """The nearest people in view, as many as may be."""
@@ -447,7 +277,7 @@ class Estimator:
         }
         smooth = dict(zip(samples, self._motion.smoothed(list(samples.values())), strict=True))
         bodies = [body and replace(body, params=smooth[o.id]) for o, body in zip(observations, bodies, strict=True)]
-        people = persons(self.body, observations, bodies, self._options.person_height)
+        people = persons(self.body, observations, bodies, self._options.known_height)
         return [person and self._with_velocities(person, samples[person.id]) for person in people]
 
     def _with_velocities(self, person: Person, sample: Sample) -> Person:

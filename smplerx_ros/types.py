@@ -6,6 +6,7 @@ camera's optical frame of REP-103 (x right, y down, z forward), in metres.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 from functools import reduce
@@ -319,3 +320,20 @@ class Person:
     )  # (55,) whether `joints_image` lies inside the image
     distance_source: DistanceSource = DistanceSource.UNKNOWN
     since_detection_s: float = float("nan")  # seconds since a detector last confirmed the person; NaN: not known
+
+
+@dataclass(frozen=True, eq=False)
+class People:
+    """The people of one frame, and how they were found."""
+
+    frame: Frame
+    people: tuple[Person, ...]
+    camera: Camera  # `calibrated` is False where a field of view was assumed
+    backbone: str
+    body_model: str
+    runtime: str
+    stage_seconds: dict[str, float] = field(default_factory=dict)  # of the call that the frame was part of
+    num_not_estimated: int = 0  # people in view above `max_people`
+    degraded: Degradation = Degradation.NONE  # what is done less because of `latency.budget_ms`
+    degraded_text: str = ""  # the same in words; empty: nothing
+    warnings: Mapping[str, str] = field(default_factory=dict)  # what is wrong with the frames, by a short name

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
@@ -22,12 +22,9 @@ from ..results import (
     write_people,
     write_summary,
 )
-from ..types import Frame
+from ..types import Frame, People
 from .pictures import Pictures
 from .sources import Source, SourceImage
-
-if TYPE_CHECKING:
-    from ..estimator import People
 
 
 class FrameEstimator(Protocol):

@@ -19,7 +19,7 @@ from ..viewer.overlay import draw_people
 from .sources import Source, SourceImage
 
 if TYPE_CHECKING:
-    from ..estimator import People
+    from ..types import People
 
 logger = logging.getLogger(__name__)
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from threading import Lock
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
+from ..options import Options
 from ..types import Box
 
 
@@ -45,33 +47,31 @@ class OneAtATime:
             return self._detector.detect(images)
 
 
-def load_detectors(
-    config: Mapping[str, Any], threads: int | None = None
-) -> tuple[Detector, Detector] | tuple[None, None]:
+def load_detectors(options: Options) -> tuple[Detector, Detector] | tuple[None, None]:
     """`load_detector`, and one for detections beside the estimation, which on a CPU has half of the threads.
 
     A network that shares its cores with another one waits for the slower half of each step.
     """
     from ..runtime.providers import CPU
 
-    detector = load_detector(config, threads)
+    detector = load_detector(options)
     if detector is None:
         return None, None
-    count = threads or os.cpu_count() or 1
+    count = options.threads or os.cpu_count() or 1
     if count == 1 or getattr(detector, "provider", None) != CPU:
         return detector, detector
-    beside = load_detector(config, count // 2)
+    beside = load_detector(replace(options, threads=count // 2))
     assert beside is not None
     return detector, beside
 
 
-def load_detector(config: Mapping[str, Any], threads: int | None = None) -> Detector | None:
-    """The detector that the parameters of `config.PARAMETERS` ask for; None where boxes come with the frames.
+def load_detector(options: Options) -> Detector | None:
+    """The detector that is asked for; None where boxes come with the frames.
 
     Raises ConfigError for parameters that do not fit together, ModelFileError for a file that cannot be used.
     """
-    kind, threshold = config["detector"], config["detection.threshold"]
-    if kind != "onnx" and config["detection.model"]:
+    kind, threads, threshold = options.detector, options.threads or None, options.detection_threshold
+    if kind != "onnx" and options.detection_model:
         raise ConfigError(f"parameter 'detection.model': detector {kind!r} takes no file; use detector: onnx")
     if kind == "topic":
         return None
@@ -82,10 +82,10 @@ def load_detector(config: Mapping[str, Any], threads: int | None = None) -> Dete
     if kind == "onnx":
         from .onnx import OnnxDetector
 
-        if not config["detection.model"]:
+        if not options.detection_model:
             raise ConfigError("parameter 'detection.model': detector 'onnx' needs the path of an ONNX file")
-        chosen = {"person": config["detection.class"], "format": config["detection.format"]}
-        return OnnxDetector(config["detection.model"], config["device"], threads, threshold, **chosen)
+        chosen = {"person": options.detection_class, "format": options.detection_format}
+        return OnnxDetector(options.detection_model, options.device, threads, threshold, **chosen)
     from .builtin import BuiltinDetector
 
-    return BuiltinDetector(config["device"], threads, threshold)
+    return BuiltinDetector(options.device, threads, threshold)

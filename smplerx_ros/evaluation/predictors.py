@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from ..backbones import Backbone, load_backbones
 from ..body import BodyModel
-from ..config import validate
 from ..geometry.camera import Camera
 from ..geometry.crops import crop_box, virtual_camera
 from ..models.bundle import MANIFEST, is_bundle, sha256
 from ..models.estimation import load_configured
 from ..models.model import Model
 from ..models.registry import get_backbone
+from ..options import Options
 from ..types import Box, Frame, Observation, SmplxParams
 
 FloatArray = NDArray[np.floating[Any]]
@@ -65,11 +65,10 @@ def load_predictor(values: Mapping[str, Any], body: BodyModel) -> Predictor:
 
     Raises ConfigError and ModelFileError.
     """
-    config = validate(values)
-    threads = int(config["threads"]) or None
-    if get_backbone(str(config["backbone"])).needs_weights:
-        return NetworkPredictor(load_configured(config, threads, bundles_only=False), _weights(str(config["weights"])))
-    return BackbonePredictor(load_backbones(config, body, threads, bundles_only=False)[0])
+    options = Options.from_config(values)
+    if get_backbone(options.backbone).needs_weights:
+        return NetworkPredictor(load_configured(options, bundles_only=False), _weights(options.weights))
+    return BackbonePredictor(load_backbones(options, body, bundles_only=False)[0])
 
 
 class NetworkPredictor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from ..errors import ConfigError, ModelFileError
 from ..geometry.camera import Camera
 from ..geometry.crops import crop_box, optical_from_crop, place_in_camera
 from ..geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
+from ..options import Options
 from ..types import PARAM_SIZES, BodyEstimate, Observation, SmplxParams
 from .bundle import Bundle, convert_hint, is_bundle
 from .model import Model, load_bundle, load_model
@@ -25,34 +26,34 @@ FloatArray = NDArray[np.floating[Any]]
 _NOT_ESTIMATED = ("leye_pose", "reye_pose")
 
 
-def load_configured(config: Mapping[str, Any], threads: int | None, *, bundles_only: bool) -> Model:
-    """The network that the parameters `backbone weights runtime device precision gpu_mode` ask for.
+def load_configured(options: Options, *, bundles_only: bool) -> Model:
+    """The network that `backbone weights runtime device precision threads gpu_mode` ask for.
 
     `auto` stands for the bundle's own runtime and precision; for a checkpoint, which `bundles_only` refuses, for ONNX
     Runtime and fp32. Raises ConfigError and ModelFileError as `load_model` does.
     """
-    if not config["weights"]:
-        raise ConfigError(f"parameter 'weights': backbone {config['backbone']!r} needs a bundle; {convert_hint()}")
+    if not options.weights:
+        raise ConfigError(f"parameter 'weights': backbone {options.backbone!r} needs a bundle; {convert_hint()}")
     try:
-        return _load(config, threads, bundles_only)
+        return _load(options, bundles_only)
     except ModelFileError as error:
         raise ModelFileError(f"parameter 'weights': {error}") from error
 
 
-def _load(config: Mapping[str, Any], threads: int | None, bundles_only: bool) -> Model:
-    path, runtime = config["weights"], config["runtime"]
+def _load(options: Options, bundles_only: bool) -> Model:
+    path, runtime = options.weights, options.runtime
     if runtime == "auto":
         runtime = Bundle.load(path, verify=False).runtime if is_bundle(path) else "onnx"
-    options = {
+    chosen: dict[str, Any] = {
         "runtime": runtime,
-        "device": config["device"],
-        "precision": None if config["precision"] == "auto" else config["precision"],
-        "threads": threads,
-        "gpu_mode": config["gpu_mode"],
+        "device": options.device,
+        "precision": None if options.precision == "auto" else options.precision,
+        "threads": options.threads or None,
+        "gpu_mode": options.gpu_mode,
     }
     if bundles_only:
-        return load_bundle(get_backbone(config["backbone"]), path, **options)
-    return load_model(config["backbone"], path, **options)
+        return load_bundle(get_backbone(options.backbone), path, **chosen)
+    return load_model(options.backbone, path, **chosen)
 
 
 class NetworkBackbone:

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from std_msgs.msg import Header
 from vision_msgs.msg import Detection2D, Detection2DArray, ObjectHypothesis, ObjectHypothesisWithPose
 
-from ..types import Person
-
-if TYPE_CHECKING:
-    from ..estimator import People
+from ..types import People, Person
 
 PERSON_CLASS = "person"
 

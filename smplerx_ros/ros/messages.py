@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isfinite
-from typing import TYPE_CHECKING
 
 import numpy as np
 from builtin_interfaces.msg import Duration
@@ -17,11 +16,8 @@ from vision_msgs.msg import BoundingBox2D
 from ..geometry.rotations import quaternion_from_rotvec
 from ..geometry.uncertainty import with_unknown_as_large
 from ..msg import Person, PersonArray
-from ..types import PARAM_SIZES, Box, Gender
+from ..types import PARAM_SIZES, Box, Gender, People
 from ..types import Person as PersonData
-
-if TYPE_CHECKING:
-    from ..estimator import People
 
 
 def person_array(

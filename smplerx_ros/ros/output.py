@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from builtin_interfaces.msg import Time
@@ -26,7 +26,7 @@ from ..errors import InputError
 from ..msg import Person as PersonMessage
 from ..msg import PersonArray
 from ..smoothing.moving_camera import MovingCamera
-from ..types import Person, SmplxParams
+from ..types import People, Person, SmplxParams
 from .camera_info import info_from_camera
 from .detections_out import detection_array
 from .drawing.drawer import Drawer, Settings, Topic
@@ -38,9 +38,6 @@ from .rep155 import Rep155
 from .slots import Assigned, Slots, default_prefix
 from .target_frame import TargetFrame
 from .transforms import Transforms, TransformWriter, joint_transforms, joints_of, rep155_transforms
-
-if TYPE_CHECKING:
-    from ..estimator import People
 
 RESULTS_DEPTH = 5  # reliable; a late reader gets the last few frames and never holds up the node
 TF_DEPTH = 100  # what tf2_ros uses

@@ -6,20 +6,17 @@ import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from ..body import BodyModel
 from ..errors import InputError
-from ..types import PARAM_SIZES, Frame, Person
+from ..types import PARAM_SIZES, Frame, People, Person
 from .output import Output, OutputOptions
 from .statistics import Statistics
 from .stream import Arrival, CameraStream
-
-if TYPE_CHECKING:
-    from ..estimator import People
 
 MAY_BE_NAN = ("leye_pose", "reye_pose")  # not estimated is NaN there (SmplxParams)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..body.model import BodyModel
 from ..body.skeleton import JOINT_INDEX
+from ..options import Options
 from ..types import SmplxParams
 from .one_euro import Cutoff
 from .people import PeopleSmoother, Sample, SmoothingOptions
@@ -67,23 +68,10 @@ class Motion:
             self._smoother.reset()
 
 
-def smoothing_options(config: Mapping[str, Any]) -> SmoothingOptions | None:
-    """Of the parameters `smoothing.*`."""
-    if not config["smoothing.enabled"]:
+def smoothing_options(options: Options) -> SmoothingOptions | None:
+    """None: raw estimates."""
+    if not options.smoothing_enabled:
         return None
-    rotation = Cutoff(config["smoothing.rotation_cutoff"], config["smoothing.rotation_per_speed"])
-    distance = Cutoff(config["smoothing.distance_cutoff"], config["smoothing.distance_per_speed"])
+    rotation = Cutoff(options.smoothing_rotation_cutoff, options.smoothing_rotation_per_speed)
+    distance = Cutoff(options.smoothing_distance_cutoff, options.smoothing_distance_per_speed)
     return SmoothingOptions(rotation, distance)
-
-
-def smoothing_values(options: SmoothingOptions | None) -> dict[str, Any]:
-    """The parameters `smoothing.*` that become these options; without smoothing, cutoffs are left open."""
-    if options is None:
-        return {"smoothing.enabled": False}
-    return {
-        "smoothing.enabled": True,
-        "smoothing.rotation_cutoff": options.rotation.least,
-        "smoothing.rotation_per_speed": options.rotation.per_speed,
-        "smoothing.distance_cutoff": options.distance.least,
-        "smoothing.distance_per_speed": options.distance.per_speed,
-    }

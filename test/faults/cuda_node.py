@@ -19,10 +19,11 @@ import numpy as np
 from faulty_node import HANG_S
 
 from smplerx_ros.body import load_body
-from smplerx_ros.estimator import Estimator, Options
+from smplerx_ros.estimator import Estimator
 from smplerx_ros.models.estimation import NetworkBackbone
 from smplerx_ros.models.model import Model
 from smplerx_ros.models.registry import BACKBONES
+from smplerx_ros.options import Options
 from smplerx_ros.runtime.onnx import OnnxNetwork
 from smplerx_ros.types import Box
 
@@ -83,7 +84,7 @@ def estimator(_: Mapping[str, object]) -> Estimator:
     body = load_body()
     backbone = NetworkBackbone(Model(BACKBONES["s32"], network, "onnx", "fp32"), body)
     detector = BoxesOnce() if os.environ["DEVICE_STATE"] == DETECTION_HANGS else Boxes()
-    return Estimator(backbone, detector, body, Options())
+    return Estimator(backbone, detector, body, Options(smoothing_enabled=False))
 
 
 if __name__ == "__main__":

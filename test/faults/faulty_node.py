@@ -19,9 +19,8 @@ from fake_estimator import FakeEstimator, make_people, make_person, random_param
 from graph import HEIGHT, WIDTH
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
-from smplerx_ros.estimator import People
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.types import Box, Frame
+from smplerx_ros.types import Box, Frame, People
 
 LOG_PERIOD_S = 0.5
 DIAGNOSTICS_PERIOD_S = 0.25

@@ -17,10 +17,9 @@ import numpy as np
 from smplerx_ros.body import BodyModel, load_body
 from smplerx_ros.distance import measured_by_depth
 from smplerx_ros.errors import ModelFileError
-from smplerx_ros.estimator import People
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.models.prediction import ESTIMATED
-from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Box, Frame, Observation, Person, SmplxParams
+from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Box, Frame, Observation, People, Person, SmplxParams
 
 HANG_S, SLOW_S = 30.0, 0.7
 

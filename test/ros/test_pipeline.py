@@ -13,10 +13,9 @@ from fake_estimator import FakeEstimator
 from std_msgs.msg import Header
 
 from smplerx_ros.config import validate
-from smplerx_ros.estimator import People
 from smplerx_ros.ros.pipeline import Orders, Pipeline
 from smplerx_ros.ros.stream import CameraStream
-from smplerx_ros.types import Frame
+from smplerx_ros.types import Frame, People
 
 CAMERAS = ("front", "left", "right")
 GREY, WHITE = 90, 255

@@ -19,12 +19,11 @@ from rclpy.qos import QoSProfile
 from smplerx_ros.msg import PersonArray
 
 from smplerx_ros.body import load_body
-from smplerx_ros.estimator import People
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.camera_info import info_from_camera
 from smplerx_ros.ros.from_messages import people_from_message
 from smplerx_ros.ros.messages import person_array
-from smplerx_ros.types import Box, Frame, Person, SmplxParams
+from smplerx_ros.types import Box, Frame, People, Person, SmplxParams
 
 pytestmark = pytest.mark.skipif(find_spec("viser") is None, reason="the page for browsers needs the extra `viewer`")
 

@@ -132,24 +132,36 @@ def weights(estimator: Any) -> list[str]:
 
 def devices(estimator: Any) -> tuple[Any, ...]:
     (backbone,) = estimator._backbones
-    return backbone.landmarks.device, estimator._detector.arguments[0], estimator._detector_beside.arguments[0]
+    return (
+        backbone.landmarks.device,
+        estimator._finder._detector.arguments[0],
+        estimator._finder._detector_beside.arguments[0],
+    )
 
 
 def threads(estimator: Any) -> tuple[Any, ...]:
     (backbone,) = estimator._backbones
-    return backbone.landmarks.threads, estimator._detector.arguments[1], estimator._detector_beside.arguments[1]
+    return (
+        backbone.landmarks.threads,
+        estimator._finder._detector.arguments[1],
+        estimator._finder._detector_beside.arguments[1],
+    )
 
 
 def thresholds(estimator: Any) -> tuple[Any, ...]:
     """Of both detectors, and of boxes that come with frames."""
     given = frame(0, detections=(Box(90, 70, 410, 410, 0.5),))
-    return estimator._detector.threshold, estimator._detector_beside.threshold, len(estimator.estimate(given))
+    return (
+        estimator._finder._detector.threshold,
+        estimator._finder._detector_beside.threshold,
+        len(estimator.estimate(given)),
+    )
 
 
 def detections(estimator: Any) -> int:
     for k in range(12):
         estimator.estimate(frame(k, every_ns=RARE_NS))
-    return int(estimator._detector.calls)
+    return int(estimator._finder._detector.calls)
 
 
 def crowd(estimator: Any) -> int:
@@ -183,7 +195,7 @@ def known_size(estimator: Any) -> tuple[Any, ...]:
 
 
 def detector_options(estimator: Any) -> tuple[Any, ...]:
-    detector = estimator._detector
+    detector = estimator._finder._detector
     return type(detector).__name__, detector.arguments[:1], tuple(sorted(detector.options.items()))
 
 

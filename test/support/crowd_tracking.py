@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smplerx_ros.body.model import BodyModel
-from smplerx_ros.estimator import Estimator, Options
+from smplerx_ros.estimator import Estimator
+from smplerx_ros.options import Options
 from smplerx_ros.tracking.tracker import overlaps
 from smplerx_ros.types import BodyEstimate, Box, Frame, Observation, Person
 
@@ -104,7 +105,7 @@ class CrowdBackbone:
 def follow(crowd: Crowd, body: BodyModel, noise: Noise, seed: int, **options: Any) -> list[tuple[Person, ...]]:
     """People that the estimator publishes in each frame of the crowd."""
     detector, backbone = CrowdDetector(crowd, noise, seed), CrowdBackbone(crowd, noise, seed)
-    estimator = Estimator(backbone, detector, body, Options(max_people=100, **options))
+    estimator = Estimator(backbone, detector, body, Options(max_people=100, **options, smoothing_enabled=False))
     rows = []
     for k, stamp in enumerate(crowd.stamps_ns):
         backbone.frame = k

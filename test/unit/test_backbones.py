@@ -8,22 +8,22 @@ import pytest
 
 from smplerx_ros.backbones import load_backbones
 from smplerx_ros.body import load_body
-from smplerx_ros.config import validate
 from smplerx_ros.errors import ConfigError, ModelFileError
 from smplerx_ros.estimator import Estimator
+from smplerx_ros.options import Options
 
 BODY = load_body()
 
 
 def test_lite_has_nothing_to_fall_back_on():
     with pytest.raises(ConfigError, match=r"'latency\.fallback_weights': backbone 'lite' has nothing to fall back on"):
-        load_backbones(validate({"latency.fallback_weights": ["somewhere"]}), BODY, None, bundles_only=True)
+        load_backbones(Options(latency_fallback_weights=("somewhere",)), BODY, bundles_only=True)
 
 
 def test_a_bundle_that_is_not_there_is_named(s32_bundle: Path, tmp_path: Path):
     config = {"backbone": "s32", "weights": str(s32_bundle), "latency.fallback_weights": [str(tmp_path / "nothing")]}
     with pytest.raises(ModelFileError, match=r"parameter 'latency.fallback_weights'.*nothing"):
-        load_backbones(validate(config), BODY, None, bundles_only=True)
+        load_backbones(Options.from_config(config), BODY, bundles_only=True)
 
 
 def test_the_bundle_says_which_backbone_it_is(s32_bundle: Path):
@@ -33,6 +33,6 @@ def test_the_bundle_says_which_backbone_it_is(s32_bundle: Path):
         "latency.fallback_weights": [str(s32_bundle)],
         "device": "cpu",
     }
-    loaded = load_backbones(validate(config), BODY, None, bundles_only=True)
+    loaded = load_backbones(Options.from_config(config), BODY, bundles_only=True)
     assert [backbone.name for backbone in loaded] == ["s32", "s32"]
     Estimator.from_config(config, bundles_only=True).warm_up()

@@ -9,9 +9,9 @@ import pytest
 
 from smplerx_ros.body import load_body
 from smplerx_ros.body.stature import MEAN_STATURE
-from smplerx_ros.estimator import Estimator, Options
+from smplerx_ros.estimator import Estimator
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.smoothing.people import SmoothingOptions
+from smplerx_ros.options import Options
 from smplerx_ros.types import BodyEstimate, Box, Estimated, Frame, Observation, Person, SmplxParams
 
 BODY = load_body()
@@ -51,7 +51,7 @@ class Picture:
 
 def seen(*cameras: Camera | None, smoothing: bool = True, depth: float | None = None) -> list[Person]:
     """The person in a third of a second through each of the cameras; `depth` (metres) is in the first image alone."""
-    estimator = Estimator(Picture(), None, BODY, Options(smoothing=SmoothingOptions() if smoothing else None))
+    estimator = Estimator(Picture(), None, BODY, Options(smoothing_enabled=smoothing))
     people = []
     for k, camera in enumerate([camera for camera in cameras for _ in range(10)]):
         measured = None if depth is None or k else np.full(IMAGE.shape[:2], depth, np.float32)

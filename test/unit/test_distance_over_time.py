@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from smplerx_ros.body import load_body
 from smplerx_ros.distance import Distances
-from smplerx_ros.estimator import Estimator, Options
+from smplerx_ros.estimator import Estimator
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.smoothing.people import SmoothingOptions
+from smplerx_ros.options import Options
 from smplerx_ros.types import BodyEstimate, Box, DistanceSource, Estimated, Frame, Observation, Person, SmplxParams
 
 BODY = load_body()
@@ -71,7 +71,7 @@ class Run:
 @cache
 def run(factor: float, has_depth: Callable[[int], bool], *, smoothing: bool = True, rate: int = RATE) -> Run:
     """The walker is in truth `factor` times as far and as tall, as images with depth show."""
-    options = Options(smoothing=SmoothingOptions() if smoothing else None)
+    options = Options(smoothing_enabled=smoothing)
     estimator = Estimator(Walker(), None, BODY, options)
     people, stamps = [], [SECOND + round(k * SECOND / rate) for k in range(round(SECONDS * rate))]
     for k, stamp in enumerate(stamps):
@@ -159,7 +159,7 @@ def test_the_right_camera_of_a_stereo_pair_sees_the_same_picture_too(has_depth: 
 
 def still(factors: list[float], *, smoothing: bool = True) -> list[Person]:
     """Somebody who stands, while depth puts them so many times as far as the image, from image to image."""
-    options = Options(smoothing=SmoothingOptions() if smoothing else None)
+    options = Options(smoothing_enabled=smoothing)
     estimator = Estimator(Walker(walks=False), None, BODY, options)
     people = []
     for k, factor in enumerate(factors):

@@ -16,10 +16,11 @@ import onnxruntime
 import pytest
 
 from smplerx_ros.body import load_body
-from smplerx_ros.config import PARAMETERS, validate
+from smplerx_ros.config import PARAMETERS
 from smplerx_ros.errors import ConfigError, InputError, ModelFileError
-from smplerx_ros.estimator import Estimator, Options
+from smplerx_ros.estimator import Estimator
 from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.options import Options
 from smplerx_ros.smoothing.one_euro import Cutoff
 from smplerx_ros.smoothing.people import SmoothingOptions
 from smplerx_ros.tracking.tracker import Tracker
@@ -103,6 +104,10 @@ def frame(k: int, frame_id: str = "camera", camera: Camera | None = None) -> Fra
     return Frame(IMAGE, camera, stamp_ns=(k + 1) * FRAME_NS, frame_id=frame_id)
 
 
+def unsmoothed(**options: Any) -> Options:
+    return Options(smoothing_enabled=False, **options)
+
+
 @pytest.fixture
 def detector() -> FakeDetector:
     return FakeDetector([Box(90, 70, 410, 410, 0.9)])  # arms spread, 3 m away
@@ -115,8 +120,8 @@ def backbone() -> FakeBackbone:
 
 @pytest.fixture
 def estimator(backbone, detector) -> Estimator:
-    estimator = Estimator(backbone, detector, BODY, Options(detection_interval=5, max_people=2))
-    estimator._beside = AtOnce()
+    estimator = Estimator(backbone, detector, BODY, unsmoothed(detection_interval=5, max_people=2))
+    estimator._finder._beside = AtOnce()
     return estimator
 
 
@@ -135,7 +140,7 @@ def test_people_are_in_the_frame_in_which_the_cameras_centre_is_given(backbone, 
     alone = Camera.from_fov(640, 480, 70.0)
     right = replace(alone, centre=np.array([0.12, 0.0, 0.0]))
     people = [
-        Estimator(FakeBackbone(), detector, BODY, Options()).estimate(frame(0, camera=camera))[0]
+        Estimator(FakeBackbone(), detector, BODY, unsmoothed()).estimate(frame(0, camera=camera))[0]
         for camera in (alone, right)
     ]
     moved = [getattr(people[1], n) - getattr(people[0], n) for n in ("joints", "joints_image")]
@@ -149,7 +154,7 @@ def test_people_are_in_the_frame_in_which_the_cameras_centre_is_given(backbone, 
 def test_somebody_who_comes_up_to_the_camera_keeps_the_id(backbone, detector):
     """Bodies reach far beyond the image, detections do not: every one of those began somebody new."""
     camera, new = Camera.from_fov(640, 480), np.random.default_rng(0)
-    estimator = Estimator(backbone, detector, BODY, Options(detection_interval=10))
+    estimator = Estimator(backbone, detector, BODY, unsmoothed(detection_interval=10))
     arms = np.zeros((21, 3))
     arms[15], arms[16] = [0, -1.45, 0], [0, 0, 1.1]  # the left one points at the camera
     ids = []
@@ -188,7 +193,7 @@ def test_detects_every_nth_frame_and_at_once_when_somebody_is_lost(estimator, ba
 
 def test_boxes_of_people_who_are_followed_count_90_ms_later(backbone, detector):
     """Whether the detector is slow or fast; while nobody is in view, they count at once."""
-    estimator = Estimator(backbone, detector, BODY, Options(detection_interval=5, max_people=4))
+    estimator = Estimator(backbone, detector, BODY, unsmoothed(detection_interval=5, max_people=4))
     detector.boxes = []
     assert estimator.estimate(frame(0)) == []
     detector.boxes = row(1)
@@ -204,7 +209,7 @@ def test_boxes_of_people_who_are_followed_count_90_ms_later(backbone, detector):
 
 def test_a_search_that_goes_on_is_not_begun_anew(backbone, detector):
     """Where detections are due sooner than boxes count, no search would ever come to its end."""
-    estimator = Estimator(backbone, detector, BODY, Options(detection_interval=2, max_people=4))
+    estimator = Estimator(backbone, detector, BODY, unsmoothed(detection_interval=2, max_people=4))
     detector.boxes = row(1)
     estimator.estimate(frame(0))
     detector.boxes = row(2)
@@ -274,7 +279,7 @@ def test_a_search_sees_the_image_as_it_was(backbone):
 
     detector = Looking(row(1))
     detector.hold.set()
-    estimator = Estimator(backbone, detector, BODY, Options(detection_interval=2))
+    estimator = Estimator(backbone, detector, BODY, unsmoothed(detection_interval=2))
     image = np.zeros((480, 640, 3), np.uint8)
     for k in range(2):
         estimator.estimate(Frame(image, None, stamp_ns=(k + 1) * FRAME_NS))
@@ -288,8 +293,8 @@ def test_a_search_sees_the_image_as_it_was(backbone):
 
 def test_another_detector_looks_beside_the_estimation(backbone, detector):
     beside = FakeDetector(detector.boxes)
-    estimator = Estimator(backbone, detector, BODY, Options(detection_interval=5), detector_beside=beside)
-    estimator._beside = AtOnce()
+    estimator = Estimator(backbone, detector, BODY, unsmoothed(detection_interval=5), detector_beside=beside)
+    estimator._finder._beside = AtOnce()
     for k in range(7):
         estimator.estimate(frame(k))
     assert (detector.calls, beside.calls) == (1, 1)  # nobody was known in the first frame
@@ -405,7 +410,7 @@ def test_bad_live_changes_are_refused_as_a_whole(estimator, detector, values, wo
 
 
 def test_other_cutoffs_do_not_make_anybody_jump(backbone, detector):
-    options = Options(smoothing=SmoothingOptions())
+    options = Options()
     places = []
     for change in (False, True):
         estimator = Estimator(FakeBackbone(), detector, BODY, options)
@@ -417,15 +422,16 @@ def test_other_cutoffs_do_not_make_anybody_jump(backbone, detector):
     np.testing.assert_allclose(places[:20], places[20:], atol=1e-6)  # a still person stays where they are
 
 
-@pytest.mark.parametrize("smoothing", [None, SmoothingOptions(rotation=Cutoff(7.0, 0.0), distance=Cutoff(0.25, 1.0))])
-def test_live_changes_start_from_the_options(backbone, smoothing):
-    estimator = Estimator(backbone, None, BODY, Options(smoothing=smoothing))
+@pytest.mark.parametrize("enabled", [False, True])
+def test_live_changes_start_from_the_options(backbone, enabled):
+    given = Options(smoothing_enabled=enabled, smoothing_rotation_cutoff=7.0, smoothing_distance_cutoff=0.25)
+    estimator = Estimator(backbone, None, BODY, given)
     estimator.update({"smoothing.distance_per_speed": 2.0})
-    smoother = estimator._motion._smoother
-    if smoothing is None:
-        assert smoother is None
-    else:
-        assert smoother._options == replace(smoothing, distance=Cutoff(0.25, 2.0))
+    assert estimator.options == replace(given, smoothing_distance_per_speed=2.0)
+    assert (estimator._motion._smoother is not None) == enabled
+    estimator.update({"smoothing.enabled": True})
+    expected = SmoothingOptions(Cutoff(7.0, Options().smoothing_rotation_per_speed), Cutoff(0.25, 2.0))
+    assert estimator._motion._smoother._options == expected
 
 
 def with_boxes(seen: Frame, *boxes: Box) -> Frame:
@@ -433,7 +439,7 @@ def with_boxes(seen: Frame, *boxes: Box) -> Frame:
 
 
 def test_boxes_come_with_the_frames_and_people_are_followed_in_between(backbone):
-    estimator = Estimator(backbone, None, BODY, Options(detection_threshold=0.3))
+    estimator = Estimator(backbone, None, BODY, unsmoothed(detection_threshold=0.3))
     estimator.warm_up()
     assert estimator.estimate(frame(0)) == []
     box = Box(90, 70, 410, 410, 0.9)
@@ -445,7 +451,7 @@ def test_boxes_come_with_the_frames_and_people_are_followed_in_between(backbone)
 
 def test_a_backbone_that_cannot_confirm_people_gives_them_up_when_boxes_stay_away(backbone):
     backbone.confirms_people = False
-    estimator = Estimator(backbone, None, BODY, Options())
+    estimator = Estimator(backbone, None, BODY, unsmoothed())
     estimator.estimate(with_boxes(frame(0), Box(90, 70, 410, 410, 0.9)))
     seen = [len(estimator.estimate(frame(k))) for k in range(1, 90)]
     assert seen[:50] == [1] * 50
@@ -454,7 +460,7 @@ def test_a_backbone_that_cannot_confirm_people_gives_them_up_when_boxes_stay_awa
 
 def test_an_empty_list_of_boxes_is_an_answer(backbone):
     backbone.confirms_people = False
-    estimator = Estimator(backbone, None, BODY, Options())
+    estimator = Estimator(backbone, None, BODY, unsmoothed())
     estimator.estimate(with_boxes(frame(0), Box(90, 70, 410, 410, 0.9)))
     assert [len(estimator.estimate(with_boxes(frame(k)))) for k in range(1, 4)][-1] == 0
 
@@ -466,7 +472,7 @@ def test_boxes_that_come_with_frames_spare_the_detector(estimator, detector):
 
 
 def test_bad_boxes_with_a_frame_are_dropped(backbone):
-    estimator = Estimator(backbone, None, BODY, Options())
+    estimator = Estimator(backbone, None, BODY, unsmoothed())
     outside = Box(900, 900, 990, 990)
     result = estimator.process([with_boxes(frame(0), outside, *row(60, 7.0))])[0]
     assert len(result.people) == 10
@@ -534,7 +540,7 @@ def degradations(clock: SlowClock, options: Options, frames: int, boxes: list[Bo
 
 def test_less_is_done_in_order_when_the_budget_is_exceeded(clock):
     boxes = row(4)
-    seen = degradations(clock, Options(latency_budget_ms=50.0), 15 * 4 + 1, boxes)
+    seen = degradations(clock, unsmoothed(latency_budget_ms=50.0), 15 * 4 + 1, boxes)
     seldom = "detection 3 times as seldom"
     assert seen == [
         ("", 4),
@@ -547,11 +553,11 @@ def test_less_is_done_in_order_when_the_budget_is_exceeded(clock):
 
 def test_without_a_budget_time_does_not_matter(clock):
     boxes = row(4)
-    assert degradations(clock, Options(), 100, boxes) == [("", 4)]
+    assert degradations(clock, unsmoothed(), 100, boxes) == [("", 4)]
 
 
 def test_the_budget_can_be_given_and_taken_while_running(clock, detector):
-    estimator = Estimator(CostlyBackbone("large", clock, 0.1), detector, BODY, Options())
+    estimator = Estimator(CostlyBackbone("large", clock, 0.1), detector, BODY, unsmoothed())
     results = [estimator.process([frame(k)])[0].degraded_text for k in range(20)]
     estimator.update({"latency.budget_ms": 50.0})
     results += [estimator.process([frame(k)])[0].degraded_text for k in range(20, 40)]
@@ -588,7 +594,7 @@ def test_a_replay_gives_the_same_identities_and_numbers():
     frames = recorded(40)
     runs = []
     for _ in range(2):
-        estimator = Estimator(FakeBackbone(), None, BODY, Options(smoothing=SmoothingOptions()))
+        estimator = Estimator(FakeBackbone(), None, BODY, Options())
         pairs = [estimator.process(frames[k : k + 2]) for k in range(0, len(frames), 2)]
         runs.append([result for pair in pairs for result in pair])
     assert sum(len(result.people) for result in runs[0]) > 60
@@ -606,7 +612,7 @@ def test_cameras_have_their_own_people_and_share_a_batch(estimator, backbone):
 def test_a_frame_whose_batch_failed_can_be_given_again_and_its_boxes_count_once():
     backbone = FakeBackbone()
     backbone.confirms_people = False  # somebody new is followed from the second detection on
-    estimator = Estimator(backbone, None, BODY, Options())
+    estimator = Estimator(backbone, None, BODY, unsmoothed())
     first, second, third = row(3)
     assert [p.id for p in estimator.estimate(with_boxes(frame(0, "front"), first))] == ["p1"]
     front, left = with_boxes(frame(1, "front"), first, second), with_boxes(frame(1, "left"), third)
@@ -710,12 +716,12 @@ def test_people_without_usable_depth_are_as_without(estimator):
 def test_people_say_how_sure_their_place_is(backbone, detector):
     known = Camera(640, 480, np.array([[460.0, 0, 320], [0, 460.0, 240], [0, 0, 1]]))
     sigmas = []
-    for height, seen in ((None, frame(0)), (None, frame(0, camera=known)), (1.7, frame(0, camera=known))):
-        (person,) = Estimator(backbone, detector, BODY, Options(person_height=height)).estimate(seen)
+    for height, seen in ((0.0, frame(0)), (0.0, frame(0, camera=known)), (1.7, frame(0, camera=known))):
+        (person,) = Estimator(backbone, detector, BODY, unsmoothed(person_height=height)).estimate(seen)
         assert np.isfinite(person.pose_covariance).all()
         assert (np.linalg.eigvalsh(person.pose_covariance) > 0).all()
         sigmas.append(sigma_along_ray(person) / np.linalg.norm(person.joints[0]))
-    follower = Estimator(backbone, detector, BODY, Options())
+    follower = Estimator(backbone, detector, BODY, unsmoothed())
     (measured,) = follower.estimate(with_depth(frame(0, camera=known), 2.6))
     sigmas.append(sigma_along_ray(measured) / np.linalg.norm(measured.joints[0]))
     assert sigmas == sorted(sigmas, reverse=True)
@@ -727,7 +733,7 @@ def test_people_say_how_sure_their_place_is(backbone, detector):
 @pytest.mark.parametrize(("height", "share"), [(0.0, 0.071), (1.8, 0.045)])
 def test_a_configured_height_is_in_the_covariance(height, share, backbone, detector):
     known = Camera(640, 480, np.array([[460.0, 0, 320], [0, 460.0, 240], [0, 0, 1]]))
-    options = Options.from_config(validate({"person_height": height}))
+    options = Options.from_config({"person_height": height, "smoothing.enabled": False})
     (person,) = Estimator(backbone, detector, BODY, options).estimate(frame(0, camera=known))
     assert sigma_along_ray(person) / np.linalg.norm(person.joints[0]) == pytest.approx(share, abs=0.001)
 
@@ -752,7 +758,7 @@ def test_one_detector_is_not_called_by_two_threads_at_once(backbone):
             return super().detect(images)
 
     detector = Sensitive(row(1))
-    with Estimator(backbone, detector, BODY, Options(detection_interval=2)) as estimator:
+    with Estimator(backbone, detector, BODY, unsmoothed(detection_interval=2)) as estimator:
         for k in range(3):
             estimator.estimate(frame(k))  # the last one begins a search
         estimator.reset()
@@ -767,7 +773,7 @@ def detection_threads() -> set[threading.Thread]:
 
 def test_a_closed_estimator_has_no_thread_and_refuses_work(backbone, detector):
     before = detection_threads()
-    with Estimator(backbone, detector, BODY, Options(detection_interval=2)) as estimator:
+    with Estimator(backbone, detector, BODY, unsmoothed(detection_interval=2)) as estimator:
         for k in range(3):
             estimator.estimate(frame(k))
         assert len(detection_threads() - before) == 1
@@ -787,7 +793,7 @@ def test_close_does_not_wait_for_a_detection_that_hangs(backbone):
             return super().detect(images)
 
     detector = Hanging(row(1))
-    estimator = Estimator(backbone, detector, BODY, Options(detection_interval=2))
+    estimator = Estimator(backbone, detector, BODY, unsmoothed(detection_interval=2))
     for k in range(2):
         estimator.estimate(frame(k))
     detector.hold.clear()
@@ -829,12 +835,12 @@ def remembered(estimator: Estimator) -> set[str]:
     for part in (motion._smoother._people, motion._velocities._people, motion._size_sources):
         ids |= set(part)
     ids |= set(estimator._confidence._usual) | set(estimator._distances._sizes)
-    return ids | {name for state in estimator._cameras.values() for name in state.tracker._tracks}
+    return ids | {name for state in estimator._cameras for name in state.tracker._tracks}
 
 
 def test_cameras_that_are_not_seen_again_are_forgotten_with_their_people(backbone, detector):
     """Drivers may give each image a frame_id of its own; cameras that go on keep their people."""
-    estimator = Estimator(backbone, detector, BODY, Options(smoothing=SmoothingOptions()))
+    estimator = Estimator(backbone, detector, BODY, Options())
     for k in range(100):
         fixed, other = estimator.process([with_depth(frame(k, "fixed"), 2.6), with_depth(frame(k, f"image{k}"), 2.6)])
         assert [person.id for person in fixed.people] == ["p1"]
@@ -844,7 +850,7 @@ def test_cameras_that_are_not_seen_again_are_forgotten_with_their_people(backbon
 
 
 def test_more_cameras_at_once_than_are_remembered(backbone, detector):
-    estimator = Estimator(backbone, detector, BODY, Options())
+    estimator = Estimator(backbone, detector, BODY, unsmoothed())
     cameras = [f"camera{n}" for n in range(70)]
     for k in range(2):
         results = estimator.process([frame(k, name) for name in cameras])
@@ -852,7 +858,7 @@ def test_more_cameras_at_once_than_are_remembered(backbone, detector):
 
 
 def test_nothing_is_remembered_after_a_reset(backbone, detector):
-    estimator = Estimator(backbone, detector, BODY, Options(smoothing=SmoothingOptions(), max_people=100))
+    estimator = Estimator(backbone, detector, BODY, Options(max_people=100))
     detector.boxes = row(5)
     estimator.process([with_depth(frame(0), 2.6)])
     assert len(remembered(estimator)) == 5
@@ -881,7 +887,7 @@ def test_frames_without_time_are_told_of_once(estimator, caplog):
 @pytest.mark.parametrize("unstamped", [1, 40])
 def test_images_without_time_among_others_keep_everybody_and_are_told_of(backbone, detector, unstamped):
     """Time stands still; people keep their ids, and are looked for as before."""
-    estimator = Estimator(backbone, detector, BODY, Options(detection_interval=3))
+    estimator = Estimator(backbone, detector, BODY, unsmoothed(detection_interval=3))
     stamped = [estimator.process([frame(k)])[0] for k in range(8)]
     assert all(result.warnings == {} for result in stamped)
     calls = detector.calls
@@ -921,7 +927,7 @@ class ShakyBackbone(FakeBackbone):
 def test_people_are_smoothed_and_have_velocities_at_any_rate(rate):
     """Where images come every few seconds that is no gap; nor is one image without the person."""
     backbone = ShakyBackbone()
-    estimator = Estimator(backbone, None, BODY, Options(smoothing=SmoothingOptions(), max_age=10.0))
+    estimator = Estimator(backbone, None, BODY, Options(tracker_max_age=10.0))
     found = []
     for k in range(12):
         backbone.lost = {"p1"} if k == 7 else set()
@@ -974,27 +980,3 @@ def test_depth_that_is_used_now_and_then_is_fine(estimator):
     for k in range(130):
         seen = with_depth(frame(k, camera=camera), 2.6 if k % 60 == 0 else 9.0)
         assert estimator.process([seen])[0].warnings == {}
-
-
-@pytest.mark.parametrize(
-    ("option", "value"),
-    [
-        *(("default_fov", value) for value in (0, 180, -60.0, float("nan"), 1000, "60", None)),
-        *(("max_people", value) for value in (0, -1, 2.5, None)),
-        *(("person_height", value) for value in (0, 0.0, -1.8, float("nan"), 180, "1.8")),
-        *(("detection_interval", value) for value in (0, 1.5)),
-        *(("max_age", value) for value in (-1, float("inf"))),
-        ("detection_threshold", 2),
-        ("latency_budget_ms", -1),
-        ("id_prefix", "7"),
-        ("smoothing", True),
-    ],
-)
-def test_an_option_that_cannot_be_used_is_named(option: str, value: Any) -> None:
-    with pytest.raises(ConfigError, match=option.replace("_", "[._]")):
-        Options(**{option: value})
-
-
-def test_numbers_of_numpy_are_options() -> None:
-    options = Options(max_people=np.int64(3), default_fov=90, person_height=None)  # type: ignore[arg-type]
-    assert (options, type(options.max_people)) == (Options(max_people=3, default_fov=90.0), int)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import smplerx_ros
-from smplerx_ros.estimator import Estimator, People
-from smplerx_ros.types import PARAM_SIZES, Frame
+from smplerx_ros.estimator import Estimator
+from smplerx_ros.types import PARAM_SIZES, Frame, People
 from smplerx_ros.video import VideoReader
 
 CLIP = Path(smplerx_ros.__file__).parent / "assets" / "demo_walk.mp4"

@@ -9,8 +9,8 @@ import pytest
 
 from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_INDEX
-from smplerx_ros.estimator import Estimator, Options
-from smplerx_ros.smoothing.people import SmoothingOptions
+from smplerx_ros.estimator import Estimator
+from smplerx_ros.options import Options
 from smplerx_ros.types import BodyEstimate, Box, Estimated, Frame, Observation, Person, SmplxParams
 
 BODY = load_body()
@@ -52,7 +52,7 @@ class OneArm:
 
 def seen(smoothing: bool, images: int) -> list[list[Person]]:
     """The people of the images of a third of a second; at first where the backbone has them."""
-    options = Options(smoothing=SmoothingOptions() if smoothing else None)
+    options = Options(smoothing_enabled=smoothing)
     estimator = Estimator(OneArm(), None, BODY, options)
     boxes = tuple(Box(x, 130, x + 130, 350, 0.9) for x in (85, 251))
     frames = [Frame(IMAGE, stamp_ns=SECOND + k * SECOND // 30, detections=None if k else boxes) for k in range(images)]
@@ -77,7 +77,7 @@ def test_the_wrist_that_moves_is_the_one_that_is_told(smoothing: bool) -> None:
 
 def test_cameras_at_different_rates_in_one_call_are_filtered_by_their_own() -> None:
     """One camera at 30 Hz, another at 1 Hz: neither's interval is the other's gap."""
-    estimator = Estimator(OneArm(), None, BODY, Options(smoothing=SmoothingOptions()))
+    estimator = Estimator(OneArm(), None, BODY, Options())
     boxes = {"quick": (Box(85, 130, 215, 350, 0.9),), "slow": (Box(251, 130, 381, 350, 0.9),)}
     found: dict[str, list[Person]] = {"quick": [], "slow": []}
 
@@ -138,7 +138,7 @@ class Stepping(OneArm):
 def test_times_that_are_not_known_and_gaps_are_no_intervals(
     stamps: tuple[int, ...], known: str, smoothing: bool
 ) -> None:
-    options = Options(smoothing=SmoothingOptions() if smoothing else None)
+    options = Options(smoothing_enabled=smoothing)
     estimator = Estimator(Stepping(), None, BODY, options)
     box = (Box(250, 130, 400, 350, 0.9),)
     for k, (stamp, has_velocity) in enumerate(zip(stamps, known, strict=True)):

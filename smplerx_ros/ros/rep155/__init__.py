@@ -13,7 +13,7 @@ from ...body import BodyModel
 from ...rep155.people import Bodies, BodyTracker
 
 if TYPE_CHECKING:
-    from ...estimator import People
+    from ...types import People
     from .provider import Provider
 
 

@@ -6,7 +6,7 @@ import copy
 import threading
 from collections.abc import Callable, Collection
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from hri_msgs.msg import IdsList, IdsMatch
@@ -22,12 +22,9 @@ from ...rep155.people import Bodies
 from ...rep155.presence import Presence
 from ...rep155.skeleton2d import FACE_POINTS, keypoints, normalized_points
 from ...scheduling.interval import ImageInterval
-from ...types import Box, Person, SmplxParams
+from ...types import Box, People, Person, SmplxParams
 from ..qos import PUBLISHER, delivered, overriding_options
 from .topics import LATCHED, RESULTS, BodyTopics, FaceTopics
-
-if TYPE_CHECKING:
-    from ...estimator import People
 
 FACE_WIDTH, FACE_HEIGHT = 128, 128  # pixels of a cropped face: defaults of REP-155's /humans/faces/width and height
 SILENCE_S = 3.0  # without images of any camera, or longer where they are rare; then nobody is tracked any more

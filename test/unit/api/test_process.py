@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from smplerx_ros import Box, Estimator, Frame, InputError, People, load_body
-from smplerx_ros.estimator import Options
+from smplerx_ros.options import Options
 from support.still_people import IMAGE, StillPeople, frame
 
 BODY = load_body()
@@ -21,7 +21,7 @@ def backbone() -> StillPeople:
 
 @pytest.fixture
 def estimator(backbone: StillPeople) -> Iterator[Estimator]:
-    with Estimator(backbone, None, BODY, Options()) as made:
+    with Estimator(backbone, None, BODY, Options(smoothing_enabled=False)) as made:
         yield made
 
 
@@ -97,7 +97,7 @@ def test_what_is_no_frame_is_named_and_nothing_has_changed(estimator: Estimator,
 
 
 def test_an_error_is_not_swallowed_and_leaves_the_estimator_usable(backbone: StillPeople) -> None:
-    with Estimator(backbone, None, BODY, Options()) as estimator:
+    with Estimator(backbone, None, BODY, Options(smoothing_enabled=False)) as estimator:
         assert ids(estimator.process(frame(0))) == ["p1"]
         backbone.error = RuntimeError("out of memory")
         with pytest.raises(RuntimeError, match="out of memory"):
@@ -112,7 +112,7 @@ def test_leaving_the_context_closes_also_after_an_error(backbone: StillPeople) -
         with estimator:
             raise KeyError("the user's own")
 
-    estimator = Estimator(backbone, None, BODY, Options())
+    estimator = Estimator(backbone, None, BODY, Options(smoothing_enabled=False))
     with pytest.raises(KeyError, match="the user's own"):
         run()
     with pytest.raises(RuntimeError, match="the estimator is closed: make another one"):

@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from smplerx_ros.config import validate
 from smplerx_ros.detection import load_detector
 from smplerx_ros.detection.onnx import OnnxDetector
 from smplerx_ros.errors import ConfigError, InputError, ModelFileError
+from smplerx_ros.options import Options
 from smplerx_ros.runtime.onnx import OnnxNetwork
 from support.detectors import (
     PERSON,
@@ -229,14 +229,14 @@ def test_wrong_images_are_named(file: Path) -> None:
 def test_loaded_by_parameters(file: Path) -> None:
     write(file, yolov8(2))
     values = {"detector": "onnx", "detection.model": str(file), "detection.class": "2", "detection.threshold": 0.7}
-    detector = load_detector(validate(values | {"device": "cpu"}))
+    detector = load_detector(Options.from_config(values | {"device": "cpu"}))
     assert isinstance(detector, OnnxDetector)
     assert detector.threshold == 0.7
     assert len(detector.detect([WIDE])[0]) == 1
     detector.threshold = 0.9  # live
     assert detector.detect([WIDE]) == [[]]
     with pytest.raises(ConfigError, match=r"detection.model.*needs the path"):
-        load_detector(validate({"detector": "onnx"}))
+        load_detector(Options(detector="onnx"))
     with pytest.raises(ConfigError, match=r"detection.model.*takes no file"):
-        load_detector(validate({"detector": "builtin", "detection.model": str(file)}))
-    assert load_detector(validate({"detector": "topic"})) is None
+        load_detector(Options(detector="builtin", detection_model=str(file)))
+    assert load_detector(Options(detector="topic")) is None

@@ -12,12 +12,12 @@ import pytest
 from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.detection.builtin import BuiltinDetector
-from smplerx_ros.estimator import Estimator, Options
+from smplerx_ros.estimator import Estimator
 from smplerx_ros.lite.backbone import LiteBackbone
 from smplerx_ros.lite.landmark_estimator import LandmarkEstimator
 from smplerx_ros.lite.landmarks import LandmarkQuery, PersonLandmarks
 from smplerx_ros.lite.points import POINTS
-from smplerx_ros.smoothing.people import SmoothingOptions
+from smplerx_ros.options import Options
 from smplerx_ros.types import Frame, Person
 from smplerx_ros.video import VideoReader
 
@@ -45,9 +45,7 @@ class Listener:
 def walk() -> list[tuple[Person, PersonLandmarks] | None]:
     """The woman, who is the lower of the two, in each frame: what was estimated, and the landmarks behind it."""
     body, networks = load_body(), Listener(LandmarkEstimator(threads=1))
-    estimator = Estimator(
-        LiteBackbone(body, networks), BuiltinDetector(threads=1), body, Options(smoothing=SmoothingOptions())
-    )
+    estimator = Estimator(LiteBackbone(body, networks), BuiltinDetector(threads=1), body, Options())
     with as_file(files("smplerx_ros") / "assets" / "demo_walk.mp4") as clip:
         frames = [frame for frame, _ in zip(VideoReader(clip), range(FRAMES), strict=False)]
     rows = []

@@ -8,8 +8,8 @@ import numpy as np
 
 from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_NAMES
-from smplerx_ros.config import validate
-from smplerx_ros.smoothing.motion import VELOCITY_JOINTS, Motion, smoothing_options, smoothing_values
+from smplerx_ros.options import Options
+from smplerx_ros.smoothing.motion import VELOCITY_JOINTS, Motion, smoothing_options
 from smplerx_ros.smoothing.one_euro import Cutoff
 from smplerx_ros.smoothing.people import PeopleSmoother, Sample, SmoothingOptions
 from smplerx_ros.types import SmplxParams
@@ -104,7 +104,5 @@ def test_the_parameters_become_options() -> None:
         "smoothing.distance_per_speed": 2.0,
     }
     expected = SmoothingOptions(rotation=Cutoff(1.5, 0.25), distance=Cutoff(0.75, 2.0))
-    assert smoothing_options(validate({**values, "smoothing.enabled": True})) == expected
-    assert smoothing_options(validate({**values, "smoothing.enabled": False})) is None
-    assert smoothing_values(expected) == {**values, "smoothing.enabled": True}
-    assert smoothing_values(None) == {"smoothing.enabled": False}
+    assert smoothing_options(Options.from_config({**values, "smoothing.enabled": True})) == expected
+    assert smoothing_options(Options.from_config({**values, "smoothing.enabled": False})) is None
