@@ -17,11 +17,14 @@ _PUBLIC = {
     "Box": ".types",
     "Camera": ".geometry.camera",
     "ConfigError": ".errors",
+    "Degradation": ".types",
     "Detector": ".detection",
     "DeviceError": ".errors",
+    "DistanceSource": ".types",
     "Estimated": ".types",
     "Estimator": ".estimator",
     "Frame": ".types",
+    "Gender": ".types",
     "InputError": ".errors",
     "Model": ".models.model",
     "ModelFileError": ".errors",
@@ -54,8 +57,11 @@ if TYPE_CHECKING:
     from .options import Options as Options
     from .types import BodyEstimate as BodyEstimate
     from .types import Box as Box
+    from .types import Degradation as Degradation
+    from .types import DistanceSource as DistanceSource
     from .types import Estimated as Estimated
     from .types import Frame as Frame
+    from .types import Gender as Gender
     from .types import Observation as Observation
     from .types import People as People
     from .types import Person as Person
