@@ -203,7 +203,7 @@ def real_errors(lite: Lite, clip: Path, truth: Truth) -> dict[str, Errors]:
                 stamp = round(picture.seconds * 1e9)
                 frame = Frame(picture.image, camera if condition.camera else None, stamp, name)
                 pixels = camera.project(joints)
-                person = same_person(list(estimator.process([frame])[0].people), pixels, LIMBS)
+                person = same_person(list(estimator.process(frame).people), pixels, LIMBS)
                 found.asked += 1
                 if person is None:
                     continue

@@ -103,7 +103,7 @@ def follow(body: BodyModel, bundle: Path) -> list[Followed]:
             low, high = _extent(body, shot)
             stamp = round(shot.seconds * 1e9)
             frame = Frame(shot.image, shot.camera, stamp, detections=(Box(*low, *high),))
-            people = estimator.process([frame])[0]
+            people = estimator.process(frame)
             overlay = draw_people(shot.image, people.people, body, people.camera)
             followed.append(Followed(shot, people.people[0] if people.people else None, overlay))
     return followed

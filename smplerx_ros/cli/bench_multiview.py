@@ -105,7 +105,7 @@ def _measured(clip: Path, truth: Truth, values: dict[str, Any]) -> dict[str, Any
         with Estimator.from_config(values) as estimator:
             for picture in tqdm(pose2sim.frames(clip, name), desc=name, unit="frame"):
                 frame = Frame(picture.image, truth.views[number].camera, round(picture.seconds * 1e9), name)
-                result = estimator.process([frame])[0]
+                result = estimator.process(frame)
                 people.append(result.people)
                 about = {"backbone": result.backbone, "body_model": result.body_model, "runtime": result.runtime}
         scores[name] = score(truth, number, people, body, pose2sim.RATE)

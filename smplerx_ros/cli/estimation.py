@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -30,8 +29,8 @@ from .sources import Source, SourceImage
 class FrameEstimator(Protocol):
     """What is needed of an Estimator."""
 
-    def process(self, frames: Sequence[Frame]) -> list[People]:
-        """People of each frame."""
+    def process(self, frames: Frame) -> People:
+        """The people of one frame."""
         ...
 
     def reset(self) -> None:
@@ -134,7 +133,7 @@ class _Run:
         if not self._source.sequence:
             self._estimator.reset()
         started = time.perf_counter()
-        people = self._estimator.process([Frame(item.image, stamp_ns=item.stamp_ns)])[0]
+        people = self._estimator.process(Frame(item.image, stamp_ns=item.stamp_ns))
         self._seconds += time.perf_counter() - started
         return people
 

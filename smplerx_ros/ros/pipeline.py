@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from time import perf_counter
 from typing import Any, Protocol
@@ -31,8 +31,8 @@ class EstimatorLike(Protocol):
     def warm_up(self) -> None:
         """Run the networks once, before images come."""
 
-    def process(self, frames: Sequence[Frame]) -> Sequence[People]:
-        """The people of each frame."""
+    def process(self, frames: Mapping[str, Frame]) -> Mapping[str, People]:
+        """The people of each camera's frame, by its name."""
 
     def update(self, values: Mapping[str, object]) -> None:
         """Change live parameters."""
@@ -118,7 +118,7 @@ class Pipeline:
         """All cameras in one batch. Where that fails, each by itself: what one cannot bear, the others may."""
         try:
             self._orders.carry_out(self._estimator)
-            return dict(zip(frames, self._estimator.process(list(frames.values())), strict=True))
+            return dict(self._estimator.process(frames))
         except Exception as error:  # whatever a network throws, the next image may be fine
             if len(frames) == 1:
                 self._drop(frames, error)

@@ -87,8 +87,8 @@ class FakeEstimator:
     def close(self, timeout: float) -> bool:
         return True
 
-    def process(self, frames: Sequence[Frame]) -> list[People]:
-        return [self._process(frame) for frame in frames]
+    def process(self, frames: Mapping[str, Frame]) -> dict[str, People]:
+        return {name: self._process(frame) for name, frame in frames.items()}
 
     def _process(self, frame: Frame) -> People:
         if frame.stamp_ns < self.stamps.get(frame.source, 0):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -28,9 +28,9 @@ class Delicate(FakeEstimator):
         super().__init__(validate({}))
         self.given: list[list[str]] = []
 
-    def process(self, frames: Sequence[Frame]) -> list[People]:
-        self.given.append([frame.source for frame in frames])
-        if any((frame.image == WHITE).all() for frame in frames):
+    def process(self, frames: Mapping[str, Frame]) -> dict[str, People]:
+        self.given.append(list(frames))
+        if any((frame.image == WHITE).all() for frame in frames.values()):
             raise ValueError("too white")
         return super().process(frames)
 
@@ -130,8 +130,8 @@ def test_a_change_that_the_estimator_refuses_is_not_taken_for_applied(bench: Ben
 def test_what_the_estimator_finds_wrong_with_frames_is_told_of_their_camera(bench: Bench) -> None:
     process = bench.estimator.process
 
-    def warned(frames: Sequence[Frame]) -> list[People]:
-        return [replace(people, warnings={"no_stamp": people.frame.source}) for people in process(frames)]
+    def warned(frames: Mapping[str, Frame]) -> dict[str, People]:
+        return {n: replace(people, warnings={"no_stamp": people.frame.source}) for n, people in process(frames).items()}
 
     bench.estimator.process = warned  # type: ignore[method-assign]
     assert bench.handle(front=GREY, left=GREY) == ["front", "left"]

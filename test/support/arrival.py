@@ -181,11 +181,11 @@ def prefix(estimator: Any) -> str:
 
 def spared(estimator: Any) -> str:
     """What is done less: a frame takes more than a microsecond, and less than a second."""
-    return [estimator.process([frame(k)])[0].degraded_text for k in range(20)][-1]
+    return [estimator.process(frame(k)).degraded_text for k in range(20)][-1]
 
 
 def focal_length(estimator: Any) -> float:
-    return float(estimator.process([frame(0)])[0].camera.k[0, 0])
+    return float(estimator.process(frame(0)).camera.k[0, 0])
 
 
 def known_size(estimator: Any) -> tuple[Any, ...]:

@@ -109,7 +109,7 @@ def follow(crowd: Crowd, body: BodyModel, noise: Noise, seed: int, **options: An
     rows = []
     for k, stamp in enumerate(crowd.stamps_ns):
         backbone.frame = k
-        rows.append(estimator.process([Frame(_numbered(k), CAMERA, stamp, "crowd")])[0].people)
+        rows.append(estimator.process(Frame(_numbered(k), CAMERA, stamp, "crowd")).people)
     return rows
 
 

@@ -39,8 +39,7 @@ class OnePerson:
     def reset(self):
         self.resets += 1
 
-    def process(self, frames):
-        (frame,) = frames
+    def process(self, frame):
         self.frames.append(frame)
         height, width = frame.image.shape[:2]
         camera = Camera.from_fov(width, height)
@@ -48,7 +47,7 @@ class OnePerson:
         joints = BODY.joints(params)[0]
         someone = Person("p1", 0.9, Box(1, 1, 9, 9), params, joints, camera.project(joints), np.ones(55))
         people = (someone,) if frame.image.any() else ()
-        return [People(frame, people, camera, "fake", BODY.name, "none")]
+        return People(frame, people, camera, "fake", BODY.name, "none")
 
 
 @pytest.fixture
@@ -298,9 +297,9 @@ def test_of_two_results_the_one_that_can_be_written_is(estimator, tmp_path, caps
     picture_file(tmp_path / "a.png")
     usual = estimator.process
 
-    def process(frames):
+    def process(frame):
         (tmp_path / "out" / name).mkdir()
-        return usual(frames)
+        return usual(frame)
 
     estimator.process = process
     assert main(["estimate", str(tmp_path / "a.png"), "--out", str(tmp_path / "out"), "--no-video"]) == 2
