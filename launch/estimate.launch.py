@@ -1,6 +1,6 @@
 """Start the estimator on one or several cameras: ros2 launch smplerx_ros estimate.launch.py image:=/camera/image_raw.
 
-An argument left empty leaves the parameter file's value alone.
+Every parameter of the node is an argument of the same name; left empty, it leaves the parameter file's value alone.
 """
 
 from __future__ import annotations
@@ -11,24 +11,21 @@ from pathlib import Path
 
 import yaml
 from ament_index_python.packages import get_package_share_directory
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, Parameter, Value
+from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS
 from smplerx_ros.errors import ConfigError
+from smplerx_ros.parameter import Parameter, Value, suggestion
 from smplerx_ros.viewer.options import VIEWER_PARAMETERS
 
-BOOLEANS = ["true", "false"]
+BOOLEANS = ["true", "false", "True", "False"]  # as YAML and Python write them
 RESPAWN_DELAY_S = 2.0
 PACKAGE, NODE = "smplerx_ros", "smplerx"
 PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")  # Fast DDS 3, and before
-# Parameters of the node.
-ARGUMENTS = (
-    *("backbone", "weights", "body_model", "runtime", "device", "precision", "detector", "person_height"),
-    *("image_is_rectified", "depth.enabled", "image_transport", "cameras", "markers.mesh", "autostart"),
-)
+NODE_PARAMETERS = (*PARAMETERS, *ROS_PARAMETERS)
 VIEWER_ARGUMENTS = ("host", "port")
 FOR_VIEWER_TOO = ("body_model", "image_transport", "use_sim_time")
 Text = Callable[[str], str]  # the value of an argument
@@ -64,7 +61,7 @@ def generate_launch_description() -> LaunchDescription:
             "Fixed frame of RViz: the camera's optical frame, or one that TF knows.",
         ),
     }
-    arguments = [_argument(parameter) for parameter in _parameters()]
+    arguments = [_argument(parameter) for parameter in NODE_PARAMETERS]
     arguments += [DeclareLaunchArgument(name, default_value=v, description=text) for name, (v, text) in others.items()]
     arguments += [
         DeclareLaunchArgument(name, default_value="false", choices=BOOLEANS, description=text)
@@ -75,11 +72,10 @@ def generate_launch_description() -> LaunchDescription:
         for p in VIEWER_PARAMETERS
         if p.name in VIEWER_ARGUMENTS
     ]
-    return LaunchDescription([*arguments, OpaqueFunction(function=_nodes)])
-
-
-def _parameters() -> list[Parameter]:
-    return [parameter for parameter in (*PARAMETERS, *ROS_PARAMETERS) if parameter.name in ARGUMENTS]
+    names = [argument.name for argument in arguments]
+    return LaunchDescription(
+        [*arguments, OpaqueFunction(function=_unknown, kwargs={"names": names}), OpaqueFunction(function=_nodes)]
+    )
 
 
 def _config() -> Path:
@@ -96,24 +92,34 @@ def _argument(parameter: Parameter) -> DeclareLaunchArgument:
     )
 
 
+def _unknown(context: LaunchContext, names: list[str]) -> list[LogInfo]:
+    """Arguments on the command line that look like ours: `ros2 launch` takes any, and says nothing.
+
+    Others may be those of a launch file that includes this one.
+    """
+    given = [argument.partition(":=")[0] for argument in context.argv if ":=" in argument]
+    hints = {name: suggestion(name, names) for name in given if name not in names}
+    return [LogInfo(msg=f"estimate.launch.py has no argument {name!r}{hint}") for name, hint in hints.items() if hint]
+
+
 def _nodes(context: LaunchContext) -> list[Node]:
     """What was asked for, once the arguments are known."""
 
     def text(name: str) -> str:
         return str(LaunchConfiguration(name).perform(context))
 
-    values = {p.name: _typed(p, text(p.name)) for p in _parameters() if text(p.name)}
-    values["use_sim_time"] = text("use_sim_time") == "true"
-    if text("rviz") == "true":
+    values = {p.name: _typed(p, text(p.name)) for p in NODE_PARAMETERS if text(p.name)}
+    values["use_sim_time"] = _on(text("use_sim_time"))
+    if _on(text("rviz")):
         values.setdefault("markers.mesh", True)
     topics = {
         camera: {name: text(name).replace(CAMERA, camera or "camera") for name in TOPICS}
         for camera in values.get("cameras") or ("",)
     }
     nodes = [_estimator(text, values, topics)]
-    if text("viewer") == "true":
+    if _on(text("viewer")):
         nodes += [_viewer(text, values, camera, number, topics[camera]) for number, camera in enumerate(topics)]
-    if text("rviz") == "true":
+    if _on(text("rviz")):
         nodes.append(_rviz(text, values, next(iter(topics.items()))))
     return nodes
 
@@ -131,7 +137,7 @@ def _estimator(text: Text, values: dict[str, Value], topics: dict[str, dict[str,
         parameters=[text("params_file"), {name: [""] if value == () else value for name, value in values.items()}],
         remappings=[pair for camera, of in topics.items() for pair in _remappings(of, camera)],
         additional_env={} if given or not profile else dict.fromkeys(PROFILE_VARIABLES, profile),
-        respawn=text("respawn") == "true",
+        respawn=_on(text("respawn")),
         respawn_delay=RESPAWN_DELAY_S,
     )
 
@@ -175,6 +181,10 @@ def _remappings(topics: dict[str, str], camera: str = "") -> list[tuple[str, str
     prefix = f"{camera}/" if camera else ""
     compressed = (f"{prefix}image/compressed", f"{topics['image']}/compressed")
     return [*((f"{prefix}{name}", topic) for name, topic in topics.items()), compressed]
+
+
+def _on(text: str) -> bool:
+    return text in ("true", "True")
 
 
 def _typed(parameter: Parameter, text: str) -> Value:

@@ -11,7 +11,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, Parameter, Value  # noqa: E402
+from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS  # noqa: E402
+from smplerx_ros.parameter import Parameter, Value  # noqa: E402
 
 ROS_TYPE = {bool: "bool", int: "integer", float: "double", str: "string", tuple: "string[]"}
 HEAD = """# Parameters

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ..config import PARAMETERS, Parameter, Value
+from ..config import PARAMETERS
 from ..errors import ConfigError
+from ..parameter import Parameter, Value
 
 
 def add_parameters(parser: argparse.ArgumentParser) -> None:

@@ -9,9 +9,11 @@ from functools import wraps
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType, JumpThreshold
 from rclpy.duration import Duration
 from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from std_srvs.srv import SetBool, Trigger
 
@@ -117,6 +119,10 @@ class SmplerxNode(LifecycleNode):
         self._jump_handle = self.get_clock().create_jump_callback(backwards, post_callback=self._on_time_jump)
         if self._config["autostart"]:
             self._autostart_timer = self.create_timer(0.0, self._autostart, clock=self._steady)
+
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """What the parameter services call: in the table's types, and refused with the parameter's name."""
+        return self._config.set(parameter_list, super().set_parameters_atomically)
 
     @_guarded
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:

@@ -1,44 +1,115 @@
-"""The parameter table as ROS parameters: declared, described, and checked at start and on every change."""
+"""Tables of parameters as ROS parameters: declared, described, and checked at start and on every change."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescriptor, SetParametersResult
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
-from ..config import PARAMETERS, ROS_PARAMETERS, Parameter, Value, suggestion
+from ..config import PARAMETERS, ROS_PARAMETERS
 from ..errors import ConfigError
+from ..parameter import Parameter, Value, unknown_parameter
 from .qos import PREFIX
 
-TABLE = {parameter.name: parameter for parameter in (*PARAMETERS, *ROS_PARAMETERS)}
-# Declared by rclpy itself, or by the endpoints that it is about.
+NODE_PARAMETERS = (*PARAMETERS, *ROS_PARAMETERS)
+# Declared by rclpy itself.
 _RCLPY_PARAMETERS = ("use_sim_time", "start_type_description_service")
+_ROS_TYPES = {
+    bool: RosParameter.Type.BOOL,
+    int: RosParameter.Type.INTEGER,
+    float: RosParameter.Type.DOUBLE,
+    str: RosParameter.Type.STRING,
+    tuple: RosParameter.Type.STRING_ARRAY,
+}
+_ARRAYS = tuple(kind for kind in RosParameter.Type if kind.name.endswith("ARRAY"))
+
+Apply = Callable[[list[RosParameter]], SetParametersResult]
 
 
-class NodeParameters:
-    """Declares the table on a node, with the values of its overrides.
+class TableParameters:
+    """Declares a table on a node, with the values of its overrides.
 
     Raises ConfigError for an override that cannot be used; one with an unknown name is only warned of, since parameter
-    files may serve several versions. `configured()` says whether parameters that are not live are in use.
+    files may serve several versions, and several nodes: names in `of_others` are not even warned of. `fixed(parameter)`
+    says why a parameter cannot be changed now; empty where it can.
     """
 
-    def __init__(self, node: Node, configured: Callable[[], bool]) -> None:
+    def __init__(
+        self, node: Node, table: Iterable[Parameter], fixed: Callable[[Parameter], str], of_others: Iterable[str] = ()
+    ) -> None:
         self._node = node
-        self._configured = configured
+        self._table = {parameter.name: parameter for parameter in table}
+        self._fixed = fixed
         overrides = node._parameter_overrides
+        known = {*self._table, *_RCLPY_PARAMETERS, *of_others}
         for name in overrides:
-            if name not in (*TABLE, *_RCLPY_PARAMETERS) and not name.startswith(PREFIX):
-                node.get_logger().warning(f"unknown parameter {name!r} has no effect{suggestion(name, TABLE)}")
-        for parameter in TABLE.values():
+            if name not in known and not name.startswith(PREFIX):
+                node.get_logger().warning(f"{unknown_parameter(name, self._table)}: it has no effect")
+        for parameter in self._table.values():
             given = overrides.get(parameter.name)
-            self._declare(parameter, parameter.default if given is None else parameter.check(_value(parameter, given)))
+            self._declare(parameter, parameter.default if given is None else parameter.check(_plain(given)))
         node.add_on_set_parameters_callback(self._checked)
 
     def __getitem__(self, name: str) -> Any:
-        return TABLE[name].check(self._node.get_parameter(name).value)
+        return self._table[name].check(self._node.get_parameter(name).value)
+
+    def set(self, changes: Sequence[RosParameter], apply: Apply) -> SetParametersResult:
+        """Apply the changes in the table's types; refused with a reason that names the parameter.
+
+        Integers stand for numbers and indices, as YAML and `ros2 param set` write them, and an empty list of any type
+        for an empty list of strings; rclpy alone would refuse them, and name no parameter.
+        """
+        try:
+            typed = [self._typed(change) for change in changes]
+        except ConfigError as error:
+            return SetParametersResult(successful=False, reason=str(error))
+        return apply(typed)
+
+    def _declare(self, parameter: Parameter, value: Value) -> None:
+        if not isinstance(value, tuple):
+            self._node.declare_parameter(parameter.name, value, describe(parameter), ignore_override=True)
+            return
+        # rclpy cannot see what an empty list is a list of.
+        kind = _ROS_TYPES[parameter.type]
+        self._node.declare_parameter(parameter.name, kind, describe(parameter), ignore_override=True)
+        self._node.set_parameters([_ros_parameter(parameter, value)])
+
+    def _typed(self, change: RosParameter) -> RosParameter:
+        parameter = self._table.get(change.name)
+        if parameter is not None:
+            return _ros_parameter(parameter, parameter.check(_plain(change)))
+        if not self._node.has_parameter(change.name):
+            raise ConfigError(unknown_parameter(change.name, self._table))
+        return change
+
+    def _checked(self, changes: list[RosParameter]) -> SetParametersResult:
+        """Whether the changes may be; nothing acts yet, since another callback may still refuse them."""
+        for change in changes:
+            parameter = self._table.get(change.name)
+            if parameter is None:
+                continue
+            try:
+                value = parameter.check(_plain(change))
+            except ConfigError as error:
+                return SetParametersResult(successful=False, reason=str(error))
+            reason = self._fixed(parameter)
+            if reason and value != self[change.name]:  # `ros2 param load` sets everything, mostly to what it is
+                return SetParametersResult(successful=False, reason=f"parameter {change.name!r} {reason}")
+        return SetParametersResult(successful=True)
+
+
+class NodeParameters(TableParameters):
+    """The parameters of the node; `configured()` says whether those that are not live are in use."""
+
+    def __init__(self, node: Node, configured: Callable[[], bool]) -> None:
+        def fixed(parameter: Parameter) -> str:
+            in_use = configured() and not parameter.live
+            return "is read when the node is configured: deactivate and clean up first" if in_use else ""
+
+        super().__init__(node, NODE_PARAMETERS, fixed)
 
     def of_estimator(self) -> dict[str, Any]:
         """What `Estimator.from_config` takes."""
@@ -48,43 +119,23 @@ class NodeParameters:
         """What `Estimator.update` takes."""
         return {parameter.name: self[parameter.name] for parameter in PARAMETERS if parameter.live}
 
-    def _declare(self, parameter: Parameter, value: Value) -> None:
-        if not isinstance(value, tuple):
-            self._node.declare_parameter(parameter.name, value, describe(parameter), ignore_override=True)
-            return
-        # rclpy cannot see what an empty list is a list of.
-        kind = RosParameter.Type.STRING_ARRAY
-        self._node.declare_parameter(parameter.name, kind, describe(parameter), ignore_override=True)
-        self._node.set_parameters([RosParameter(parameter.name, kind, list(value))])
 
-    def _checked(self, changes: list[RosParameter]) -> SetParametersResult:
-        """Whether the changes may be; nothing acts yet, since another callback may still refuse them."""
-        for change in changes:
-            parameter = TABLE.get(change.name)
-            if parameter is None:
-                continue
-            try:
-                parameter.check(change.value)
-            except ConfigError as error:
-                return SetParametersResult(successful=False, reason=str(error))
-            if self._configured() and not parameter.live:
-                reason = f"parameter {change.name!r} is read when the node is configured: deactivate and clean up first"
-                return SetParametersResult(successful=False, reason=reason)
-        return SetParametersResult(successful=True)
+def _plain(given: RosParameter) -> object:
+    """The value as Python has it. ROS gives an empty list no type and no value, or any type."""
+    if given.type_ == RosParameter.Type.NOT_SET:
+        return []
+    return list(given.value) if given.type_ in _ARRAYS else given.value
 
 
-def _value(parameter: Parameter, given: RosParameter) -> Any:
-    """ROS gives an empty list no type, and no value."""
-    empty_list = given.type_ == RosParameter.Type.NOT_SET and parameter.type is tuple
-    return () if empty_list else given.value
+def _ros_parameter(parameter: Parameter, value: Value) -> RosParameter:
+    kind = _ROS_TYPES[parameter.type]
+    return RosParameter(parameter.name, kind, list(value) if isinstance(value, tuple) else value)
 
 
 def describe(parameter: Parameter) -> ParameterDescriptor:
     """What `ros2 param describe` shows."""
     descriptor = ParameterDescriptor(name=parameter.name, description=parameter.description)
     descriptor.additional_constraints = parameter.allowed
-    # YAML writes 60 for 60.0 and 0 for "0": integers are taken for numbers and indices, and checked here, not by rclpy.
-    descriptor.dynamic_typing = parameter.type is float or parameter.index
     if parameter.range is not None:
         least, most = parameter.range
         least = min(least, 0) if parameter.zero else least

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile, qos_profile_sensor_data
 from rclpy.subscription import Subscription
 from rclpy.timer import Timer
 from sensor_msgs.msg import CompressedImage, Image
 
 from ..body import load_body
-from ..config import Parameter
 from ..errors import InputError
 from ..msg import PersonArray
 from ..viewer.options import VIEWER_PARAMETERS
@@ -23,7 +24,7 @@ from .compressed import image_from_compressed
 from .from_diagnostics import Report, report_of
 from .from_messages import camera_from_message, people_from_message, stamp_ns
 from .image import RgbImage, image_from_message
-from .parameters import describe
+from .parameters import NODE_PARAMETERS, TableParameters
 
 WATCH_PERIOD_S = 0.5
 SILENT_AFTER_S = 5.0  # without people the page says so, and shows nobody
@@ -37,7 +38,10 @@ class ViewerNode(Node):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("viewer", **kwargs)
-        values: dict[str, Any] = {parameter.name: self._declared(parameter) for parameter in VIEWER_PARAMETERS}
+        # The node's parameter file is often read here, too.
+        of_node = [parameter.name for parameter in NODE_PARAMETERS]
+        self._config = TableParameters(self, VIEWER_PARAMETERS, lambda _: "is read at the start: start again", of_node)
+        values = {parameter.name: self._config[parameter.name] for parameter in VIEWER_PARAMETERS}
         self._compressed = values["image_transport"] == "compressed"
         self._period = 1 / values["rate"]
         self._people_topic = self.resolve_topic_name("smplerx/people")
@@ -59,9 +63,9 @@ class ViewerNode(Node):
         self._page.close()
         self.destroy_node()
 
-    def _declared(self, parameter: Parameter) -> Any:
-        given = self.declare_parameter(parameter.name, parameter.default, describe(parameter))
-        return parameter.check(given.value)
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """What the parameter services call; refused with a reason that names the parameter."""
+        return self._config.set(parameter_list, super().set_parameters_atomically)
 
     def _forget(self) -> None:
         self._people: PersonArray | None = None

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..config import IMAGE_TRANSPORT, Parameter
+from ..config import IMAGE_TRANSPORT
+from ..parameter import Parameter
 
 VIEWER_PARAMETERS: tuple[Parameter, ...] = (
     Parameter(

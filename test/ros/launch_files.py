@@ -20,6 +20,12 @@ class Recorded(SimpleNamespace):
         super().__init__(args=args, **kwargs)
 
 
+class DeclareLaunchArgument(Recorded):
+    @property
+    def name(self) -> str:
+        return str(self.args[0])
+
+
 class LaunchConfiguration(Recorded):
     def perform(self, context: dict[str, str]) -> str:
         return context[self.args[0]]
@@ -27,10 +33,10 @@ class LaunchConfiguration(Recorded):
 
 def stand_in(patch: pytest.MonkeyPatch) -> None:
     """Put the stand-ins where launch files look."""
-    actions = ("DeclareLaunchArgument", "OpaqueFunction", "IncludeLaunchDescription")
+    actions = ("IncludeLaunchDescription", "LogInfo", "OpaqueFunction")
     for name, members in {
         "launch": {"LaunchContext": dict, "LaunchDescription": Recorded},
-        "launch.actions": dict.fromkeys(actions, Recorded),
+        "launch.actions": {"DeclareLaunchArgument": DeclareLaunchArgument, **dict.fromkeys(actions, Recorded)},
         "launch.launch_description_sources": {"PythonLaunchDescriptionSource": Recorded},
         "launch.substitutions": {"LaunchConfiguration": LaunchConfiguration},
         "launch_ros": {},

@@ -20,9 +20,11 @@ class NodeProcess:
         *parameters: str,
         command: tuple[str, ...] = (sys.executable, str(FAKE_NODE)),
         remaps: tuple[str, ...] = (),
+        params_files: tuple[Path, ...] = (),
     ) -> None:
         arguments = [part for parameter in parameters for part in ("-p", parameter)]
         arguments += [part for remap in remaps for part in ("-r", remap)]
+        arguments += [part for file in params_files for part in ("--params-file", str(file))]
         self._log = log
         with log.open("wb") as file:
             self._process = subprocess.Popen(

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,10 +24,7 @@ from smplerx_ros.ros.player import FRAME_ID
 from smplerx_ros.viewer.options import VIEWER_PARAMETERS
 
 TABLE = (*PARAMETERS, *ROS_PARAMETERS)
-OF_NODE = {"backbone", "weights", "body_model", "runtime", "device", "precision", "detector", "person_height"} | {
-    *("image_is_rectified", "depth.enabled", "image_transport", "cameras", "markers.mesh", "autostart")
-}
-ARGUMENTS = OF_NODE | {
+ARGUMENTS = {parameter.name for parameter in TABLE} | {
     *("image", "camera_info", "depth", "detections", "namespace", "params_file", "fastdds_profile", "fixed_frame"),
     *("use_sim_time", "respawn", "rviz", "viewer", "viewer_host", "viewer_port"),
 }
@@ -50,6 +47,7 @@ def launch_file(load: Callable[[str], ModuleType]) -> ModuleType:
 def test_arguments_are_described(launch_file: ModuleType) -> None:
     arguments = declared(launch_file)
     assert set(arguments) == ARGUMENTS
+    assert len(arguments) == len(launch_file.generate_launch_description().args[0]) - 2  # no name twice
     assert all(argument.description.endswith((".", "(needs viser).")) for argument in arguments.values())
 
 
@@ -98,6 +96,32 @@ def test_no_cameras_are_what_parameters_have_for_an_empty_list(launch_file: Modu
 def test_arguments_that_cannot_be_used_are_named(launch_file: ModuleType, name: str, value: str) -> None:
     with pytest.raises(ConfigError, match=name):
         launched(launch_file, **{name: value})
+
+
+@pytest.mark.parametrize("text", ["true", "True"])
+def test_switches_as_yaml_and_python_write_them(launch_file: ModuleType, text: str) -> None:
+    estimator, viewer = launched(launch_file, **{"depth.enabled": text, "viewer": text, "use_sim_time": text})
+    assert estimator.parameters[1] == {"depth.enabled": True, "use_sim_time": True}
+    assert viewer.parameters[1]["use_sim_time"] is True
+
+
+def test_arguments_that_look_like_ours_and_are_not_are_logged(launch_file: ModuleType) -> None:
+    """`ros2 launch` takes any; those of a launch file that includes this one are none of our business."""
+    entities = launch_file.generate_launch_description().args[0]
+    (unknown,) = [entity for entity in entities if getattr(entity, "function", None) is launch_file._unknown]
+    argv = [
+        "use_depth:=true",
+        "max_peple:=3",
+        "depth.enabled:=true",
+        "robot:=turtle",
+        "video:=a.mp4",
+        "--noninteractive",
+    ]
+    messages = [action.msg for action in unknown.function(SimpleNamespace(argv=argv), **unknown.kwargs)]
+    assert messages == [
+        "estimate.launch.py has no argument 'use_depth' (did you mean 'depth.enabled' or 'depth.sync_tolerance'?)",
+        "estimate.launch.py has no argument 'max_peple' (did you mean 'max_people'?)",
+    ]
 
 
 def test_several_cameras(launch_file: ModuleType) -> None:
@@ -215,8 +239,9 @@ def test_with_the_real_launch(name: str) -> None:
         argument.execute(context)
     context.launch_configurations.update({"cameras": "[front, left]", "viewer": "true", "rviz": "true"})
     if name == "estimate":
-        (opaque,) = [entity for entity in description.entities if isinstance(entity, launch.actions.OpaqueFunction)]
-        nodes = opaque.execute(context)
+        opaque = [entity for entity in description.entities if isinstance(entity, launch.actions.OpaqueFunction)]
+        assert opaque[0].execute(context) == []
+        nodes = opaque[1].execute(context)
         assert [node.node_executable for node in nodes] == ["estimator", "viewer", "viewer", "rviz2"]
 
 

@@ -9,8 +9,6 @@ from graph import Graph
 from lifecycle_msgs.msg import Transition
 from test_detections import detection, seen_with, vision_msgs
 
-from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS
-
 CROWD = [detection(20 + 10 * k, 60, 15, 40, person=0.9) for k in range(6)]
 
 
@@ -50,14 +48,3 @@ def test_a_change_while_inactive_counts_after_activation(graph: Graph, crowd: An
     assert graph.transition(Transition.TRANSITION_ACTIVATE)
     graph.connect()
     assert ask() == (3, 3)
-
-
-def test_every_row_of_the_table_is_live_or_says_why_not(graph: Graph, start_node: Any) -> None:
-    start_node()
-    graph.connect()
-    for parameter in (*PARAMETERS, *ROS_PARAMETERS):
-        default = list(parameter.default) or [""] if isinstance(parameter.default, tuple) else parameter.default
-        result = graph.set_parameter(parameter.name, default)
-        assert result.successful == parameter.live, parameter.name
-        assert parameter.live or "deactivate and clean up first" in result.reason
-    assert graph.estimate().people

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, Parameter, check_live, validate
+from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, check_live, validate
 from smplerx_ros.errors import ConfigError
+from smplerx_ros.parameter import Parameter
 from smplerx_ros.viewer.options import VIEWER_PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[3]
