@@ -73,7 +73,7 @@ def test_an_activation_that_fails_ends_unconfigured(graph: Graph, start_node: An
         ("backbone:=nonsense", ["backbone", "nonsense", "lite"]),
         ("person_height:=9.0", ["person_height", "9.0", "0.5 to 2.5"]),
         ("threads:=many", ["threads", "many"]),
-        ("weights:=32", ["weights", "32", "in quotes where it looks like a number"]),
+        ("weights:=32", ["weights", "32", "in quotes where YAML reads a number"]),
         ("weights:=", ["the arguments after --ros-args cannot be used", "weights:="]),
         ("cameras:=[front", ["the arguments after --ros-args cannot be used", "cameras:=[front"]),
         ("cameras:=[1, 2]", ["cameras", "[1, 2]"]),
