@@ -320,6 +320,8 @@ ROS_PARAMETERS: tuple[Parameter, ...] = (
 
 def validate(values: Mapping[str, object], parameters: Iterable[Parameter] = PARAMETERS) -> dict[str, Any]:
     """All parameters by name: `values` checked, defaults for the rest. Raises ConfigError for unknown names, too."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"parameters must be a mapping from names to values, got {type(values).__name__}")
     table = {parameter.name: parameter for parameter in parameters}
     for name in values:
         if name not in table:

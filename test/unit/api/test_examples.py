@@ -1,4 +1,4 @@
-"""Python in README.md and docs/: it imports public names only, has the right types, and runs."""
+"""Python in README.md and docs/, in pages and files: it imports public names only, has the right types, and runs."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from PIL import Image
 import smplerx_ros
 
 ROOT = Path(__file__).resolve().parents[3]
+FILES = sorted((ROOT / "docs").glob("**/*.py"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 # With names of their own, in `_PUBLIC`; messages have those of the ROS package.
 PACKAGES = ("smplerx_ros", "smplerx_ros.evaluation", "smplerx_ros.ros")
@@ -60,7 +61,7 @@ def examples() -> list[Example]:
             line = text.count("\n", 0, match.start()) + 2
             found.append(Example(page, line, dedent(match[2])))
         assert text.count("```python") == len([e for e in found if e.page == page]), page
-    return found
+    return found + [Example(file, 1, file.read_text(encoding="utf-8")) for file in FILES]
 
 
 EXAMPLES = examples()

@@ -105,6 +105,14 @@ def test_an_estimator_says_what_it_goes_by() -> None:
         estimator.options = Options()  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("values", [None, 3, "max_people", [("max_people", 3)]])
+def test_values_that_are_no_mapping_are_refused(values: Any) -> None:
+    with Estimator(StillPeople(), None, BODY, Options()) as estimator:
+        for use in (Estimator.from_config, Options.from_config, estimator.update):
+            with pytest.raises(ConfigError, match="parameters must be a mapping from names to values, got"):
+                use(values)
+
+
 def test_what_is_updated_is_in_the_options_and_what_is_refused_is_not() -> None:
     with Estimator(StillPeople(), StillDetector(), BODY, Options()) as estimator:
         before = estimator.options
