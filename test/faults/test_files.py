@@ -172,12 +172,12 @@ def test_22_and_configures_with_good_ones(scene: Scene) -> None:
     [
         ("detection.threshold", 7.0, "out of range"),
         ("max_people", 0, "out of range"),
-        ("detection.interval", "often", "Wrong parameter type"),
-        ("tf.enabled", 3, "Wrong parameter type"),
+        ("detection.interval", "often", "is not an integer"),
+        ("tf.enabled", 3, "is not a boolean"),
         ("detector", "psychic", "is not a choice"),
         ("backbone", "s32", "deactivate and clean up first"),
         ("device", "cuda", "deactivate and clean up first"),
-        ("bacbone", "s32", ""),
+        ("bacbone", "s32", "did you mean 'backbone'"),
     ],
 )
 def test_23_parameters_while_active(scene: Scene, name: str, value: object, words: str) -> None:

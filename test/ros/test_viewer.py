@@ -14,7 +14,10 @@ import numpy as np
 import pytest
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from graph import GREY, HEIGHT, WIDTH, Graph
+from launch_files import ROOT
 from node_process import NodeProcess
+from rcl_interfaces.srv import SetParameters
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from smplerx_ros.msg import PersonArray
 
@@ -52,6 +55,27 @@ def viewer(start_node: Callable[..., NodeProcess]) -> tuple[NodeProcess, str]:
     address = re.search(r"http://127\.0\.0\.1:\d+", process.log)
     assert address is not None
     return process, address.group()
+
+
+def test_a_parameter_that_cannot_be_used_is_named(start_node: Callable[..., NodeProcess]) -> None:
+    process = start_node('port:="8090"', command=VIEWER)
+    assert process.wait() == 1
+    assert "parameter 'port': '8090' is not an integer; use 0 to 65535, without quotes" in process.log
+    assert "Traceback" not in process.log
+
+
+def test_an_unknown_parameter_is_logged_and_the_node_s_are_not(
+    graph: Graph, start_node: Callable[..., NodeProcess]
+) -> None:
+    """The launch file gives the page the node's parameter file."""
+    process = start_node("port:=0", "rate:=5", "prot:=1", command=VIEWER, params_files=(ROOT / "config/estimate.yaml",))
+    process.wait_for_log("in a browser")
+    assert process.log.count("unknown parameter") == 1
+    assert "unknown parameter 'prot' (did you mean 'port'?)" in process.log
+    request = SetParameters.Request(parameters=[Parameter("rate", value=10.0).to_parameter_msg()])
+    result = graph.call(SetParameters, "/viewer/set_parameters", request).results[0]
+    assert not result.successful
+    assert "parameter 'rate' is read at the start: start again" in result.reason
 
 
 def browser(url: str) -> Any:
