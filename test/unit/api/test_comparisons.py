@@ -48,8 +48,11 @@ def annotation(cls: type, text: object) -> object:
 
 def kinds(kind: object) -> Iterator[object]:
     """A type and what it is made of, without what functions take and return."""
-    yield get_origin(kind) or kind
-    if get_origin(kind) is not Callable:
+    origin = get_origin(kind) or kind
+    yield origin
+    if hasattr(origin, "__value__"):  # an alias by `type`, as NDArray is in newer NumPy
+        yield from kinds(origin.__value__)
+    if origin is not Callable:
         for part in get_args(kind):
             yield from kinds(part)
 

@@ -114,17 +114,16 @@ def test_private_names_are_seen() -> None:
 
 
 def test_types(tmp_path: Path) -> None:
-    """In the strict mode; a name that the package does not have is a mistake, too."""
+    """In the strict mode; names that the package does not have are mistakes. The package has a check of its own."""
     pytest.importorskip("mypy")
-    files = [tmp_path / f"{example.name}.py" for example in EXAMPLES]
-    for file, example in zip(files, EXAMPLES, strict=True):
-        file.write_text(example.code, encoding="utf-8")
+    for example in EXAMPLES:
+        (tmp_path / f"{example.name}.py").write_text(example.code, encoding="utf-8")
     public = "\n".join(f"from {package} import {name}" for package in PACKAGES for name in public_names(package))
     (tmp_path / "public.py").write_text(public, encoding="utf-8")
     (tmp_path / "wrong.py").write_text("import smplerx_ros\nsmplerx_ros.Nobody\nsmplerx_ros.Frame(3)\n", "utf-8")
-    command = [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"), *map(str, files)]
+    options = ["--config-file", str(ROOT / "pyproject.toml"), "--follow-imports", "silent"]
     done = subprocess.run(
-        [*command, str(tmp_path / "public.py"), str(tmp_path / "wrong.py")],
+        [sys.executable, "-m", "mypy", *options, *map(str, sorted(tmp_path.glob("*.py")))],
         cwd=ROOT,
         env={**os.environ, "MYPYPATH": str(ROOT)},
         stdout=subprocess.PIPE,
