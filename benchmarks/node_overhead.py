@@ -32,11 +32,11 @@ from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 
 from smplerx_ros import estimator
-from smplerx_ros.estimator import Estimator
 from smplerx_ros.evaluation.report import command_line, machine, write_report
 from smplerx_ros.lite.backbone import LiteBackbone
 from smplerx_ros.lite.fit import BodyFitter
 from smplerx_ros.models.estimation import NetworkBackbone
+from smplerx_ros.ros import output
 from smplerx_ros.ros.children import Children
 from smplerx_ros.ros.demo import image_transport, private_graph
 from smplerx_ros.ros.node import SmplerxNode
@@ -47,6 +47,7 @@ from smplerx_ros.ros.stream import CameraStream
 from smplerx_ros.runtime.heap import keep_freed_memory
 from smplerx_ros.runtime.onnx import OnnxNetwork, share_arena
 from smplerx_ros.scheduling.camera import CameraState
+from smplerx_ros.scheduling.finder import Finder
 from smplerx_ros.smoothing.motion import Motion
 from smplerx_ros.tracking.tracker import Tracker
 
@@ -62,12 +63,12 @@ FILLS_THE_BOX = (0, 0, 1)  # its raw camera: four fifths of the crop's height, a
 # In the order in which they run; "wait" is from the callback's entry until the worker has the image.
 PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "convert": ((CameraStream, "frame"),),
-    "detection": ((Estimator, "_detect"),),
+    "detection": ((Finder, "find"),),
     "crops, landmarks": ((LiteBackbone, "estimate"), (NetworkBackbone, "estimate")),
     "body, persons": ((estimator, "persons"),),
     "smoothing": ((Motion, "smoothed"), (Motion, "velocities")),
     "tracking": ((Tracker, "estimated"),),
-    "people": ((Output, "_publish_people"),),
+    "people": ((output, "person_array"), (output, "info_from_camera"), (Output, "_placed")),
     "TF": ((Output, "_publish_transforms"),),
     "REP-155": ((Rep155, "publish"),),
     "rclpy, DDS": ((Publisher, "publish"),),
