@@ -50,21 +50,14 @@ def start_node(tmp_path: Path) -> Iterator[Callable[..., Any]]:
 @pytest.fixture
 def make_node() -> Iterator[Callable[..., Any]]:
     """Makes nodes in this process: `make_node({parameter: value})`."""
-    import rclpy
-    from node_object import Noted, make_node
-    from rclpy.context import Context
+    from node_object import Noted, make_node, own_context
 
-    context = Context()
-    rclpy.init(context=context)
     Noted.made.clear()
     nodes: list[Any] = []
+    with own_context(nodes) as context:
 
-    def make(parameters: dict[str, Any] | None = None) -> Any:
-        nodes.append(make_node(context, parameters or {}))
-        return nodes[-1]
+        def make(parameters: dict[str, Any] | None = None) -> Any:
+            nodes.append(make_node(context, parameters or {}))
+            return nodes[-1]
 
-    yield make
-    for node in nodes:
-        node.stop()
-        node.destroy_node()
-    rclpy.shutdown(context=context)
+        yield make

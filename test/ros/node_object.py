@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import rclpy
 from fake_estimator import FakeEstimator
 from rclpy.context import Context
 from rclpy.parameter import Parameter
@@ -34,6 +38,29 @@ class Noted(FakeEstimator):
     def close(self, timeout: float) -> bool:
         self.closed += 1
         return True
+
+
+@contextmanager
+def own_context(nodes: list[SmplerxNode]) -> Iterator[Context]:
+    """A ROS context; `nodes` are what the test makes in it, and are gone from the graph afterwards.
+
+    Lifecycle nodes lie in reference cycles. Uncollected, they stay in the graph, and later tests that ask for the node
+    `smplerx` find them instead of their own.
+    """
+    context = Context()
+    rclpy.init(context=context)
+    try:
+        yield context
+    finally:
+        while nodes:
+            _end(nodes.pop())
+        rclpy.shutdown(context=context)
+        gc.collect()
+
+
+def _end(node: SmplerxNode) -> None:
+    node.stop()
+    node.destroy_node()
 
 
 def make_node(context: Context, parameters: dict[str, Any]) -> SmplerxNode:

@@ -11,12 +11,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import rclpy
 import yaml
 from fake_estimator import FakeEstimator
 from geometry_msgs.msg import TransformStamped
 from graph import GREY, HEIGHT, WIDTH
 from launch_files import declared, launched, load_launch_file, stand_in
+from node_object import own_context
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.lifecycle import TransitionCallbackReturn
@@ -174,10 +174,8 @@ ENTRIES = ESTIMATOR | NODE
 
 @pytest.fixture(scope="module")
 def context() -> Iterator[Context]:
-    made = Context()
-    rclpy.init(context=made)
-    yield made
-    rclpy.shutdown(context=made)
+    with own_context([]) as made:
+        yield made
 
 
 @pytest.fixture

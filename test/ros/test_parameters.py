@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import rclpy
 import yaml
 from launch_files import load_launch_file, stand_in
-from node_object import Noted
+from node_object import Noted, own_context
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import SetParametersResult
-from rclpy.context import Context
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter, get_parameter_value
 
@@ -69,28 +67,24 @@ def _nested(name: str, text: str) -> str:
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., SmplerxNode]]:
     """Makes unconfigured nodes, with a parameter that is written one way or another."""
-    context = Context()
-    rclpy.init(context=context)
     nodes: list[SmplerxNode] = []
+    with own_context(nodes) as context:
 
-    def make(name: str = "autostart", text: str = "false", way: str = "command line") -> SmplerxNode:
-        arguments = ["--ros-args", "-p", "autostart:=false"]
-        content = START[way]
-        if content is None:
-            arguments += ["-p", f"{name}:={text}"]
-        else:
-            file = tmp_path / "parameters.yaml"
-            file.write_text(content(name, text))
-            arguments += ["--params-file", str(file)]
-        nodes.append(
-            SmplerxNode(estimator_factory=Noted, context=context, cli_args=arguments, use_global_arguments=False)
-        )
-        return nodes[-1]
+        def make(name: str = "autostart", text: str = "false", way: str = "command line") -> SmplerxNode:
+            arguments = ["--ros-args", "-p", "autostart:=false"]
+            content = START[way]
+            if content is None:
+                arguments += ["-p", f"{name}:={text}"]
+            else:
+                file = tmp_path / "parameters.yaml"
+                file.write_text(content(name, text))
+                arguments += ["--params-file", str(file)]
+            nodes.append(
+                SmplerxNode(estimator_factory=Noted, context=context, cli_args=arguments, use_global_arguments=False)
+            )
+            return nodes[-1]
 
-    yield make
-    for node in nodes:
-        node.destroy_node()
-    rclpy.shutdown(context=context)
+        yield make
 
 
 def set_as_ros2_param_does(node: SmplerxNode, name: str, text: str) -> SetParametersResult:
