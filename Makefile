@@ -23,10 +23,10 @@ lint: setup ## ruff and mypy
 	@$(ENV) ruff check . && ruff format --check . && mypy
 
 test: setup-torch lint ## every test but the slow ones
-	@$(ENV) python -m pytest -m "not slow"
+	@$(ENV) scripts/test.sh -m "not slow"
 
 test-all: setup-torch lint ## every test
-	@$(ENV) python -m pytest
+	@$(ENV) scripts/test.sh
 
 test-pythons: ## the core's tests with Python 3.10 to 3.13, with the oldest and the newest packages: an hour, needs the network
 	@scripts/test_pythons.sh core

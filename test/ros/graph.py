@@ -26,7 +26,7 @@ from smplerx_ros.ros.image import message_from_image
 WIDTH, HEIGHT = 160, 120
 GREY = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
 BLACK = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
-WAIT_S = 20.0  # far above what anything takes
+WAIT_S = 90.0  # far above what anything takes, pictures on a busy machine too: they are drawn on idle cores only
 ASK_AGAIN_S = 5.0  # far above what a question takes that the node can answer at once
 
 

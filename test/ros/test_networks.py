@@ -24,6 +24,7 @@ from tf_chain import chain
 from smplerx_ros.body.skeleton import JOINT_NAMES
 from smplerx_ros.results import read_people
 from smplerx_ros.ros.demo import CLIP, image_transport
+from smplerx_ros.ros.from_diagnostics import report_of
 from smplerx_ros.ros.from_messages import people_from_message, stamp_ns
 from smplerx_ros.ros.player import FRAME_ID
 from smplerx_ros.types import PARAM_SIZES
@@ -34,8 +35,8 @@ STEP, RATE = 6, 2.0  # every sixth frame, at a third of the speed: what a busy m
 WALKED, EMPTY = 20, 8  # frames of the clip, then of nobody
 WAIT_S = 120
 # Of the frames with people: a body of random weights may lie so far from its box that it is taken for two: seen in
-# 15 of the 19 that a slow machine answered.
-SEEN = 0.7
+# 15 of the 19 that a slow machine answered, in 2 of 3 that a busy one did.
+SEEN = 0.6
 EYES = {"leye_pose", "reye_pose"}
 ESTIMATED_BY_NETWORKS = 1 + 2 + 4 + 8 + 16 + 128 + 256 + 512  # SmplxParams.msg: neither eyes nor depth
 
@@ -54,7 +55,7 @@ def write_walk(path: Path, walked: int, empty: int) -> Path:
 
 @pytest.fixture(scope="module")
 def played(s32_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    """What player and node said: `people`, `transforms`, `infos`, `counts` of the diagnostics."""
+    """What player and node said: `people`, `transforms`, `infos`, `counts` of the last diagnostics, names of `stages`."""
     directory = tmp_path_factory.mktemp("played")
     video = write_walk(directory / "walk.mp4", WALKED, EMPTY)
     graph = Graph()
@@ -70,7 +71,9 @@ def played(s32_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Simple
         graph.spin_until(lambda: graph.people and stamp_ns(graph.people[-1]) == stamp_ns(infos[-1]))
         graph.spin_until(lambda: {stamp_ns(m) for m in graph.people if m.people} <= set(map(tf_stamp, transforms)))
         _, counts = graph.next_diagnostic()
-        return SimpleNamespace(people=graph.people, transforms=transforms, infos=infos, counts=counts)
+        reports = filter(None, (report_of("/smplerx", message) for message in graph.diagnostics))
+        stages = {stage for report in reports for stage in report.stages_ms}
+        return SimpleNamespace(people=graph.people, transforms=transforms, infos=infos, counts=counts, stages=stages)
     finally:
         if player is not None and player.poll() is None:
             player.kill()
@@ -98,7 +101,7 @@ def test_messages_say_what_made_them(played: SimpleNamespace) -> None:
         assert (message.backbone, message.body_model) == ("s32", "standin_anny")
         assert message.camera_source == message.CAMERA_SOURCE_CAMERA_INFO
     assert played.counts["runtime"] == "CPUExecutionProvider fp32"
-    assert {"stage detection (ms)", "stage backbone (ms)", "stage body (ms)"} <= set(played.counts)
+    assert {"detection", "backbone", "body"} <= played.stages
 
 
 def test_people_are_there_while_detected_and_leave(played: SimpleNamespace) -> None:
@@ -133,6 +136,7 @@ def test_frames_are_where_the_joints_are(played: SimpleNamespace) -> None:
             np.testing.assert_allclose(tree, person.joints, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_demo_with_parameters(s32_bundle: Path, tmp_path: Path) -> None:
     video = write_walk(tmp_path / "walk.mp4", 6, 0)
     command = [sys.executable, "-m", "smplerx_ros.ros.demo", "--out", str(tmp_path / "out"), "--video", str(video)]

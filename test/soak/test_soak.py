@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from soak import PEOPLE, STRANGERS, grown, soak
 
 SECONDS = 60
 
 
+@pytest.mark.slow
 def test_nothing_grows(tmp_path: Path) -> None:
     table = soak(SECONDS, tmp_path)
     start, end, _ = table[PEOPLE]

@@ -39,6 +39,7 @@ def test_json_is_all_that_is_printed_and_what_is_written(
     assert capsys.readouterr().out == "| 1.5 |\n"
 
 
+@pytest.mark.slow
 def test_networks_stand_beside_products_and_the_plain_network(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -107,6 +107,7 @@ def test_both_runtimes_tell_how_far_heat_maps_are_spread(s32_bundle: Path, s32_c
     assert np.ptp(onnx.confidence) > 0.1
 
 
+@pytest.mark.slow
 def test_onnx_in_half_precision(s32_checkpoint: Path, tmp_path: Path) -> None:
     bundle = convert(s32_checkpoint, tmp_path / "s32", precision="fp16")
     assert sum(record.size for record in bundle.files) < 0.6 * s32_checkpoint.stat().st_size

@@ -53,6 +53,7 @@ def test_blocks_are_the_same(sizes) -> None:
         torch.testing.assert_close(other, one, rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.slow
 def test_no_rows_of_a_product_are_whole_pages_apart(tmp_path) -> None:
     onnx = pytest.importorskip("onnx")
     network = make_network(embed_dim=1024, depth=1, heads=16)

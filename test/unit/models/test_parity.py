@@ -28,7 +28,7 @@ ROTATIONS = {
     "rhand_pose": "right_hand_pose",
     "jaw_pose": "jaw_pose",
 }
-CASES = [("s32", "torch"), ("s32", "onnx"), ("b32", "torch"), ("b32", "onnx")]
+CASES = [("s32", "torch"), ("s32", "onnx"), ("b32", "torch"), pytest.param(("b32", "onnx"), marks=pytest.mark.slow)]
 
 
 @pytest.fixture(scope="module", params=CASES, ids="-".join)

@@ -283,6 +283,7 @@ with process_group("cpu") as process:
 """
 
 
+@pytest.mark.slow
 def test_two_processes_have_the_gradients_of_one_with_the_double_batch(settings: Make, tmp_path: Path) -> None:
     script = tmp_path / "one_step.py"
     script.write_text(_ONE_STEP)
