@@ -55,7 +55,7 @@ def write_walk(path: Path, walked: int, empty: int) -> Path:
 
 @pytest.fixture(scope="module")
 def played(s32_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
-    """What player and node said: `people`, `transforms`, `infos`, `counts` of the last diagnostics, names of `stages`."""
+    """What player and node said: `people`, `transforms`, `infos`, last `counts` and all `stages` of the diagnostics."""
     directory = tmp_path_factory.mktemp("played")
     video = write_walk(directory / "walk.mp4", WALKED, EMPTY)
     graph = Graph()
