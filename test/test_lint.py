@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SOURCES = [str(ROOT / folder) for folder in ("smplerx_ros", "launch", "test", "scripts")]
+SOURCES = [str(ROOT / folder) for folder in ("smplerx_ros", "launch", "test", "scripts", "docs")]
 
 
 def lint(module: str, *arguments: str) -> None:
@@ -32,7 +32,8 @@ def test_pep257() -> None:
 
 def test_package_manifests() -> None:
     package = pytest.importorskip("catkin_pkg.package")
-    for manifest in [ROOT / "package.xml", *(ROOT / "test" / "interfaces").glob("*/package.xml")]:
+    folders = [ROOT, ROOT / "docs" / "examples", *(ROOT / "test" / "interfaces").iterdir()]
+    for manifest in [folder / "package.xml" for folder in folders]:
         warnings: list[str] = []
         parsed = package.parse_package(str(manifest), warnings=warnings)
         assert not warnings
