@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """What visitors cost a listener of TF: frames and memory of a tf2 buffer after 1000 people came and went.
 
-    python benchmarks/tf_listener.py [--visitors 1000] [--out benchmarks/results]
+    python benchmarks/tf_listener.py [--visitors 1000] [--stay 5] [--rate 10] [--out benchmarks/results]
 
-Two people at a time are in view for 5 s, 10 images a second. Their transforms go into tf2's own buffer (`tf2_py`, with
-the C++ core that RViz and every tf2_ros listener have), in a fresh process for each way of naming frames. Needs ROS 2
-with tf2_py.
+Two people at a time are in view for `stay` seconds, `rate` images a second. A frame that is sent no more keeps its last
+10 s of transforms, so that memory grows with `rate`, and with `stay` up to 10 s. The transforms go into tf2's own
+buffer (`tf2_py`, with the C++ core that RViz and every tf2_ros listener have), in a fresh process for each way of
+naming frames. Needs ROS 2 with tf2_py.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from smplerx_ros.rep155.description import JOINTS
 from smplerx_ros.rep155.faces import face_id
 from smplerx_ros.ros.slots import Slots
 
-AT_ONCE, STAY_S, RATE = 2, 5.0, 10.0
+AT_ONCE = 2
 CACHE_S = 10  # tf2's default
 MARKS = (0, 200, 1000)  # visitors after which is measured
 Names = Callable[[str, int], list[tuple[str, str]]]  # parent and child frames of a person with an id and a slot
@@ -67,6 +68,8 @@ def main() -> int:
     """Print the table; 2 where tf2_py is missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--visitors", type=int, default=MARKS[-1])
+    parser.add_argument("--stay", type=float, default=5.0)
+    parser.add_argument("--rate", type=float, default=10.0)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     if find_spec("tf2_py") is None:
@@ -77,7 +80,7 @@ def main() -> int:
     rows = []
     for way in WAYS:
         with spawn.Pool(1) as pool:
-            rows.append({"way": way, "marks": pool.apply(visited, (way, marks))})
+            rows.append({"way": way, "marks": pool.apply(visited, (way, marks, arguments.stay, arguments.rate))})
     text = table(rows)
     print(text)
     if arguments.out:
@@ -85,7 +88,7 @@ def main() -> int:
     return 0
 
 
-def visited(way: str, marks: list[int]) -> list[dict[str, float]]:
+def visited(way: str, marks: list[int], stay: float, rate: float) -> list[dict[str, float]]:
     """Frames, resident memory in MB and milliseconds of one `all_frames` call after so many visitors."""
     import tf2_py
     from geometry_msgs.msg import TransformStamped
@@ -94,7 +97,7 @@ def visited(way: str, marks: list[int]) -> list[dict[str, float]]:
     buffer = tf2_py.BufferCore(Duration(seconds=CACHE_S))
     message, measured = TransformStamped(), []
     message.transform.rotation.w = 1.0
-    for gone, frames in visits(WAYS[way], marks[-1]):
+    for gone, frames in visits(WAYS[way], marks[-1], stay, rate):
         if frames is None:
             if gone in marks:
                 measured.append(figures(gone, buffer))
@@ -107,7 +110,9 @@ def visited(way: str, marks: list[int]) -> list[dict[str, float]]:
     return measured
 
 
-def visits(names: Names, visitors: int) -> Iterator[tuple[int, tuple[int, list[tuple[str, str]]] | None]]:
+def visits(
+    names: Names, visitors: int, stay: float, rate: float
+) -> Iterator[tuple[int, tuple[int, list[tuple[str, str]]] | None]]:
     """How many have gone, with the stamp and the transforms of an image, or None where a number has gone."""
     slots, stamp_ns = Slots(), 1_000_000_000
     yield 0, None
@@ -115,8 +120,8 @@ def visits(names: Names, visitors: int) -> Iterator[tuple[int, tuple[int, list[t
         people: list[Any] = [
             SimpleNamespace(id=f"kwtb{gone + k + 1}", joints=np.array([[0.0, 0.0, 2.0 + k]])) for k in range(AT_ONCE)
         ]
-        for _ in range(round(STAY_S * RATE)):
-            stamp_ns += round(1e9 / RATE)
+        for _ in range(round(stay * rate)):
+            stamp_ns += round(1e9 / rate)
             numbers = [assigned.number for assigned in slots.assign(people, stamp_ns)]
             of_all = (names(person.id, number) for person, number in zip(people, numbers, strict=True))
             yield gone, (stamp_ns, [pair for of_one in of_all for pair in of_one])
