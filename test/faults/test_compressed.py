@@ -22,7 +22,8 @@ class CompressedScene(Scene):
     """The camera publishes `image/compressed`."""
 
     def __init__(self, *arguments: object) -> None:
-        super().__init__(*arguments, "image_transport:=compressed", "camera_info_timeout:=0.0")  # type: ignore[arg-type]
+        compressed = ("image_transport:=compressed", "camera_info_timeout:=0.0")
+        super().__init__(*arguments, *compressed)  # type: ignore[arg-type]
         self.graph.images = self.graph.node.create_publisher(CompressedImage, "image/compressed", 5)
         self.graph.image = lambda *_: self.made(JPEG)  # type: ignore[method-assign]
         self.graph.connect()
