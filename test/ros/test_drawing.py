@@ -242,10 +242,10 @@ def test_it_ends_with_the_node_though_it_hangs(graph: Graph, start_node: Any) ->
 def test_pictures_come_back_after_it_was_killed(graph: Graph, start_node: Any) -> None:
     node, pid, overlays, markers = drawing(graph, start_node)
     os.kill(pid, signal.SIGKILL)
-    node.wait_for_log("has ended by signal 9")
+    graph.spin_until(lambda: graph.estimate() and "has ended by signal 9" in node.log)
     overlays.clear()
     markers.clear()
-    graph.spin_until(lambda: graph.estimate() and overlays and markers, timeout=60)
+    graph.spin_until(lambda: graph.estimate() and overlays and markers)
     assert children(node) != [pid]
 
 
@@ -254,9 +254,12 @@ def test_topics_are_the_nodes_own(graph: Graph, start_node: Any) -> None:
     assert [name for name in graph.node.get_node_names() if "smplerx" in name and not name.startswith("_")] == [
         "smplerx"
     ]
+
+    def names(topic: str) -> set[str]:
+        return {info.node_name for info in graph.node.get_publishers_info_by_topic(topic)}
+
     for topic in ("/smplerx/overlay", "/smplerx/overlay/compressed", "/smplerx/markers"):
-        names = {info.node_name for info in graph.node.get_publishers_info_by_topic(topic)}
-        assert names == {"smplerx", "_smplerx_drawing"}
+        graph.spin_until(lambda topic=topic: names(topic) == {"smplerx", "_smplerx_drawing"})
     assert "QoS" not in node.log
 
 
@@ -286,8 +289,13 @@ def test_compressed_overlays_are_there_without_raw_ones(
 
     graph.spin_until(shown)
     assert image_from_compressed(seen[-1], topic).shape == (120, 160, 3)
-    publishers = graph.node.get_publishers_info_by_topic(topic)
-    assert {info.qos_profile.reliability for info in publishers} == {ReliabilityPolicy.BEST_EFFORT}
+
+    def reliabilities() -> set[ReliabilityPolicy]:
+        return {info.qos_profile.reliability for info in graph.node.get_publishers_info_by_topic(topic)}
+
+    graph.spin_until(
+        lambda: reliabilities() == {ReliabilityPolicy.BEST_EFFORT}
+    )  # an earlier test's may still be ending
 
 
 @pytest.mark.parametrize("name", ["", "front"])
@@ -312,10 +320,15 @@ def test_it_publishes_where_and_how_the_node_was_told(graph: Graph, start_node: 
         return bool(seen)
 
     graph.spin_until(shown)
-    publishers = graph.node.get_publishers_info_by_topic("/seen")
-    assert {info.qos_profile.reliability for info in publishers} == {ReliabilityPolicy.BEST_EFFORT}
-    assert {info.qos_profile.deadline.nanoseconds for info in publishers} == {3_000_000_000}
-    assert {info.node_namespace for info in publishers} == {"/eyes"}
+    both = (ReliabilityPolicy.BEST_EFFORT, 3_000_000_000, "/eyes")
+
+    def publishers() -> set[Any]:
+        return {
+            (info.qos_profile.reliability, info.qos_profile.deadline.nanoseconds, info.node_namespace)
+            for info in graph.node.get_publishers_info_by_topic("/seen")
+        }
+
+    graph.spin_until(lambda: publishers() == {both})
 
     def enclaves() -> set[str]:
         everybody = graph.node.get_node_names_and_namespaces_with_enclaves()

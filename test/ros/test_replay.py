@@ -38,7 +38,7 @@ WAIT_S = 120
 
 @pytest.fixture(scope="module")
 def frames() -> list[Frame]:
-    """At half the size, which every transport takes."""
+    """At half the size: quick to send."""
     with VideoReader(CLIP) as reader:
         seen = list(islice(reader, 0, FRAMES * STEP, STEP))
     images = [cv2.resize(frame.image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA) for frame in seen]
@@ -56,6 +56,7 @@ def replayed(frames: list[Frame], start_node: Callable[..., Any]) -> list[Person
         "use_sim_time:=true",
         "id_prefix:=p",
         "image_max_age:=5.0",
+        "qos_overrides./image.subscription.reliability:=reliable",  # images of this size are lost now and then
         "camera_info_timeout:=100.0",
         f"detection.interval:={DETECT_EVERY}",
     )
@@ -79,7 +80,7 @@ def answered(graph: Graph, clock: Any, frame: Frame) -> PersonArray:
     def answer() -> PersonArray | None:
         clock.publish(Clock(clock=header.stamp))
         graph.infos.publish(info)
-        graph.images.publish(image)  # again, where a best-effort subscription lost it: the second one is not newer
+        graph.images.publish(image)  # again, where the node had not yet the clock: the second one is not newer
         for _ in range(10):
             graph.spin_once()
         return next((people for people in graph.people if stamp_ns(people) == frame.stamp_ns), None)

@@ -14,7 +14,7 @@ from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.results import FrameResult, read_people, write_people
 from smplerx_ros.types import Box, Estimated, Frame, Person, SmplxParams
 
-ALL = 2047  # SmplxParams.msg
+ALL = 1023  # SmplxParams.msg
 EYES = Estimated.LEYE_POSE | Estimated.REYE_POSE
 
 
