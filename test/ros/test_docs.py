@@ -14,7 +14,7 @@ from smplerx_ros.ros.image import ENCODINGS
 from smplerx_ros.viewer.options import VIEWER_PARAMETERS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = ("topics.md", "frames.md", "messages.md", "cameras.md", "viewer.md", "jetson_gpu.md")
+PAGES = ("topics.md", "lifecycle.md", "frames.md", "messages.md", "cameras.md", "viewer.md", "jetson_gpu.md")
 OF_ANY_NODE = ("/parameter_events", "/rosout", "/clock")
 OF_THE_LIFECYCLE = "~/transition_event"
 

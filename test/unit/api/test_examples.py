@@ -31,7 +31,7 @@ NEEDS = {
     "SMPL-X": r"= load_body\(\"",
     "HumanData": r"read_humandata\(",
     "a webcam": r"cv2\.VideoCapture\(0\)",
-    "ROS": r"\brclpy\b|smplerx_ros\.(ros|msg)\b",
+    "ROS": r"\brclpy\b|\blaunch_ros\b|smplerx_ros\.(ros|msg)\b",
 }
 BLOCK = re.compile(r"^([ ]*)```python\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 FIRST_SECONDS = 2.0  # of the demo clip: by then both people are in view
