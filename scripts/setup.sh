@@ -156,7 +156,7 @@ build_workspace() {
   echo "setup: building the ROS packages"
   local package missing=() generator=()
   ! command -v ninja >/dev/null || generator=(-G Ninja)
-  for package in tf2_msgs vision_msgs hri_msgs; do
+  for package in tf2_msgs vision_msgs hri_msgs bond; do
     has_ros_package "$package" || missing+=("test/interfaces/$package")
   done
   # Installed into .venv itself: CMake refuses an include directory (NumPy's, in .venv) that lies inside the source

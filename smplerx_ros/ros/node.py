@@ -17,6 +17,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from std_srvs.srv import SetBool, Trigger
 
+from .bond import Bond
 from .diagnostics import SUPERSEDED, CameraHealth, NodeHealth, diagnostics
 from .ids import random_prefix
 from .input import InputOptions
@@ -117,6 +118,7 @@ class SmplerxNode(LifecycleNode):
         self.create_service(SetBool, "~/enable", self._on_enable)
         backwards = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
         self._jump_handle = self.get_clock().create_jump_callback(backwards, post_callback=self._on_time_jump)
+        self._bond = None if self._config["autostart"] else Bond.create(self)  # a manager's
         if self._config["autostart"]:
             self._autostart_timer = self.create_timer(0.0, self._autostart, clock=self._steady)
 
@@ -161,6 +163,8 @@ class SmplerxNode(LifecycleNode):
         for stream in loaded.streams.values():
             stream.begin(taking_images=self._taking_images)
             self.get_logger().info(f"active: {stream.input.image_topic} and {stream.input.info_topic}")
+        if self._bond is not None:
+            self._bond.start()
         return result
 
     @_guarded
@@ -214,6 +218,8 @@ class SmplerxNode(LifecycleNode):
         return handle
 
     def _stop_taking_images(self) -> None:
+        if self._bond is not None:
+            self._bond.stop()
         loaded, running, self._running = self._loaded, self._running, None
         for stream in loaded.streams.values() if loaded else ():
             stream.input.stop()
@@ -224,6 +230,8 @@ class SmplerxNode(LifecycleNode):
             raise RuntimeError(f"the estimation did not return within {STOP_TIMEOUT_S:g} s and is abandoned")
 
     def _release(self) -> None:
+        if self._bond is not None:
+            self._bond.stop()
         running, self._running = self._running, None
         if running is not None:
             running.worker.stop(0.0)

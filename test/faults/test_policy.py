@@ -10,7 +10,9 @@ from scene import Scene
 
 POLICY = Path(__file__).parents[2] / "config" / "sros2" / "policy.xml"
 # Not subscribed or published in the default configuration.
-OPTIONAL = {"/image/compressed", "/depth", "/detections", "/clock", "/tf", "/tf_static", "/parameter_events"}
+OPTIONAL = {
+    *("/image/compressed", "/depth", "/detections", "/clock", "/tf", "/tf_static", "/parameter_events"),
+    "/bond",  
 
 
 def allowed(kind: str, right: str) -> set[str]:

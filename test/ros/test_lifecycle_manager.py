@@ -40,7 +40,7 @@ sys.exit(service.run())
 
 
 class LifecycleManager:
-    """What nav2_lifecycle_manager (Humble to Lyrical) does to one node where its `bond_timeout` is 0.
+    """What nav2_lifecycle_manager (Humble to Lyrical) does to one node; of the bond, see test_bond.py.
 
     It ignores `success` and takes the node's state afterwards as the result; a transition may take any time, the
     question for the state may not.
@@ -131,10 +131,9 @@ def test_launch_ros_hears_of_each_transition(graph: Graph, start_node: Any) -> N
     ]
 
 
-def test_the_page_s_manager_has_no_bond() -> None:
-    """The node sends no heartbeats: with a bond, nav2's manager would give up."""
+def test_the_page_s_manager() -> None:
     (manager,) = yaml.safe_load(_block("yaml")).values()
-    assert manager["ros__parameters"] == {"node_names": ["smplerx"], "autostart": True, "bond_timeout": 0.0}
+    assert manager["ros__parameters"] == {"node_names": ["smplerx"], "autostart": True}
 
 
 @pytest.mark.skipif(find_spec("launch_ros") is None, reason="launch_ros comes with a ROS installation, not as a wheel")
