@@ -12,7 +12,8 @@ POLICY = Path(__file__).parents[2] / "config" / "sros2" / "policy.xml"
 # Not subscribed or published in the default configuration.
 OPTIONAL = {
     *("/image/compressed", "/depth", "/detections", "/clock", "/tf", "/tf_static", "/parameter_events"),
-    "/bond",  
+    "/bond",  # where autostart is off
+}
 
 
 def allowed(kind: str, right: str) -> set[str]:
