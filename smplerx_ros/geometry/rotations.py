@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from math import cos, hypot, sin
 from typing import Any
 
 import numpy as np
@@ -62,12 +64,12 @@ def quaternion_from_matrix(matrix: ArrayLike) -> FloatArray:
     return np.asarray(quaternions.reshape(*matrices.shape[:-2], 4))
 
 
-def quaternion_from_rotvec(rotvec: ArrayLike) -> FloatArray:
-    """Unit quaternions `(..., 4)`, ROS order x, y, z, w, of axis-angle vectors `(..., 3)`, radians."""
-    vectors = np.asarray(rotvec, dtype=np.float64)
-    half = 0.5 * _lengths(vectors)
-    # sin(a/2)/a goes to 1/2 with the angle; np.sinc is sin(pi x) / (pi x)
-    return np.concatenate([0.5 * np.sinc(half / np.pi) * vectors, np.cos(half)], axis=-1)
+def quaternion_from_rotvec(rotvec: Sequence[float]) -> tuple[float, float, float, float]:
+    """Unit quaternion x, y, z, w (ROS order) of one axis-angle vector x, y, z in radians; without NumPy, for speed."""
+    x, y, z = rotvec
+    angle = hypot(x, y, z)
+    scale = sin(0.5 * angle) / angle if angle > _TINY else 0.5
+    return scale * x, scale * y, scale * z, cos(0.5 * angle)
 
 
 def rotation_between(a: ArrayLike, b: ArrayLike) -> FloatArray:

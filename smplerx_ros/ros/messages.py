@@ -8,7 +8,6 @@ from math import isfinite
 import numpy as np
 from builtin_interfaces.msg import Duration
 from geometry_msgs.msg import PoseWithCovariance
-from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 from vision_msgs.msg import BoundingBox2D
@@ -38,38 +37,31 @@ def person_array(
     known, assumed = PersonArray.CAMERA_SOURCE_CAMERA_INFO, PersonArray.CAMERA_SOURCE_DEFAULT_FOV
     prefixes = frame_prefixes or [""] * len(people.people)
     gender = Gender.of(people.body_model)
-    turns = quaternion_from_rotvec(np.array([p.params.global_orient for p in people.people]).reshape(-1, 3)).tolist()
     return PersonArray(
         header=header,
         camera_info=camera_info,
         camera_source=known if people.camera.calibrated else assumed,
         backbone=people.backbone,
         body_model=people.body_model,
-        people=[_filled(*part, gender) for part in zip(pool, people.people, turns, prefixes, strict=False)],
+        people=[_filled(*part, gender) for part in zip(pool, people.people, prefixes, strict=False)],
         num_not_estimated=people.num_not_estimated,
         degraded=int(people.degraded),
     )
 
 
-def bounding_box(box: Box) -> BoundingBox2D:
-    """The same box by its centre and size, in pixels."""
-    message = BoundingBox2D(size_x=float(box.width), size_y=float(box.height))
-    message.center.position.x, message.center.position.y = 0.5 * (box.x0 + box.x1), 0.5 * (box.y0 + box.y1)
-    return message
-
-
-def _filled(message: Person, person: PersonData, turn: Sequence[float], frame_prefix: str, gender: Gender) -> Person:
+def _filled(message: Person, person: PersonData, frame_prefix: str, gender: Gender) -> Person:
     message.id, message.frame_prefix, message.score = person.id, frame_prefix, float(person.score)
-    message.time_since_detection = _duration(person.since_detection_s)
-    message.bbox = bounding_box(person.box)
-    _fill_pose(message.pose, person.joints[0].tolist(), turn, person.pose_covariance)
+    _fill_duration(message.time_since_detection, person.since_detection_s)
+    _fill_box(message.bbox, person.box)
+    _fill_pose(message.pose, person)
     message.distance_source = int(person.distance_source)
     for name in ("root_velocity", "left_wrist_velocity", "right_wrist_velocity"):
         vector = getattr(message, name)
         vector.x, vector.y, vector.z = getattr(person, name).tolist()
-    message.params.gender, message.params.estimated = int(gender), int(person.params.estimated)
+    params, values = message.params, person.params
+    params.gender, params.estimated = int(gender), int(values.estimated)
     for name in PARAM_SIZES:
-        setattr(message.params, name, getattr(person.params, name))
+        setattr(params, name, getattr(values, name))
     for point, (x, y, z) in zip(message.joints, person.joints.tolist(), strict=True):
         point.x, point.y, point.z = x, y, z
     message.joints_image = np.asarray(person.joints_image, np.float32).ravel()
@@ -78,16 +70,21 @@ def _filled(message: Person, person: PersonData, turn: Sequence[float], frame_pr
     return message
 
 
-def _fill_pose(
-    message: PoseWithCovariance, place: Sequence[float], turn: Sequence[float], covariance: NDArray[np.floating]
-) -> None:
+def _fill_pose(message: PoseWithCovariance, person: PersonData) -> None:
     position, orientation = message.pose.position, message.pose.orientation
-    position.x, position.y, position.z = place
+    position.x, position.y, position.z = person.joints[0].tolist()
+    turn = quaternion_from_rotvec(person.params.global_orient.tolist())
     orientation.x, orientation.y, orientation.z, orientation.w = turn
-    message.covariance = with_unknown_as_large(covariance).ravel()
+    message.covariance = with_unknown_as_large(person.pose_covariance).ravel()
 
 
-def _duration(seconds: float) -> Duration:
+def _fill_box(message: BoundingBox2D, box: Box) -> None:
+    centre = message.center.position
+    centre.x, centre.y = 0.5 * float(box.x0 + box.x1), 0.5 * float(box.y0 + box.y1)
+    message.size_x, message.size_y = float(box.width), float(box.height)
+
+
+def _fill_duration(message: Duration, seconds: float) -> None:
     """Unknown (NaN) is -1 s."""
-    sec, nanosec = divmod(round(seconds * 1e9) if isfinite(seconds) else -1_000_000_000, 1_000_000_000)
-    return Duration(sec=sec, nanosec=nanosec)
+    nanoseconds = round(seconds * 1e9) if isfinite(seconds) else -1_000_000_000
+    message.sec, message.nanosec = divmod(nanoseconds, 1_000_000_000)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 from rclpy.time import Time as RclpyTime
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from vision_msgs.msg import Detection2DArray
@@ -23,6 +23,7 @@ from visualization_msgs.msg import MarkerArray
 from ..body import BodyModel
 from ..body.placement import Placement
 from ..errors import InputError
+from ..geometry.camera import Camera
 from ..msg import Person as PersonMessage
 from ..msg import PersonArray
 from ..smoothing.moving_camera import MovingCamera
@@ -85,6 +86,7 @@ class Output:
         self._slots = Slots()
         self._prefix = config["tf.prefix"] or default_prefix(node.get_namespace(), node.get_name())
         self._person_messages: list[PersonMessage] = []
+        self._infos: dict[str, tuple[Camera, CameraInfo]] = {}  # by the frames' sources
         with ExitStack() as made:  # a constructor that fails frees what it has made
             self._made = made
             self._make(cameras, config)
@@ -157,7 +159,7 @@ class Output:
         placed = self._placed(people, header, placement)
         slots = self._assigned(people, header, options)
         if unknown is None:
-            info = info_from_camera(people.camera, header)
+            info = self._camera_info(people, header)
             self._people_publisher.publish(person_array(*placed, info, self._prefixes(slots), self._person_messages))
         self._publish_transforms(people, header, slots, options)
         if self._detections_publisher.get_subscription_count():
@@ -165,6 +167,15 @@ class Output:
         self._draw(people, header, placement, options, markers=unknown is None)
         if unknown is not None:
             raise unknown
+
+    def _camera_info(self, people: People, header: Header) -> CameraInfo:
+        """Of the image: the same message as long as the camera stays, with the image's header."""
+        camera, info = self._infos.get(people.frame.source, (None, None))
+        if info is None or camera is not people.camera:
+            info = info_from_camera(people.camera, header)
+            self._infos[people.frame.source] = people.camera, info
+        info.header = header
+        return info
 
     def _placement(self, header: Header) -> tuple[Placement | None, InputError | None]:
         """Where the camera is in the target frame (None: messages stay in its own), or why nobody knows."""
