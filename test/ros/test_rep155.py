@@ -368,6 +368,10 @@ def test_a_target_frame_moves_messages_and_markers_but_no_tf(
     p1 = somebody("p1")
     until(graph, provider, (p1,), lambda: people and markers and tf)
     assert people[-1].header.frame_id == markers[-1].markers[0].header.frame_id == "map"
+    assert people[-1].camera_info.header.frame_id == "optical"  # pixels stay the camera's
+    pelvis = people[-1].people[0].pose.pose.position
+    x, y, z = p1.joints[0]
+    assert (pelvis.x, pelvis.y, pelvis.z) == pytest.approx((z, -x, 1 - y), abs=1e-5)
     joint, optical = people[-1].people[0].joints[0], p1.joints[0]
     assert (joint.x, joint.y, joint.z) == pytest.approx((optical[2], -optical[0], 1 - optical[1]), abs=1e-5)
     label = next(marker for marker in markers[-1].markers if marker.ns == "label")
