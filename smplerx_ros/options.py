@@ -1,4 +1,4 @@
-"""Everything that an estimator can be told, as one object: the parameters of the table by Python's names."""
+"""All settings of an estimator as one object: the parameters of the table by Python's names."""
 
 from __future__ import annotations
 

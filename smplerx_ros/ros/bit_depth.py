@@ -16,7 +16,7 @@ _OUTLIERS = 0.005  # share of the values that may exceed a depth: hot pixels, an
 class BitDepth:
     """The smallest depth of a camera that holds the values so far, outliers apart: it only grows, without flicker.
 
-    `tell` gets a text where values are taken for less than 16 bits, and where the depth grows later.
+    `tell` gets a message where values are taken for less than 16 bits, and where the depth grows later.
     """
 
     def __init__(self, topic: str, tell: Callable[[str], object] = lambda _: None) -> None:

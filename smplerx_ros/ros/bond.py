@@ -49,7 +49,7 @@ class Bond:
         self._timer.reset()
 
     def stop(self) -> None:
-        """End the bond, if there is one: the other side is told, and takes it for no failure."""
+        """End the bond, if there is one: the other side is notified, and takes it for no failure."""
         self._timer.cancel()
         if self._instance and self._node.context.ok():
             self._publish(active=False)

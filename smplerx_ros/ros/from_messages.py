@@ -55,9 +55,14 @@ def _person(message: PersonMessage) -> Person:
         left_wrist_velocity=_vector(message.left_wrist_velocity),
         right_wrist_velocity=_vector(message.right_wrist_velocity),
         joints_in_image=np.array(message.joints_in_image, np.bool_),
-        distance_source=DistanceSource(message.distance_source),
+        distance_source=_distance_source(message.distance_source),
         since_detection_s=float("nan") if since.sec < 0 else since.sec + since.nanosec * 1e-9,
     )
+
+
+def _distance_source(value: int) -> DistanceSource:
+    """A later version may have others."""
+    return DistanceSource(value) if value in DistanceSource.__members__.values() else DistanceSource.UNKNOWN
 
 
 def _box(message: BoundingBox2D, score: float) -> Box:

@@ -63,6 +63,13 @@ def test_people_come_back(body):
         np.testing.assert_equal(after.since_detection_s, before.since_detection_s)
 
 
+def test_a_distance_source_of_a_later_version_is_unknown(body):
+    person = make_person(body, CAMERA, random_params(3))
+    message = person_array(make_people(FRAME, body, [person], CAMERA), Header(), info_from_camera(CAMERA, Header()))
+    message.people[0].distance_source = 200
+    assert people_from_message(message)[0].distance_source is DistanceSource.UNKNOWN
+
+
 def test_a_box_without_a_size_is_no_exception(body):
     person = make_person(body, CAMERA, random_params(3))
     message = person_array(make_people(FRAME, body, [person], CAMERA), Header(), info_from_camera(CAMERA, Header()))
