@@ -407,6 +407,7 @@ def test_velocities_in_a_target_frame_are_not_those_against_a_camera_that_moves(
         return len(people) > 3
 
     graph.spin_until(came)
+    assert all(message.camera_info.header.stamp == message.header.stamp for message in people)
     for name in ("root_velocity", "left_wrist_velocity", "right_wrist_velocity"):
         velocity = getattr(people[-1].people[0], name)
         assert (velocity.x, velocity.y, velocity.z) == pytest.approx((0, 0, 0), abs=1e-3)
