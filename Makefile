@@ -14,13 +14,13 @@ setup-torch: ## setup, and torch
 	@scripts/setup.sh torch
 
 demo: setup ## a person in a video, through a ROS graph: see out/demo; with VIEW=1: in a browser
-	@$(ENV) python -m smplerx_ros.ros.demo $(if $(VIEW),--view,--out out/demo)
+	@$(ENV) python -m smplerx_ros.tools.demo $(if $(VIEW),--view,--out out/demo)
 
 closed-loop: setup-torch ## render people, train a tiny network on them, measure it, let it estimate a clip: see out/closed_loop
 	@$(ENV) python benchmarks/closed_loop.py
 
-lint: setup ## ruff and mypy
-	@$(ENV) ruff check . && ruff format --check . && mypy
+lint: setup ## ruff, mypy and the import contracts
+	@$(ENV) ruff check . && ruff format --check . && lint-imports && mypy
 
 test: setup-torch lint ## every test but the slow ones
 	@$(ENV) scripts/test.sh -m "not slow"

@@ -13,11 +13,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from smplerx_ros.cache import cache_directory
-from smplerx_ros.cli.bench_node import table
-from smplerx_ros.evaluation.report import command_line, machine, write_report
-from smplerx_ros.models.bundle import is_bundle
-from smplerx_ros.ros.bench import Load, measure
+from smplerx_ros.backbones.smpler_x.bundle import is_bundle
+from smplerx_ros.io.cache import cache_directory
+from smplerx_ros.io.report import command_line, machine, write_report
+from smplerx_ros.tools.bench.node import table
+from smplerx_ros.tools.bench.node_measurement import Load, measure
 
 sys.path.append(str(Path(__file__).parents[1] / "test"))
 
@@ -43,7 +43,7 @@ def main() -> None:
 
 def synthetic_bundle(backbone: str) -> Path:
     """An ONNX bundle of `backbone` in the cache."""
-    from smplerx_ros.models.convert import convert
+    from smplerx_ros.backbones.smpler_x.convert import convert
     from support import parity
 
     out = cache_directory() / "bench" / f"synthetic-{backbone}"

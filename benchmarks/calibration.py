@@ -28,13 +28,18 @@ from rendered_lite import random_scene as painted_scene
 from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
+from smplerx_ros.backbones.lite.backbone import LiteBackbone
+from smplerx_ros.backbones.lite.landmark_estimator import LandmarkEstimator
+from smplerx_ros.backbones.lite.topology import BODY_INDEX
 from smplerx_ros.body import BodyModel, load_body
 from smplerx_ros.body.skeleton import JOINT_INDEX
-from smplerx_ros.cli.bench_multiview import clip_landmarks
+from smplerx_ros.config.options import Options
 from smplerx_ros.detection.builtin import BuiltinDetector
-from smplerx_ros.estimator import Estimator
-from smplerx_ros.evaluation import pose2sim
-from smplerx_ros.evaluation.calibration import (
+from smplerx_ros.geometry.rotations import normalized
+from smplerx_ros.io.report import command_line, machine, write_report
+from smplerx_ros.pipeline.estimator import Estimator
+from smplerx_ros.research.evaluation import pose2sim
+from smplerx_ros.research.evaluation.calibration import (
     NORMAL_SHARES,
     errors_by_confidence,
     furthest_off,
@@ -43,16 +48,11 @@ from smplerx_ros.evaluation.calibration import (
     standardized,
     turn,
 )
-from smplerx_ros.evaluation.multiview import LIMB_JOINTS, ROOT, Truth, triangulated
-from smplerx_ros.evaluation.report import command_line, machine, write_report
-from smplerx_ros.geometry.rotations import normalized
-from smplerx_ros.lite.backbone import LiteBackbone
-from smplerx_ros.lite.landmark_estimator import LandmarkEstimator
-from smplerx_ros.lite.topology import BODY_INDEX
-from smplerx_ros.options import Options
-from smplerx_ros.synthetic.scene import SceneOptions, random_scene
+from smplerx_ros.research.evaluation.multiview import LIMB_JOINTS, ROOT, Truth, triangulated
+from smplerx_ros.research.synthetic.scene import SceneOptions, random_scene
+from smplerx_ros.tools.bench.multiview import clip_landmarks
 from smplerx_ros.types import Frame, Person, SmplxParams
-from smplerx_ros.viewer.rasterizer import rasterize
+from smplerx_ros.visualization.rasterizer import rasterize
 
 Array = NDArray[Any]
 

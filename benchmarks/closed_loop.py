@@ -21,17 +21,18 @@ from scipy.spatial.transform import Rotation
 
 from smplerx_ros.body import BodyModel, load_body
 from smplerx_ros.cli import main as smplerx
-from smplerx_ros.estimator import Estimator
-from smplerx_ros.evaluation.humandata import read_humandata
-from smplerx_ros.evaluation.mesh_errors import MM, PELVIS, anchored_distances
-from smplerx_ros.evaluation.report import command_line, machine, write_report
-from smplerx_ros.synthetic.clip import ClipFrame, random_clip
-from smplerx_ros.synthetic.generate import ANNOTATIONS
-from smplerx_ros.synthetic.scene import SceneOptions
-from smplerx_ros.training.history import read_history
-from smplerx_ros.types import PARAM_SIZES, Box, Frame, Person, SmplxParams
-from smplerx_ros.video import VideoWriter
-from smplerx_ros.viewer.overlay import draw_people
+from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.io.report import command_line, machine, write_report
+from smplerx_ros.io.video import VideoWriter
+from smplerx_ros.pipeline.estimator import Estimator
+from smplerx_ros.research.evaluation.humandata import read_humandata
+from smplerx_ros.research.evaluation.mesh_errors import MM, PELVIS, anchored_distances
+from smplerx_ros.research.synthetic.clip import ClipFrame, random_clip
+from smplerx_ros.research.synthetic.generate import ANNOTATIONS
+from smplerx_ros.research.synthetic.scene import SceneOptions
+from smplerx_ros.research.training.history import read_history
+from smplerx_ros.types import PARAM_SIZES, Frame, Person, SmplxParams
+from smplerx_ros.visualization.overlay import draw_people
 
 Image = NDArray[np.uint8]
 

@@ -13,8 +13,8 @@ import numpy as np
 import onnxruntime
 
 from smplerx_ros.geometry.crops import crop_each
-from smplerx_ros.measurement import side_by_side
 from smplerx_ros.runtime.crops import Cropper
+from smplerx_ros.tools.bench.timing import side_by_side
 
 
 def main() -> None:

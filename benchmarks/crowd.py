@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "test")]
 
 from smplerx_ros.body import load_body  # noqa: E402
-from smplerx_ros.tracking.tracker import MAX_AGE  # noqa: E402
+from smplerx_ros.pipeline.tracking.tracker import MAX_AGE  # noqa: E402
 from support.crowd import make_crowd  # noqa: E402
 from support.crowd_tracking import NOISY, TRUE, follow, identity_scores  # noqa: E402
 

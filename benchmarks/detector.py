@@ -27,8 +27,8 @@ from detector_views import Case, Image, close_ups, group, load, views
 from smplerx_ros.detection.builtin import BuiltinDetector
 from smplerx_ros.detection.merge import MAX_OVERLAP
 from smplerx_ros.detection.onnx import OnnxDetector
-from smplerx_ros.tracking.tracker import overlaps
-from smplerx_ros.types import Box
+from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.pipeline.tracking.tracker import overlaps
 
 Detector = Callable[[Image], list[Box]]
 SIZES = ((192,), (256,), (320,), (384,), (416,), (448,), (512,), (384, 192), (448, 192), (512, 192))

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from smplerx_ros.types import Box
+from smplerx_ros.geometry.boxes import Box
 
 Image = NDArray[np.uint8]
 MIN_CLOSE_UP = 250  # pixels of a person's height

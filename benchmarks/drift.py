@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from people import clip_views
 
 import smplerx_ros
+from smplerx_ros.backbones.registry import get_backbone
+from smplerx_ros.backbones.smpler_x.bundle import Bundle
+from smplerx_ros.backbones.smpler_x.self_check import rotation_angles
 from smplerx_ros.body import load_body
-from smplerx_ros.evaluation.report import command_line, machine, write_report
 from smplerx_ros.geometry.crops import crop_box, crop_each
-from smplerx_ros.models.bundle import Bundle
-from smplerx_ros.models.registry import get_backbone
-from smplerx_ros.models.self_check import rotation_angles
+from smplerx_ros.io.report import command_line, machine, write_report
 from smplerx_ros.types import SmplxParams
 
 PARTS = {

@@ -28,10 +28,10 @@ from typing import Any
 
 import onnxruntime
 
-from smplerx_ros.cli.bench_networks import table
-from smplerx_ros.evaluation.report import command_line, machine, write_report
-from smplerx_ros.models.model import GPU_MODES
+from smplerx_ros.backbones.smpler_x.model import GPU_MODES
+from smplerx_ros.io.report import command_line, machine, write_report
 from smplerx_ros.runtime.providers import PROVIDERS
+from smplerx_ros.tools.bench.networks import table
 
 NAME = "gpu"
 EXIT_DIFFERENT, EXIT_NO_GPU = 1, 2

@@ -17,14 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smplerx_ros.backbones.registry import get_backbone
 from smplerx_ros.detection import probe
 from smplerx_ros.detection.builtin import BuiltinDetector
 from smplerx_ros.geometry.crops import crop_each
-from smplerx_ros.measurement import Times, side_by_side
-from smplerx_ros.models.registry import get_backbone
 from smplerx_ros.runtime.crops import Cropper
 from smplerx_ros.runtime.onnx import OnnxNetwork
 from smplerx_ros.runtime.providers import PROVIDERS
+from smplerx_ros.tools.bench.timing import Times, side_by_side
 
 Array = NDArray[Any]
 Outputs = dict[str, Array]
@@ -54,9 +54,9 @@ def make(step: dict[str, Any], note: Note) -> None:
     """A backbone's file with synthetic weights in one precision, and in fp32 what the CPU answers with them."""
     import torch
 
-    from smplerx_ros.cli.bench_networks import gflop
-    from smplerx_ros.models.export import export
-    from smplerx_ros.models.network import CropNetwork, build_network, reduce_precision
+    from smplerx_ros.backbones.smpler_x.export import export
+    from smplerx_ros.backbones.smpler_x.network import CropNetwork, build_network, reduce_precision
+    from smplerx_ros.tools.bench.networks import gflop
 
     folder, precision = Path(step["folder"]), step["precision"]
     torch.manual_seed(0)
@@ -98,7 +98,7 @@ def people() -> tuple[list[Array], list[Array]]:
 
 def by_onnx(step: dict[str, Any], note: Note) -> None:
     """One network by ONNX Runtime in one `gpu_mode`: answers of every batch in turns, then times."""
-    from smplerx_ros.models.model import onnx_model
+    from smplerx_ros.backbones.smpler_x.loading import onnx_model
 
     precision, device, mode = step["precision"], step["device"], step["mode"]
     path = Path(step["folder"]) / precision / "model.onnx"
@@ -138,8 +138,8 @@ def by_torch(step: dict[str, Any], note: Note) -> None:
     """The same by torch."""
     import torch
 
-    from smplerx_ros.models.network import build_network
-    from smplerx_ros.runtime.torch import TorchNetwork
+    from smplerx_ros.backbones.smpler_x.network import build_network
+    from smplerx_ros.backbones.smpler_x.torch_runtime import TorchNetwork
 
     precision, device = step["precision"], step["device"]
     torch.manual_seed(0)
@@ -194,7 +194,7 @@ def embedded(step: dict[str, Any], note: Note) -> None:
 
 def beside(step: dict[str, Any], note: Note) -> None:
     """A network that replays graphs, and the detector in another thread meanwhile."""
-    from smplerx_ros.models.model import onnx_model
+    from smplerx_ros.backbones.smpler_x.loading import onnx_model
 
     device = step["device"]
     path = Path(step["folder"]) / "fp32" / "model.onnx"
@@ -269,7 +269,7 @@ def _compare_filled_up(
     given: tuple[list[Array], list[Array]],
     expected: Outputs,
 ) -> None:
-    from smplerx_ros.models.prediction import Prediction
+    from smplerx_ros.backbones.smpler_x.prediction import Prediction
 
     rows = np.arange(batch) % len(_REGIONS)
     answer = model.predict_regions([given[0][row] for row in rows], [given[1][row] for row in rows])
@@ -308,7 +308,7 @@ def _note_difference(
 
 
 def _time(note: Note, step: dict[str, Any], batch: int, candidates: dict[str, Callable[[], Any]]) -> None:
-    from smplerx_ros.cli.bench_networks import row
+    from smplerx_ros.tools.bench.networks import row
 
     about = {"backbone": step["backbone"], "batch": batch, "gflop": step["gflop"]}
     for name, run in candidates.items():

@@ -18,12 +18,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from smplerx_ros.backbones.lite import regions as roi
+from smplerx_ros.backbones.lite.landmark_estimator import LandmarkEstimator
+from smplerx_ros.backbones.lite.landmarks import LandmarkQuery, PersonLandmarks
+from smplerx_ros.backbones.lite.networks import LandmarkNetworks
 from smplerx_ros.detection.builtin import BuiltinDetector
-from smplerx_ros.lite import regions as roi
-from smplerx_ros.lite.landmark_estimator import LandmarkEstimator
-from smplerx_ros.lite.landmarks import LandmarkQuery, PersonLandmarks
-from smplerx_ros.lite.networks import LandmarkNetworks
-from smplerx_ros.types import Box
+from smplerx_ros.geometry.boxes import Box
 
 REPEATS = 40
 

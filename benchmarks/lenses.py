@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.measurement import side_by_side
+from smplerx_ros.tools.bench.timing import side_by_side
 
 K = np.array([[400.0, 0, 319.5], [0, 400, 239.5], [0, 0, 1]])
 LENSES = {

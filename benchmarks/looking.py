@@ -30,9 +30,9 @@ from sensor_msgs.msg import Image
 from smplerx_ros.msg import PersonArray
 from visualization_msgs.msg import MarkerArray
 
-from smplerx_ros.evaluation.report import command_line, machine, write_report
-from smplerx_ros.ros.children import Children
-from smplerx_ros.ros.demo import image_transport, private_graph
+from smplerx_ros.io.report import command_line, machine, write_report
+from smplerx_ros.tools.demo import image_transport, private_graph
+from smplerx_ros.tools.processes import Children
 
 TOPICS = {"markers": (MarkerArray, "/smplerx/markers"), "overlay": (Image, "/smplerx/overlay")}
 SETTLE_S = 3.0  # after a change: subscriptions are found, the mesh is thinned
@@ -135,9 +135,9 @@ def measure(seconds: float, rounds: int, size: str, parameters: list[str]) -> li
 
     with Children(environment) as children:
         camera = ["--size", size, "--rate", "30"]
-        children.start("camera", "smplerx_ros.ros.bench_camera", *camera, environment=image_transport())
+        children.start("camera", "smplerx_ros.tools.bench.node_camera", *camera, environment=image_transport())
         settings = ["--ros-args", *(part for text in parameters for part in ("-p", text))]
-        children.start("node", "smplerx_ros.ros.estimator_main", *settings, environment=image_transport())
+        children.start("node", "smplerx_ros.ros.node.main", *settings, environment=image_transport())
         begun = time.monotonic()
         while not listener.results:
             children.check(("camera", "node"))

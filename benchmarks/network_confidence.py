@@ -19,15 +19,16 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 import smplerx_ros
+from smplerx_ros.backbones.registry import PATCH
+from smplerx_ros.backbones.smpler_x.confidence import NUM_POINTS, point_confidence
+from smplerx_ros.backbones.smpler_x.model import Model
 from smplerx_ros.body import BodyModel, load_body
-from smplerx_ros.evaluation.calibration import errors_by_confidence
-from smplerx_ros.evaluation.humandata import HumanData, read_humandata
-from smplerx_ros.geometry.crops import CROP_WIDTH, crop_box, virtual_camera
-from smplerx_ros.models.confidence import NUM_POINTS, point_confidence
-from smplerx_ros.models.model import Model
-from smplerx_ros.models.registry import PATCH
-from smplerx_ros.synthetic.generate import ANNOTATIONS, BOX_PADDING
-from smplerx_ros.types import Box
+from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.geometry.constants import CROP_WIDTH
+from smplerx_ros.geometry.crops import crop_box, virtual_camera
+from smplerx_ros.research.evaluation.calibration import errors_by_confidence
+from smplerx_ros.research.evaluation.humandata import HumanData, read_humandata
+from smplerx_ros.research.synthetic.generate import ANNOTATIONS, BOX_PADDING
 
 Array = NDArray[Any]
 

@@ -31,25 +31,25 @@ from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 
-from smplerx_ros import estimator
-from smplerx_ros.evaluation.report import command_line, machine, write_report
-from smplerx_ros.lite.backbone import LiteBackbone
-from smplerx_ros.lite.fit import BodyFitter
-from smplerx_ros.models.estimation import NetworkBackbone
-from smplerx_ros.ros import output
-from smplerx_ros.ros.children import Children
-from smplerx_ros.ros.demo import image_transport, private_graph
-from smplerx_ros.ros.node import SmplerxNode
-from smplerx_ros.ros.output import Output
-from smplerx_ros.ros.pipeline import Pipeline
+from smplerx_ros.backbones.lite.backbone import LiteBackbone
+from smplerx_ros.backbones.lite.fit import BodyFitter
+from smplerx_ros.backbones.smpler_x.estimation import NetworkBackbone
+from smplerx_ros.io.report import command_line, machine, write_report
+from smplerx_ros.pipeline import estimator
+from smplerx_ros.pipeline.scheduling.camera import CameraState
+from smplerx_ros.pipeline.scheduling.finder import Finder
+from smplerx_ros.pipeline.smoothing.motion import Motion
+from smplerx_ros.pipeline.tracking.tracker import Tracker
+from smplerx_ros.ros.node.node import SmplerxNode
+from smplerx_ros.ros.node.pipeline import Pipeline
+from smplerx_ros.ros.node.stream import CameraStream
+from smplerx_ros.ros.output import output
+from smplerx_ros.ros.output.output import Output
 from smplerx_ros.ros.rep155 import Rep155
-from smplerx_ros.ros.stream import CameraStream
 from smplerx_ros.runtime.heap import keep_freed_memory
 from smplerx_ros.runtime.onnx import OnnxNetwork, share_arena
-from smplerx_ros.scheduling.camera import CameraState
-from smplerx_ros.scheduling.finder import Finder
-from smplerx_ros.smoothing.motion import Motion
-from smplerx_ros.tracking.tracker import Tracker
+from smplerx_ros.tools.demo import image_transport, private_graph
+from smplerx_ros.tools.processes import Children
 
 WARM_UP = 10
 BESIDE = "smplerx_detector"  # the thread of detections beside the estimation: only waiting for it counts
@@ -193,7 +193,7 @@ def measure(backbone: str, size: str, rate: float, images: int) -> dict[str, Any
         executor = SingleThreadedExecutor()
         executor.add_node(node)
         camera = ["--size", size, "--rate", str(rate)]
-        children.start("camera", "smplerx_ros.ros.bench_camera", *camera, environment=image_transport())
+        children.start("camera", "smplerx_ros.tools.bench.node_camera", *camera, environment=image_transport())
         while len(clock.rows) < WARM_UP + images:
             children.check(["camera"])
             executor.spin_once(timeout_sec=0.1)

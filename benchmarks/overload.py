@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from smplerx_ros.errors import SmplerxError
-from smplerx_ros.evaluation.report import command_line, machine, write_report
-from smplerx_ros.ros.bench import Load, measure
+from smplerx_ros.io.report import command_line, machine, write_report
+from smplerx_ros.tools.bench.node_measurement import Load, measure
 
 PROBE_S, FIRST_RATE = 8.0, 15.0
 HALF, MOST_TAKEN = 0.5, 0.55  # share of the images that is taken: while the rate is sought, and in the measured run

@@ -20,15 +20,17 @@ from typing import Any
 from backbones_in_node import synthetic_bundle
 from tqdm import tqdm
 
-from smplerx_ros.backbones import Backbone, load_backbones
+from smplerx_ros.backbones.backbone import Backbone
 from smplerx_ros.body import BodyModel, load_body
+from smplerx_ros.config.options import Options
 from smplerx_ros.detection.builtin import BuiltinDetector
-from smplerx_ros.evaluation.report import command_line, machine, write_report
+from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.options import Options
-from smplerx_ros.persons import persons
-from smplerx_ros.types import Box, Frame, Observation
-from smplerx_ros.video import VideoReader
+from smplerx_ros.io.report import command_line, machine, write_report
+from smplerx_ros.io.video import VideoReader
+from smplerx_ros.pipeline.loading import load_backbones
+from smplerx_ros.pipeline.localization.persons import persons
+from smplerx_ros.types import Frame, Observation
 
 PEOPLE = (1, 2, 4, 8, 16)
 CLIP = "demo_walk.mp4"

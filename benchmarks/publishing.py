@@ -23,11 +23,12 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 from std_msgs.msg import Header
 
 from smplerx_ros.body import load_body
-from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, validate
-from smplerx_ros.evaluation.report import command_line, machine, write_report
+from smplerx_ros.config.table import PARAMETERS, ROS_PARAMETERS, validate
+from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.ros.output import Output, OutputOptions
-from smplerx_ros.types import Box, Estimated, Frame, People, Person, SmplxParams
+from smplerx_ros.io.report import command_line, machine, write_report
+from smplerx_ros.ros.output.output import Output, OutputOptions
+from smplerx_ros.types import Estimated, Frame, People, Person, SmplxParams
 
 TOPICS = ("/humans/", "/tf", "/publishing/people", "/publishing/markers", "/publishing/detections")
 CAMERA = Camera(1280, 720, np.array([[900.0, 0, 640], [0, 900, 360], [0, 0, 1]]))

@@ -16,9 +16,9 @@ from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
 from smplerx_ros.body import BodyModel, load_body
-from smplerx_ros.estimator import Estimator
+from smplerx_ros.pipeline.estimator import Estimator
 from smplerx_ros.types import DistanceSource, Frame, Person
-from smplerx_ros.viewer.rasterizer import rasterize
+from smplerx_ros.visualization.rasterizer import rasterize
 
 Array = NDArray[np.float64]
 

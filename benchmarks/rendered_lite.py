@@ -20,18 +20,18 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from tqdm import tqdm
 
+from smplerx_ros.backbones.lite.pose_prior import PosePrior
 from smplerx_ros.body import BodyModel, load_body
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.body.surface import vertex_normals
-from smplerx_ros.estimator import Estimator
-from smplerx_ros.evaluation.alignment import root_aligned_errors, similarity, similarity_aligned_errors
-from smplerx_ros.evaluation.multiview import LIMB_JOINTS, ROOT
-from smplerx_ros.evaluation.report import command_line, machine, write_report
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.geometry.rotations import normalized
-from smplerx_ros.lite.pose_prior import PosePrior
+from smplerx_ros.io.report import command_line, machine, write_report
+from smplerx_ros.pipeline.estimator import Estimator
+from smplerx_ros.research.evaluation.alignment import root_aligned_errors, similarity, similarity_aligned_errors
+from smplerx_ros.research.evaluation.multiview import LIMB_JOINTS, ROOT
 from smplerx_ros.types import Frame, SmplxParams
-from smplerx_ros.viewer.rasterizer import rasterize
+from smplerx_ros.visualization.rasterizer import rasterize
 
 Array = NDArray[Any]
 Image = NDArray[np.uint8]

@@ -24,10 +24,10 @@ from typing import Any
 import numpy as np
 
 from smplerx_ros.body.skeleton import JOINT_NAMES, PARENTS
-from smplerx_ros.evaluation.report import command_line, machine, write_report
+from smplerx_ros.io.report import command_line, machine, write_report
 from smplerx_ros.rep155.description import JOINTS
 from smplerx_ros.rep155.faces import face_id
-from smplerx_ros.ros.slots import Slots
+from smplerx_ros.ros.output.slots import Slots
 
 AT_ONCE = 2
 CACHE_S = 10  # tf2's default

@@ -16,10 +16,10 @@ from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
 
 from launch import LaunchContext, LaunchDescription
-from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS
+from smplerx_ros.config.parameter import Parameter, Value, suggestion
+from smplerx_ros.config.table import PARAMETERS, ROS_PARAMETERS
 from smplerx_ros.errors import ConfigError
-from smplerx_ros.parameter import Parameter, Value, suggestion
-from smplerx_ros.viewer.options import VIEWER_PARAMETERS
+from smplerx_ros.visualization.web.options import VIEWER_PARAMETERS
 
 BOOLEANS = ["true", "false", "True", "False"]  # as YAML and Python write them
 RESPAWN_DELAY_S = 2.0

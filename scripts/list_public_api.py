@@ -22,11 +22,11 @@ sys.path.insert(0, str(ROOT))
 def python_names() -> Iterator[str]:
     """Each public name; of classes also the constructor, fields, properties and methods."""
     import smplerx_ros
-    import smplerx_ros.evaluation
+    import smplerx_ros.research.evaluation
     import smplerx_ros.ros
 
     yield from _described(smplerx_ros, "")
-    yield from _described(smplerx_ros.evaluation, "evaluation.")
+    yield from _described(smplerx_ros.research.evaluation, "evaluation.")
     yield from (f"ros.{name}" for name in sorted(smplerx_ros.ros._PUBLIC))  # its modules need ROS
 
 
@@ -68,7 +68,7 @@ def commands() -> Iterator[str]:
 
 def parameters() -> Iterator[str]:
     """Of the estimator and of the node."""
-    from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS
+    from smplerx_ros.config.table import PARAMETERS, ROS_PARAMETERS
 
     for parameter in (*PARAMETERS, *ROS_PARAMETERS):
         kind = getattr(parameter.type, "__name__", str(parameter.type))

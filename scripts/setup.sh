@@ -159,6 +159,7 @@ build_workspace() {
   for package in tf2_msgs vision_msgs hri_msgs bond; do
     has_ros_package "$package" || missing+=("test/interfaces/$package")
   done
+  rm -rf "$venv"/lib/python3*/site-packages/smplerx_ros # modules that have since been moved or deleted
   # Installed into .venv itself: CMake refuses an include directory (NumPy's, in .venv) that lies inside the source
   # tree, unless the install prefix holds it.
   colcon --log-base "$venv/colcon/log" build --base-paths . "${missing[@]}" \

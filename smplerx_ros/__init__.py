@@ -3,7 +3,7 @@
 from pkgutil import extend_path
 from typing import TYPE_CHECKING
 
-from .lazy import lazy
+from ._lazy import lazy
 
 # The generated msg/ and srv/ of a sourced workspace join the modules of a source checkout.
 __path__ = extend_path(__path__, __name__)
@@ -11,10 +11,10 @@ __version__ = "0.1.0"
 
 # The public names and where they live: imported when first used, so that nobody pays for what they do not use.
 _PUBLIC = {
-    "Backbone": ".backbones",
+    "Backbone": ".backbones.backbone",
     "BodyEstimate": ".types",
     "BodyModel": ".body",
-    "Box": ".types",
+    "Box": ".geometry.boxes",
     "Camera": ".geometry.camera",
     "ConfigError": ".errors",
     "Degradation": ".types",
@@ -22,41 +22,41 @@ _PUBLIC = {
     "DeviceError": ".errors",
     "DistanceSource": ".types",
     "Estimated": ".types",
-    "Estimator": ".estimator",
+    "Estimator": ".pipeline.estimator",
     "Frame": ".types",
     "Gender": ".types",
     "InputError": ".errors",
-    "Model": ".models.model",
+    "Model": ".backbones.smpler_x.model",
     "ModelFileError": ".errors",
     "Observation": ".types",
-    "Options": ".options",
+    "Options": ".config.options",
     "People": ".types",
     "Person": ".types",
-    "Prediction": ".models.prediction",
+    "Prediction": ".backbones.smpler_x.prediction",
     "SmplerxError": ".errors",
     "SmplxParams": ".types",
     "load_body": ".body",
-    "load_model": ".models.model",
+    "load_model": ".backbones.smpler_x.loading",
 }
 
 if TYPE_CHECKING:
-    from .backbones import Backbone as Backbone
+    from .backbones.backbone import Backbone as Backbone
+    from .backbones.smpler_x.loading import load_model as load_model
+    from .backbones.smpler_x.model import Model as Model
+    from .backbones.smpler_x.prediction import Prediction as Prediction
     from .body import BodyModel as BodyModel
     from .body import load_body as load_body
+    from .config.options import Options as Options
     from .detection import Detector as Detector
     from .errors import ConfigError as ConfigError
     from .errors import DeviceError as DeviceError
     from .errors import InputError as InputError
     from .errors import ModelFileError as ModelFileError
     from .errors import SmplerxError as SmplerxError
-    from .estimator import Estimator as Estimator
+    from .geometry.boxes import Box as Box
     from .geometry.camera import Camera as Camera
-    from .models.model import Model as Model
-    from .models.model import load_model as load_model
-    from .models.prediction import Prediction as Prediction
-    from .options import Options as Options
+    from .pipeline.estimator import Estimator as Estimator
     from .types import BodyEstimate as BodyEstimate
-    from .types import Box as Box
     from .types import Degradation as Degradation
     from .types import DistanceSource as DistanceSource
     from .types import Estimated as Estimated

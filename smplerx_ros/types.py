@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum, IntFlag
 from functools import reduce
 from itertools import accumulate
-from math import isfinite
 from numbers import Integral
 from operator import and_, or_
 from typing import Any, Protocol, runtime_checkable
@@ -19,11 +18,12 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from smplerx_ros.arrays import FloatArray
+
 from .errors import InputError
+from .geometry.boxes import Box
 from .geometry.camera import Camera
 from .geometry.depth import DepthReading
-
-FloatArray = NDArray[np.floating[Any]]
 
 NUM_JOINTS = 55  # SMPL-X: 22 body, jaw, 2 eyes, 15 per hand (body/skeleton.py)
 
@@ -239,38 +239,6 @@ class Frame:
         if not isinstance(depth, np.ndarray) or depth.dtype != np.float32 or depth.shape != self.image.shape[:2]:
             got = f"{getattr(depth, 'dtype', type(depth).__name__)} {np.shape(depth)}"
             raise InputError(f"Frame.depth must be float32 of the image's size {self.image.shape[:2]}, got {got}")
-
-
-@dataclass(frozen=True)
-class Box:
-    """Axis-aligned box in image pixels, `x0 < x1`, `y0 < y1`; it may reach beyond the image."""
-
-    x0: float
-    y0: float
-    x1: float
-    y1: float
-    score: float = 1.0
-
-    def __post_init__(self) -> None:
-        if not all(map(isfinite, (self.x0, self.y0, self.x1, self.y1, self.score))):
-            raise InputError(f"Box holds a value that is not finite: {self.xyxy.tolist()}, score {self.score}")
-        if self.x1 <= self.x0 or self.y1 <= self.y0:
-            raise InputError(f"Box is empty or inverted: {self.xyxy.tolist()}")
-
-    @property
-    def xyxy(self) -> FloatArray:
-        """`(4,) float64`: x0, y0, x1, y1."""
-        return np.array([self.x0, self.y0, self.x1, self.y1])
-
-    @property
-    def width(self) -> float:
-        """Pixels."""
-        return self.x1 - self.x0
-
-    @property
-    def height(self) -> float:
-        """Pixels."""
-        return self.y1 - self.y0
 
 
 @dataclass(frozen=True, eq=False)

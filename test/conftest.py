@@ -46,6 +46,6 @@ def b32_bundle(b32_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -
 
 
 def _convert(checkpoint: Path, out: Path) -> Path:
-    from smplerx_ros.models.convert import convert
+    from smplerx_ros.backbones.smpler_x.convert import convert
 
     return convert(checkpoint, out).directory

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from smplerx_ros.arrays import FloatArray
 
 from .skeleton import PARENTS
-
-FloatArray = NDArray[np.floating[Any]]
 
 _PARENT_OF = np.array(PARENTS)
 

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smplerx_ros.arrays import FloatArray
+
 from .model_file import CONTOUR_ROWS, BodyData
 from .skeleton import JOINT_INDEX
 from .skinning import Posed, Skin
 
-FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.signedinteger[Any]]
 
 MAX_YAW = CONTOUR_ROWS // 2  # degrees; rows 0..39 hold yaws 0..39, rows 40..78 yaws -1..-39

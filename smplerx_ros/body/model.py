@@ -5,23 +5,22 @@ from __future__ import annotations
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..errors import InputError, ModelFileError
-from ..files import why_no_file
-from ..geometry.rotations import matrix_from_rotvec
-from ..types import PARAM_SLICES, HasParams, SmplxParams
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.errors import InputError, ModelFileError
+from smplerx_ros.geometry.rotations import matrix_from_rotvec
+from smplerx_ros.io.files import why_no_file
+from smplerx_ros.types import PARAM_SLICES, HasParams, SmplxParams
+
 from .kinematics import forward_kinematics
 from .landmarks import FaceLandmarks
 from .model_file import ADVICE, NUM_BETAS, BodyData, read_body
 from .skeleton import EXTRA_JOINT_VERTICES, JOINT_INDEX, JOINT_NAMES, JOINTS_137, LEFT_HAND, RIGHT_HAND
 from .skinning import Posed, Skin
 from .surface import Surface
-
-FloatArray = NDArray[np.floating[Any]]
 
 STANDIN_FILE = "SMPLX_NEUTRAL_standin_anny.npz"
 

@@ -8,11 +8,12 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ModelFileError
-from ..files import DAMAGED, NotAnArchive, open_npz, reason
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.errors import ModelFileError
+from smplerx_ros.io.files import DAMAGED, NotAnArchive, open_npz, reason
+
 from .skeleton import EXTRA_JOINT_VERTICES, JOINT_NAMES, NUM_CONTOUR_LANDMARKS, NUM_STATIC_LANDMARKS, PARENTS
 
-FloatArray = NDArray[np.floating[Any]]
 IntArray = NDArray[np.signedinteger[Any]]
 
 NUM_BETAS = 10

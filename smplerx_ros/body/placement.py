@@ -6,12 +6,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
-from ..types import Person
-
-FloatArray = NDArray[np.floating[Any]]
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
+from smplerx_ros.types import Person
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +27,9 @@ class Placement:
     def place(self, person: Person) -> Person:
         """The same person in the target frame; what is measured in the image stays.
 
-        Velocities are turned, not corrected: they stay those against the camera (smoothing/moving_camera.py). A body
-        model's joint 0 is at `J0(betas) + transl`, and J0 does not turn with the frame.
+        Velocities are turned, not corrected: they stay those against the camera
+        (pipeline/smoothing/moving_camera.py). A body model's joint 0 is at
+        `J0(betas) + transl`, and J0 does not turn with the frame.
         """
         turn = self.target_from_optical
         joints = np.asarray(person.joints, np.float64) @ turn.T + self.position

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..types import SmplxParams
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.types import SmplxParams
+
 from .model import BodyModel
-
-FloatArray = NDArray[np.floating[Any]]
 
 # Mean stature of adults, men 1.71 m and women 1.59 m (NCD-RisC, eLife 2016), and the spread of both together.
 MEAN_STATURE, STATURE_SIGMA = 1.65, 0.09

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..geometry.rotations import normalized
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.geometry.rotations import normalized
+
 from .model_file import BodyData
 from .skeleton import JOINT_INDEX
 from .skinning import Posed, Skin
-
-FloatArray = NDArray[np.floating[Any]]
 
 _SPACING = 0.04  # metres between points
 _TRUNK = ("pelvis", "spine1", "spine2", "spine3")

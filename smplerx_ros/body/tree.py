@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+from smplerx_ros.arrays import FloatArray
 
 from .skeleton import PARENTS
-
-FloatArray = NDArray[np.floating[Any]]
 
 
 def parent_from_joint(

@@ -10,8 +10,9 @@ import threading
 from collections.abc import Sequence
 from types import MappingProxyType
 
-from .. import __version__
-from ..errors import SmplerxError, printable
+from smplerx_ros import __version__
+from smplerx_ros.errors import SmplerxError, printable
+
 from . import bench, convert, doctor, estimate, evaluate, finetune, rep155_check, synthesize
 
 # Each module has a docstring (its help), `add_arguments(parser)` and `run(arguments) -> exit code`, and imports

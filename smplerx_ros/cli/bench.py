@@ -10,7 +10,9 @@ import argparse
 from pathlib import Path
 from types import MappingProxyType
 
-from . import bench_multiview, bench_networks, bench_node
+from smplerx_ros.tools.bench import multiview as bench_multiview
+from smplerx_ros.tools.bench import networks as bench_networks
+from smplerx_ros.tools.bench import node as bench_node
 
 # Modules with a docstring, `add_arguments(parser)` and `measure(arguments) -> Report`.
 BENCHMARKS = MappingProxyType({"networks": bench_networks, "node": bench_node, "multiview": bench_multiview})
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Returns the exit code; raises SmplerxError where the benchmark cannot run, InputError for an unusable --out."""
-    from ..evaluation.report import as_json, command_line, machine, write_report
+    from smplerx_ros.io.report import as_json, command_line, machine, write_report
 
     report = BENCHMARKS[arguments.benchmark].measure(arguments)
     print(as_json(report.results, command_line(), machine()) if arguments.json else report.text)

@@ -13,8 +13,8 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
-    from ..models.bundle import BUNDLE_PRECISIONS, MODEL_FILES
-    from ..models.registry import BACKBONES
+    from smplerx_ros.backbones.registry import BACKBONES
+    from smplerx_ros.backbones.smpler_x.bundle import BUNDLE_PRECISIONS, MODEL_FILES
 
     names = [entry.name for entry in BACKBONES.values() if entry.needs_weights]
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a .pth.tar as published, or a state dict")
@@ -28,8 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Returns the exit code; raises SmplerxError where nothing can be converted."""
     from tqdm import tqdm
 
-    from ..models.convert import STEPS, convert
-    from ..models.registry import get_backbone
+    from smplerx_ros.backbones.registry import get_backbone
+    from smplerx_ros.backbones.smpler_x.convert import STEPS, convert
 
     checkpoint: Path = arguments.checkpoint
     stem = checkpoint.name.split(".")[0]

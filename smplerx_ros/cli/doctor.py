@@ -17,7 +17,7 @@ from importlib.resources import as_file, files
 from importlib.util import find_spec
 from pathlib import Path
 
-from ..errors import SmplerxError
+from smplerx_ros.errors import SmplerxError
 
 _SMPLX_PAGE = "https://smpl-x.is.tue.mpg.de"
 _TORCH_HINT = "pip install 'smplerx_ros[torch]'"
@@ -63,7 +63,7 @@ def _ros() -> str:
 
 
 def _version(distribution: str) -> str | None:
-    from .. import __version__
+    from smplerx_ros import __version__
 
     try:
         return __version__ if distribution == "smplerx_ros" else version(distribution)
@@ -108,7 +108,7 @@ def _onnx() -> Iterator[str]:
 
 
 def _backbones() -> list[str]:
-    from ..models.registry import BACKBONES
+    from smplerx_ros.backbones.registry import BACKBONES
 
     lines = []
     for entry in BACKBONES.values():
@@ -124,7 +124,7 @@ def _backbones() -> list[str]:
 
 def _checked_assets() -> tuple[str, bool]:
     """NOTICE.md tells the SHA-256 of each embedded file."""
-    from ..models.bundle import sha256
+    from smplerx_ros.backbones.smpler_x.bundle import sha256
 
     with as_file(files("smplerx_ros") / "assets") as directory:
         notice = (directory / _NOTICE).read_text(encoding="utf-8")
@@ -136,8 +136,8 @@ def _checked_assets() -> tuple[str, bool]:
 
 
 def _checked_bundles(paths: list[Path]) -> Iterator[tuple[str, bool]]:
-    from ..cache import cache_directory
-    from ..models.bundle import Bundle, is_bundle
+    from smplerx_ros.backbones.smpler_x.bundle import Bundle, is_bundle
+    from smplerx_ros.io.cache import cache_directory
 
     cached = sorted(path for path in (cache_directory() / "bundles").glob("*") if is_bundle(path))
     for path in [*(path for path in paths if path.is_dir()), *cached]:
@@ -149,7 +149,7 @@ def _checked_bundles(paths: list[Path]) -> Iterator[tuple[str, bool]]:
 
 
 def _checked_bodies(paths: list[Path]) -> Iterator[tuple[str, bool]]:
-    from ..body import load_body
+    from smplerx_ros.body import load_body
 
     named = [path for path in paths if not path.is_dir()]
     for path in (None, *named):

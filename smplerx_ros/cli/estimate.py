@@ -15,7 +15,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
-    from .options import add_parameters
+    from smplerx_ros.config.arguments import add_parameters
 
     parser.add_argument("input", type=Path, metavar="INPUT", help="an image, a video, or a folder of images")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="where to write; made if missing")
@@ -30,14 +30,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Returns the exit code; raises SmplerxError where nothing can be done."""
-    from ..body import load_body
-    from ..errors import ConfigError, InputError, printable
-    from ..estimator import Estimator
-    from ..results import PEOPLE_FILE, SUMMARY_FILE, check_output, make_output
+    from smplerx_ros.body import load_body
+    from smplerx_ros.config.arguments import given_parameters
+    from smplerx_ros.errors import ConfigError, InputError, printable
+    from smplerx_ros.io.results import PEOPLE_FILE, SUMMARY_FILE, check_output, make_output
+    from smplerx_ros.io.sources import open_source
+    from smplerx_ros.pipeline.estimator import Estimator
+
     from .estimation import estimate_source
-    from .options import given_parameters
     from .pictures import overlay_path
-    from .sources import open_source
 
     values = given_parameters(arguments)
     if values.get("detector") == "topic":

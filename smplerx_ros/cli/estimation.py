@@ -10,20 +10,14 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from ..body import BodyModel
-from ..errors import InputError, printable
-from ..files import reason
-from ..results import (
-    PEOPLE_FILE,
-    SUMMARY_FILE,
-    FrameResult,
-    count_people,
-    write_people,
-    write_summary,
-)
-from ..types import Frame, People
+from smplerx_ros.body import BodyModel
+from smplerx_ros.errors import InputError, printable
+from smplerx_ros.io.files import reason
+from smplerx_ros.io.results import PEOPLE_FILE, SUMMARY_FILE, FrameResult, count_people, write_people, write_summary
+from smplerx_ros.io.sources import Source, SourceImage
+from smplerx_ros.types import Frame, People
+
 from .pictures import Pictures
-from .sources import Source, SourceImage
 
 
 class FrameEstimator(Protocol):

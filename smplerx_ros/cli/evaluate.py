@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..evaluation.bodies import Bodies
-    from ..evaluation.datasets import LoadedSet
-    from ..evaluation.judges import Judge
-    from ..evaluation.predictors import Predictor
-    from ..evaluation.run import Detector
-    from ..evaluation.table import Figures
+    from smplerx_ros.research.evaluation.bodies import Bodies
+    from smplerx_ros.research.evaluation.datasets import LoadedSet
+    from smplerx_ros.research.evaluation.judges import Judge
+    from smplerx_ros.research.evaluation.predictors import Predictor
+    from smplerx_ros.research.evaluation.run import Detector
+    from smplerx_ros.research.evaluation.table import Figures
 
 _PARAMETERS = ("backbone", "weights", "runtime", "device", "precision", "threads")  # of the estimator, by these names
 BOXES = ("truth", "detected")
@@ -28,8 +28,8 @@ BOXES = ("truth", "detected")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
-    from ..config import PARAMETERS
-    from ..evaluation.datasets import DATASETS
+    from smplerx_ros.config.table import PARAMETERS
+    from smplerx_ros.research.evaluation.datasets import DATASETS
 
     parser.add_argument("--dataset", required=True, choices=tuple(DATASETS), help="what to measure on")
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="its images and annotations")
@@ -54,15 +54,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Returns the exit code; raises SmplerxError where nothing can be measured."""
     from tqdm import tqdm
 
-    from ..errors import ConfigError
-    from ..evaluation.agora import pack_submission
-    from ..evaluation.bodies import Bodies
-    from ..evaluation.datasets import load_set
-    from ..evaluation.judges import load_judge
-    from ..evaluation.parts import Store
-    from ..evaluation.predictors import load_predictor
-    from ..evaluation.run import Evaluation
-    from ..evaluation.table import figures
+    from smplerx_ros.errors import ConfigError
+    from smplerx_ros.research.evaluation.agora import pack_submission
+    from smplerx_ros.research.evaluation.bodies import Bodies
+    from smplerx_ros.research.evaluation.datasets import load_set
+    from smplerx_ros.research.evaluation.judges import load_judge
+    from smplerx_ros.research.evaluation.parts import Store
+    from smplerx_ros.research.evaluation.predictors import load_predictor
+    from smplerx_ros.research.evaluation.run import Evaluation
+    from smplerx_ros.research.evaluation.table import figures
 
     for name in ("batch", "limit"):
         if getattr(arguments, name) is not None and getattr(arguments, name) < 1:
@@ -102,8 +102,8 @@ def _about(
 
 
 def _detector(arguments: argparse.Namespace, loaded: LoadedSet) -> Detector | None:
-    from ..detection.builtin import BuiltinDetector
-    from ..errors import InputError
+    from smplerx_ros.detection.builtin import BuiltinDetector
+    from smplerx_ros.errors import InputError
 
     if arguments.boxes == BOXES[0]:
         return None
@@ -113,8 +113,8 @@ def _detector(arguments: argparse.Namespace, loaded: LoadedSet) -> Detector | No
 
 
 def _report(out: Path, loaded: LoadedSet, results: Any, found: Figures, about: dict[str, Any]) -> None:
-    from ..evaluation.report import command_line, machine
-    from ..evaluation.table import notes, table, write_results, write_samples
+    from smplerx_ros.io.report import command_line, machine
+    from smplerx_ros.research.evaluation.table import notes, table, write_results, write_samples
 
     write_samples(out / "samples.csv", loaded, results)
     write_results(out / "results.npz", results)

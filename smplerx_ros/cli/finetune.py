@@ -12,10 +12,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ..errors import ConfigError
-from ..files import why_no_file
+from smplerx_ros.errors import ConfigError
+from smplerx_ros.io.files import why_no_file
 
-RECIPES = Path(__file__).parent.parent / "training" / "recipes"
+RECIPES = Path(__file__).parents[1] / "research" / "training" / "recipes"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,12 +34,12 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.config is None:
         raise ConfigError("CONFIG is missing: a YAML file, or a recipe that --list names")
     try:
-        from ..runtime.torch import select_device
-        from ..training.distributed import process_group
-        from ..training.run import finetune
+        from smplerx_ros.backbones.smpler_x.torch_runtime import select_device
+        from smplerx_ros.research.training.distributed import process_group
+        from smplerx_ros.research.training.run import finetune
     except ImportError as error:
         raise ConfigError(f"training needs torch and timm ({error}): pip install 'smplerx_ros[train]'") from error
-    from ..training.settings import read_settings
+    from smplerx_ros.research.training.settings import read_settings
 
     settings = read_settings(_config(arguments.config), arguments.set)
     with process_group(select_device(settings.device).type) as process:

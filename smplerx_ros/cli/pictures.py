@@ -10,16 +10,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..body import BodyModel
-from ..errors import printable
-from ..files import replacing
-from ..results import OVERLAY_FILE
-from ..video import VideoWriter
-from ..viewer.overlay import draw_people
-from .sources import Source, SourceImage
+from smplerx_ros.body import BodyModel
+from smplerx_ros.errors import printable
+from smplerx_ros.io.files import replacing
+from smplerx_ros.io.results import OVERLAY_FILE
+from smplerx_ros.io.sources import Source, SourceImage
+from smplerx_ros.io.video import VideoWriter
+from smplerx_ros.visualization.overlay import draw_people
 
 if TYPE_CHECKING:
-    from ..types import People
+    from smplerx_ros.types import People
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 from importlib.util import find_spec
 
-from ..errors import ConfigError
+from smplerx_ros.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,9 +24,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise ConfigError(f"needs a ROS 2 environment with {', '.join(missing)}: install it and source its setup.bash")
     import rclpy
 
-    from ..rep155.conformance.report import exit_code, report
-    from ..rep155.conformance.requirements import judge
-    from ..ros.rep155.watcher import watch
+    from smplerx_ros.rep155.conformance.report import exit_code, report
+    from smplerx_ros.rep155.conformance.requirements import judge
+    from smplerx_ros.ros.rep155.watcher import watch
 
     rclpy.init()
     try:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
-    from ..synthetic.scene import SceneOptions
+    from smplerx_ros.research.synthetic.scene import SceneOptions
 
     defaults = SceneOptions()
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new directory")
@@ -39,8 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Returns the exit code; raises SmplerxError where nothing can be rendered."""
     from tqdm import tqdm
 
-    from ..synthetic.generate import ANNOTATIONS, generate
-    from ..synthetic.scene import SceneOptions
+    from smplerx_ros.research.synthetic.generate import ANNOTATIONS, generate
+    from smplerx_ros.research.synthetic.scene import SceneOptions
 
     names = ("width", "height", "people", "turn_deg", "pose_spread", "clothes")
     options = SceneOptions(**{name: getattr(arguments, name) for name in names})

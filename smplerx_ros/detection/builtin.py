@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, InputError
-from ..runtime.onnx import OnnxNetwork
-from ..types import Box
+from smplerx_ros.errors import ConfigError, InputError
+from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.runtime.onnx import OnnxNetwork
+
 from .clean import LEAST_SIDE, clean_rows
 from .merge import Sightings, one_each
 from .resize import padded, scaled
 from .tiles import Tile, tiles
-
-FloatArray = NDArray[np.floating[Any]]
 
 # Pixels of the image's longer side as the network sees it, one run each. The larger size finds distant people and
 # misses those who fill the image, the smaller one the reverse (measured: benchmarks/detector.md).

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..types import Box
-
-FloatArray = NDArray[np.floating[Any]]
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.geometry.boxes import Box
 
 log = logging.getLogger(__name__)
 

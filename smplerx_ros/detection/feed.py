@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..runtime.onnx import Input
+from smplerx_ros.runtime.onnx import Input
+
 from .formats import IMAGENET_DEVIATION, IMAGENET_MEAN, Size
 
 FREE_SIDE = 640  # pixels of an input whose size is free, as these networks were trained

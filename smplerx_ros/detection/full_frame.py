@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Box
+from smplerx_ros.geometry.boxes import Box
 
 
 class FullFrameDetector:

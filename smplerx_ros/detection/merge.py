@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.floating[Any]]
+from smplerx_ros.arrays import FloatArray
 
 MAX_OVERLAP = 0.5  # intersection over union of two people
 # A tile may show a part of somebody: its box lies within the other one, and the body's points agree.

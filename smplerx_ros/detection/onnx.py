@@ -11,27 +11,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, ModelFileError
-from ..runtime.onnx import OnnxNetwork
-from ..types import Box
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.errors import ConfigError, ModelFileError
+from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.runtime.onnx import OnnxNetwork
+
 from . import probe
 from .builtin import check_image
 from .class_names import class_names
 from .clean import clean_rows
 from .feed import Feed
-from .formats import (
-    FORMATS,
-    GREY,
-    LIKELY,
-    SAME_OUTPUTS,
-    FloatArray,
-    Format,
-    Graph,
-    Outputs,
-    doubt,
-    implausible,
-    recognised,
-)
+from .formats import FORMATS, GREY, LIKELY, SAME_OUTPUTS, Format, Graph, Outputs, doubt, implausible, recognised
 from .merge import MAX_OVERLAP
 from .resize import Placed, place
 from .sight import sight

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .formats import FloatArray, Format, Outputs, Size
+from smplerx_ros.arrays import FloatArray
+
+from .formats import Format, Outputs, Size
 from .formats.base import SCORE_ROUNDING
 
 _MOST_LABELS = 366  # classes looked at where the graph does not say how many there are: Objects365's, from 0 or 1 on

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.floating[Any]]
-
 # Shares of a tile's side that the next one shows, too: of two by two tiles, and of tiles in a row. Either way no seam
 # cuts people up to 1/7 of the image's longer side, with `MOST_IN_A_ROW` just so.
 OVERLAP = 1 / 3

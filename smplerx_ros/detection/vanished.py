@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 
-from ..types import Box
+from smplerx_ros.geometry.boxes import Box
 
 VANISHED_AFTER_S = 5.0  # seconds of boxes from which nobody was taken; a longer pause begins them anew
 RENAMED_AFTER_S = 60.0  # the same, of classes that never came with people who were taken: other names, or only a dog?

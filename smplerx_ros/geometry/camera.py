@@ -5,21 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import inf, radians, tan
 from numbers import Integral
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ..errors import InputError
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.errors import InputError
+
+from .constants import DEFAULT_FOV_DEG
 from .lens import PLUMB_BOB, Lens, canonical, lens_of
-
-FloatArray = NDArray[np.floating[Any]]
 
 # Metres before the image plane from which points are seen. Nearer, a hand covers the lens, and the pixel of a joint
 # says nothing of where the hand is; at the plane itself it is infinitely far away.
 NEAR = 0.1
-# Without calibration: across the longer side, of common webcams and depth cameras' colour sensors.
-DEFAULT_FOV_DEG = 60.0
 # A focal length below this share of its side is that of an image of unit size: a fisheye lens that sees all around has
 # 1 / (2 pi) of it.
 _LEAST_FOCAL = 0.01

@@ -12,13 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..types import Box
+from smplerx_ros.arrays import FloatArray
+
+from .boxes import Box
 from .camera import Camera
+from .constants import CROP_HEIGHT, CROP_WIDTH
 from .rotations import rotation_between
 
-FloatArray = NDArray[np.floating[Any]]
-
-CROP_WIDTH, CROP_HEIGHT = 192, 256  # what the networks take
 # The networks were trained on every second row and column of a warp twice as large.
 WARP_WIDTH, WARP_HEIGHT = 2 * CROP_WIDTH, 2 * CROP_HEIGHT
 ASPECT = WARP_WIDTH / WARP_HEIGHT

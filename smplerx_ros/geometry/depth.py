@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from smplerx_ros.arrays import FloatArray
+
 from .camera import NEAR, Camera
 
-FloatArray = NDArray[np.floating[Any]]
 BoolArray = NDArray[np.bool_]
 
 _FACING = 0.3  # least cosine between a surface's normal and the way to the camera: silhouettes miss the person easily

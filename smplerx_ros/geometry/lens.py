@@ -11,15 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from math import atan, inf, radians, tan
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from ..errors import InputError
-
-FloatArray = NDArray[np.floating[Any]]
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.errors import InputError
 
 # sensor_msgs/distortion_models.hpp
 PLUMB_BOB, RATIONAL, EQUIDISTANT = "plumb_bob", "rational_polynomial", "equidistant"

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import cos, hypot, sin
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.spatial.transform import Rotation
 
-FloatArray = NDArray[np.floating[Any]]
+from smplerx_ros.arrays import FloatArray
 
 _NEXT = np.array([1, 2, 0])  # axes: that after x, y and z
 _FOUR = np.arange(4)

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import hypot, isfinite
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from smplerx_ros.arrays import FloatArray
+
 from .camera import Camera
 from .rotations import normalized
-
-FloatArray = NDArray[np.floating[Any]]
 
 # The fit's own error in scale, a share of the distance: 0.053 RMS with the height given, most of it a bias to too far;
 # the man of `bench multiview` is nearer to 0.03.

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ..body.skeleton import JOINT_INDEX
-from ..geometry.rotations import cross, normalized
-
-FloatArray = NDArray[np.floating[Any]]
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.body.skeleton import JOINT_INDEX
+from smplerx_ros.geometry.rotations import cross, normalized
 
 # Columns: x forward, y left, z up (REP-155, REP-103) in the axes that SMPL-X's joints have at rest: x left, y up,
 # z front.

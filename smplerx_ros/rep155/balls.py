@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..geometry.rotations import cross, skew
-
-FloatArray = NDArray[np.floating[Any]]
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.geometry.rotations import cross, skew
 
 # Sine of the angle to the singular direction below which the first hinge stays rather than turning with every tremor;
 # it costs at most this many radians of direction.

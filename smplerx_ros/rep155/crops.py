@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from ..types import Box
-
-RgbImage = NDArray[np.uint8]
+from smplerx_ros.arrays import RgbImage
+from smplerx_ros.geometry.boxes import Box
 
 
 def normalized_box(box: Box, width: int, height: int) -> tuple[float, float, float, float]:

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..body.skeleton import JOINT_INDEX
-from ..geometry.rotations import cross, normalized
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.body.skeleton import JOINT_INDEX
+from smplerx_ros.geometry.rotations import cross, normalized
+
 from .axes import JOINT_FROM_REP, body_frames
 from .balls import Axes, Hinges
 from .description import ANGLE_INDEX, CHEST, JOINT_ROW, LOWER, MOVING, UPPER, BodyDescription
-
-FloatArray = NDArray[np.floating[Any]]
 
 _LIMBS = (("l", "shoulder", "elbow", "wrist"), ("r", "shoulder", "elbow", "wrist")) + (
     ("l", "hip", "knee", "ankle"),

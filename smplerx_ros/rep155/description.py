@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..body.skeleton import JOINT_INDEX
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.body.skeleton import JOINT_INDEX
+
 from .axes import JOINT_FROM_REP
 from .shapes import SHAPES, ball, cylinder, numbers
 
-FloatArray = NDArray[np.floating[Any]]
 Axis = tuple[float, float, float]
 
 _X, _Y, _Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)

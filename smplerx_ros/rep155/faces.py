@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from ..geometry.camera import NEAR, Camera
-from ..types import Box, Estimated, Person
-
-FloatArray = NDArray[np.floating[Any]]
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.geometry.camera import NEAR, Camera
+from smplerx_ros.types import Estimated, Person
 
 # Outermost points of an adult's face in the axes of `face_<id>` (x front, y left, z up; origin at the sellion), metres:
 # chin, forehead, sides and tip of the nose. Length of face 12 cm, width 14 cm (NASA-STD-3000, anthropometry).

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..body import BodyModel
-from ..geometry.camera import Camera
-from ..types import Box, Estimated, Person
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.body import BodyModel
+from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.types import Estimated, Person
+
 from .axes import body_frames, face_frames, gaze_rotations
 from .decomposition import Angles, joint_angles
 from .description import MOVING, BodyDescription
 from .faces import face_box
-
-FloatArray = NDArray[np.floating[Any]]
 
 # Measures that change by less do not make a new URDF: wrists and ankles stay exact with the old one, since angles are
 # made to reach them.

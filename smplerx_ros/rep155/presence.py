@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from ..scheduling.interval import ImageInterval
+from smplerx_ros.pipeline.scheduling.interval import ImageInterval
 
 # A person or face that one frame does not show is often back in the next; topics that come and go with every miss
 # would reach nobody, since discovery takes longer. Ids that the tracker gives up are not used again.

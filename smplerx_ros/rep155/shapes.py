@@ -6,11 +6,9 @@ from typing import Any
 from xml.etree import ElementTree
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ..viewer.palette import person_color
-
-FloatArray = NDArray[np.floating[Any]]
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.visualization.palette import person_color
 
 # Of each link: cylinders from its origin to the place of a joint, and balls that stand on its origin (""), with their
 # radii in metres. Together they leave no gap: whatever a robot's view shows is one body.

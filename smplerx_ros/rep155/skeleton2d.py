@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from ..body.skeleton import JOINT_INDEX
-
-FloatArray = NDArray[np.floating[Any]]
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.body.skeleton import JOINT_INDEX
 
 # Of the body's extra joints (EXTRA_JOINT_NAMES): the first five, in this order.
 FACE_POINTS = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")

@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from ..lazy import lazy
+from smplerx_ros._lazy import lazy
 
-_PUBLIC = {"people_from_message": ".from_messages"}
+_PUBLIC = {"people_from_message": ".conversions.from_messages"}
 
 if TYPE_CHECKING:
-    from .from_messages import people_from_message as people_from_message
+    from .conversions.from_messages import people_from_message as people_from_message
 else:
     __getattr__, __dir__ = lazy(__name__, _PUBLIC)

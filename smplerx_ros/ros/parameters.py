@@ -9,9 +9,10 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter as RosParameter
 
-from ..config import PARAMETERS, ROS_PARAMETERS
-from ..errors import ConfigError
-from ..parameter import Parameter, Value, unknown_parameter
+from smplerx_ros.config.parameter import Parameter, Value, unknown_parameter
+from smplerx_ros.config.table import PARAMETERS, ROS_PARAMETERS
+from smplerx_ros.errors import ConfigError
+
 from .qos import PREFIX
 
 NODE_PARAMETERS = (*PARAMETERS, *ROS_PARAMETERS)

@@ -24,8 +24,8 @@ from rclpy.qos import (
 )
 from rclpy.qos_overriding_options import QoSOverridingOptions
 
-from ..errors import ConfigError
-from ..parameter import shown
+from smplerx_ros.config.parameter import shown
+from smplerx_ros.errors import ConfigError
 
 PREFIX = "qos_overrides."
 DELIVERY_S = 0.2  # for readers to have the last messages, before their writer may go

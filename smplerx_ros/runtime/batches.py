@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DeviceError
+from smplerx_ros.errors import DeviceError
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,10 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from ..geometry.crops import CROP_HEIGHT, CROP_WIDTH, FloatArray, part_under
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.geometry.constants import CROP_HEIGHT, CROP_WIDTH
+from smplerx_ros.geometry.crops import part_under
+
 from .onnx import OnnxNetwork
 
 _NETWORK = "crops.onnx"  # scripts/make_crop_network.py

@@ -16,8 +16,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from ..errors import ConfigError, ModelFileError
-from ..files import why_no_file
+from smplerx_ros.errors import ConfigError, ModelFileError
+from smplerx_ros.io.files import why_no_file
+
 from .batches import BatchLimiter
 from .binding import GPU, Bindings, Feed, GraphError
 from .processor import has_vnni

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import onnxruntime
 
-from ..cache import cache_directory
-from ..errors import ConfigError
+from smplerx_ros.errors import ConfigError
+from smplerx_ros.io.cache import cache_directory
 
 log = logging.getLogger(__name__)
 

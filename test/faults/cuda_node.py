@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 from faulty_node import HANG_S
 
+from smplerx_ros.backbones.registry import BACKBONES
+from smplerx_ros.backbones.smpler_x.estimation import NetworkBackbone
+from smplerx_ros.backbones.smpler_x.model import Model
 from smplerx_ros.body import load_body
-from smplerx_ros.estimator import Estimator
-from smplerx_ros.models.estimation import NetworkBackbone
-from smplerx_ros.models.model import Model
-from smplerx_ros.models.registry import BACKBONES
-from smplerx_ros.options import Options
+from smplerx_ros.config.options import Options
+from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.pipeline.estimator import Estimator
 from smplerx_ros.runtime.onnx import OnnxNetwork
-from smplerx_ros.types import Box
 
 PEOPLE = 3
 DETECTION_HANGS = "detection hangs"
@@ -90,7 +90,7 @@ def estimator(_: Mapping[str, object]) -> Estimator:
 if __name__ == "__main__":
     from faulty_node import prepare
 
-    from smplerx_ros.ros.estimator_main import main
+    from smplerx_ros.ros.node.main import main
 
     prepare()
     sys.exit(main(estimator_factory=estimator))

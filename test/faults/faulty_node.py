@@ -19,8 +19,9 @@ from fake_estimator import FakeEstimator, make_people, make_person, random_param
 from graph import HEIGHT, WIDTH
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 
+from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.types import Box, Frame, People
+from smplerx_ros.types import Frame, People
 
 LOG_PERIOD_S = 0.5
 DIAGNOSTICS_PERIOD_S = 0.25
@@ -136,7 +137,9 @@ def shorten(module: Any, **constants: float) -> None:
 
 def prepare() -> list[Any]:
     """Shorter periods, and the failures that the parameter asks for. Answers where the node will be, once it is."""
-    from smplerx_ros.ros import diagnostics, node, output, statistics
+    from smplerx_ros.ros import statistics
+    from smplerx_ros.ros.node import diagnostics, node
+    from smplerx_ros.ros.output import output
 
     shorten(statistics, LOG_PERIOD_S=LOG_PERIOD_S)
     shorten(diagnostics, STALE_AFTER_S=STALE_AFTER_S)
@@ -173,7 +176,7 @@ def prepare() -> list[Any]:
 
 
 if __name__ == "__main__":
-    from smplerx_ros.ros.estimator_main import main
+    from smplerx_ros.ros.node.main import main
 
     prepare()
     sys.exit(main(estimator_factory=FaultyEstimator))

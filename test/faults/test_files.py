@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from scene import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, Scene
 
-from smplerx_ros.models.bundle import Bundle, FileRecord
+from smplerx_ros.backbones.smpler_x.bundle import Bundle, FileRecord
 
-ESTIMATOR = (sys.executable, "-m", "smplerx_ros.ros.estimator_main")
+ESTIMATOR = (sys.executable, "-m", "smplerx_ros.ros.node.main")
 ASSETS = resources.files("smplerx_ros") / "assets"
 USUAL = {"backbone": "lite", "weights": "", "body_model": ""}
 

@@ -20,7 +20,7 @@ from scene import ACTIVATE, CLEANUP, CONFIGURE, DEACTIVATE, FAULTY_NODE, Scene
 
 LIMIT_S = 3.0  # 2 s, and a busy machine's own delays
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-ESTIMATOR = (sys.executable, "-m", "smplerx_ros.ros.estimator_main")
+ESTIMATOR = (sys.executable, "-m", "smplerx_ros.ros.node.main")
 
 
 def segments(node: NodeProcess) -> set[Path]:

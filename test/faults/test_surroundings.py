@@ -57,7 +57,7 @@ def test_13_a_camera_that_never_comes(tmp_path: Path) -> None:
 
 def test_21_no_driver(tmp_path: Path) -> None:
     """A GPU is asked for where there is none: said once, and the CPU does the work."""
-    scene = Scene(tmp_path, "device:=cuda", command=(sys.executable, "-m", "smplerx_ros.ros.estimator_main"))
+    scene = Scene(tmp_path, "device:=cuda", command=(sys.executable, "-m", "smplerx_ros.ros.node.main"))
     try:
         scene.graph.connect()
         scene.answer(scene.graph.image)

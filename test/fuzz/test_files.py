@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from smplerx_ros.backbones.smpler_x.bundle import Bundle, FileRecord
 from smplerx_ros.body.model_file import read_body
 from smplerx_ros.errors import ModelFileError
-from smplerx_ros.models.bundle import Bundle, FileRecord
 from support.smplx_cases import synthetic_model
 
 FUZZ = settings.get_profile("fuzz")

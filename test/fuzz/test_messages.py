@@ -15,11 +15,11 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, RegionOfInterest
 
 from smplerx_ros.errors import InputError
-from smplerx_ros.ros.camera_info import camera_from_info
-from smplerx_ros.ros.compressed import image_from_compressed
-from smplerx_ros.ros.depth import DEPTH_ENCODINGS, depth_from_message, registered
-from smplerx_ros.ros.detections import boxes_from_message
-from smplerx_ros.ros.image import ENCODINGS, image_from_message
+from smplerx_ros.ros.conversions.camera_info import camera_from_info
+from smplerx_ros.ros.conversions.compressed import image_from_compressed
+from smplerx_ros.ros.conversions.depth import DEPTH_ENCODINGS, depth_from_message, registered
+from smplerx_ros.ros.conversions.detections import boxes_from_message
+from smplerx_ros.ros.conversions.image import ENCODINGS, image_from_message
 
 FUZZ = settings.get_profile("fuzz")
 LONGEST_MESSAGE = 1000  # characters: an error must not be a means to fill the disk

@@ -14,12 +14,13 @@ from functools import cache
 
 import numpy as np
 
+from smplerx_ros.backbones.smpler_x.prediction import ESTIMATED
 from smplerx_ros.body import BodyModel, load_body
-from smplerx_ros.distance import measured_by_depth
 from smplerx_ros.errors import ModelFileError
+from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.models.prediction import ESTIMATED
-from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Box, Frame, Observation, People, Person, SmplxParams
+from smplerx_ros.pipeline.localization.distance import measured_by_depth
+from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Frame, Observation, People, Person, SmplxParams
 
 HANG_S, SLOW_S = 30.0, 0.7
 
@@ -125,6 +126,6 @@ class FakeEstimator:
 
 
 if __name__ == "__main__":
-    from smplerx_ros.ros.estimator_main import main
+    from smplerx_ros.ros.node.main import main
 
     sys.exit(main(estimator_factory=FakeEstimator))

@@ -21,7 +21,7 @@ from sensor_msgs.msg import CameraInfo, Image
 from smplerx_ros.msg import PersonArray
 from std_msgs.msg import Header
 
-from smplerx_ros.ros.image import message_from_image
+from smplerx_ros.ros.conversions.image import message_from_image
 
 WIDTH, HEIGHT = 160, 120
 GREY = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)

@@ -15,9 +15,9 @@ from rclpy.context import Context
 from rclpy.parameter import Parameter
 from sensor_msgs.msg import Image
 
-from smplerx_ros.ros.image import message_from_image
-from smplerx_ros.ros.node import SmplerxNode
-from smplerx_ros.ros.stream import Arrival
+from smplerx_ros.ros.conversions.image import message_from_image
+from smplerx_ros.ros.node.node import SmplerxNode
+from smplerx_ros.ros.node.stream import Arrival
 
 
 class Noted(FakeEstimator):

@@ -17,9 +17,9 @@ from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
 from smplerx_ros.body import load_body
-from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, validate
+from smplerx_ros.config.table import PARAMETERS, ROS_PARAMETERS, validate
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.ros.output import Output, OutputOptions
+from smplerx_ros.ros.output.output import Output, OutputOptions
 from smplerx_ros.types import Frame, Person
 from support.human_poses import human_poses
 

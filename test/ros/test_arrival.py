@@ -26,10 +26,10 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 
-from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS
-from smplerx_ros.ros.image import message_from_image
-from smplerx_ros.ros.node import SmplerxNode, load_estimator
-from smplerx_ros.ros.stream import Arrival
+from smplerx_ros.config.table import PARAMETERS, ROS_PARAMETERS
+from smplerx_ros.ros.conversions.image import message_from_image
+from smplerx_ros.ros.node.node import SmplerxNode, load_estimator
+from smplerx_ros.ros.node.stream import Arrival
 from support.arrival import ESTIMATOR, NO_DEFAULT, Entry, replace_loaders
 
 TABLE = {parameter.name: parameter for parameter in (*PARAMETERS, *ROS_PARAMETERS)}

@@ -21,11 +21,11 @@ from visualization_msgs.msg import Marker, MarkerArray
 from smplerx_ros.body import load_body
 from smplerx_ros.body.placement import Placement
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.ros.compressed import image_from_compressed
+from smplerx_ros.ros.conversions.compressed import image_from_compressed
+from smplerx_ros.ros.conversions.image import image_from_message
 from smplerx_ros.ros.drawing import artist as artist_module
 from smplerx_ros.ros.drawing.artist import Artist
 from smplerx_ros.ros.drawing.scene import Scene
-from smplerx_ros.ros.image import image_from_message
 from smplerx_ros.ros.qos import numbers_of
 
 BODY = load_body()

@@ -13,7 +13,7 @@ from bond.msg import Status
 from graph import Graph
 from lifecycle_msgs.msg import Transition
 
-from smplerx_ros.ros.bond import PERIOD_S, TIMEOUT_S
+from smplerx_ros.ros.node.bond import PERIOD_S, TIMEOUT_S
 
 CONFIGURE, ACTIVATE = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_ACTIVATE
 DEACTIVATE = Transition.TRANSITION_DEACTIVATE

@@ -14,8 +14,8 @@ import pytest
 from sensor_msgs.msg import Image
 
 from smplerx_ros.errors import InputError
-from smplerx_ros.ros.bridge import cv_bridge_converter
-from smplerx_ros.ros.image import ENCODINGS, image_from_message
+from smplerx_ros.ros.conversions.bridge import cv_bridge_converter
+from smplerx_ros.ros.conversions.image import ENCODINGS, image_from_message
 
 WIDTH, HEIGHT = 16, 12
 BRIDGED = sorted(name for name, encoding in ENCODINGS.items() if encoding.bridged)
@@ -127,5 +127,5 @@ def test_one_that_converts_wrongly_is_not_used(
 def test_the_real_one_gives_what_we_give(encoding: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = message(encoding)
     bridged = image_from_message(made, "/image")
-    monkeypatch.setattr("smplerx_ros.ros.image.cv_bridge_converter", lambda: None)
+    monkeypatch.setattr("smplerx_ros.ros.conversions.image.cv_bridge_converter", lambda: None)
     np.testing.assert_array_equal(bridged, image_from_message(made, "/image"))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import CameraInfo, RegionOfInterest
 
 from smplerx_ros.errors import InputError
-from smplerx_ros.ros.camera_info import camera_from_info, describe_centre
+from smplerx_ros.ros.conversions.camera_info import camera_from_info, describe_centre
 
 K = [500.0, 0.0, 321.0, 0.0, 510.0, 239.0, 0.0, 0.0, 1.0]
 P = [450.0, 0.0, 330.0, 0.0, 0.0, 450.0, 245.0, 0.0, 0.0, 0.0, 1.0, 0.0]

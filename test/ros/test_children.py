@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from smplerx_ros.ros.children import ChildError, Children
+from smplerx_ros.tools.processes import ChildError, Children
 
 WAIT_S = 20
 
@@ -110,7 +110,7 @@ def test_the_environment_reaches_the_child():
 def test_children_end_when_their_parent_is_killed(tmp_path):
     script = (
         "import os, time\n"
-        "from smplerx_ros.ros.children import Children\n"
+        "from smplerx_ros.tools.processes import Children\n"
         "with Children(os.environ) as children:\n"
         f"    children.start('sleeper', *{SLEEP!r})\n"
         "    print(children._processes['sleeper'].pid, flush=True)\n"

@@ -15,7 +15,7 @@ from sensor_msgs.msg import CompressedImage
 from std_msgs.msg import Header
 
 from smplerx_ros.errors import InputError
-from smplerx_ros.ros.compressed import compressed_from_image, image_from_compressed
+from smplerx_ros.ros.conversions.compressed import compressed_from_image, image_from_compressed
 
 RGB = np.zeros((48, 64, 3), np.uint8)
 RGB[:, :32], RGB[:, 32:] = (200, 30, 10), (10, 60, 220)

@@ -20,11 +20,11 @@ from tf2_msgs.msg import TFMessage
 from tf_chain import chain
 
 from smplerx_ros.body.skeleton import JOINT_INDEX, JOINT_NAMES
-from smplerx_ros.results import read_people
-from smplerx_ros.ros.demo import image_transport
-from smplerx_ros.ros.from_messages import people_from_message, stamp_ns
-from smplerx_ros.ros.player import FRAME_ID
-from smplerx_ros.video import VideoReader, VideoWriter
+from smplerx_ros.io.results import read_people
+from smplerx_ros.io.video import VideoReader, VideoWriter
+from smplerx_ros.ros.conversions.from_messages import people_from_message, stamp_ns
+from smplerx_ros.tools.demo import image_transport
+from smplerx_ros.tools.player import FRAME_ID
 
 CLIP = Path(str(files("smplerx_ros"))) / "assets" / "demo_walk.mp4"
 STEP, RATE = 4, 4.0  # every fourth frame, at half the speed: what a busy machine can follow, too
@@ -58,7 +58,7 @@ def walker(people):
 
 def test_demo_writes_what_it_promises(walk, tmp_path):
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "smplerx_ros.ros.demo", "--out", str(out), "--video", str(walk)]
+    command = [sys.executable, "-m", "smplerx_ros.tools.demo", "--out", str(out), "--video", str(walk)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert done.returncode == 0, done.stderr
     for name in ("overlay.mp4", "people.npz", "summary.json"):
@@ -101,12 +101,12 @@ def test_demo_writes_what_it_promises(walk, tmp_path):
 
 def test_topics_say_where_the_person_is(walk, tmp_path):
     graph = Graph()
-    node = NodeProcess(tmp_path / "node.log", command=(sys.executable, "-m", "smplerx_ros.ros.estimator_main"))
+    node = NodeProcess(tmp_path / "node.log", command=(sys.executable, "-m", "smplerx_ros.ros.node.main"))
     player = None
     try:
         transforms = graph.listen(TFMessage, "/tf")
         graph.spin_until(lambda: graph.node.count_publishers("/smplerx/people"), WAIT_S)
-        command = [sys.executable, "-m", "smplerx_ros.ros.player", str(walk)]
+        command = [sys.executable, "-m", "smplerx_ros.tools.player", str(walk)]
         player = subprocess.Popen(command, env={**os.environ, **image_transport()})
         graph.spin_until(lambda: player.poll() is not None and len(graph.people) >= 3, WAIT_S)
         graph.spin_until(lambda: {stamp_ns(m) for m in graph.people if m.people} <= set(map(tf_stamp, transforms)))
@@ -159,7 +159,15 @@ def test_a_video_without_people_is_a_failure_that_leaves_no_overlay_of_an_earlie
     out = tmp_path / "out"
     out.mkdir()
     (out / "people.npz").write_bytes(b"old")
-    command = [sys.executable, "-m", "smplerx_ros.ros.demo", "--out", str(out), "--video", str(tmp_path / "empty.mp4")]
+    command = [
+        sys.executable,
+        "-m",
+        "smplerx_ros.tools.demo",
+        "--out",
+        str(out),
+        "--video",
+        str(tmp_path / "empty.mp4"),
+    ]
     done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert done.returncode == 1
     assert "nobody was estimated" in done.stderr
@@ -167,7 +175,7 @@ def test_a_video_without_people_is_a_failure_that_leaves_no_overlay_of_an_earlie
 
 
 def test_a_node_that_cannot_be_configured_is_told_at_once(walk, tmp_path):
-    command = [sys.executable, "-m", "smplerx_ros.ros.demo", "--out", str(tmp_path / "out"), "--video", str(walk)]
+    command = [sys.executable, "-m", "smplerx_ros.tools.demo", "--out", str(tmp_path / "out"), "--video", str(walk)]
     done = subprocess.run(
         [*command, "-p", "backbone:=s32", "-p", f"weights:={tmp_path}"],
         capture_output=True,
@@ -184,7 +192,7 @@ def test_view_shows_the_clip_in_browsers_until_ctrl_c(walk):
     pytest.importorskip("viser", reason="the page for browsers needs the extra `viewer`")
     from support.viser_client import ViserClient
 
-    command = [sys.executable, "-u", "-m", "smplerx_ros.ros.demo", "--view", "--video", str(walk)]
+    command = [sys.executable, "-u", "-m", "smplerx_ros.tools.demo", "--view", "--video", str(walk)]
     demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         line = next(line for line in demo.stdout if "open http://127.0.0.1:" in line)
@@ -201,7 +209,7 @@ def test_view_shows_the_clip_in_browsers_until_ctrl_c(walk):
 
 
 def test_interrupted_it_leaves_no_process_behind(walk, tmp_path):
-    command = [sys.executable, "-m", "smplerx_ros.ros.demo", "--out", str(tmp_path / "out"), "--video", str(walk)]
+    command = [sys.executable, "-m", "smplerx_ros.tools.demo", "--out", str(tmp_path / "out"), "--video", str(walk)]
     demo = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     children = Path(f"/proc/{demo.pid}/task/{demo.pid}/children")
     deadline = time.monotonic() + WAIT_S
@@ -220,7 +228,7 @@ def test_an_unreadable_video_is_told_in_a_line(tmp_path):
     command = [
         sys.executable,
         "-m",
-        "smplerx_ros.ros.demo",
+        "smplerx_ros.tools.demo",
         "--out",
         str(tmp_path),
         "--video",

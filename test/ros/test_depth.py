@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import Image
 
 from smplerx_ros.errors import InputError
-from smplerx_ros.ros.depth import DEPTH_ENCODINGS, depth_from_message, registered
-from smplerx_ros.ros.image import MAX_PIXELS
+from smplerx_ros.ros.conversions.depth import DEPTH_ENCODINGS, depth_from_message, registered
+from smplerx_ros.ros.conversions.image import MAX_PIXELS
 
 MILLIMETRES = np.array([[0, 1, 500], [1234, 65535, 8000]])
 METRES = np.array([[np.nan, np.inf, -np.inf], [-1.0, 0.0, 2.5]])

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from graph import Graph
 
-from smplerx_ros.ros.image import ENCODINGS
-from smplerx_ros.viewer.options import VIEWER_PARAMETERS
+from smplerx_ros.ros.conversions.image import ENCODINGS
+from smplerx_ros.visualization.web.options import VIEWER_PARAMETERS
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = ("topics.md", "lifecycle.md", "frames.md", "messages.md", "cameras.md", "viewer.md", "jetson_gpu.md")

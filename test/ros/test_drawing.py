@@ -25,7 +25,7 @@ from visualization_msgs.msg import MarkerArray
 from smplerx_ros.body import load_body
 from smplerx_ros.body.placement import Placement
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.ros.compressed import image_from_compressed
+from smplerx_ros.ros.conversions.compressed import image_from_compressed
 from smplerx_ros.ros.drawing import drawer as drawer_module
 from smplerx_ros.ros.drawing.drawer import Drawer, Settings, Topic
 from smplerx_ros.ros.drawing.scene import Scene, SharedMemory, read, write

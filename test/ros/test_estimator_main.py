@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from smplerx_ros.ros.estimator_main import _spin
+from smplerx_ros.ros.node.main import _spin
 
 
 class Failing:

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from sensor_msgs.msg import Image
 
 from smplerx_ros.errors import InputError
-from smplerx_ros.ros.bit_depth import BitDepth
-from smplerx_ros.ros.image import ENCODINGS, MAX_PIXELS, image_from_message, message_from_image
+from smplerx_ros.ros.conversions.bit_depth import BitDepth
+from smplerx_ros.ros.conversions.image import ENCODINGS, MAX_PIXELS, image_from_message, message_from_image
 
 WIDTH, HEIGHT = 8, 6
 RGB = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)

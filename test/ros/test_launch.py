@@ -17,11 +17,11 @@ from graph import Graph
 from launch_files import ROOT, declared, launched, load_launch_file, stand_in
 from smplerx_ros.msg import PersonArray
 
-from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, validate
+from smplerx_ros.config.table import PARAMETERS, ROS_PARAMETERS, validate
 from smplerx_ros.errors import ConfigError
-from smplerx_ros.ros.markers import NAMESPACES
-from smplerx_ros.ros.player import FRAME_ID
-from smplerx_ros.viewer.options import VIEWER_PARAMETERS
+from smplerx_ros.ros.conversions.markers import NAMESPACES
+from smplerx_ros.tools.player import FRAME_ID
+from smplerx_ros.visualization.web.options import VIEWER_PARAMETERS
 
 TABLE = (*PARAMETERS, *ROS_PARAMETERS)
 ARGUMENTS = {parameter.name for parameter in TABLE} | {

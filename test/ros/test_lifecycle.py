@@ -14,7 +14,7 @@ from tf2_msgs.msg import TFMessage
 from tf_chain import chain
 from visualization_msgs.msg import Marker, MarkerArray
 
-from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS
+from smplerx_ros.config.table import PARAMETERS, ROS_PARAMETERS
 
 CONFIGURE, CLEANUP = Transition.TRANSITION_CONFIGURE, Transition.TRANSITION_CLEANUP
 ACTIVATE, DEACTIVATE = Transition.TRANSITION_ACTIVATE, Transition.TRANSITION_DEACTIVATE

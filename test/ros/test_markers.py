@@ -14,10 +14,10 @@ from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
 from smplerx_ros.body import load_body
-from smplerx_ros.body.thinning import ThinMesh
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.ros.markers import MarkerWriter
+from smplerx_ros.ros.conversions.markers import MarkerWriter
 from smplerx_ros.types import Person
+from smplerx_ros.visualization.thinning import ThinMesh
 
 HEADER = Header(stamp=Time(sec=7, nanosec=5), frame_id="camera")
 BODY = load_body()

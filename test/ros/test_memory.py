@@ -8,7 +8,7 @@ import os
 from smplerx_ros.runtime import heap
 
 heap.keep_freed_memory = lambda: os._exit(42)
-from smplerx_ros.ros.estimator_main import main
+from smplerx_ros.ros.node.main import main
 
 main()
 """

@@ -13,12 +13,13 @@ from smplerx_ros.msg import Person, PersonArray, SmplxParams
 from std_msgs.msg import Header
 
 from smplerx_ros.body import load_body
+from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.geometry.rotations import quaternion_from_matrix
-from smplerx_ros.ros.camera_info import info_from_camera
-from smplerx_ros.ros.from_messages import camera_from_message
-from smplerx_ros.ros.messages import person_array
-from smplerx_ros.types import PARAM_SIZES, Box, Degradation, DistanceSource, Frame
+from smplerx_ros.ros.conversions.camera_info import info_from_camera
+from smplerx_ros.ros.conversions.from_messages import camera_from_message
+from smplerx_ros.ros.conversions.messages import person_array
+from smplerx_ros.types import PARAM_SIZES, Degradation, DistanceSource, Frame
 
 HEADER = Header(stamp=Time(sec=7, nanosec=8), frame_id="camera")
 FRAME = Frame(np.ones((480, 640, 3), np.uint8), None, 7_000_000_008, "camera")

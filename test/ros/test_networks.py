@@ -22,15 +22,15 @@ from tf2_msgs.msg import TFMessage
 from tf_chain import chain
 
 from smplerx_ros.body.skeleton import JOINT_NAMES
-from smplerx_ros.results import read_people
-from smplerx_ros.ros.demo import CLIP, image_transport
-from smplerx_ros.ros.from_diagnostics import report_of
-from smplerx_ros.ros.from_messages import people_from_message, stamp_ns
-from smplerx_ros.ros.player import FRAME_ID
+from smplerx_ros.io.results import read_people
+from smplerx_ros.io.video import VideoReader, VideoWriter
+from smplerx_ros.ros.conversions.from_diagnostics import report_of
+from smplerx_ros.ros.conversions.from_messages import people_from_message, stamp_ns
+from smplerx_ros.tools.demo import CLIP, image_transport
+from smplerx_ros.tools.player import FRAME_ID
 from smplerx_ros.types import PARAM_SIZES
-from smplerx_ros.video import VideoReader, VideoWriter
 
-ESTIMATOR = (sys.executable, "-m", "smplerx_ros.ros.estimator_main")
+ESTIMATOR = (sys.executable, "-m", "smplerx_ros.ros.node.main")
 STEP, RATE = 6, 2.0  # every sixth frame, at a third of the speed: what a busy machine can follow, too
 WALKED, EMPTY = 20, 8  # frames of the clip, then of nobody
 WAIT_S = 120
@@ -65,7 +65,7 @@ def played(s32_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Simple
         transforms = graph.listen(TFMessage, "/tf")
         infos = graph.listen(CameraInfo, "/camera_info")
         node.wait_for_log("active:", WAIT_S)
-        command = [sys.executable, "-m", "smplerx_ros.ros.player", str(video), "--info-subscribers", "2"]
+        command = [sys.executable, "-m", "smplerx_ros.tools.player", str(video), "--info-subscribers", "2"]
         player = subprocess.Popen(command, env={**os.environ, **image_transport()})
         graph.spin_until(lambda: player.poll() is not None, WAIT_S)
         graph.spin_until(lambda: graph.people and stamp_ns(graph.people[-1]) == stamp_ns(infos[-1]))
@@ -139,7 +139,7 @@ def test_frames_are_where_the_joints_are(played: SimpleNamespace) -> None:
 @pytest.mark.slow
 def test_demo_with_parameters(s32_bundle: Path, tmp_path: Path) -> None:
     video = write_walk(tmp_path / "walk.mp4", 6, 0)
-    command = [sys.executable, "-m", "smplerx_ros.ros.demo", "--out", str(tmp_path / "out"), "--video", str(video)]
+    command = [sys.executable, "-m", "smplerx_ros.tools.demo", "--out", str(tmp_path / "out"), "--video", str(video)]
     command += ["-p", "backbone:=s32", "-p", f"weights:={s32_bundle}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_S, check=False)
     assert done.returncode == 0, done.stderr

@@ -12,7 +12,7 @@ from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from std_srvs.srv import SetBool
 
-from smplerx_ros.ros.node import SmplerxNode
+from smplerx_ros.ros.node.node import SmplerxNode
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 MakeNode = Callable[..., SmplerxNode]

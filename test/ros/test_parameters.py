@@ -15,9 +15,9 @@ from rcl_interfaces.msg import SetParametersResult
 from rclpy.lifecycle import TransitionCallbackReturn
 from rclpy.parameter import Parameter, get_parameter_value
 
-from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS
+from smplerx_ros.config.table import PARAMETERS, ROS_PARAMETERS
 from smplerx_ros.errors import ConfigError
-from smplerx_ros.ros.node import SmplerxNode
+from smplerx_ros.ros.node.node import SmplerxNode
 
 TABLE = {parameter.name: parameter for parameter in (*PARAMETERS, *ROS_PARAMETERS)}
 # Name, YAML, and what the node makes of it.

@@ -12,9 +12,9 @@ import pytest
 from fake_estimator import FakeEstimator
 from std_msgs.msg import Header
 
-from smplerx_ros.config import validate
-from smplerx_ros.ros.pipeline import Orders, Pipeline
-from smplerx_ros.ros.stream import CameraStream
+from smplerx_ros.config.table import validate
+from smplerx_ros.ros.node.pipeline import Orders, Pipeline
+from smplerx_ros.ros.node.stream import CameraStream
 from smplerx_ros.types import Frame, People
 
 CAMERAS = ("front", "left", "right")

@@ -17,10 +17,10 @@ from sensor_msgs.msg import CameraInfo, Image
 from std_msgs.msg import Header
 
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.ros.camera_info import camera_from_info, info_from_camera
-from smplerx_ros.ros.image import image_from_message
-from smplerx_ros.ros.player import FRAME_ID
-from smplerx_ros.video import VideoReader, VideoWriter
+from smplerx_ros.io.video import VideoReader, VideoWriter
+from smplerx_ros.ros.conversions.camera_info import camera_from_info, info_from_camera
+from smplerx_ros.ros.conversions.image import image_from_message
+from smplerx_ros.tools.player import FRAME_ID
 from support.films import picture, write_film
 
 WAIT_S = 30
@@ -36,7 +36,7 @@ def clip(tmp_path):
 
 
 def player(*arguments):
-    command = [sys.executable, "-m", "smplerx_ros.ros.player", *map(str, arguments)]
+    command = [sys.executable, "-m", "smplerx_ros.tools.player", *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 

@@ -12,7 +12,7 @@ from rclpy.qos import DurabilityPolicy, HistoryPolicy, LivelinessPolicy, QoSProf
 from sensor_msgs.msg import CameraInfo
 from smplerx_ros.msg import PersonArray
 
-from smplerx_ros.ros.node import SmplerxNode
+from smplerx_ros.ros.node.node import SmplerxNode
 from smplerx_ros.ros.qos import numbers_of, qos_of
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)

@@ -9,9 +9,9 @@ from std_msgs.msg import Header
 
 from smplerx_ros.body import load_body
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.ros.camera_info import info_from_camera
-from smplerx_ros.ros.messages import person_array
-from smplerx_ros.ros.recorder import Recording, main
+from smplerx_ros.ros.conversions.camera_info import info_from_camera
+from smplerx_ros.ros.conversions.messages import person_array
+from smplerx_ros.tools.recorder import Recording, main
 from smplerx_ros.types import Frame
 
 CAMERA = Camera.from_fov(640, 480)

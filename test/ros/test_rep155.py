@@ -24,8 +24,8 @@ from visualization_msgs.msg import MarkerArray
 from smplerx_ros.body.placement import Placement
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.errors import ConfigError, InputError
-from smplerx_ros.ros import output as output_module
 from smplerx_ros.ros import rep155
+from smplerx_ros.ros.output import output as output_module
 from smplerx_ros.ros.rep155 import provider as provider_module
 
 LATCHED = QoSProfile(depth=5, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -287,7 +287,7 @@ def test_nobody_subscribed_means_nothing_computed(provide: Any, monkeypatch: pyt
     monkeypatch.setattr(provider_module, "normalized_points", computed)
     monkeypatch.setattr(type(BODY), "vertices", computed)
     monkeypatch.setattr(type(BODY), "extra_joints", computed)
-    monkeypatch.setattr("smplerx_ros.ros.detections_out.detection_array", computed)
+    monkeypatch.setattr("smplerx_ros.ros.conversions.detections_out.detection_array", computed)
     for _ in range(3):
         provider.send(somebody("p1"), somebody("p2", 1))
 

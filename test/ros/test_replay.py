@@ -22,16 +22,16 @@ from smplerx_ros.msg import PersonArray
 from std_msgs.msg import Header
 
 import smplerx_ros
-from smplerx_ros.estimator import Estimator
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.ros.camera_info import info_from_camera
-from smplerx_ros.ros.from_messages import stamp_ns
-from smplerx_ros.ros.image import message_from_image
+from smplerx_ros.io.video import VideoReader
+from smplerx_ros.pipeline.estimator import Estimator
+from smplerx_ros.ros.conversions.camera_info import info_from_camera
+from smplerx_ros.ros.conversions.from_messages import stamp_ns
+from smplerx_ros.ros.conversions.image import message_from_image
 from smplerx_ros.types import Frame
-from smplerx_ros.video import VideoReader
 
 CLIP = Path(smplerx_ros.__file__).parent / "assets" / "demo_walk.mp4"
-ESTIMATOR = (sys.executable, "-m", "smplerx_ros.ros.estimator_main")
+ESTIMATOR = (sys.executable, "-m", "smplerx_ros.ros.node.main")
 FRAMES, STEP = 8, 3
 RECORDED_NS = 1_600_000_000_000_000_000  # years ago
 DETECT_EVERY = 3

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from smplerx_ros.body.skeleton import JOINT_NAMES
-from smplerx_ros.ros.markers import NAMESPACES
+from smplerx_ros.ros.conversions.markers import NAMESPACES
 
 AXES_OF_RVIZ = 0.2  # metres, at scale 1
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from smplerx_ros.body import load_body
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.ros.slots import SILENCE_NS, Assigned, Slots
+from smplerx_ros.ros.output.slots import SILENCE_NS, Assigned, Slots
 from smplerx_ros.types import Person
 
 SECOND = 1_000_000_000

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from smplerx_ros.ros import stamped as stamped_module
-from smplerx_ros.ros.from_messages import stamp_ns
-from smplerx_ros.ros.stamped import PacedMessages, StampedMessages
+from smplerx_ros.ros.conversions.from_messages import stamp_ns
+from smplerx_ros.ros.input import stamped as stamped_module
+from smplerx_ros.ros.input.stamped import PacedMessages, StampedMessages
 
 A_DAY = 86_400.0
 FRAME_NS = 33_000_000

@@ -8,8 +8,8 @@ import pytest
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticStatus
 
-from smplerx_ros.ros.diagnostics import SUPERSEDED, CameraHealth, NodeHealth, diagnostics
-from smplerx_ros.ros.memory import memory_in_use
+from smplerx_ros.ros.node.diagnostics import SUPERSEDED, CameraHealth, NodeHealth, diagnostics
+from smplerx_ros.ros.node.memory import memory_in_use
 from smplerx_ros.ros.statistics import LOG_PERIOD_S, Snapshot, Statistics
 
 BACKEND = {"backbone": "lite", "body model": "standin_anny", "runtime": "CPUExecutionProvider"}

@@ -20,7 +20,7 @@ from tf_chain import chain
 from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_NAMES, PARENTS
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.ros.transforms import TransformWriter, joint_transforms, joints_of
+from smplerx_ros.ros.conversions.transforms import TransformWriter, joint_transforms, joints_of
 from smplerx_ros.types import Person, SmplxParams
 
 HEADER = Header(stamp=Time(sec=7, nanosec=8), frame_id="camera_optical")

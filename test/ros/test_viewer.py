@@ -22,15 +22,16 @@ from rclpy.qos import QoSProfile
 from smplerx_ros.msg import PersonArray
 
 from smplerx_ros.body import load_body
+from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.ros.camera_info import info_from_camera
-from smplerx_ros.ros.from_messages import people_from_message
-from smplerx_ros.ros.messages import person_array
-from smplerx_ros.types import Box, Frame, People, Person, SmplxParams
+from smplerx_ros.ros.conversions.camera_info import info_from_camera
+from smplerx_ros.ros.conversions.from_messages import people_from_message
+from smplerx_ros.ros.conversions.messages import person_array
+from smplerx_ros.types import Frame, People, Person, SmplxParams
 
 pytestmark = pytest.mark.skipif(find_spec("viser") is None, reason="the page for browsers needs the extra `viewer`")
 
-VIEWER = (sys.executable, "-m", "smplerx_ros.ros.viewer_main")
+VIEWER = (sys.executable, "-m", "smplerx_ros.ros.viewer.main")
 TOPICS = ("/smplerx/people", "/image", "/diagnostics")
 BODY = load_body()
 CAMERA = Camera.from_fov(WIDTH, HEIGHT, 60.0)
@@ -172,7 +173,7 @@ def test_an_address_of_another_machine_is_refused() -> None:
 
 
 def test_without_viser_it_says_what_to_install() -> None:
-    script = "import sys; sys.modules['viser'] = None; from smplerx_ros.ros.viewer_main import main; sys.exit(main())"
+    script = "import sys; sys.modules['viser'] = None; from smplerx_ros.ros.viewer.main import main; sys.exit(main())"
     done = run(sys.executable, "-c", script)
     assert done.returncode == 1
     assert "pip install viser" in done.stderr

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from smplerx_ros.ros.watch import Repeater, Watch
+from smplerx_ros.ros.node.watch import Repeater, Watch
 
 
 def test_a_hang_is_told_once_and_forgotten_when_it_ends() -> None:

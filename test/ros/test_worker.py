@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from smplerx_ros.ros.worker import LatestWorker
+from smplerx_ros.ros.node.worker import LatestWorker
 
 
 def test_the_newest_of_each_source_wins_and_the_others_are_counted() -> None:

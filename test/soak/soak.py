@@ -120,8 +120,8 @@ def clip() -> list[Any]:
     from graph import HEIGHT, WIDTH
 
     import smplerx_ros
-    from smplerx_ros.ros.demo import CLIP
-    from smplerx_ros.video import VideoReader
+    from smplerx_ros.io.video import VideoReader
+    from smplerx_ros.tools.demo import CLIP
 
     with VideoReader(Path(smplerx_ros.__file__).parent / "assets" / CLIP) as reader:
         return [cv2.resize(frame.image, (WIDTH, HEIGHT)) for frame in reader]

@@ -23,8 +23,8 @@ def write_counts(nodes: list[Any], path: Path) -> None:
 
 
 if __name__ == "__main__":
-    from smplerx_ros.ros.estimator_main import main
-    from smplerx_ros.ros.watch import Repeater
+    from smplerx_ros.ros.node.main import main
+    from smplerx_ros.ros.node.watch import Repeater
 
     made = prepare()
     Repeater(PERIOD_S, lambda: write_counts(made, Path(os.environ["SOAK_COUNTS"])), "soak_counts")

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from smplerx_ros.backbones.registry import get_backbone
 from smplerx_ros.body import BodyModel, load_body
-from smplerx_ros.estimator import Estimator
-from smplerx_ros.models.registry import get_backbone
+from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.pipeline.estimator import Estimator
 from smplerx_ros.runtime.providers import CPU
-from smplerx_ros.types import BodyEstimate, Box, Estimated, Frame, SmplxParams
+from smplerx_ros.types import BodyEstimate, Estimated, Frame, SmplxParams
 
 BODY = load_body()
 SOMEBODY, NOBODY = np.full((480, 640, 3), 90, np.uint8), np.zeros((480, 640, 3), np.uint8)
@@ -95,14 +96,14 @@ def replace_loaders(patch: pytest.MonkeyPatch) -> None:
         provider = SimpleNamespace(provider="none")
         return SimpleNamespace(backbone=entry, path=path, options=options, network=provider, precision="fp32")
 
-    patch.setattr("smplerx_ros.estimator.load_body", body)
-    patch.setattr("smplerx_ros.models.estimation.load_bundle", network)
-    patch.setattr("smplerx_ros.models.estimation.load_model", network)
+    patch.setattr("smplerx_ros.pipeline.estimator.load_body", body)
+    patch.setattr("smplerx_ros.backbones.smpler_x.loading.load_bundle", network)
+    patch.setattr("smplerx_ros.backbones.smpler_x.loading.load_model", network)
     bundle = SimpleNamespace(backbone="s32", runtime="onnx")
-    patch.setattr("smplerx_ros.models.bundle.Bundle.load", lambda path, verify: bundle)
-    patch.setattr("smplerx_ros.lite.backbone.LiteBackbone", Backbone)
+    patch.setattr("smplerx_ros.backbones.smpler_x.bundle.Bundle.load", lambda path, verify: bundle)
+    patch.setattr("smplerx_ros.backbones.lite.backbone.LiteBackbone", Backbone)
     patch.setattr(
-        "smplerx_ros.lite.landmark_estimator.LandmarkEstimator",
+        "smplerx_ros.backbones.lite.landmark_estimator.LandmarkEstimator",
         lambda device, threads: SimpleNamespace(device=device, threads=threads),
     )
     patch.setattr("smplerx_ros.detection.builtin.BuiltinDetector", Detector)

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
+from smplerx_ros.arrays import FloatArray
 from smplerx_ros.body.model import BodyModel
 from smplerx_ros.body.skeleton import EXTRA_JOINT_INDEX, JOINT_INDEX, JOINT_NAMES
+from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
-from smplerx_ros.persons import box_round
-from smplerx_ros.types import Box, SmplxParams
-
-FloatArray = NDArray[np.floating[Any]]
+from smplerx_ros.pipeline.localization.persons import box_round
+from smplerx_ros.types import SmplxParams
 
 _FOV = 75.0  # degrees
 CAMERA = Camera.from_fov(640, 480, _FOV)

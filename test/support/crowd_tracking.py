@@ -11,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smplerx_ros.body.model import BodyModel
-from smplerx_ros.estimator import Estimator
-from smplerx_ros.options import Options
-from smplerx_ros.tracking.tracker import overlaps
-from smplerx_ros.types import BodyEstimate, Box, Frame, Observation, Person
+from smplerx_ros.config.options import Options
+from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.pipeline.estimator import Estimator
+from smplerx_ros.pipeline.tracking.tracker import overlaps
+from smplerx_ros.types import BodyEstimate, Frame, Observation, Person
 
 from .crowd import CAMERA, Crowd, Sighting
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from smplerx_ros.backbones.smpler_x.prediction import ESTIMATED
 from smplerx_ros.body.skeleton import JOINT_INDEX
-from smplerx_ros.models.prediction import ESTIMATED
 from smplerx_ros.types import PARAM_SIZES, SmplxParams
 
 UPRIGHT = (np.pi, 0.0, 0.0)  # global_orient of somebody who stands before the camera and looks at it

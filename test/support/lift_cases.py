@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from scipy.optimize import least_squares
 from scipy.spatial.transform import Rotation
 
+from smplerx_ros.backbones.lite.pose_prior import PosePrior
 from smplerx_ros.body.model import STANDIN_FILE, BodyModel
 from smplerx_ros.body.model_file import read_body
+from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.geometry.crops import crop_box
-from smplerx_ros.lite.pose_prior import PosePrior
-from smplerx_ros.types import Box, SmplxParams
+from smplerx_ros.types import SmplxParams
 
 Array = NDArray[np.float64]
 

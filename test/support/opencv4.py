@@ -11,14 +11,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from smplerx_ros.lite.regions import image_from_crop
+from smplerx_ros.backbones.lite.regions import image_from_crop
 
 COORDINATE = 1024  # fixed-point units in a pixel, of the map
 STEPS = 32  # positions in a pixel that are told apart
 
 
 def crop(images: Sequence[NDArray[np.uint8]], regions: NDArray[np.floating], size: int) -> NDArray[np.float32]:
-    """As `smplerx_ros.lite.regions.crop`."""
+    """As `smplerx_ros.backbones.lite.regions.crop`."""
     maps = image_from_crop(regions, size)
     crops = [warp(image, matrix, size) for image, matrix in zip(images, maps, strict=True)]
     return np.divide(np.reshape(crops, (-1, size, size, 3)), np.float32(255), dtype=np.float32)

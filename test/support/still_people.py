@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from smplerx_ros.types import BodyEstimate, Box, Estimated, Frame, Observation, SmplxParams
+from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.types import BodyEstimate, Estimated, Frame, Observation, SmplxParams
 
 SOMEBODY = Box(200, 60, 440, 420, 0.9)  # in IMAGE
 IMAGE = np.zeros((480, 640, 3), np.uint8)

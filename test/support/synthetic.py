@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from smplerx_ros.backbones.lite.landmarks import BodyLandmarks, HandLandmarks, PersonLandmarks
+from smplerx_ros.backbones.lite.points import POINTS
 from smplerx_ros.body.model import BodyModel
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.geometry.rotations import matrix_from_rotvec, rotation_between, rotvec_from_matrix
-from smplerx_ros.lite.landmarks import BodyLandmarks, HandLandmarks, PersonLandmarks
-from smplerx_ros.lite.points import POINTS
 from smplerx_ros.types import SmplxParams
 
 STANDING = np.array([np.pi, 0.0, 0.0])  # upright and facing the camera, in the optical frame

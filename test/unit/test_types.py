@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from smplerx_ros.errors import InputError
+from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.results import FrameResult, read_people, write_people
-from smplerx_ros.types import Box, Estimated, Frame, Person, SmplxParams
+from smplerx_ros.io.results import FrameResult, read_people, write_people
+from smplerx_ros.types import Estimated, Frame, Person, SmplxParams
 
 ALL = 1023  # SmplxParams.msg
 EYES = Estimated.LEYE_POSE | Estimated.REYE_POSE

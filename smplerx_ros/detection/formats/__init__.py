@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
+from smplerx_ros.arrays import FloatArray
+
 from . import grids, queries, rows
-from .base import (
-    GREY,
-    IMAGENET_DEVIATION,
-    IMAGENET_MEAN,
-    LIKELY,
-    FloatArray,
-    Format,
-    Graph,
-    Outputs,
-    Size,
-    implausible,
-)
+from .base import GREY, IMAGENET_DEVIATION, IMAGENET_MEAN, LIKELY, Format, Graph, Outputs, Size, implausible
 
 __all__ = [
     "FORMATS",

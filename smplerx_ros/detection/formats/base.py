@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..resize import Fit
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.detection.resize import Fit
 
-FloatArray = NDArray[np.floating[Any]]
 Outputs = Mapping[str, NDArray[Any]]  # of a network by name, floating-point ones as float32
 
 GREY = 114  # round the image, as all YOLO families were trained

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..resize import Fit
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.detection.resize import Fit
+
 from .base import (
     LIKELY,
-    FloatArray,
     Format,
     Graph,
     Outputs,

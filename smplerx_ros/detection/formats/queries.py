@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..resize import Fit
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.detection.resize import Fit
+
 from .base import (
     COCO_CATEGORIES,
     SHARE,
-    FloatArray,
     Format,
     Graph,
     Outputs,

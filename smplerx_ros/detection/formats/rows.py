@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..resize import Fit
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.detection.resize import Fit
+
 from .base import (
     LIKELY,
     MOST_CLASSES,
     MOST_ROWS,
     SCORE_ROUNDING,
     SHARE,
-    FloatArray,
     Format,
     Graph,
     Outputs,

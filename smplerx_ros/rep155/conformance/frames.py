@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .recording import LISTS, FloatArray, Recording, Transform
+from smplerx_ros.arrays import FloatArray
+
+from .recording import LISTS, Recording, Transform
 
 _MIXED = 0.25  # share of frames in which an estimate may be wrong before the axes are
 _ASTRAY = 60.0  # degrees between an axis and what the image shows

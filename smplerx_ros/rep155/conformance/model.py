@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from xml.etree import ElementTree
 
-from ..description import JOINTS
+from smplerx_ros.rep155.description import JOINTS
+
 from .recording import Recording
 
 _TOUCHED = 1e-3  # radians that rounding in a URDF may cost

@@ -9,9 +9,8 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-FloatArray = NDArray[np.floating[Any]]
+from smplerx_ros.arrays import FloatArray
 
 LISTS = {"bodies": "/humans/bodies/tracked", "faces": "/humans/faces/tracked"}
 MATCHES = "/humans/candidate_matches"

@@ -17,14 +17,15 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from ...body import load_body
-from ...body.thinning import ThinMesh
-from ...viewer.overlay import draw_people
-from ..compressed import compressed_from_image
-from ..image import message_from_image
-from ..markers import LIFETIME_S, MarkerWriter
-from ..qos import delivered, qos_of
-from ..statistics import LOG_PERIOD_S
+from smplerx_ros.body import load_body
+from smplerx_ros.ros.conversions.compressed import compressed_from_image
+from smplerx_ros.ros.conversions.image import message_from_image
+from smplerx_ros.ros.conversions.markers import LIFETIME_S, MarkerWriter
+from smplerx_ros.ros.qos import delivered, qos_of
+from smplerx_ros.ros.statistics import LOG_PERIOD_S
+from smplerx_ros.visualization.overlay import draw_people
+from smplerx_ros.visualization.thinning import ThinMesh
+
 from .scene import Scene
 
 MESH_FACES = 3000  # of the mesh that is drawn; the body's own has 20908 (SMPL-X) or 27420, and hardly looks better

@@ -29,7 +29,8 @@ def main() -> None:
     import rclpy
     from rclpy.context import Context
 
-    from ...runtime.heap import keep_freed_memory
+    from smplerx_ros.runtime.heap import keep_freed_memory
+
     from .artist import Artist
     from .drawer import CLEAR
     from .scene import SharedMemory, read

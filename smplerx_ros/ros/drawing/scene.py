@@ -14,11 +14,11 @@ from builtin_interfaces.msg import Time
 from numpy.typing import NDArray
 from std_msgs.msg import Header
 
-from ...body.placement import Placement
-from ...geometry.camera import Camera
-from ...types import NUM_JOINTS, PARAM_SIZES, Box, Person, SmplxParams
-
-FloatArray = NDArray[np.floating[Any]]
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.body.placement import Placement
+from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.types import NUM_JOINTS, PARAM_SIZES, Person, SmplxParams
 
 # What is drawn of a person, as one row: score, box, parameters, joints, their pixels and confidence.
 _SIZES = (1, 5, sum(PARAM_SIZES.values()), NUM_JOINTS * 3, NUM_JOINTS * 2, NUM_JOINTS)

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from rclpy.node import Node
 from std_msgs.msg import Header
 
-from ...body import BodyModel
-from ...rep155.people import Bodies, BodyTracker
+from smplerx_ros.body import BodyModel
+from smplerx_ros.rep155.people import Bodies, BodyTracker
 
 if TYPE_CHECKING:
-    from ...types import People
+    from smplerx_ros.types import People
+
     from .provider import Provider
 
 

@@ -15,15 +15,17 @@ from rclpy.node import Node
 from rclpy.qos import QoSProfile
 from std_msgs.msg import Header
 
-from ...body import BodyModel
-from ...rep155.crops import crop, fitted_crop
-from ...rep155.faces import MESH_POINTS, face_id, person_of
-from ...rep155.people import Bodies
-from ...rep155.presence import Presence
-from ...rep155.skeleton2d import FACE_POINTS, keypoints, normalized_points
-from ...scheduling.interval import ImageInterval
-from ...types import Box, People, Person, SmplxParams
-from ..qos import PUBLISHER, delivered, overriding_options
+from smplerx_ros.body import BodyModel
+from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.pipeline.scheduling.interval import ImageInterval
+from smplerx_ros.rep155.crops import crop, fitted_crop
+from smplerx_ros.rep155.faces import MESH_POINTS, face_id, person_of
+from smplerx_ros.rep155.people import Bodies
+from smplerx_ros.rep155.presence import Presence
+from smplerx_ros.rep155.skeleton2d import FACE_POINTS, keypoints, normalized_points
+from smplerx_ros.ros.qos import PUBLISHER, delivered, overriding_options
+from smplerx_ros.types import People, Person, SmplxParams
+
 from .topics import LATCHED, RESULTS, BodyTopics, FaceTopics
 
 FACE_WIDTH, FACE_HEIGHT = 128, 128  # pixels of a cropped face: defaults of REP-155's /humans/faces/width and height

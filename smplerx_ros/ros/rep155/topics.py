@@ -11,10 +11,11 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image, JointState
 from std_msgs.msg import Header, String
 
-from ...rep155.crops import RgbImage, normalized_box
-from ...rep155.description import MOVING, BodyDescription
-from ...types import Box
-from ..image import message_from_image
+from smplerx_ros.arrays import RgbImage
+from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.rep155.crops import normalized_box
+from smplerx_ros.rep155.description import MOVING, BodyDescription
+from smplerx_ros.ros.conversions.image import message_from_image
 
 # Reliable and volatile, as pyhri and libhri subscribe (system defaults); late readers of a list or URDF get the last.
 RESULTS = QoSProfile(depth=5)

@@ -18,8 +18,8 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 
-from ...rep155.conformance.recording import LISTS, MATCHES, CameraSeen, Endpoint, Message, Recording, Transform
-from ..from_messages import stamp_ns
+from smplerx_ros.rep155.conformance.recording import LISTS, MATCHES, CameraSeen, Endpoint, Message, Recording, Transform
+from smplerx_ros.ros.conversions.from_messages import stamp_ns
 
 DEPTH = 100
 LOOK_EVERY_S = 0.2  # at the topics

@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted((ROOT / "docs").glob("**/*.py"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 # With names of their own, in `_PUBLIC`; messages have those of the ROS package.
-PACKAGES = ("smplerx_ros", "smplerx_ros.evaluation", "smplerx_ros.ros")
+PACKAGES = ("smplerx_ros", "smplerx_ros.research.evaluation", "smplerx_ros.ros")
 MESSAGES = "smplerx_ros.msg"
 # What an example needs that is not here; the others run.
 NEEDS = {

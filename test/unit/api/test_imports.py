@@ -38,8 +38,8 @@ class Missing:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 sys.meta_path.insert(0, Missing())
-import smplerx_ros.evaluation
-for package in (smplerx_ros, smplerx_ros.evaluation):
+import smplerx_ros.research.evaluation
+for package in (smplerx_ros, smplerx_ros.research.evaluation):
     for name in package._PUBLIC:
         getattr(package, name)
 with smplerx_ros.Estimator.from_config({"device": "cpu"}) as estimator:

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from smplerx_ros import Box, ConfigError, Estimator, Frame, Options, load_body
-from smplerx_ros.config import PARAMETERS
-from smplerx_ros.smoothing.motion import smoothing_options
-from smplerx_ros.smoothing.people import SmoothingOptions
-from smplerx_ros.tracking.tracker import MAX_AGE
+from smplerx_ros.config.table import PARAMETERS
+from smplerx_ros.pipeline.smoothing.motion import smoothing_options
+from smplerx_ros.pipeline.smoothing.people import SmoothingOptions
+from smplerx_ros.pipeline.tracking.tracker import MAX_AGE
 from support.still_people import FRAME_NS, IMAGE, SOMEBODY, StillPeople, frame
 
 BODY = load_body()

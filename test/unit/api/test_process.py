@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from smplerx_ros import Box, Estimator, Frame, InputError, People, load_body
-from smplerx_ros.options import Options
+from smplerx_ros.config.options import Options
 from support.still_people import IMAGE, StillPeople, frame
 
 BODY = load_body()

@@ -20,8 +20,8 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from smplerx_ros.backbones.smpler_x import model
 from smplerx_ros.geometry.crops import crop_each
-from smplerx_ros.models import model
 from smplerx_ros.runtime.onnx import OnnxNetwork
 
 BENCHMARKS = Path(__file__).parents[3] / "benchmarks"

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from smplerx_ros.backbones.smpler_x import convert as convert_module
+from smplerx_ros.backbones.smpler_x.bundle import Bundle, FileRecord
 from smplerx_ros.cli import doctor, main
-from smplerx_ros.models import convert as convert_module
-from smplerx_ros.models.bundle import Bundle, FileRecord
 
 
 @pytest.fixture(autouse=True)

@@ -12,12 +12,13 @@ from smplerx_ros import __version__
 from smplerx_ros.body import load_body
 from smplerx_ros.cli import main, pictures
 from smplerx_ros.errors import InputError
-from smplerx_ros.estimator import Estimator
+from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.results import read_people
-from smplerx_ros.types import Box, People, Person, SmplxParams
-from smplerx_ros.video import VideoReader, VideoWriter
-from smplerx_ros.viewer.overlay import draw_people
+from smplerx_ros.io.results import read_people
+from smplerx_ros.io.video import VideoReader, VideoWriter
+from smplerx_ros.pipeline.estimator import Estimator
+from smplerx_ros.types import People, Person, SmplxParams
+from smplerx_ros.visualization.overlay import draw_people
 from support.films import packet_places, picture, write_film
 
 BODY = load_body()

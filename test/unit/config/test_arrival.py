@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from smplerx_ros.cli.options import add_parameters, given_parameters
-from smplerx_ros.config import PARAMETERS
-from smplerx_ros.estimator import Estimator
+from smplerx_ros.config.arguments import add_parameters, given_parameters
+from smplerx_ros.config.table import PARAMETERS
+from smplerx_ros.pipeline.estimator import Estimator
 from support.arrival import ESTIMATOR, NO_DEFAULT, replace_loaders
 
 TABLE = {parameter.name: parameter for parameter in PARAMETERS}

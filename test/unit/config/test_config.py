@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smplerx_ros.config import PARAMETERS, ROS_PARAMETERS, check_live, validate
+from smplerx_ros.config.parameter import Parameter
+from smplerx_ros.config.table import PARAMETERS, ROS_PARAMETERS, check_live, validate
 from smplerx_ros.errors import ConfigError
-from smplerx_ros.parameter import Parameter
-from smplerx_ros.viewer.options import VIEWER_PARAMETERS
+from smplerx_ros.visualization.web.options import VIEWER_PARAMETERS
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "scripts" / "generate_parameter_docs.py"

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from smplerx_ros.detection.builtin import SIZES, BuiltinDetector, fit
 from smplerx_ros.errors import ConfigError, InputError
-from smplerx_ros.video import VideoReader
+from smplerx_ros.io.video import VideoReader
 
 DATA = Path(__file__).resolve().parents[2] / "data" / "lite"
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from smplerx_ros.detection.clean import LEAST_SIDE, MOST_BOXES, clean_boxes, clean_rows
-from smplerx_ros.types import Box
+from smplerx_ros.geometry.boxes import Box
 
 WIDTH, HEIGHT = 640, 480
 NAN, INF = float("nan"), float("inf")

@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from smplerx_ros.config import PARAMETERS
+from smplerx_ros.config.table import PARAMETERS
 from smplerx_ros.detection.formats import FORMATS
 from smplerx_ros.detection.onnx import OnnxDetector
 from smplerx_ros.errors import ConfigError, ModelFileError

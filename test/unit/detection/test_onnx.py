@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from smplerx_ros.detection import load_detector
+from smplerx_ros.config.options import Options
 from smplerx_ros.detection.onnx import OnnxDetector
 from smplerx_ros.errors import ConfigError, InputError, ModelFileError
-from smplerx_ros.options import Options
+from smplerx_ros.pipeline.loading import load_detector
 from smplerx_ros.runtime.onnx import OnnxNetwork
 from support.detectors import (
     PERSON,

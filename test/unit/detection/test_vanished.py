@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from smplerx_ros.detection.vanished import RENAMED_AFTER_S, VANISHED_AFTER_S, VanishedBoxes
-from smplerx_ros.types import Box
+from smplerx_ros.geometry.boxes import Box
 
 PERSON, UNSCORED, SHARE = Box(10, 10, 50, 90, 0.9), Box(10, 10, 50, 90, 0.0), Box(0.1, 0.1, 0.5, 0.9, 0.9)
 

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from smplerx_ros.errors import InputError
 from smplerx_ros.geometry import crops
+from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.types import Box
 from support import parity
 
 # OpenCV up to 4 samples at multiples of 1/32 pixel as the reference does; other builds interpolate exactly.

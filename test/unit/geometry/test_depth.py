@@ -16,10 +16,11 @@ from scipy.spatial.transform import Rotation
 from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.body.stature import resized
-from smplerx_ros.distance import measured_by_depth
+from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.types import BodyEstimate, Box, DistanceSource, Estimated, Frame, Observation, SmplxParams
-from smplerx_ros.viewer.rasterizer import rasterize
+from smplerx_ros.pipeline.localization.distance import measured_by_depth
+from smplerx_ros.types import BodyEstimate, DistanceSource, Estimated, Frame, Observation, SmplxParams
+from smplerx_ros.visualization.rasterizer import rasterize
 
 Depth = NDArray[np.float32]
 Spoil = Callable[["Scene", np.random.Generator], Depth]

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from smplerx_ros.backbones.smpler_x.estimation import NetworkBackbone
 from smplerx_ros.body import BodyModel
 from smplerx_ros.geometry.rotations import matrix_from_rotvec
-from smplerx_ros.models.estimation import NetworkBackbone
 from smplerx_ros.types import Frame, Observation, SmplxParams
 from support.lift_cases import BOX_RATIO, TEMPLATE_SHIFT, Case, fitted_crop, random_case, shifted_body
 

@@ -8,18 +8,19 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from smplerx_ros.backbones.smpler_x.prediction import ESTIMATED
 from smplerx_ros.body import load_body
 from smplerx_ros.body.placement import Placement
 from smplerx_ros.body.skeleton import EXTRA_JOINT_NAMES, JOINT_INDEX
+from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.models.prediction import ESTIMATED
 from smplerx_ros.rep155.axes import body_frames, face_frames, gaze_rotations
 from smplerx_ros.rep155.crops import crop, fitted_crop, normalized_box
 from smplerx_ros.rep155.faces import MESH_POINTS, face_box, face_id, person_of
 from smplerx_ros.rep155.people import BodyTracker
 from smplerx_ros.rep155.presence import GRACE_NS, Presence
 from smplerx_ros.rep155.skeleton2d import FACE_POINTS, KEYPOINTS, keypoints
-from smplerx_ros.types import Box, Estimated, Person, SmplxParams
+from smplerx_ros.types import Estimated, Person, SmplxParams
 from support.human_poses import UPRIGHT, human_poses
 
 BODY = load_body()

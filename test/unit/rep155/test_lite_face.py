@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from smplerx_ros.estimator import Estimator
+from smplerx_ros.pipeline.estimator import Estimator
 from smplerx_ros.rep155.faces import MESH_POINTS
 from smplerx_ros.rep155.people import BodyTracker
 from smplerx_ros.types import Frame, SmplxParams

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 from smplerx_ros.body import load_body
 from smplerx_ros.rep155.description import JOINTS, BodyDescription
 from smplerx_ros.types import SmplxParams
-from smplerx_ros.viewer.palette import person_color
+from smplerx_ros.visualization.palette import person_color
 
 BODY = load_body()
 PARENT = {f"{joint.child}_p7": joint for joint in JOINTS}

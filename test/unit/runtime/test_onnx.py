@@ -60,7 +60,7 @@ import sys
 from importlib.resources import files
 
 import numpy as np
-from smplerx_ros.ros.memory import memory_in_use
+from smplerx_ros.ros.node.memory import memory_in_use
 from smplerx_ros.runtime.onnx import OnnxNetwork, share_arena
 
 if sys.argv[1] == "shared":

@@ -1,0 +1,1 @@
+"""What turns observations into bodies: `lite`, SMPLer-X and SMPLest-X, and the table of them."""

@@ -1,0 +1,148 @@
+"""What the networks answer: their raw outputs to SMPL-X parameters. One NumPy code for all runtimes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.geometry.constants import CROP_HEIGHT, CROP_WIDTH
+from smplerx_ros.geometry.crops import CROP_FOCAL
+from smplerx_ros.geometry.rotations import cross
+from smplerx_ros.types import Estimated, SmplxParams
+
+from .confidence import joint_confidence, unknown_confidence
+
+# Side in metres of the scene that fills the crop at the distance where the sigmoid of the raw camera is one (SMPLer-X).
+SCENE_SIDE_M = 2.5
+CAMERA_DEPTH_M = sqrt(CROP_FOCAL**2 * SCENE_SIDE_M**2 / (CROP_HEIGHT * CROP_WIDTH))
+
+# Rows of `pose_6d (B, 53, 6)`.
+ROTATIONS = {
+    "global_orient": slice(0, 1),
+    "body_pose": slice(1, 22),
+    "left_hand_pose": slice(22, 37),
+    "right_hand_pose": slice(37, 52),
+    "jaw_pose": slice(52, 53),
+}
+# Neither the eyes nor the depth: the distance follows from the size that the network takes people for.
+ESTIMATED = (
+    Estimated.GLOBAL_ORIENT
+    | Estimated.BODY_POSE
+    | Estimated.LEFT_HAND_POSE
+    | Estimated.RIGHT_HAND_POSE
+    | Estimated.JAW_POSE
+    | Estimated.BETAS
+    | Estimated.EXPRESSION
+    | Estimated.TRANSL
+)
+_TINY = 1e-12  # below it a direction is no direction
+_QUATERNION_SWITCH = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class Prediction:
+    """SMPL-X parameters of B crops, float32. Rotations are axis-angle in radians; hand poses relative to the mean hand.
+
+    `cam_transl`: metres, in the crop's own virtual camera (focal length 5000 pixels of the 256x192 crop, principal
+    point at its middle); it is far away and not metric for the real camera. `joint_img`: 25 body, 20 left and 20
+    right hand joints as (x, y) in 16-pixel cells of the crop and a depth bin 0..15 (of the body or of the hand).
+    `part_boxes`: left hand, right hand, face as (x0, y0, x1, y1) in pixels of the crop. `joint_spread`: how far the
+    heat maps of the same 65 joints are spread, in cells (of a hand: of its own heat map). All are None for SMPLest-X,
+    which has no heat maps; `joint_spread` is None for bundles of format 1, too.
+    """
+
+    global_orient: FloatArray  # (B, 3)
+    body_pose: FloatArray  # (B, 63)
+    left_hand_pose: FloatArray  # (B, 45)
+    right_hand_pose: FloatArray  # (B, 45)
+    jaw_pose: FloatArray  # (B, 3)
+    betas: FloatArray  # (B, 10)
+    expression: FloatArray  # (B, 10)
+    cam_transl: FloatArray  # (B, 3)
+    joint_img: FloatArray | None = None  # (B, 65, 3)
+    part_boxes: FloatArray | None = None  # (B, 3, 4)
+    joint_spread: FloatArray | None = None  # (B, 65)
+
+    @classmethod
+    def from_outputs(cls, outputs: Mapping[str, FloatArray]) -> Prediction:
+        """Of raw outputs `pose_6d (B, 53, 6)`, `betas`, `expression`, `camera (B, 3)` and the optional three."""
+        rotvec = rotvec_from_6d(outputs["pose_6d"]).astype(np.float32)
+        return cls(
+            **{
+                name: rotvec[:, rows].reshape(len(rotvec), 3 * (rows.stop - rows.start))
+                for name, rows in ROTATIONS.items()
+            },
+            betas=outputs["betas"],
+            expression=outputs["expression"],
+            cam_transl=camera_translation(outputs["camera"]),
+            joint_img=outputs.get("joint_img"),
+            part_boxes=outputs.get("part_boxes"),
+            joint_spread=outputs.get("joint_spread"),
+        )
+
+    @property
+    def confidence(self) -> FloatArray:
+        """`(B, 55)` 0..1, how well each joint was seen (see `confidence`); NaN where the network does not tell."""
+        return unknown_confidence(len(self.betas)) if self.joint_spread is None else joint_confidence(self.joint_spread)
+
+    @property
+    def params(self) -> SmplxParams:
+        """The same as a batch of parameters in the crop's camera. The networks do not see the eyes turn: NaN."""
+        names = ("global_orient", "body_pose", "left_hand_pose", "right_hand_pose", "jaw_pose", "betas", "expression")
+        eyes = np.full((len(self.betas), 3), np.nan, np.float32)
+        known = {name: getattr(self, name) for name in names}
+        return SmplxParams(**known, leye_pose=eyes, reye_pose=eyes, transl=self.cam_transl, estimated=ESTIMATED)
+
+
+def camera_translation(camera: ArrayLike) -> FloatArray:
+    """Translation `(B, 3)` float32 in metres of the raw camera `(B, 3)`."""
+    raw = np.asarray(camera, dtype=np.float64)
+    depth = CAMERA_DEPTH_M * 0.5 * (1 + np.tanh(raw[..., 2:] / 2))  # the sigmoid, without overflow
+    return np.concatenate([raw[..., :2], depth], axis=-1).astype(np.float32)
+
+
+def rotvec_from_6d(rotations_6d: ArrayLike) -> FloatArray:
+    """Axis-angle `(..., 3)`, angle in [0, pi], of `(..., 6)`: the first two columns of a matrix, row by row.
+
+    Zhou et al. 2019, "On the continuity of rotation representations". Never fails: directions that are zero or parallel
+    give some finite rotation, always the same.
+    """
+    columns = np.asarray(rotations_6d, dtype=np.float64).reshape(*np.shape(rotations_6d)[:-1], 3, 2)
+    first = _unit(columns[..., 0])
+    second = _unit(columns[..., 1] - np.sum(first * columns[..., 1], axis=-1, keepdims=True) * first)
+    matrix = np.stack([first, second, cross(first, second)], axis=-1)
+    return _rotvec_from_quaternion(_quaternion_from_matrix(matrix))
+
+
+def _unit(vectors: FloatArray) -> FloatArray:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), _TINY))
+
+
+def _quaternion_from_matrix(matrix: FloatArray) -> FloatArray:
+    """(w, x, y, z) by the branch whose divisor is largest (Day, "Converting a rotation matrix to a quaternion").
+
+    Not SciPy's, which refuses the singular matrices of degenerate input.
+    """
+    r = matrix
+    xx, yy, zz = r[..., 0, 0], r[..., 1, 1], r[..., 2, 2]
+    wx, wy, wz = r[..., 2, 1] - r[..., 1, 2], r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] - r[..., 0, 1]
+    xy, xz, yz = r[..., 0, 1] + r[..., 1, 0], r[..., 0, 2] + r[..., 2, 0], r[..., 1, 2] + r[..., 2, 1]
+    by_x, by_y = 1 + xx - yy - zz, 1 - xx + yy - zz
+    by_z, by_w = 1 - xx - yy + zz, 1 + xx + yy + zz
+    entries = [by_w, wx, wy, wz, wx, by_x, xy, xz, wy, xy, by_y, yz, wz, xz, yz, by_z]  # 4 q q^T, row by row
+    rows = np.stack(entries, axis=-1).reshape(*r.shape[:-2], 4, 4)
+    largest = np.where(zz < _QUATERNION_SWITCH, np.where(xx > yy, 1, 2), np.where(xx < -yy, 3, 0))[..., None]
+    chosen = np.take_along_axis(rows, largest[..., None], axis=-2)[..., 0, :]
+    return np.asarray(chosen * (0.5 / np.sqrt(np.take_along_axis(chosen, largest, axis=-1))))
+
+
+def _rotvec_from_quaternion(quaternion: FloatArray) -> FloatArray:
+    vector = quaternion[..., 1:] * np.where(quaternion[..., :1] < 0, -1.0, 1.0)
+    sine = np.linalg.norm(vector, axis=-1, keepdims=True)
+    angle = 2 * np.arctan2(sine, np.abs(quaternion[..., :1]))
+    return np.asarray(np.where(sine > _TINY, angle / np.maximum(sine, _TINY), 2.0) * vector)

@@ -1,0 +1,1 @@
+"""Files in and out: images, videos, results, archives, reports and the cache."""

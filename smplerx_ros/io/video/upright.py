@@ -1,0 +1,47 @@
+"""A stored picture as a player shows it: pixels made square, turned and mirrored by the display matrix."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from smplerx_ros.arrays import RgbImage
+
+LARGEST_ASPECT = 4  # the widest pixels of a broadcast standard are 32:11; beyond this the file is wrong
+
+
+def square_pixels(image: RgbImage, aspect: Fraction | None) -> RgbImage:
+    """`image (H, W, 3)` with square pixels; `aspect`: width of a stored pixel over its height, None or 0: square.
+
+    The side that was stored too short is made longer, so that nothing of the picture is lost.
+    """
+    if not aspect or not 1 / LARGEST_ASPECT <= aspect <= LARGEST_ASPECT:
+        return image
+    height, width = image.shape[:2]
+    size = (round(width * aspect), height) if aspect > 1 else (width, round(height / aspect))
+    if size == (width, height):
+        return image
+    return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def upright(image: RgbImage, matrix: NDArray[np.signedinteger[Any]] | None) -> RgbImage:
+    """`image (H, W, 3)` turned by quarters and mirrored as the `(3, 3)` display matrix tells (ISO 14496-12, 6.2.2).
+
+    The matrix takes a stored pixel to `x' = a x + c y`, `y' = b x + d y`, with a, b in its first row and c, d in the
+    second. Of other turns the nearest of the eight is taken.
+    """
+    if matrix is None:
+        return image
+    (a, b), (c, d) = matrix[:2, :2].tolist()
+    if abs(b) + abs(c) > abs(a) + abs(d):
+        image = image.transpose(1, 0, 2)
+        right, down = c, b
+    else:
+        right, down = a, d
+    image = image[:, ::-1] if right < 0 else image
+    image = image[::-1] if down < 0 else image
+    return np.ascontiguousarray(image)

@@ -1,0 +1,1 @@
+"""From frames to people: detection and identities, estimation, and finishing."""

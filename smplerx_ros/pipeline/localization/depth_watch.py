@@ -1,0 +1,71 @@
+"""Whether depth images are of any use: units and registration that are wrong refuse every measurement."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+
+import numpy as np
+
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.geometry.depth import LARGEST_RATIO, LEAST_RATIO, DepthReading
+
+_UNUSED_NS = 3_000_000_000  # people may stand at the border, or behind a table, for a moment
+_FEWEST_WATCHED = 3  # frames
+_WATCHED = 90  # readings that are remembered; as many frames without stamps are some seconds
+# What makes distances so many times as large: depth is read as metres, in ROS integers as millimetres.
+_UNITS = {
+    1000.0: "millimetres where metres are expected",
+    100.0: "centimetres where metres are expected",
+    10.0: "tenths of a millimetre where millimetres are expected",
+    4.0: "quarters of a millimetre where millimetres are expected",
+    0.1: "centimetres where millimetres are expected",
+    0.001: "metres where millimetres are expected",
+}
+_UNIT_TOLERANCE = 0.6  # of the ratio's logarithm: people taken for too tall or too small
+
+
+class DepthWatch:
+    """Notices that a camera's depth images are of no use for anybody, and says why."""
+
+    def __init__(self) -> None:
+        self._first_ns = 0
+        self._frames = 0  # in a row
+        self._ratios: deque[float] = deque(maxlen=_WATCHED)
+
+    def complaint(self, stamp_ns: int, readings: Sequence[DepthReading]) -> str:
+        """Of a frame's people; empty where all is well, or for so short a time that people may be at fault."""
+        if not readings:
+            return ""
+        if any(reading.usable for reading in readings):
+            self._frames = 0
+            self._ratios.clear()
+            return ""
+        self._first_ns = self._first_ns if self._frames else stamp_ns
+        self._frames += 1
+        self._ratios.extend(reading.ratio for reading in readings)
+        unstamped = not stamp_ns and self._frames >= _WATCHED
+        if not unstamped and (self._frames < _FEWEST_WATCHED or stamp_ns - self._first_ns < _UNUSED_NS):
+            return ""
+        return _unused_depth(np.array(self._ratios))
+
+
+def _unused_depth(ratios: FloatArray) -> str:
+    """Why depth that gave these ratios of the estimated distances is not used."""
+    known = ratios[np.isfinite(ratios)]
+    begin = "depth is not used for anybody"
+    if len(known) <= len(ratios) / 2:
+        return f"{begin}: it has no measurements where people are (too near, too far, or not registered to the image)"
+    ratio = float(np.median(known))
+    if LEAST_RATIO <= ratio <= LARGEST_RATIO:
+        return (
+            f"{begin}: its measurements of a person contradict each other, at {ratio:.2g} times the distance that the "
+            "image shows; it must be registered to the image"
+        )
+    unit = min(_UNITS, key=lambda factor: abs(np.log(ratio / factor)))
+    alike = abs(np.log(ratio / unit)) <= _UNIT_TOLERANCE
+    guess = f" (like {_UNITS[unit]})" if alike else ""
+    return (
+        f"{begin}: it puts people at {ratio:.3g} times the distance that the image shows{guess}; "
+        "convert it to metres (messages: 32FC1 in metres, 16UC1 in millimetres)"
+    )

@@ -1,0 +1,75 @@
+"""What the estimator knows of people's motion: filters, if wanted, and velocities."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import numpy as np
+
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.body.model import BodyModel
+from smplerx_ros.body.skeleton import JOINT_INDEX
+from smplerx_ros.config.options import Options
+from smplerx_ros.types import SmplxParams
+
+from .one_euro import Cutoff
+from .people import PeopleSmoother, Sample, SmoothingOptions
+from .velocity import VelocityEstimator
+
+VELOCITY_JOINTS = tuple(JOINT_INDEX[name] for name in ("pelvis", "left_wrist", "right_wrist"))
+_VELOCITY_ROWS = np.array(VELOCITY_JOINTS)
+
+
+class Motion:
+    """People are told apart by id; `smoothing` None leaves estimates as they are."""
+
+    def __init__(self, smoothing: SmoothingOptions | None, body: BodyModel) -> None:
+        self._body = body
+        self._smoother = None if smoothing is None else PeopleSmoother(smoothing, body)
+        self._velocities = VelocityEstimator()
+        self._size_sources: dict[str, int] = {}
+
+    def update(self, smoothing: SmoothingOptions | None) -> None:
+        """Other options from now on; filters go on from where they are, so that nobody jumps."""
+        if smoothing is None or self._smoother is None:
+            self._smoother = None if smoothing is None else PeopleSmoother(smoothing, self._body)
+        else:
+            self._smoother.update(smoothing)
+
+    def smoothed(self, samples: Sequence[Sample]) -> Sequence[SmplxParams]:
+        """The people's parameters (unbatched), filtered."""
+        return [sample.params for sample in samples] if self._smoother is None else self._smoother.smooth(samples)
+
+    def velocities(self, sample: Sample, joints: FloatArray) -> FloatArray:
+        """`(3, 3)` m/s of the VELOCITY_JOINTS of the person's `joints (>= 55, 3)`, metres.
+
+        NaN in the image in which the distance begins to come from another source: that moves nobody.
+        """
+        if self._size_sources.get(sample.person) != sample.size_source:
+            self._velocities.forget([sample.person])
+        self._size_sources[sample.person] = sample.size_source
+        return self._velocities.update(sample.person, joints[_VELOCITY_ROWS], sample.stamp_ns, sample.longest_gap_ns)
+
+    def forget(self, people: Collection[str]) -> None:
+        """Drop people who have left."""
+        self._velocities.forget(people)
+        for person in people:
+            self._size_sources.pop(person, None)
+        if self._smoother is not None:
+            self._smoother.forget(people)
+
+    def reset(self) -> None:
+        """Forget everybody."""
+        self._velocities.reset()
+        self._size_sources.clear()
+        if self._smoother is not None:
+            self._smoother.reset()
+
+
+def smoothing_options(options: Options) -> SmoothingOptions | None:
+    """None: raw estimates."""
+    if not options.smoothing_enabled:
+        return None
+    rotation = Cutoff(options.smoothing_rotation_cutoff, options.smoothing_rotation_per_speed)
+    distance = Cutoff(options.smoothing_distance_cutoff, options.smoothing_distance_per_speed)
+    return SmoothingOptions(rotation, distance)

@@ -1,0 +1,37 @@
+"""The body models of an evaluation: the neutral one that networks speak of, and those of the truth's genders."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from smplerx_ros.body import BodyModel, load_body
+from smplerx_ros.errors import ModelFileError
+
+NEUTRAL = "neutral"
+_LETTERS = {"n": "neutral", "m": "male", "f": "female"}
+
+
+class Bodies:
+    """SMPL-X bodies in `folder` (`SMPLX_{NEUTRAL,MALE,FEMALE}.npz`), read when asked for; None: the stand-in alone."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self._load = cache(self._read)
+
+    @property
+    def neutral(self) -> BodyModel:
+        """What predictions are posed with."""
+        return self._load(NEUTRAL)
+
+    def of_gender(self, gender: str) -> BodyModel:
+        """Of "male", "female", "neutral" or their first letters. Raises ModelFileError that names the missing file."""
+        name = _LETTERS.get(gender.strip().lower()[:1])
+        if name is None:
+            raise ModelFileError(f"body model: gender {gender!r} is none of {', '.join(_LETTERS.values())}")
+        return self._load(name)
+
+    def _read(self, gender: str) -> BodyModel:
+        if self.folder is None:
+            return load_body()
+        return load_body(self.folder / f"SMPLX_{gender.upper()}.npz")

@@ -1,0 +1,58 @@
+"""Which detected people are which of the truth, and what is lost by missing some: AGORA's F1, NMVE and NMJE.
+
+A detection and a person match if their joints in the image lie close together; the closest pairs first, each once,
+none whose boxes hardly overlap. The benchmark's own server decides the published figures.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from smplerx_ros.arrays import FloatArray
+
+LEAST_OVERLAP = 0.1  # intersection over union of the boxes round the joints; ours, see docs/evaluation.md
+
+
+def match_people(joints: ArrayLike, truth: ArrayLike, valid: ArrayLike | None = None) -> list[tuple[int, int]]:
+    """Pairs (row of `joints`, row of `truth`), each row at most once.
+
+    `joints (P, J, 2)` and `truth (T, J, 2)` in pixels; `valid (T, J)`: joints of the truth that count.
+    """
+    joints, truth = np.asarray(joints, np.float64), np.asarray(truth, np.float64)
+    if not len(joints) or not len(truth):
+        return []
+    counted = np.ones(truth.shape[:2], bool) if valid is None else np.asarray(valid, bool)
+    distances = np.linalg.norm(joints[:, None] - truth[None], axis=-1)  # (P, T, J)
+    numbers = np.maximum(counted.sum(axis=1), 1)
+    costs = np.where(counted, distances, 0.0).sum(axis=2) / numbers
+    usable = (_overlaps(joints, truth, counted) >= LEAST_OVERLAP) & counted.any(axis=1) & np.isfinite(costs)
+    pairs: list[tuple[int, int]] = []
+    for flat in np.argsort(costs, axis=None, kind="stable"):
+        person, true = (int(i) for i in np.unravel_index(flat, costs.shape))
+        if usable[person, true]:
+            pairs.append((person, true))
+            usable[person], usable[:, true] = False, False
+    return pairs
+
+
+def f1_score(matched: int, detections: int, people: int) -> float:
+    """Harmonic mean of precision and recall; NaN where there is nobody and nothing was detected."""
+    return 2 * matched / (detections + people) if detections + people else float("nan")
+
+
+def normalized(error: float, f1: float) -> float:
+    """NMVE of an MVE, NMJE of an MPJPE: the error divided by F1. Infinite where nothing matched."""
+    return error / f1 if f1 else float("inf")
+
+
+def _overlaps(joints: FloatArray, truth: FloatArray, counted: NDArray[np.bool_]) -> FloatArray:
+    """Intersection over union `(P, T)` of the boxes round those joints that count for the person of the truth."""
+    mask = counted[..., None]
+    low, high = (np.where(mask, truth, np.inf).min(axis=1), np.where(mask, truth, -np.inf).max(axis=1))  # (T, 2)
+    own_low = np.where(mask[None], joints[:, None], np.inf).min(axis=2)  # (P, T, 2)
+    own_high = np.where(mask[None], joints[:, None], -np.inf).max(axis=2)
+    shared = np.prod(np.clip(np.minimum(high, own_high) - np.maximum(low, own_low), 0, None), axis=-1)
+    union = np.prod(high - low, axis=-1) + np.prod(own_high - own_low, axis=-1) - shared
+    known = np.isfinite(union) & (union > 0)
+    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=known))

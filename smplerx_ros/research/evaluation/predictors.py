@@ -1,0 +1,140 @@
+"""What is measured: a network on the crops of an evaluation, or any other backbone on boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.backbones.backbone import Backbone
+from smplerx_ros.backbones.registry import get_backbone
+from smplerx_ros.backbones.smpler_x.bundle import MANIFEST, is_bundle, sha256
+from smplerx_ros.backbones.smpler_x.model import Model
+from smplerx_ros.body import BodyModel
+from smplerx_ros.config.options import Options
+from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.geometry.crops import crop_box, virtual_camera
+from smplerx_ros.pipeline.loading import load_backbones, load_network
+from smplerx_ros.types import Frame, Observation, SmplxParams
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """One person in an image. The crop is the box grown by `ratio`; `camera` None: not known."""
+
+    image: NDArray[np.uint8]  # (H, W, 3) RGB
+    box: Box
+    ratio: float
+    camera: Camera | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """A body, unbatched, in the camera with intrinsics `k (3, 3)` pixels, which sees it at its place in the image."""
+
+    params: SmplxParams
+    k: FloatArray
+
+    def pixels(self, points: FloatArray) -> FloatArray:
+        """Where points `(P, 3)` show in the image: `(P, 2)`."""
+        return np.asarray(points[:, :2] / points[:, 2:] * self.k[[0, 1], [0, 1]] + self.k[:2, 2])
+
+
+class Predictor(Protocol):
+    """Answers for several people at once."""
+
+    detection_ratio: float  # how much detected boxes grow before the crop
+
+    def predict(self, queries: Sequence[Query]) -> list[Answer | None]:
+        """One answer per query; None where nothing was estimated."""
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """What answers."""
+
+
+def load_predictor(values: Mapping[str, Any], body: BodyModel) -> Predictor:
+    """Of the parameters `backbone weights runtime device precision threads`; the others take their defaults.
+
+    Raises ConfigError and ModelFileError.
+    """
+    options = Options.from_config(values)
+    if get_backbone(options.backbone).needs_weights:
+        return NetworkPredictor(load_network(options, bundles_only=False), _weights(options.weights))
+    return BackbonePredictor(load_backbones(options, body, bundles_only=False)[0])
+
+
+class NetworkPredictor:
+    """The network as its authors measure it: its own answer in the crop's virtual camera, nothing turned or moved."""
+
+    def __init__(self, model: Model, weights: str = "") -> None:
+        self._model = model
+        self._weights = weights
+        self.detection_ratio = model.backbone.box_ratio
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Backbone, runtime, and which weights."""
+        runtime = f"{self._model.network.provider} {self._model.precision}"
+        return {"backbone": self._model.backbone.name, "runtime": runtime, "weights": self._weights}
+
+    def predict(self, queries: Sequence[Query]) -> list[Answer | None]:
+        """None where the box hardly reaches into the image."""
+        regions = [crop_box(q.box, q.image.shape[1], q.image.shape[0], q.ratio) for q in queries]
+        kept = [(i, region) for i, region in enumerate(regions) if region is not None]
+        answers: list[Answer | None] = [None] * len(queries)
+        if kept:
+            images = [queries[i].image for i, _ in kept]
+            params = self._model.predict_regions(images, [region for _, region in kept]).params
+            for k, (i, region) in enumerate(kept):
+                answers[i] = Answer(params[k], virtual_camera(region))
+        return answers
+
+
+class BackbonePredictor:
+    """A backbone that needs more than a crop, `lite`: nobody is known from the image before."""
+
+    def __init__(self, backbone: Backbone) -> None:
+        self._backbone = backbone
+        self._ids = (f"p{n}" for n in count())
+        self.detection_ratio = get_backbone(backbone.name).box_ratio
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """Backbone and runtime."""
+        return {"backbone": self._backbone.name, "runtime": self._backbone.runtime, "weights": ""}
+
+    def predict(self, queries: Sequence[Query]) -> list[Answer | None]:
+        """None where no body was found. The boxes are those that a detector would give, without padding."""
+        observations = [self._observation(query) for query in queries]
+        bodies = self._backbone.estimate(observations)
+        self._backbone.forget([seen.id for seen in observations])
+        answers: list[Answer | None] = []
+        for seen, body in zip(observations, bodies, strict=True):
+            camera = seen.frame.camera
+            answers.append(None if body is None or camera is None else Answer(body.params, camera.k))
+        return answers
+
+    def _observation(self, query: Query) -> Observation:
+        height, width = query.image.shape[:2]
+        camera = query.camera or Camera.from_fov(width, height)
+        return Observation(Frame(query.image, camera), next(self._ids), self._tight(query))
+
+    def _tight(self, query: Query) -> Box:
+        box, factor = query.box, query.ratio / self.detection_ratio
+        dx, dy = box.width * (factor - 1) / 2, box.height * (factor - 1) / 2
+        return Box(box.x0 - dx, box.y0 - dy, box.x1 + dx, box.y1 + dy, box.score)
+
+
+def _weights(path: str) -> str:
+    """What tells one set of weights from another: name, and hash of the bundle's description or size of the file."""
+    place = Path(path)
+    mark = sha256(place / MANIFEST)[:12] if is_bundle(place) else f"{place.stat().st_size} bytes"
+    return f"{place.name} ({mark})"

@@ -1,0 +1,200 @@
+"""An evaluation: images in batches, predictions, errors, results kept as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from smplerx_ros.arrays import RgbImage
+from smplerx_ros.body import BodyModel
+from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.types import PARAM_SIZES, SmplxParams
+
+from .agora import person_entry, write_submission
+from .datasets import LoadedSet
+from .judges import Judge
+from .matching import match_people
+from .parts import Part, Status, Store, joined
+from .predictors import Answer, Predictor, Query
+
+BODY_137 = slice(0, 25)  # the body's among the 137 joints: what detections are matched by
+
+
+class Detector(Protocol):
+    """Finds people in images."""
+
+    def detect(self, images: Sequence[RgbImage]) -> list[list[Box]]:
+        """Boxes per image, pixels."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """One evaluation. With a `detector` people are found first, then matched to the truth by their joints."""
+
+    dataset: LoadedSet
+    predictor: Predictor
+    judge: Judge
+    body: BodyModel  # neutral
+    detector: Detector | None = None
+    submission: Path | None = None  # folder for AGORA's server
+
+    def run(self, store: Store, batch: int, progress: Callable[[int], object]) -> Part:
+        """Measures what the store does not have, about `batch` people at once; all results.
+
+        `progress` is called with numbers of people, also of those that were there. Raises InputError where truth or
+        store cannot be read; images that cannot be read are noted.
+        """
+        parts = store.read()
+        done = {int(image) for part in parts for image in part.images}
+        progress(sum(len(part.rows) for part in parts))
+        for images in self._batches(done, batch):
+            part = self._measured(images)
+            store.write(part)
+            parts.append(part)
+            progress(len(part.rows))
+        return joined(parts)
+
+    def _batches(self, done: set[int], size: int) -> Iterator[list[_Scene]]:
+        batch: list[_Scene] = []
+        for number, rows in enumerate(_rows_by_image(self.dataset)):
+            if number in done:
+                continue
+            batch.append(_Scene(number, rows))
+            if sum(len(scene.rows) for scene in batch) >= size:
+                yield batch
+                batch = []
+        if batch:
+            yield batch
+
+    def _measured(self, scenes: list[_Scene]) -> Part:
+        for scene in scenes:
+            scene.image = read_image(self.dataset.image_path(scene.rows[0]))
+        seen = [scene for scene in scenes if scene.image is not None]
+        self._set_boxes(seen)
+        queries = [query for scene in seen for query in self._queries(scene)]
+        answers = iter(self.predictor.predict(queries) if queries else [])
+        for scene in seen:
+            scene.answers = [None if box is None else next(answers) for box in scene.boxes]
+            self._submit(scene)
+        return self._judged(scenes)
+
+    def _set_boxes(self, scenes: list[_Scene]) -> None:
+        if self.detector is None:
+            for scene in scenes:
+                scene.boxes = [_box(self.dataset.people.boxes[row]) for row in scene.rows]
+            return
+        images = [_pixels(scene) for scene in scenes]
+        for scene, found in zip(scenes, self.detector.detect(images) if images else [], strict=True):
+            scene.boxes = list(found)
+
+    def _queries(self, scene: _Scene) -> list[Query]:
+        ratio = self.dataset.spec.box_ratio if self.detector is None else self.predictor.detection_ratio
+        image = _pixels(scene)
+        camera = self._camera(scene.rows[0], image)
+        return [Query(image, box, ratio, camera) for box in scene.boxes if box is not None]
+
+    def _camera(self, row: int, image: RgbImage) -> Camera | None:
+        known = self.dataset.people.intrinsics
+        if known is None or not np.isfinite(known[row]).all() or (known[row, :2] <= 0).any():
+            return None
+        fx, fy, cx, cy = (float(value) for value in known[row])
+        return Camera(image.shape[1], image.shape[0], np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]))
+
+    def _judged(self, scenes: list[_Scene]) -> Part:
+        lost = Status.NO_BODY if self.detector is None else Status.NOT_DETECTED
+        answers = [answer for scene in scenes for answer in self._own_answers(scene)]
+        part = Part.empty(
+            images=np.array([scene.number for scene in scenes], np.int64),
+            detections=np.array([scene.found for scene in scenes], np.int64),
+            rows=np.array([row for scene in scenes for row in scene.rows], np.int64),
+            status=[Status.NO_IMAGE if scene.image is None else lost for scene in scenes for _ in scene.rows],
+        )
+        # Who is no numbers is not measured: left out of means in silence, failures would make them better.
+        known = [(i, answer) for i, answer in enumerate(answers) if answer is not None and _is_finite(answer.params)]
+        if not known:
+            return part
+        index = np.array([i for i, _ in known], np.int64)
+        params = SmplxParams.stack([answer.params for _, answer in known])
+        return part.measured(index, params, self.judge.errors(part.rows[index], params))
+
+    def _own_answers(self, scene: _Scene) -> list[Answer | None]:
+        """The answer for each of the scene's people of the truth."""
+        if self.detector is None and scene.image is not None:
+            return scene.answers
+        answers = [answer for answer in scene.answers if answer is not None]
+        own: list[Answer | None] = [None] * len(scene.rows)
+        for i, true in self._matches(answers, scene.rows):
+            own[true] = answers[i]
+        return own
+
+    def _matches(self, answers: list[Answer], rows: list[int]) -> list[tuple[int, int]]:
+        keypoints = self.dataset.people.keypoints2d
+        if not answers or keypoints is None:  # the command refuses to detect without key points
+            return []
+        truth = keypoints[rows].joints_137()
+        points = self.body.landmarks137(SmplxParams.stack([answer.params for answer in answers]))[:, BODY_137]
+        pixels = np.stack([answer.pixels(own) for answer, own in zip(answers, points, strict=True)])
+        return match_people(pixels, truth.points[:, BODY_137], truth.valid[:, BODY_137])
+
+    def _submit(self, scene: _Scene) -> None:
+        if self.submission is None:
+            return
+        height, width = _pixels(scene).shape[:2]
+        people = [person_entry(a, self.body, (height, width)) for a in scene.answers if a is not None]
+        write_submission(self.submission, self.dataset.people.image_paths[scene.rows[0]], people)
+
+
+@dataclass(eq=False)
+class _Scene:
+    """An image on its way through a batch, and its people's rows."""
+
+    number: int
+    rows: list[int]
+    image: RgbImage | None = None
+    boxes: list[Box | None] = field(default_factory=list)
+    answers: list[Answer | None] = field(default_factory=list)
+
+    @property
+    def found(self) -> int:
+        return sum(answer is not None for answer in self.answers)
+
+
+def read_image(path: Path) -> RgbImage | None:
+    """`(H, W, 3) uint8` RGB as it is stored, whatever its EXIF orientation; None where it cannot be read."""
+    try:
+        stored = np.fromfile(path, np.uint8)
+    except OSError:
+        return None
+    image = cv2.imdecode(stored, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if stored.size else None
+    return None if image is None else np.asarray(image[..., ::-1], np.uint8)
+
+
+def _rows_by_image(dataset: LoadedSet) -> list[list[int]]:
+    rows: dict[str, list[int]] = {}
+    for row, path in enumerate(dataset.people.image_paths):
+        rows.setdefault(path, []).append(row)
+    return list(rows.values())
+
+
+def _box(row: NDArray[Any]) -> Box | None:
+    x, y, width, height = (float(value) for value in row[:4])
+    usable = np.isfinite([x, y, width, height]).all() and width > 0 and height > 0
+    return Box(x, y, x + width, y + height) if usable else None
+
+
+def _is_finite(params: SmplxParams) -> bool:
+    """Whether a body can be posed; eyes that were not estimated are NaN."""
+    names = (name for name in PARAM_SIZES if not name.endswith("eye_pose"))
+    return all(np.isfinite(getattr(params, name)).all() for name in names)
+
+
+def _pixels(scene: _Scene) -> RgbImage:
+    assert scene.image is not None
+    return scene.image

@@ -1,0 +1,77 @@
+"""Random people: pose, fingers, face and shape, standing somewhere in a level world."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from smplerx_ros.arrays import FloatArray
+from smplerx_ros.backbones.lite.pose_prior import PosePrior
+from smplerx_ros.body.model import BodyModel
+from smplerx_ros.geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
+from smplerx_ros.types import SmplxParams
+
+POSE_SPREAD = 0.5  # of the pose prior's deviations: people who stand, walk and gesture
+MOST_STRETCHED, MOST_CURLED = -0.25, 1.1  # radians per finger joint, against the relaxed hand
+FINGER_JITTER, THUMB_SPREAD = 0.08, 0.25  # radians
+JAW_OPEN = 0.3  # radians
+SHAPE_SPREAD, EXPRESSION_SPREAD = 0.8, 0.6
+MAX_EXPRESSION, MAX_BETA = 1.5, 2.5  # HumanData readers take a beta beyond 3 for a failed fit
+_THUMB = 4  # row among the fingers
+# Upright in a level world of x right, y down, z away from the camera; facing it.
+UPRIGHT_LEVEL = np.array([np.pi, 0.0, 0.0])
+
+
+def random_params(rng: np.random.Generator, *, pose_spread: float = POSE_SPREAD, turn: float = np.pi) -> SmplxParams:
+    """Somebody upright at the origin of the level world, turned by up to `turn` radians from facing the camera."""
+    yaw = matrix_from_rotvec([0.0, rng.uniform(-turn, turn), 0.0])
+    left, right = _random_hand(rng), _random_hand(rng) * [1, -1, -1]
+    return replace(
+        SmplxParams.rest(),
+        global_orient=rotvec_from_matrix(yaw @ matrix_from_rotvec(UPRIGHT_LEVEL)),
+        body_pose=_random_body(rng, pose_spread).ravel(),
+        left_hand_pose=left.ravel(),
+        right_hand_pose=right.ravel(),
+        jaw_pose=np.array([JAW_OPEN * rng.uniform() ** 2, 0.0, 0.0]),
+        betas=(SHAPE_SPREAD * rng.standard_normal(10)).clip(-MAX_BETA, MAX_BETA),
+        expression=np.abs(EXPRESSION_SPREAD * rng.standard_normal(10)).clip(0, MAX_EXPRESSION),
+    )
+
+
+def stand_at(body: BodyModel, params: SmplxParams, x: float, floor: float, z: float) -> SmplxParams:
+    """`params` moved so that the pelvis is at `x`, `z` metres and the lowest vertex on the floor, `y = floor`."""
+    lowest = float(body.vertices(params)[0, :, 1].max())
+    pelvis = body.joints(params)[0, 0]
+    shift = np.array([x - pelvis[0], floor - lowest, z - pelvis[2]])
+    return replace(params, transl=params.transl + shift)
+
+
+def seen_by(body: BodyModel, params: SmplxParams, optical_from_level: FloatArray) -> SmplxParams:
+    """`params` of the level world in the optical frame of a camera at its origin, `optical_from_level (3, 3)`."""
+    pelvis = body.rest_joints(params.betas, params.expression)[0, 0]
+    turned = optical_from_level @ matrix_from_rotvec(params.global_orient)
+    return replace(
+        params,
+        global_orient=rotvec_from_matrix(turned),
+        transl=optical_from_level @ (params.transl + pelvis) - pelvis,
+    )
+
+
+def _random_body(rng: np.random.Generator, spread: float) -> FloatArray:
+    """`(21, 3)` rotations; toes stay straight."""
+    prior = PosePrior.standard()
+    deviation = spread / np.sqrt(np.where(prior.precision > 0, prior.precision, np.inf))
+    rotvecs = np.zeros((22, 3))
+    rotvecs[prior.joints] = rng.normal(prior.mean, deviation).clip(prior.low, prior.high)
+    return rotvecs[1:]
+
+
+def _random_hand(rng: np.random.Generator) -> FloatArray:
+    """`(5, 3, 3)` of a left hand, where fingers bend about -z; some hands are fists, some flat, most between."""
+    hand = rng.uniform(MOST_STRETCHED, MOST_CURLED)
+    curl = (hand + rng.normal(0, 0.25, (5, 1))).clip(MOST_STRETCHED, MOST_CURLED)
+    fingers = FINGER_JITTER * rng.standard_normal((5, 3, 3))
+    fingers[..., 2] -= curl
+    fingers[_THUMB] = THUMB_SPREAD * rng.standard_normal((3, 3)) * [1.0, 1.0, 0.3]
+    return fingers

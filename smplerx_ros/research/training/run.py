@@ -1,0 +1,37 @@
+"""A training from settings to a bundle, with a progress bar."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from tqdm import tqdm
+
+from smplerx_ros.backbones.registry import get_backbone
+from smplerx_ros.backbones.smpler_x.convert import convert
+
+from .distributed import Process
+from .settings import Settings
+from .snapshots import LAST
+from .trainer import Trainer
+
+BUNDLE = "bundle"
+
+
+def finetune(settings: Settings, process: Process, *, resume: bool = False) -> Path | None:
+    """Trains; the first process writes the bundle and answers where it is, if settings ask for one."""
+    trainer = Trainer(settings, process, resume=resume)
+    with tqdm(total=trainer.steps, initial=trainer.step, unit="step", disable=not process.first) as bar:
+
+        def show(step: int, steps: int, values: Mapping[str, float]) -> None:
+            bar.set_postfix(loss=f"{values['total']:.3f}", refresh=False)
+            bar.update(step - bar.n)
+
+        trainer.run(show)
+    if not (settings.bundle and process.first):
+        return None
+    out = Path(settings.out)
+    shutil.rmtree(out / BUNDLE, ignore_errors=True)
+    convert(out / LAST, out / BUNDLE, backbone=get_backbone(settings.backbone))
+    return out / BUNDLE

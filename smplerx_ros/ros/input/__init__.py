@@ -1,0 +1,1 @@
+"""Subscriptions: messages in, frames out."""

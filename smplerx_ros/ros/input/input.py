@@ -1,0 +1,277 @@
+"""A camera's topics: subscriptions that only keep the newest messages, and the frame that an image makes with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from rclpy.node import Node
+from rclpy.subscription import Subscription
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from vision_msgs.msg import Detection2DArray
+
+from smplerx_ros.arrays import RgbImage
+from smplerx_ros.detection.vanished import VanishedBoxes
+from smplerx_ros.errors import InputError
+from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.ros.conversions.bit_depth import BitDepth
+from smplerx_ros.ros.conversions.camera_info import camera_from_info, describe_centre
+from smplerx_ros.ros.conversions.compressed import image_from_compressed
+from smplerx_ros.ros.conversions.depth import DepthImage, registered
+from smplerx_ros.ros.conversions.detections import best_scores, boxes_from_message
+from smplerx_ros.ros.conversions.from_messages import stamp_ns
+from smplerx_ros.ros.conversions.image import image_from_message
+from smplerx_ros.ros.parameters import NodeParameters
+from smplerx_ros.ros.qos import SUBSCRIPTION, override_names, overriding_options, sensor_qos, subscription_events
+from smplerx_ros.ros.statistics import Statistics
+from smplerx_ros.types import Frame
+
+from .stamped import KEPT, PacedMessages, StampedMessages
+
+ImageMessage: TypeAlias = Image | CompressedImage
+
+NO_BOXES = "known people are followed, new ones are not found"
+NO_BOXES_AFTER_S = 2.0  # seconds; a detector may be slower than the camera
+NO_DEPTH = "distances are estimated from the image alone"
+
+
+class WaitingForCamera(Exception):
+    """No usable CameraInfo yet, and the time to wait for one is not over."""
+
+
+@dataclass(frozen=True)
+class InputOptions:
+    """What is subscribed, and how it is read; ages and times in seconds."""
+
+    compressed: bool = False
+    rectified: bool = False
+    camera_info_timeout: float = 2.0
+    depth_sync_tolerance: float | None = None  # None: no depth
+    detection_sync_tolerance: float | None = None  # None: no boxes from a topic
+    topic_class: str = ""
+    detection_threshold: Callable[[], float] = lambda: 0.0  # as it stands: it may change
+
+    @classmethod
+    def from_config(cls, config: NodeParameters) -> InputOptions:
+        """From the node's parameters."""
+        return cls(
+            compressed=config["image_transport"] == "compressed",
+            rectified=config["image_is_rectified"],
+            camera_info_timeout=config["camera_info_timeout"],
+            depth_sync_tolerance=config["depth.sync_tolerance"] if config["depth.enabled"] else None,
+            detection_sync_tolerance=config["detection.sync_tolerance"] if config["detector"] == "topic" else None,
+            topic_class=config["detection.topic_class"],
+            detection_threshold=lambda: float(config["detection.threshold"]),
+        )
+
+
+class CameraInput:
+    """Subscribes while started; turns image messages into frames. `seconds()` is a steady clock.
+
+    `name` is the camera's, put before its topics; empty where it is the only one.
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        name: str,
+        on_image: Callable[[ImageMessage], None],
+        statistics: Statistics,
+        seconds: Callable[[], float],
+        options: InputOptions,
+    ) -> None:
+        self._node = node
+        self._name = name
+        self._on_image = on_image
+        self._statistics = statistics
+        self._seconds = seconds
+        self._options = options
+        self.image_topic = self._topic("image/compressed" if options.compressed else "image")
+        self.info_topic = self._topic("camera_info")
+        self.depth_topic = self._topic("depth")
+        self._detections_topic = self._topic("detections")
+        self._depth = (
+            StampedMessages[Image](options.depth_sync_tolerance) if options.depth_sync_tolerance is not None else None
+        )
+        self._detections: PacedMessages[Any] | None = None
+        if options.detection_sync_tolerance is not None:
+            self._detections = PacedMessages(options.detection_sync_tolerance)
+        self._vanished = VanishedBoxes(options.topic_class, seconds)
+        self._bit_depth = BitDepth(self.image_topic, node.get_logger().warning)
+        self._boxes_s = 0.0  # when boxes were found last
+        self._subscriptions: list[Subscription] = []
+        self._group = MutuallyExclusiveCallbackGroup()
+        self._newest_info: CameraInfo | None = None
+        self._parsed_info: CameraInfo | None = None
+        self._camera: Camera | None = None
+        self._logged: set[str] = set()  # what was odd about the camera_info
+        self._waiting_since: float | None = None
+
+    @property
+    def started(self) -> bool:
+        """Whether images are taken."""
+        return bool(self._subscriptions)
+
+    @property
+    def qos_overrides(self) -> list[str]:
+        """Names of the parameters that change the quality of service of its topics."""
+        return [name for _, topic, *_ in self._topics() for name in override_names(self._node, topic, SUBSCRIPTION)]
+
+    def start(self) -> None:
+        """Subscribe; nothing happens where that is done already."""
+        if self._subscriptions:
+            return
+        # A group keeps a reference to everything that was ever in it: let it go with the subscriptions.
+        self._group = MutuallyExclusiveCallbackGroup()
+        self._waiting_since, self._boxes_s = None, self._seconds()
+        for waiting in (self._detections, self._depth):
+            if waiting is not None:
+                waiting.clear()
+        for topic in self._topics():
+            self._subscriptions.append(self._subscribe(*topic))
+
+    def stop(self) -> None:
+        """Take no more images; the last camera_info is kept."""
+        while self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions.pop())
+
+    def frame(self, message: ImageMessage) -> Frame:
+        """The frame of an image message, with the newest usable camera; None as camera where it has to be assumed.
+
+        Raises InputError for what cannot be used and WaitingForCamera while a CameraInfo may still come.
+        """
+        self._update_camera()
+        self._check_frame_id(message.header.frame_id)
+        if self._camera is None and not self._waited_enough():
+            raise WaitingForCamera(
+                f"{self.info_topic}: nothing usable yet, waiting up to {self._options.camera_info_timeout:g} s for it"
+            )
+        convert = image_from_compressed if isinstance(message, CompressedImage) else image_from_message
+        image = convert(message, self.image_topic, self._bit_depth)
+        camera, (height, width) = self._camera, image.shape[:2]
+        if camera is not None and (camera.width, camera.height) != (width, height):
+            raise InputError(
+                f"{self.info_topic} describes {camera.width}x{camera.height} pixels (after roi and binning), "
+                f"the image on {self.image_topic} has {width}x{height}"
+            )
+        return Frame(
+            image,
+            camera,
+            stamp_ns(message),
+            message.header.frame_id,
+            depth=self._depth_of(message, image),
+            detections=self._detections_of(message, image),
+            source=self._name,
+        )
+
+    def _depth_of(self, message: ImageMessage, image: RgbImage) -> DepthImage | None:
+        """The depth at each pixel of the image; None, and said, where there is none that can be used."""
+        if self._depth is None:
+            return None
+        depth = self._depth.nearest(stamp_ns(message))
+        if depth is None:
+            self._statistics.drop("no_depth", f"{self.depth_topic}: nothing near the image's time: {NO_DEPTH}")
+            return None
+        try:
+            return registered(depth, self.depth_topic, image, message.header.frame_id)
+        except InputError as error:
+            self._statistics.drop("bad_depth", f"{error}; {NO_DEPTH}")
+            return None
+
+    def _detections_of(self, message: ImageMessage, image: RgbImage) -> tuple[Box, ...] | None:
+        """The boxes of the user's detector; None where none have come for this image."""
+        if self._detections is None:
+            return None
+        found = self._detections.take(stamp_ns(message))
+        if found is None:
+            self._tell_of_missing_boxes(self._detections.offset_ns)
+            return None
+        self._boxes_s = self._seconds()
+        (height, width), frame_id = image.shape[:2], message.header.frame_id
+        try:
+            boxes, complaint = boxes_from_message(
+                found, self._detections_topic, frame_id, width, height, self._options.topic_class
+            )
+        except InputError as error:
+            self._statistics.drop("bad_detections", f"{error}; {NO_BOXES}")
+            return None
+        if complaint:
+            self._statistics.drop("bad_detections", complaint)
+        vanished = self._vanished.complaint(best_scores(found), boxes, self._options.detection_threshold())
+        if vanished:
+            self._statistics.drop("no_person_boxes", f"{self._detections_topic}: {vanished}")
+        return boxes
+
+    def _tell_of_missing_boxes(self, offset_ns: int | None) -> None:
+        silent_s = self._seconds() - self._boxes_s
+        if silent_s < NO_BOXES_AFTER_S:
+            return
+        near = f"no vision_msgs/Detection2DArray near the images' times for {silent_s:.0f} s"
+        if offset_ns is not None:
+            near += f" (the newest is {offset_ns * 1e-9:+.3f} s from the image; see detection.sync_tolerance)"
+        self._statistics.drop("no_detections", f"{self._detections_topic}: {near}: {NO_BOXES}")
+
+    def _update_camera(self) -> None:
+        info = self._newest_info
+        if info is None or info is self._parsed_info:
+            return
+        self._parsed_info = info
+        try:
+            self._camera = camera_from_info(info, self.info_topic, rectified=self._options.rectified)
+        except InputError as error:
+            self._statistics.drop("camera_info", str(error))
+            return
+        self._log_once("centre", describe_centre(self._camera, info.header.frame_id))
+
+    def _check_frame_id(self, frame_id: str) -> None:
+        """Say so where the camera_info is not of the image's frame: it may be another camera's."""
+        other = self._parsed_info.header.frame_id if self._parsed_info is not None else ""
+        same = not other or other.lstrip("/") == frame_id.lstrip("/")
+        self._log_once(
+            "frame_id",
+            ""
+            if same
+            else f"frame_id is {other!r}, that of the images on {self.image_topic} {frame_id!r}: is it this camera's? "
+            f"Positions are published in {frame_id!r}",
+        )
+
+    def _log_once(self, what: str, message: str) -> None:
+        """Log something odd about the camera_info, once after each start."""
+        if message and what not in self._logged:
+            self._logged.add(what)
+            self._node.get_logger().warning(f"{self.info_topic}: {message}")
+
+    def _waited_enough(self) -> bool:
+        now = self._seconds()
+        if self._waiting_since is None:
+            self._waiting_since = now
+        return now - self._waiting_since >= self._options.camera_info_timeout
+
+    def _keep_info(self, info: CameraInfo) -> None:
+        self._newest_info = info
+
+    def _topic(self, name: str) -> str:
+        return str(self._node.resolve_topic_name(f"{self._name}/{name}" if self._name else name))
+
+    def _topics(self) -> Iterator[tuple[type[Any], str, Callable[[Any], None], int]]:
+        """Type, name, callback and depth of each; images last, when everything that belongs to them can come."""
+        if self._detections is not None:
+            yield Detection2DArray, self._detections_topic, self._detections.put, KEPT
+        if self._depth is not None:
+            yield Image, self.depth_topic, self._depth.put, KEPT
+        yield CameraInfo, self.info_topic, self._keep_info, 1
+        yield CompressedImage if self._options.compressed else Image, self.image_topic, self._on_image, 1
+
+    def _subscribe(self, kind: type[Any], topic: str, callback: Callable[[Any], None], depth: int) -> Subscription:
+        return self._node.create_subscription(
+            kind,
+            topic,
+            callback,
+            sensor_qos(self._node, topic, depth),
+            callback_group=self._group,
+            event_callbacks=subscription_events(self._node, topic),
+            qos_overriding_options=overriding_options(self._node, topic, SUBSCRIPTION),
+        )

@@ -1,0 +1,324 @@
+"""The lifecycle node `smplerx`: images in, people out; what each transition allocates stands in its docstring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rcl_interfaces.msg import SetParametersResult
+from rclpy.clock import Clock, ClockType, JumpThreshold
+from rclpy.duration import Duration
+from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.qos import QoSProfile
+from std_srvs.srv import SetBool, Trigger
+
+from smplerx_ros.ros.input.input import InputOptions
+from smplerx_ros.ros.output.output import Output, OutputOptions
+from smplerx_ros.ros.parameters import NodeParameters
+from smplerx_ros.ros.qos import PUBLISHER, overriding_options, tell_of_unknown_overrides
+
+from .bond import Bond
+from .diagnostics import SUPERSEDED, CameraHealth, NodeHealth, diagnostics
+from .ids import random_prefix
+from .lifecycle import answer_invalid_transitions
+from .memory import memory_in_use
+from .pipeline import EstimatorLike, Orders, Pipeline
+from .stream import Arrival, CameraStream
+from .watch import Repeater, Watch
+from .worker import LatestWorker
+
+EstimatorFactory = Callable[[Mapping[str, object]], EstimatorLike]
+Transition = Callable[["SmplerxNode", LifecycleState], TransitionCallbackReturn]
+
+DIAGNOSTICS_PERIOD_S = 1.0
+TRANSITION_LIMIT_S = 30.0  # for one transition (large networks take their time to load); then it is taken for a hang
+ESTIMATION_LIMIT_S = 3.0  # for one image; the same
+STOP_TIMEOUT_S = 1.0  # for the estimation that runs; then it is abandoned, so that a shutdown takes less than 2 s
+LAST_TIMEOUT_S = 0.3  # then, for the detection beside it
+DIAGNOSTICS = "/diagnostics"
+
+
+def load_estimator(values: Mapping[str, object]) -> EstimatorLike:
+    """The package's own estimator; a robot converts nothing, so that `weights` has to be a bundle."""
+    from smplerx_ros.pipeline.estimator import Estimator
+
+    return Estimator.from_config(values, bundles_only=True)
+
+
+def _guarded(transition: Transition) -> Transition:
+    """Turn an exception into ERROR with a logged reason: rclpy would drop it, or end the process.
+
+    `on_error` then frees everything, so that the node is unconfigured and can be configured again.
+    """
+
+    @wraps(transition)
+    def guarded(self: SmplerxNode, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            self._failure = ""
+            with self._watch.over(transition.__name__, TRANSITION_LIMIT_S):
+                result = transition(self, state)
+            if result != TransitionCallbackReturn.SUCCESS:
+                raise RuntimeError(f"rclpy answered {result}")
+            return result
+        except Exception as error:
+            self._failure = f"{transition.__name__} failed: {type(error).__name__}: {error}"
+            self.get_logger().error(self._failure)
+            return TransitionCallbackReturn.ERROR
+
+    return guarded
+
+
+@dataclass(frozen=True)
+class _Loaded:
+    """What exists from configure to cleanup."""
+
+    estimator: EstimatorLike
+    orders: Orders
+    streams: dict[str, CameraStream]  # by the camera's name
+    output: Output
+
+
+@dataclass(frozen=True)
+class _Running:
+    """What exists from activate to deactivate."""
+
+    pipeline: Pipeline
+    worker: LatestWorker[Arrival]
+
+
+class SmplerxNode(LifecycleNode):
+    """Estimates the people of the newest image of each camera in a thread of its own.
+
+    `estimator_factory` makes the estimator from the values of `config.PARAMETERS`. Raises ConfigError for parameter
+    overrides that cannot be used.
+    """
+
+    def __init__(self, *, estimator_factory: EstimatorFactory = load_estimator, **kwargs: Any) -> None:
+        super().__init__("smplerx", **kwargs)
+        answer_invalid_transitions(self)
+        self._factory = estimator_factory
+        self._failure = ""
+        self._taking_images = True
+        self._loaded: _Loaded | None = None
+        self._running: _Running | None = None
+        self._steady = Clock(clock_type=ClockType.STEADY_TIME)
+        self._watch = Watch(self._seconds, self.get_logger().error)
+        self._config = NodeParameters(self, lambda: self._state() != "unconfigured")
+        options = overriding_options(self, DIAGNOSTICS, PUBLISHER)
+        self._diagnostics_publisher = self.create_publisher(
+            DiagnosticArray, DIAGNOSTICS, QoSProfile(depth=10), qos_overriding_options=options
+        )
+        self._reporter = Repeater(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, "smplerx_diagnostics")
+        self.context.on_shutdown(self._reporter.stop)
+        self.create_service(Trigger, "~/reset", self._on_reset)
+        self.create_service(SetBool, "~/enable", self._on_enable)
+        backwards = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
+        self._jump_handle = self.get_clock().create_jump_callback(backwards, post_callback=self._on_time_jump)
+        self._bond = None if self._config["autostart"] else Bond.create(self)  # a manager's
+        if self._config["autostart"]:
+            self._autostart_timer = self.create_timer(0.0, self._autostart, clock=self._steady)
+
+    def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
+        """What the parameter services call: in the table's types, and refused with the parameter's name."""
+        return self._config.set(parameter_list, super().set_parameters_atomically)
+
+    @_guarded
+    def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Load and warm up the estimator; create the publishers."""
+        live = self._config.live_of_estimator()
+        values = self._config.of_estimator()
+        values["id_prefix"] = values["id_prefix"] or random_prefix()
+        estimator = self._factory(values)
+        with ExitStack() as made:  # a configuration that fails frees what it has made
+            made.callback(estimator.close, STOP_TIMEOUT_S)
+            estimator.warm_up()
+            names = self._config["cameras"] or ("",)
+            options, max_age = InputOptions.from_config(self._config), self._config["image_max_age"]
+            streams = {name: CameraStream(self, name, self._put, self._seconds, options, max_age) for name in names}
+            output = Output(self, estimator.body, names, self._config)
+            self._loaded = _Loaded(estimator, Orders(self._config.live_of_estimator, live), streams, output)
+            made.pop_all()
+        tell_of_unknown_overrides(self, (name for s in streams.values() for name in s.input.qos_overrides))
+        self.get_logger().info(f"configured: backbone {self._config['backbone']}, body {estimator.body.name}")
+        return super().on_configure(state)
+
+    @_guarded
+    def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Start the worker and subscribe."""
+        loaded = self._loaded
+        assert loaded is not None
+        loaded.estimator.reset()
+        pipeline = Pipeline(
+            loaded.estimator, loaded.orders, loaded.streams, loaded.output, self._output_options, self.get_logger()
+        )
+        worker = LatestWorker(self._watched(pipeline), lambda name: loaded.streams[name].statistics.drop(SUPERSEDED))
+        pipeline.wanted = lambda: not worker.stopping
+        self._running = _Running(pipeline, worker)
+        result = super().on_activate(state)
+        loaded.output.resume()
+        for stream in loaded.streams.values():
+            stream.begin(taking_images=self._taking_images)
+            self.get_logger().info(f"active: {stream.input.image_topic} and {stream.input.info_topic}")
+        if self._bond is not None:
+            self._bond.start()
+        return result
+
+    @_guarded
+    def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Unsubscribe and end the worker; the estimator stays warm."""
+        self._stop_taking_images()
+        return super().on_deactivate(state)
+
+    @_guarded
+    def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free the estimator and the publishers."""
+        self._release()
+        return super().on_cleanup(state)
+
+    @_guarded
+    def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """From any state: stop and free everything."""
+        self._stop_taking_images()
+        self._release()
+        return super().on_shutdown(state)
+
+    def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
+        """Free everything; unconfigured afterwards, or finalized where even that fails."""
+        try:
+            self._release()
+        except Exception as error:
+            self.get_logger().fatal(f"cannot free everything after an error, finalized: {error}")
+            return TransitionCallbackReturn.FAILURE
+        return TransitionCallbackReturn.SUCCESS
+
+    def stop(self) -> bool:
+        """For the end: take no more images; False where an estimation or detection did not return in time."""
+        loaded = self._loaded
+        try:
+            self._stop_taking_images()
+        except RuntimeError as error:
+            self.get_logger().error(str(error))
+            return False
+        return loaded is None or loaded.estimator.close(LAST_TIMEOUT_S)
+
+    def destroy_node(self) -> None:
+        """End the diagnostics before their publisher goes."""
+        self._reporter.stop()
+        super().destroy_node()
+
+    def _watched(self, pipeline: Pipeline) -> Callable[[dict[str, Arrival]], None]:
+        def handle(arrivals: dict[str, Arrival]) -> None:
+            with self._watch.over("the estimation of an image", ESTIMATION_LIMIT_S):
+                pipeline.handle(arrivals)
+
+        return handle
+
+    def _stop_taking_images(self) -> None:
+        if self._bond is not None:
+            self._bond.stop()
+        loaded, running, self._running = self._loaded, self._running, None
+        for stream in loaded.streams.values() if loaded else ():
+            stream.input.stop()
+        returned = running is None or running.worker.stop(STOP_TIMEOUT_S)
+        if loaded is not None:
+            loaded.output.pause()
+        if not returned:
+            raise RuntimeError(f"the estimation did not return within {STOP_TIMEOUT_S:g} s and is abandoned")
+
+    def _release(self) -> None:
+        if self._bond is not None:
+            self._bond.stop()
+        running, self._running = self._running, None
+        if running is not None:
+            running.worker.stop(0.0)
+        self._watch.clear()
+        if self._loaded is not None:
+            for stream in self._loaded.streams.values():
+                stream.input.stop()
+            self._loaded.output.destroy()
+            if not self._loaded.estimator.close(STOP_TIMEOUT_S):
+                self.get_logger().error(
+                    f"a detection did not return within {STOP_TIMEOUT_S:g} s and is abandoned; its network's memory "
+                    "stays in use until it returns"
+                )
+            self._loaded = None  # not before: what could not be freed is tried again by `on_error`
+
+    def _autostart(self) -> None:
+        self.destroy_timer(self._autostart_timer)
+        if self._state() == "unconfigured" and self.trigger_configure() == TransitionCallbackReturn.SUCCESS:
+            self.trigger_activate()
+
+    def _put(self, camera: str, arrival: Arrival) -> None:
+        running = self._running  # read once: other threads end what runs
+        if running is not None:
+            running.worker.put(camera, arrival)
+
+    def _on_time_jump(self, _: Any) -> None:
+        loaded = self._loaded
+        if loaded is not None:
+            for stream in loaded.streams.values():
+                stream.statistics.clear_ages()
+            loaded.orders.reset()
+
+    def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        response.success = self._running is not None
+        response.message = "people get new ids from the next image on" if response.success else "the node is not active"
+        loaded = self._loaded
+        if loaded is not None:
+            loaded.orders.reset()
+        return response
+
+    def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
+        self._taking_images = request.data
+        loaded, running = self._loaded, self._running
+        if loaded is not None and running is not None:
+            for stream in loaded.streams.values():
+                stream.enable(request.data)
+            loaded.output.resume() if request.data else loaded.output.pause()
+        response.success = True
+        response.message = (
+            f"{'taking' if request.data else 'ignoring'} images while active; the node is {self._state()}"
+        )
+        return response
+
+    def _publish_diagnostics(self) -> None:
+        if not self.context.ok():
+            return
+        running, loaded = self._running, self._loaded
+        last = running.pipeline.last if running else None
+        node = NodeHealth(
+            state=self._state(),
+            enabled=self._taking_images,
+            failure=self._failure or self._watch.overdue(),
+            backend={"backbone": last.backbone, "body model": last.body_model, "runtime": last.runtime} if last else {},
+            figures=loaded.output.figures() if loaded else {},
+            degraded=running.pipeline.degraded if running else "",
+            memory=memory_in_use(),
+        )
+        cameras = [
+            CameraHealth(
+                name=stream.name,
+                image_topic=stream.input.image_topic,
+                silent_s=stream.silent_s,
+                camera_assumed=stream.camera_assumed,
+                counts=stream.statistics.snapshot(),
+            )
+            for stream in (loaded.streams.values() if loaded else ())
+        ]
+        stamp = self.get_clock().now().to_msg()
+        message = diagnostics(self.get_fully_qualified_name(), stamp, node, cameras, DIAGNOSTICS_PERIOD_S)
+        self._diagnostics_publisher.publish(message)
+
+    def _output_options(self) -> OutputOptions:
+        return OutputOptions.from_config(self._config)
+
+    def _seconds(self) -> float:
+        return self._steady.now().nanoseconds * 1e-9
+
+    def _state(self) -> str:
+        return str(self._state_machine.current_state[1])

@@ -1,0 +1,1 @@
+"""Publishers: people in, messages out."""

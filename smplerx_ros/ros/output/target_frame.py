@@ -1,0 +1,50 @@
+"""The camera's place in the frame that messages and markers shall be in, from TF."""
+
+from __future__ import annotations
+
+import numpy as np
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.time import Time
+from scipy.spatial.transform import Rotation
+from std_msgs.msg import Header
+
+from smplerx_ros.body.placement import Placement
+from smplerx_ros.errors import ConfigError, InputError
+
+_PATIENCE = Duration(seconds=0.1)  # TF of an image's time often comes a little after the image
+
+
+class TargetFrame:
+    """Looks up TF. Raises ConfigError where tf2_ros is missing."""
+
+    def __init__(self, node: Node, name: str) -> None:
+        try:
+            from tf2_ros import Buffer, TransformListener
+        except ImportError as error:
+            raise ConfigError(
+                f"parameter 'target_frame': {name!r} needs tf2_ros (ros-<distribution>-tf2-ros-py), which cannot be "
+                f"imported: {error}; leave it empty for the camera's own frame"
+            ) from error
+        self.name = name.lstrip("/")
+        self._buffer = Buffer()
+        self._listener = TransformListener(self._buffer, node)
+
+    def placement(self, header: Header) -> Placement:
+        """Of the camera `header.frame_id` at the image's time; raises InputError where TF does not know it."""
+        from tf2_ros import TransformException
+
+        camera = header.frame_id.lstrip("/")
+        try:
+            found = self._buffer.lookup_transform(self.name, camera, Time.from_msg(header.stamp), _PATIENCE)
+        except TransformException as error:
+            raise InputError(
+                f"target_frame {self.name!r}: no transform from {camera!r} at the image's time: {error}"
+            ) from error
+        t, q = found.transform.translation, found.transform.rotation
+        turn = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()
+        return Placement(turn, np.array([t.x, t.y, t.z]))
+
+    def destroy(self) -> None:
+        """Unsubscribe from TF."""
+        self._listener.unregister()

@@ -1,0 +1,1 @@
+"""What is used beside the node: the demo, a player, a recorder, and benchmarks."""

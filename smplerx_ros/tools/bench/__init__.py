@@ -1,0 +1,1 @@
+"""What `smplerx bench` measures."""
