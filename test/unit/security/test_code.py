@@ -15,21 +15,21 @@ MODULES = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob(
 # Who may import what, and why.
 ALLOWED = {
     "pickle": {
-        "evaluation/pickles.py",  # its own unpickler: plain data only (test/unit/evaluation)
-        "evaluation/agora.py",  # writes what the benchmark takes
-        "models/checkpoint.py",  # the name of an exception
+        "research/evaluation/pickles.py",  # its own unpickler: plain data only (test/unit/research/evaluation)
+        "research/evaluation/agora.py",  # writes what the benchmark takes
+        "backbones/smpler_x/checkpoint.py",  # the name of an exception
     },
     "socket": {
-        "viewer/page.py",  # whether a port is free
+        "visualization/web/page.py",  # whether a port is free
         "ros/drawing/drawer.py",  # a pair without a name, between the node and its drawing process
         "ros/drawing/main.py",  # the other end of it
     },
     "subprocess": {
         "cli/doctor.py",  # asks what is installed
-        "models/convert.py",  # the steps of a conversion: this interpreter, this package
-        "evaluation/pose2sim.py",  # pip, for data that the user asks for
+        "backbones/smpler_x/convert.py",  # the steps of a conversion: this interpreter, this package
+        "research/evaluation/pose2sim.py",  # pip, for data that the user asks for
         "ros/drawing/drawer.py",  # the drawing process: this interpreter, this package
-        "ros/children.py",  # the processes of the demo: this interpreter, this package
+        "tools/processes.py",  # the processes of the demo: this interpreter, this package
     },
 }
 NEVER = {
