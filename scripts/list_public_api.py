@@ -26,7 +26,7 @@ def python_names() -> Iterator[str]:
     import smplerx_ros.ros
 
     yield from _described(smplerx_ros, "")
-    yield from _described(smplerx_ros.research.evaluation, "evaluation.")
+    yield from _described(smplerx_ros.research.evaluation, "research.evaluation.")
     yield from (f"ros.{name}" for name in sorted(smplerx_ros.ros._PUBLIC))  # its modules need ROS
 
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
-from smplerx_ros.arrays import FloatArray
+from smplerx_ros.arrays import FloatArray, IntArray
 
 from .model_file import CONTOUR_ROWS, BodyData
 from .skeleton import JOINT_INDEX
 from .skinning import Posed, Skin
-
-IntArray = NDArray[np.signedinteger[Any]]
 
 MAX_YAW = CONTOUR_ROWS // 2  # degrees; rows 0..39 hold yaws 0..39, rows 40..78 yaws -1..-39
 

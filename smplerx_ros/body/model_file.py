@@ -8,13 +8,11 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from smplerx_ros.arrays import FloatArray
+from smplerx_ros.arrays import FloatArray, IntArray
 from smplerx_ros.errors import ModelFileError
 from smplerx_ros.io.files import DAMAGED, NotAnArchive, open_npz, reason
 
 from .skeleton import EXTRA_JOINT_VERTICES, JOINT_NAMES, NUM_CONTOUR_LANDMARKS, NUM_STATIC_LANDMARKS, PARENTS
-
-IntArray = NDArray[np.signedinteger[Any]]
 
 NUM_BETAS = 10
 NUM_EXPRESSIONS = 10

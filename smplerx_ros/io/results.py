@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smplerx_ros.arrays import FloatArray
 from smplerx_ros.errors import InputError
 from smplerx_ros.types import NUM_JOINTS, PARAM_SIZES, Person
 
@@ -27,7 +28,7 @@ class FrameResult:
     frame: int  # number of the frame in its source, from 0
     stamp_ns: int
     people: tuple[Person, ...]
-    k: NDArray[np.floating[Any]]
+    k: FloatArray
 
 
 def write_people(path: Path, results: Sequence[FrameResult]) -> None:

@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smplerx_ros.arrays import FloatArray
+from smplerx_ros.arrays import FloatArray, IntArray
 from smplerx_ros.geometry.camera import Camera
-
-IntArray = NDArray[np.integer[Any]]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,20 +8,17 @@ Collapses that do not touch each other are made together, which NumPy does in so
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from smplerx_ros.arrays import FloatArray
+from smplerx_ros.arrays import FloatArray, IntArray
 from smplerx_ros.body.model import BodyModel
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.body.skinning import Skin
 from smplerx_ros.geometry.rotations import cross
 from smplerx_ros.types import HasParams, SmplxParams
-
-IntArray = NDArray[np.integer[Any]]
 
 _ROUND_SHARE = 0.5  # of the vertices, those that cost least, may go in one round
 _MOST_ROUNDS = 300

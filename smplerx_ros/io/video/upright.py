@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from smplerx_ros.arrays import RgbImage
+from smplerx_ros.arrays import IntArray, RgbImage
 
 LARGEST_ASPECT = 4  # the widest pixels of a broadcast standard are 32:11; beyond this the file is wrong
 
@@ -28,7 +26,7 @@ def square_pixels(image: RgbImage, aspect: Fraction | None) -> RgbImage:
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_LINEAR), np.uint8)
 
 
-def upright(image: RgbImage, matrix: NDArray[np.signedinteger[Any]] | None) -> RgbImage:
+def upright(image: RgbImage, matrix: IntArray | None) -> RgbImage:
     """`image (H, W, 3)` turned by quarters and mirrored as the `(3, 3)` display matrix tells (ISO 14496-12, 6.2.2).
 
     The matrix takes a stored pixel to `x' = a x + c y`, `y' = b x + d y`, with a, b in its first row and c, d in the

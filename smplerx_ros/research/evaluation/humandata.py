@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smplerx_ros.arrays import FloatArray
+from smplerx_ros.arrays import FloatArray, IntArray
 from smplerx_ros.body.skeleton import JOINTS_137, NUM_LANDMARKS_144
 from smplerx_ros.errors import InputError
 from smplerx_ros.types import PARAM_SIZES, SmplxParams
@@ -86,7 +86,7 @@ class HumanData:
     left_hand_boxes: FloatArray | None = None
     right_hand_boxes: FloatArray | None = None
     face_boxes: FloatArray | None = None
-    image_sizes: NDArray[np.integer[Any]] | None = None  # (N, 2) height, width
+    image_sizes: IntArray | None = None  # (N, 2) height, width
     intrinsics: FloatArray | None = None  # (N, 4) fx, fy, cx, cy in pixels
 
     def __post_init__(self) -> None:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from smplerx_ros.arrays import FloatArray
+from smplerx_ros.arrays import FloatArray, IntArray
 from smplerx_ros.body.skeleton import EXTRA_JOINT_INDEX, EXTRA_JOINT_VERTICES, JOINT_INDEX
 
 from .alignment import joint_errors, similarity_aligned_errors
@@ -62,9 +61,9 @@ def procrustes_distances(points: ArrayLike, truth: ArrayLike) -> FloatArray:
 class Subsets:
     """Vertices of hands and face, and a regressor of 14 joints, of a mesh with V vertices."""
 
-    left_hand: NDArray[np.integer[Any]]
-    right_hand: NDArray[np.integer[Any]]
-    face: NDArray[np.integer[Any]]
+    left_hand: IntArray
+    right_hand: IntArray
+    face: IntArray
     joints14: FloatArray | None  # (14, V); None: they are 14 of the 55
     comparable: bool  # whether they are those of the published figures
     source: str
@@ -135,7 +134,7 @@ class _Pair:
     truth: Meshes
     visible: Visible | None
 
-    def anchored(self, rows: NDArray[np.integer[Any]], joint: int) -> FloatArray:
+    def anchored(self, rows: IntArray, joint: int) -> FloatArray:
         return self._anchored(self.found.vertices[:, rows], self.truth.vertices[:, rows], joint)
 
     def anchored_joints(self, rows: slice, joint: int) -> FloatArray:
@@ -145,7 +144,7 @@ class _Pair:
         distances = anchored_distances(points, truth, self.found.joints[:, joint], self.truth.joints[:, joint])
         return MM * mean_distance(distances, self._counted(truth))
 
-    def aligned(self, rows: NDArray[np.integer[Any]]) -> FloatArray:
+    def aligned(self, rows: IntArray) -> FloatArray:
         return self.procrustes(self.found.vertices[:, rows], self.truth.vertices[:, rows])
 
     def procrustes(self, points: FloatArray, truth: FloatArray) -> FloatArray:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from smplerx_ros.arrays import IntArray
 from smplerx_ros.body.model import BodyModel
 from smplerx_ros.body.model_file import SMPLX_VERTICES
 from smplerx_ros.body.skeleton import JOINT_INDEX, LEFT_HAND, RIGHT_HAND
@@ -115,5 +116,5 @@ def _check(sets: dict[str, NDArray[Any]], joints: NDArray[Any], label: str) -> N
         raise ModelFileError(f"{label}: the regressor of 14 joints has shape {joints.shape}; {_PAGE}")
 
 
-def _owned(owner: NDArray[np.integer[Any]], joints: list[int]) -> NDArray[np.integer[Any]]:
+def _owned(owner: IntArray, joints: list[int]) -> IntArray:
     return np.flatnonzero(np.isin(owner, joints))
