@@ -19,11 +19,13 @@ ANGLE = 0.3  # rad, standard deviation
 
 
 def random_people(count: int) -> SmplxParams:
+    """Batch of bodies in random poses and shapes."""
     rng = np.random.default_rng(0)
     return SmplxParams(**{name: rng.normal(0, ANGLE, (count, size)) for name, size in PARAM_SIZES.items()})
 
 
 def milliseconds(call: Callable[[], object]) -> np.ndarray:
+    """Durations of repeated calls, after one to warm up."""
     call()
     times = []
     stop = time.perf_counter() + SECONDS
@@ -35,6 +37,7 @@ def milliseconds(call: Callable[[], object]) -> np.ndarray:
 
 
 def main() -> None:
+    """Time the body model's methods for one person and for twenty."""
     start = time.perf_counter()
     body = load_body(sys.argv[1] if len(sys.argv) > 1 else None)
     print(f"{body.name}: {len(body.v_template)} vertices, loaded in {time.perf_counter() - start:.2f} s")

@@ -1,4 +1,6 @@
-"""Whether `lite`'s covariances and confidences are true: python benchmarks/calibration.py [--clip DIR] [--out DIR]
+"""Measure the calibration of `lite`'s covariances and confidences.
+
+Usage: python benchmarks/calibration.py [--clip DIR] [--out DIR]
 
 Errors of the pelvis along and across the ray, and of its turn, in the standard deviations of `pose_covariance`: a
 normal distribution has 68, 95 and 99.7 % of each within 1, 2 and 3. And errors of joints by their `confidence`. On

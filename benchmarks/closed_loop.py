@@ -1,4 +1,6 @@
-"""The closed loop on a CPU: python benchmarks/closed_loop.py [--out out/closed_loop] [--pictures docs/images]
+"""Train, evaluate and run a tiny network on rendered people, on a CPU.
+
+Usage: python benchmarks/closed_loop.py [--out out/closed_loop] [--pictures docs/images]
 
 Renders people, trains a tiny network of SMPLer-X's structure on them from nothing, measures it on others that it has
 never seen, and lets the trained bundle estimate a rendered clip. Each part is one of the package's commands; what is

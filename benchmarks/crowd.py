@@ -26,6 +26,7 @@ from support.crowd_tracking import NOISY, TRUE, follow, identity_scores  # noqa:
 
 
 def main() -> None:
+    """Track simulated crowds and print the identity scores."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--people", type=int, nargs="+", default=[2, 4, 6, 8, 10, 12])
     parser.add_argument("--seconds", type=float, default=20.0)
@@ -58,6 +59,7 @@ def main() -> None:
 
 
 def table(rows: list[tuple[int, str, int, float, float, list[int]]]) -> str:
+    """Markdown table of the scores."""
     lines = [
         "| people | boxes | detection.interval | IDF1, mean | IDF1, worst | switches |",
         "|---|---|---|---|---|---|",

@@ -1,4 +1,6 @@
-"""Errors of a network's joints by its confidence: python benchmarks/network_confidence.py BACKBONE WEIGHTS DATA
+"""Measure the errors of a network's joints by their confidence.
+
+Usage: python benchmarks/network_confidence.py BACKBONE WEIGHTS DATA
 
 DATA holds humandata.npz and its pictures, as `python -m smplerx_ros synthesize` writes them or as a set with SMPL-X's
 joints is brought. Of 25 joints of the body and 20 of each hand: where the heat map has them and where the estimated

@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""Cost per person on the CPU: python benchmarks/people.py [--backbone lite s32] [--out benchmarks/results]
+"""Measure the cost per person on the CPU.
+
+Usage: python benchmarks/people.py [--backbone lite s32] [--out benchmarks/results]
 
 Bodies, joints and places of so many people in one call, as of so many cameras that each see the demo clip at another
 moment; detection, tracking and smoothing are not part of it. The weights of networks are synthetic: they cost what real

@@ -1,4 +1,6 @@
-"""`lite` on rendered people whose joints are known: python benchmarks/rendered_lite.py [--people 60] [--out DIR]
+"""Measure the errors of `lite` on rendered people, whose joints are known.
+
+Usage: python benchmarks/rendered_lite.py [--people 60] [--out DIR]
 
 The stand-in body in random poses and shapes, painted with clothes, skin and hair, shaded, before a random background,
 seen by random calibrated cameras (focal length, height and pitch, lens) 2 to 7 m away; one image a person. The body is

@@ -1,4 +1,4 @@
-"""The ROS linters, with this repository's line length and docstring convention (PEP 257, summary on the first line)."""
+"""The ROS linters, with this repository's line length and docstring convention (Google's, which ruff checks too)."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ def test_flake8() -> None:
 
 
 def test_pep257() -> None:
-    # Docstrings where they say something (D1xx), in wording of our own (D400 to D403); the layout is PEP 257's.
-    ignored = [f"D{number}" for number in (*range(100, 108), *range(400, 404))]
-    lint("ament_pep257.main", "--convention", "pep257", "--add-ignore", *ignored, "--")
+    # ruff finds missing docstrings (D1xx) in the package; tests need none. D402 and D403 take `name()` for a signature
+    # and NumPy for a misspelling.
+    ignored = [f"D{number}" for number in (*range(100, 108), 402, 403)]
+    lint("ament_pep257.main", "--convention", "google", "--add-ignore", *ignored, "--")
 
 
 def test_package_manifests() -> None:

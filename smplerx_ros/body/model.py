@@ -151,7 +151,10 @@ class BodyModel:
         return self._extra_skin.template
 
     def landmarks144(self, params: SmplxParams | HasParams) -> FloatArray:
-        """smplx's joint list `(B, 144, 3)`: 55 joints, 21 extra joints, 51 static landmarks, 17 of the face contour."""
+        """Joints in the order of smplx, `(B, 144, 3)`, metres.
+
+        55 joints, 21 extra joints, 51 static face landmarks, 17 landmarks of the face contour.
+        """
         posed = self._pose(params)
         joints = posed.positions + posed.transl[:, None]
         face = self._face.points(posed)
