@@ -17,7 +17,12 @@ pytest.importorskip("timm")
 pytest.importorskip("onnxscript")
 
 from smplerx_ros.backbones.smpler_x.export import export  # noqa: E402
-from smplerx_ros.backbones.smpler_x.network import CropNetwork, build_network, load_native, reduce_precision  # noqa: E402
+from smplerx_ros.backbones.smpler_x.network import (  # noqa: E402
+    CropNetwork,
+    build_network,
+    load_native,
+    reduce_precision,
+)
 from smplerx_ros.backbones.smpler_x.torch_runtime import TorchNetwork  # noqa: E402
 
 CASES = [

@@ -14,7 +14,12 @@ torch = pytest.importorskip("torch")
 
 from smplerx_ros.body import BodyModel, load_body  # noqa: E402
 from smplerx_ros.errors import InputError  # noqa: E402
-from smplerx_ros.research.evaluation.humandata import HumanData, Keypoints, read_humandata, write_humandata  # noqa: E402
+from smplerx_ros.research.evaluation.humandata import (  # noqa: E402
+    HumanData,
+    Keypoints,
+    read_humandata,
+    write_humandata,
+)
 from smplerx_ros.research.training.augmentation import Augmentation  # noqa: E402
 from smplerx_ros.research.training.dataset import PeopleSet  # noqa: E402
 from smplerx_ros.research.training.trainer import Trainer  # noqa: E402

@@ -7,7 +7,14 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from smplerx_ros.research.training.losses import LossWeights, losses, masked_l1, part_relative, project, total  # noqa: E402
+from smplerx_ros.research.training.losses import (  # noqa: E402
+    LossWeights,
+    losses,
+    masked_l1,
+    part_relative,
+    project,
+    total,
+)
 
 # Elements that each term is the mean over, for one person.
 POSE, JOINTS, HEATMAP, CELLS, BOX = 159, 137 * 3, 65 * 3, 137 * 2, 3 * 2
