@@ -18,8 +18,8 @@ import pytest
 from PIL import Image
 
 import smplerx_ros
+from support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 FILES = sorted((ROOT / "docs").glob("**/*.py"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 # With names of their own, in `_PUBLIC`; messages have those of the ROS package.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+from support.paths import ROOT
+
 HEAVY = ("numpy", "scipy", "cv2", "onnxruntime", "torch", "rclpy")
 
 

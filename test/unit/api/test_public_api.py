@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 
-SCRIPT = Path(__file__).parents[3] / "scripts" / "list_public_api.py"
+from support.paths import ROOT
+
+SCRIPT = ROOT / "scripts" / "list_public_api.py"
 
 
 def test_nothing_has_changed_unnoticed() -> None:

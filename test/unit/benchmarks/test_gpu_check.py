@@ -23,8 +23,9 @@ from onnx import TensorProto, helper, numpy_helper
 from smplerx_ros.backbones.smpler_x import model
 from smplerx_ros.geometry.crops import crop_each
 from smplerx_ros.runtime.onnx import OnnxNetwork
+from support.paths import ROOT
 
-BENCHMARKS = Path(__file__).parents[3] / "benchmarks"
+BENCHMARKS = ROOT / "benchmarks"
 
 
 def _loaded(name: str) -> ModuleType:

@@ -15,8 +15,8 @@ from smplerx_ros.config.parameter import Parameter
 from smplerx_ros.config.table import PARAMETERS, ROS_PARAMETERS, check_live, validate
 from smplerx_ros.errors import ConfigError
 from smplerx_ros.visualization.web.options import VIEWER_PARAMETERS
+from support.paths import ROOT
 
-ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / "scripts" / "generate_parameter_docs.py"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.resources import as_file, files
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,8 +12,7 @@ from numpy.typing import NDArray
 from smplerx_ros.detection.builtin import SIZES, BuiltinDetector, fit
 from smplerx_ros.errors import ConfigError, InputError
 from smplerx_ros.io.video import VideoReader
-
-DATA = Path(__file__).resolve().parents[2] / "data" / "lite"
+from support.paths import DATA
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +22,7 @@ def detector() -> BuiltinDetector:
 
 @pytest.fixture(scope="module")
 def walker() -> NDArray[np.uint8]:
-    return cv2.cvtColor(cv2.imread(str(DATA / "walker.png")), cv2.COLOR_BGR2RGB)
+    return cv2.cvtColor(cv2.imread(str(DATA / "lite" / "walker.png")), cv2.COLOR_BGR2RGB)
 
 
 def _on_grey(person: NDArray[np.uint8], places: list[tuple[int, int]]) -> NDArray[np.uint8]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 
@@ -11,8 +9,9 @@ from smplerx_ros.pipeline.estimator import Estimator
 from smplerx_ros.rep155.faces import MESH_POINTS
 from smplerx_ros.rep155.people import BodyTracker
 from smplerx_ros.types import Frame, SmplxParams
+from support.paths import DATA
 
-PHOTOGRAPH = Path(__file__).parents[2] / "data" / "lite" / "astronaut.png"
+PHOTOGRAPH = DATA / "lite" / "astronaut.png"
 CHIN, SELLION, NOSE = 8, 27, 30
 RIGHT_EYE, LEFT_EYE = slice(36, 42), slice(42, 48)
 RIGHT_PUPIL, LEFT_PUPIL = 68, 69

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 from importlib import resources
-from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
@@ -19,8 +18,9 @@ from smplerx_ros.geometry.crops import crop_each
 from smplerx_ros.runtime.crops import Cropper, DeviceCrops
 from smplerx_ros.runtime.onnx import OnnxNetwork
 from support import parity
+from support.paths import ROOT
 
-SCRIPT = Path(__file__).parents[3] / "scripts" / "make_crop_network.py"
+SCRIPT = ROOT / "scripts" / "make_crop_network.py"
 # x, y, width, height in a 640x480 image: inside, over an edge, round the whole image, beside it, enlarged.
 REGIONS = np.array(
     [[200.3, 90.7, 150, 200], [-30.2, -41.9, 300, 400], [-150, -200, 900, 1200], [700, 90, 90, 120], [3.3, 4.4, 6, 8]]

@@ -14,8 +14,8 @@ import pytest
 from smplerx_ros.backbones.smpler_x.bundle import LARGEST_MANIFEST, Bundle
 from smplerx_ros.body.model_file import LARGEST_ARRAY, read_body
 from smplerx_ros.errors import ModelFileError
+from support.paths import ROOT
 
-ROOT = Path(__file__).parents[3]
 # Python's own hook at start: no address but this machine's can be connected to or looked up.
 NO_NETWORK = """
 import socket

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -13,8 +12,7 @@ from numpy.typing import NDArray
 from smplerx_ros.backbones.lite.landmark_estimator import LandmarkEstimator
 from smplerx_ros.backbones.lite.landmarks import LandmarkQuery
 from smplerx_ros.geometry.boxes import Box
-
-DATA = Path(__file__).resolve().parents[2] / "data" / "lite"
+from support.paths import DATA
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +22,7 @@ def estimator() -> LandmarkEstimator:
 
 @pytest.fixture(scope="session")
 def golden() -> dict[str, NDArray[np.float32]]:
-    with np.load(DATA / "golden.npz") as file:
+    with np.load(DATA / "lite" / "golden.npz") as file:
         return dict(file)
 
 
@@ -33,7 +31,7 @@ def query(golden: dict[str, NDArray[np.float32]]) -> Callable[[str], LandmarkQue
     """A golden image by name, with the person's box."""
 
     def make(name: str) -> LandmarkQuery:
-        image = cv2.cvtColor(cv2.imread(str(DATA / f"{name}.png")), cv2.COLOR_BGR2RGB)
+        image = cv2.cvtColor(cv2.imread(str(DATA / "lite" / f"{name}.png")), cv2.COLOR_BGR2RGB)
         return LandmarkQuery(image, Box(*golden[f"{name}/box"].tolist()))
 
     return make

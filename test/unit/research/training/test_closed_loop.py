@@ -14,8 +14,9 @@ import pytest
 from smplerx_ros.body import load_body
 from smplerx_ros.research.synthetic.people import random_params
 from smplerx_ros.types import PARAM_SIZES
+from support.paths import ROOT
 
-SCRIPT = Path(__file__).parents[3] / "benchmarks" / "closed_loop.py"
+SCRIPT = ROOT / "benchmarks" / "closed_loop.py"
 
 
 @pytest.fixture
