@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+# Imports whose dependency has another name; None: an extra of the wheel, or a package without a rosdep key.
+DEPENDENCIES = {
+    **{"cv2": "python3-opencv", "PIL": "python3-pil", "yaml": "python3-yaml", "tf2_ros": "tf2_ros_py"},
+    **{"onnxruntime": "python3-onnxruntime-pip"},
+    **{name: f"python3-{name}" for name in ("numpy", "scipy", "tqdm")},
+    **dict.fromkeys(("av", "onnx", "onnx_ir", "onnxscript", "pi_heif", "safetensors", "timm", "torch", "viser")),
+}
 SOURCES = [str(ROOT / folder) for folder in ("smplerx_ros", "launch", "test", "scripts", "docs")]
 
 
@@ -40,3 +50,20 @@ def test_package_manifests() -> None:
         assert not warnings
         assert parsed.package_format == 3
         assert parsed.licenses
+
+
+def test_the_manifest_names_what_is_imported_and_no_more() -> None:
+    manifest = ElementTree.parse(ROOT / "package.xml")
+    named = {str(element.text) for kind in ("depend", "exec_depend") for element in manifest.iter(kind)}
+    needed = {DEPENDENCIES.get(name, name) for name in imported()} - {None, "smplerx_ros"}
+    assert named - {"rosidl_default_runtime"} == needed
+
+
+def imported() -> Iterator[str]:
+    """Top-level names that the package and its launch files import, without Python's own."""
+    for file in (*(ROOT / "smplerx_ros").rglob("*.py"), *(ROOT / "launch").glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            if isinstance(node, ast.ImportFrom) and not node.level:
+                names.append(node.module or "")
+            yield from {name.partition(".")[0] for name in names} - sys.stdlib_module_names

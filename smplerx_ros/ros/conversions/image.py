@@ -15,7 +15,6 @@ from smplerx_ros.arrays import RgbImage
 from smplerx_ros.errors import InputError
 
 from .bit_depth import BitDepth
-from .bridge import cv_bridge_converter
 
 Convert = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -31,8 +30,7 @@ class Encoding:
     bits: int = 8
     even_width: bool = False  # pixels come in pairs,
     even_height: bool = False  # or in squares of four
-    chroma: bool = False  # half as many rows of chroma follow the image's
-    bridged: bool = False  # cv_bridge is used for it where it is there
+    chroma: bool = False  # half as many rows of chroma follow the luma rows
 
     def rows(self, height: int) -> int:
         """Rows of bytes of an image."""
@@ -57,30 +55,29 @@ _BAYER = {
 }
 _UYVY, _YUYV = _cvt(cv2.COLOR_YUV2RGB_UYVY), _cvt(cv2.COLOR_YUV2RGB_YUYV)
 
-# sensor_msgs/image_encodings.hpp, and nv12 as drivers write it. The types without colour names (8UC3 ...) are read as
-# OpenCV's users mean them, BGR; cv_bridge refuses them, older ones know one yuv422 only, and none asks how many of 16
-# bits are in use.
+# sensor_msgs/image_encodings.hpp, and nv12 as drivers write it. Types without a colour order (8UC3, 8UC4) are read as
+# BGR, OpenCV's own order.
 ENCODINGS: dict[str, Encoding] = {
     "rgb8": Encoding(3, _same),
-    "bgr8": Encoding(3, _BGR, bridged=True),
+    "bgr8": Encoding(3, _BGR),
     "8UC3": Encoding(3, _BGR),
-    "rgba8": Encoding(4, _cvt(cv2.COLOR_RGBA2RGB), bridged=True),
-    "bgra8": Encoding(4, _BGRA, bridged=True),
+    "rgba8": Encoding(4, _cvt(cv2.COLOR_RGBA2RGB)),
+    "bgra8": Encoding(4, _BGRA),
     "8UC4": Encoding(4, _BGRA),
-    "mono8": Encoding(1, _GREY, bridged=True),
+    "mono8": Encoding(1, _GREY),
     "8UC1": Encoding(1, _GREY),
     "mono16": Encoding(1, _GREY, bits=16),
     "16UC1": Encoding(1, _GREY, bits=16),
     "rgb16": Encoding(3, _same, bits=16),
     "bgr16": Encoding(3, _BGR, bits=16),
-    "yuv422": Encoding(2, _UYVY, even_width=True, bridged=True),
+    "yuv422": Encoding(2, _UYVY, even_width=True),
     "uyvy": Encoding(2, _UYVY, even_width=True),
     "yuv422_yuy2": Encoding(2, _YUYV, even_width=True),
     "yuyv": Encoding(2, _YUYV, even_width=True),
     "nv12": Encoding(1, _cvt(cv2.COLOR_YUV2RGB_NV12), even_width=True, even_height=True, chroma=True),
     "nv21": Encoding(1, _cvt(cv2.COLOR_YUV2RGB_NV21), even_width=True, even_height=True, chroma=True),
     **{
-        f"bayer_{pattern}{bits}": Encoding(1, convert, bits, even_width=True, even_height=True, bridged=bits == 8)
+        f"bayer_{pattern}{bits}": Encoding(1, convert, bits, even_width=True, even_height=True)
         for pattern, convert in _BAYER.items()
         for bits in (8, 16)
     },
@@ -90,13 +87,10 @@ ENCODINGS: dict[str, Encoding] = {
 def image_from_message(message: Image, topic: str, depth: BitDepth | None = None) -> RgbImage:
     """`(H, W, 3) uint8` RGB, without a copy where the message already is that (then keep the message unchanged).
 
-    16-bit images are scaled to 8 bits by the camera's `depth`, None: by that which this image needs. cv_bridge converts
-    what it can where it is installed. Raises InputError naming the topic and the field.
+    16-bit images are scaled to 8 bits by the camera's `depth`, None: by that which this image needs. Raises InputError
+    naming the topic and the field.
     """
     encoding = checked(message, topic, ENCODINGS)
-    bridge = cv_bridge_converter() if encoding.bridged and _plain(message, encoding) else None
-    if bridge is not None:
-        return _bridged(bridge, message, topic)
     pixels = pixels_of(message, encoding, "u")
     if encoding.channels == 1:
         pixels = pixels[..., 0]
@@ -108,26 +102,9 @@ def image_from_message(message: Image, topic: str, depth: BitDepth | None = None
     return rgb
 
 
-def _plain(message: Image, encoding: Encoding) -> bool:
-    """Whether rows follow each other without padding, least byte first: cv_bridge reads other images wrongly."""
-    return not message.is_bigendian and message.step == _row_bytes(message, encoding)
-
-
 def _row_bytes(message: Image, encoding: Encoding) -> int:
     """Of the pixels of a row, without padding."""
     return int(message.width) * encoding.channels * encoding.bits // 8
-
-
-def _bridged(convert: Callable[[Image], Any], message: Image, topic: str) -> RgbImage:
-    try:
-        image = convert(message)
-    except Exception as error:  # it raises its own errors, OpenCV's and Python's
-        raise InputError(f"{topic}: cv_bridge cannot convert {message.encoding}: {error}") from error
-    expected = (message.height, message.width, 3)
-    if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape != expected:
-        got = f"{getattr(image, 'dtype', type(image).__name__)} {np.shape(image)}"
-        raise InputError(f"{topic}: cv_bridge made {got} of {message.encoding}, expected uint8 {expected}")
-    return image
 
 
 def pixels_of(message: Image, encoding: Encoding, kind: str) -> NDArray[Any]:
