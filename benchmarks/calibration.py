@@ -2,7 +2,7 @@
 
 Usage: python benchmarks/calibration.py [--clip DIR] [--out DIR]
 
-Errors of the pelvis along and across the ray, and of its turn, in the standard deviations of `pose_covariance`: a
+Errors of the pelvis along and across the ray, and of its rotation, in the standard deviations of `pose_covariance`: a
 normal distribution has 68, 95 and 99.7 % of each within 1, 2 and 3. And errors of joints by their `confidence`. On
 * `painted`: the people of benchmarks/rendered_lite.py, wholly in the picture. The constants were chosen on seed 101;
 * `posed`: those of `python -m smplerx_ros synthesize`, of other cameras, places and clothes; seed 7 was looked at;
@@ -43,14 +43,14 @@ from smplerx_ros.pipeline.estimator import Estimator
 from smplerx_ros.research.evaluation import pose2sim
 from smplerx_ros.research.evaluation.calibration import (
     NORMAL_SHARES,
+    coverage,
     errors_by_confidence,
-    furthest_off,
+    max_coverage_deviation,
     ray_axes,
-    shares_within,
-    standardized,
-    turn,
+    rotation_error,
+    standardized_error,
 )
-from smplerx_ros.research.evaluation.multiview import LIMB_JOINTS, ROOT, Truth, triangulated
+from smplerx_ros.research.evaluation.multiview import LIMB_JOINTS, ROOT, GroundTruth, reconstruct_ground_truth
 from smplerx_ros.research.synthetic.scene import SceneOptions, random_scene
 from smplerx_ros.tools.bench.multiview import clip_landmarks
 from smplerx_ros.types import Frame, Person, SmplxParams
@@ -185,22 +185,22 @@ def rendered_errors(
             person = same_person(lite.estimator(height).estimate(given), pixels[inside], inside)
             errors[condition.name].asked += 1
             if person is not None:
-                wrong = turn(person.params.global_orient, params.global_orient)
+                wrong = rotation_error(person.params.global_orient, params.global_orient)
                 add(errors[condition.name], person, person.joints[0] - joints[0], joints[0], wrong)
                 for name, rows in (("body", BODY), ("fingers", FINGERS)):
                     add_confidence(errors[condition.name], name, person, pixels[rows], np.arange(55)[rows])
     return errors
 
 
-def real_errors(lite: Lite, clip: Path, truth: Truth) -> dict[str, Errors]:
-    """Of the clip, every camera a stream of its own; the trunk's turn, since nobody knows the pelvis'."""
+def real_errors(lite: Lite, clip: Path, truth: GroundTruth) -> dict[str, Errors]:
+    """Of the clip, every camera a stream of its own; the trunk's rotation, since nobody knows the pelvis'."""
     errors = {}
     for condition in CONDITIONS[:-1]:
         found = errors[condition.name] = Errors()
         for number, name in enumerate(pose2sim.CAMERAS):
             estimator = lite.estimator(pose2sim.PERSON_HEIGHT if condition.height else None, smooth=True)
             camera = truth.views[number].camera
-            landmarks = truth.seen_by(number)[:, [BODY_INDEX[joint] for joint in LIMB_JOINTS]]
+            landmarks = truth.in_camera(number)[:, [BODY_INDEX[joint] for joint in LIMB_JOINTS]]
             for picture, joints in zip(pose2sim.frames(clip, name), landmarks, strict=True):
                 stamp = round(picture.seconds * 1e9)
                 frame = Frame(picture.image, camera if condition.camera else None, stamp, name)
@@ -228,13 +228,13 @@ def same_person(people: list[Person], pixels: Array, joints: list[int]) -> Perso
 
 
 def add(errors: Errors, person: Person, place: Array, truth: Array, wrong: Array) -> None:
-    """Errors of place (m) and turn (rad), optical frame, of somebody who is at `truth`."""
+    """Errors of place (m) and rotation (rad), optical frame, of somebody who is at `truth`."""
     covariance = person.pose_covariance
-    along, *across = standardized(place, covariance[:3, :3], ray_axes(truth))
+    along, *across = standardized_error(place, covariance[:3, :3], ray_axes(truth))
     errors.along.append(float(along))
     errors.across.append(np.array(across))
     principal = np.linalg.eigh(covariance[3:, 3:])[1].T
-    errors.turned.append(standardized(wrong, covariance[3:, 3:], principal))
+    errors.turned.append(standardized_error(wrong, covariance[3:, 3:], principal))
 
 
 def add_confidence(errors: Errors, name: str, person: Person, pixels: Array, joints: Array) -> None:
@@ -275,9 +275,9 @@ def covariance_table(sets: dict[str, dict[str, Errors]]) -> str:
     ]
     for name, conditions in sets.items():
         for condition, errors in conditions.items():
-            shares = [shares_within(values) for values in (errors.along, errors.across, errors.turned)]
+            shares = [coverage(values) for values in (errors.along, errors.across, errors.turned)]
             cells = [" / ".join(f"{100 * share:.0f}" for share in one) for one in shares]
-            off = max(map(furthest_off, shares))
+            off = max(map(max_coverage_deviation, shares))
             found = f"{len(errors.along)} of {errors.asked}"
             lines.append(f"| {name} | {condition} | {found} | {' | '.join(cells)} | {100 * off:.0f} |")
     return "\n".join(lines)
@@ -338,7 +338,7 @@ def main() -> int:
     if arguments.clip:
         clip = pose2sim.clip_folder(arguments.clip)
         views, seen = pose2sim.views(clip), clip_landmarks(clip, arguments.landmarks, 1)
-        truth = triangulated(list(views.values()), [seen[name] for name in views], pose2sim.RATE)
+        truth = reconstruct_ground_truth(list(views.values()), [seen[name] for name in views], pose2sim.RATE)
         sets["real"] = real_errors(lite, clip, truth)
     text = f"{covariance_table(sets)}\n\n{confidence_table(sets)}"
     print(text)

@@ -28,7 +28,7 @@ from smplerx_ros.io.report import command_line, machine, write_report
 from smplerx_ros.io.video import VideoWriter
 from smplerx_ros.pipeline.estimator import Estimator
 from smplerx_ros.research.evaluation.humandata import read_humandata
-from smplerx_ros.research.evaluation.mesh_errors import MM, PELVIS, anchored_distances
+from smplerx_ros.research.evaluation.mesh_errors import MM, PELVIS, joint_aligned_distances
 from smplerx_ros.research.synthetic.clip import ClipFrame, random_clip
 from smplerx_ros.research.synthetic.generate import ANNOTATIONS
 from smplerx_ros.research.synthetic.scene import SceneOptions
@@ -79,7 +79,7 @@ def mean_pose_error(body: BodyModel, train: SmplxParams, held_out: SmplxParams) 
         assert means[name].shape == (size,)
     mean = SmplxParams(**{name: value[None] for name, value in means.items()})
     found, truth = body.vertices(mean), body.vertices(held_out)
-    distances = anchored_distances(found, truth, body.joints(mean)[:, PELVIS], body.joints(held_out)[:, PELVIS])
+    distances = joint_aligned_distances(found, truth, body.joints(mean)[:, PELVIS], body.joints(held_out)[:, PELVIS])
     return float(MM * distances.mean())
 
 

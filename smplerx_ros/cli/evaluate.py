@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from smplerx_ros.research.evaluation.bodies import Bodies
+    from smplerx_ros.research.evaluation.body_models import BodyModels
     from smplerx_ros.research.evaluation.datasets import LoadedSet
-    from smplerx_ros.research.evaluation.judges import Judge
+    from smplerx_ros.research.evaluation.evaluation import Detector
+    from smplerx_ros.research.evaluation.evaluators import Evaluator
     from smplerx_ros.research.evaluation.predictors import Predictor
-    from smplerx_ros.research.evaluation.run import Detector
-    from smplerx_ros.research.evaluation.table import Figures
+    from smplerx_ros.research.evaluation.report import Summary
 
 _PARAMETERS = ("backbone", "weights", "runtime", "device", "precision", "threads")  # of the estimator, by these names
 BOXES = ("truth", "detected")
@@ -56,29 +56,29 @@ def run(arguments: argparse.Namespace) -> int:
 
     from smplerx_ros.errors import ConfigError
     from smplerx_ros.research.evaluation.agora import pack_submission
-    from smplerx_ros.research.evaluation.bodies import Bodies
+    from smplerx_ros.research.evaluation.body_models import BodyModels
     from smplerx_ros.research.evaluation.datasets import load_set
-    from smplerx_ros.research.evaluation.judges import load_judge
-    from smplerx_ros.research.evaluation.parts import Store
+    from smplerx_ros.research.evaluation.evaluation import Evaluation
+    from smplerx_ros.research.evaluation.evaluators import load_evaluator
     from smplerx_ros.research.evaluation.predictors import load_predictor
-    from smplerx_ros.research.evaluation.run import Evaluation
-    from smplerx_ros.research.evaluation.table import figures
+    from smplerx_ros.research.evaluation.report import summarize
+    from smplerx_ros.research.evaluation.results import ResultStore
 
     for name in ("batch", "limit"):
         if getattr(arguments, name) is not None and getattr(arguments, name) < 1:
             raise ConfigError(f"--{name} must be at least 1")
     loaded = load_set(arguments.dataset, arguments.data, arguments.annotations, arguments.limit)
-    bodies = Bodies(arguments.body_models)
-    judge = load_judge(loaded, bodies)
+    bodies = BodyModels(arguments.body_models)
+    evaluator = load_evaluator(loaded, bodies)
     predictor = load_predictor({name: getattr(arguments, name) for name in _PARAMETERS}, bodies.neutral)
-    about = _about(arguments, loaded, bodies, judge, predictor)
-    store = Store(arguments.out, about)
+    about = _about(arguments, loaded, bodies, evaluator, predictor)
+    store = ResultStore(arguments.out, about)
     submission = arguments.out / "submission" if arguments.submission else None
     detector = _detector(arguments, loaded)
-    evaluation = Evaluation(loaded, predictor, judge, bodies.neutral, detector, submission)
+    evaluation = Evaluation(loaded, predictor, evaluator, bodies.neutral, detector, submission)
     with tqdm(total=len(loaded.people), unit="person", desc=loaded.spec.title) as bar:
         results = evaluation.run(store, arguments.batch, bar.update)
-    found = figures(loaded, results)
+    found = summarize(loaded, results)
     _report(arguments.out, loaded, results, found, about)
     if submission is not None:
         print(f"{pack_submission(submission)}: for the server that https://agora.is.tue.mpg.de names")
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _about(
-    arguments: argparse.Namespace, loaded: LoadedSet, bodies: Bodies, judge: Judge, predictor: Predictor
+    arguments: argparse.Namespace, loaded: LoadedSet, bodies: BodyModels, evaluator: Evaluator, predictor: Predictor
 ) -> dict[str, Any]:
     """What the figures depend on."""
     return {
@@ -96,8 +96,8 @@ def _about(
         "boxes": arguments.boxes,
         "submission": arguments.submission,
         "body_model": bodies.neutral.name,
-        **predictor.about,
-        **judge.about,
+        **predictor.metadata,
+        **evaluator.metadata,
     }
 
 
@@ -112,15 +112,15 @@ def _detector(arguments: argparse.Namespace, loaded: LoadedSet) -> Detector | No
     return BuiltinDetector(arguments.device, arguments.threads or None)
 
 
-def _report(out: Path, loaded: LoadedSet, results: Any, found: Figures, about: dict[str, Any]) -> None:
+def _report(out: Path, loaded: LoadedSet, results: Any, found: Summary, about: dict[str, Any]) -> None:
     from smplerx_ros.io.report import command_line, machine
-    from smplerx_ros.research.evaluation.table import notes, table, write_results, write_samples
+    from smplerx_ros.research.evaluation.report import markdown_table, notes, write_results, write_samples
 
     write_samples(out / "samples.csv", loaded, results)
     write_results(out / "results.npz", results)
     weights = f", weights {about['weights']}" if about["weights"] else ""
     title = f"{loaded.spec.title}: {about['backbone']} on {about['body_model']}{weights}"
-    text = "\n\n".join([f"# {title}", table(loaded, found), *notes(loaded, found, about)])
+    text = "\n\n".join([f"# {title}", markdown_table(loaded, found), *notes(loaded, found, about)])
     made = ", ".join(f"{key} {value}" for key, value in machine().items())
     (out / "table.md").write_text(f"{text}\n\n`{command_line()}`\n\n{made}\n", encoding="utf-8")
     print(f"{text}\n\n{out / 'samples.csv'}: every person")

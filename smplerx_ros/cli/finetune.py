@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         from smplerx_ros.backbones.smpler_x.torch_runtime import select_device
         from smplerx_ros.research.training.distributed import process_group
-        from smplerx_ros.research.training.run import finetune
+        from smplerx_ros.research.training.finetune import finetune
     except ImportError as error:
         raise ConfigError(f"training needs torch and timm ({error}): pip install 'smplerx_ros[train]'") from error
     from smplerx_ros.research.training.settings import read_settings
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     settings = read_settings(_config(arguments.config), arguments.set)
     with process_group(select_device(settings.device).type) as process:
         bundle = finetune(settings, process, resume=arguments.resume)
-    if bundle and process.first:
+    if bundle and process.is_main:
         print(f"use it with backbone:={settings.backbone} weights:={bundle.absolute()}")
     return 0
 

@@ -14,14 +14,14 @@ from smplerx_ros.body import BodyModel
 from smplerx_ros.errors import InputError
 from smplerx_ros.types import PARAM_SIZES, SmplxParams
 
-from .predictors import Answer
+from .predictors import Prediction
 
 WIDTH, HEIGHT = 3840, 2160  # of the images in which the server wants joints
 ARCHIVE = "predictions.zip"
 FOLDER = "predictions"  # inside the archive
 
 
-def person_entry(answer: Answer, body: BodyModel, image_size: tuple[int, int]) -> dict[str, Any]:
+def person_entry(answer: Prediction, body: BodyModel, image_size: tuple[int, int]) -> dict[str, Any]:
     """What is submitted of one person, found in an image of `image_size` (height, width)."""
     joints = answer.pixels(body.landmarks144(answer.params)[0]) * [WIDTH / image_size[1], HEIGHT / image_size[0]]
     params = {name: _known(answer.params, name) for name in PARAM_SIZES}

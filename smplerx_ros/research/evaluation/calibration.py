@@ -26,24 +26,24 @@ def ray_axes(place: ArrayLike) -> FloatArray:
     return np.stack([along, level, np.cross(along, level)])
 
 
-def turn(orient: ArrayLike, truth: ArrayLike) -> FloatArray:
+def rotation_error(orient: ArrayLike, truth: ArrayLike) -> FloatArray:
     """`(3,)` rad, optical frame: the rotation by which `orient (3,)` is wrong, both axis-angle."""
     return np.asarray((Rotation.from_rotvec(orient) * Rotation.from_rotvec(truth).inv()).as_rotvec())
 
 
-def standardized(error: ArrayLike, covariance: ArrayLike, axes: FloatArray) -> FloatArray:
+def standardized_error(error: ArrayLike, covariance: ArrayLike, axes: FloatArray) -> FloatArray:
     """`(n,)`: components of `error (3,)` along the rows of `axes (n, 3)` in the standard deviations of `covariance`."""
     variances = np.einsum("ni,ij,nj->n", axes, np.asarray(covariance, np.float64), axes)
     return np.asarray(axes @ np.asarray(error, np.float64) / np.sqrt(variances))
 
 
-def shares_within(standardized_errors: ArrayLike) -> tuple[float, ...]:
+def coverage(standardized_errors: ArrayLike) -> tuple[float, ...]:
     """Shares of errors, given in standard deviations, within each of SIGMAS."""
     values = np.abs(np.asarray(standardized_errors, np.float64)).ravel()
     return tuple(float(np.mean(values <= sigma)) for sigma in SIGMAS)
 
 
-def furthest_off(shares: Sequence[float]) -> float:
+def max_coverage_deviation(shares: Sequence[float]) -> float:
     """How far `shares` within SIGMAS are from a normal distribution's, at most."""
     return max(abs(share - normal) for share, normal in zip(shares, NORMAL_SHARES, strict=True))
 

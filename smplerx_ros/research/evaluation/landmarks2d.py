@@ -40,7 +40,9 @@ class Landmarks2D:
     visibility: FloatArray
 
 
-def follow_largest(images: Iterable[RgbImage], detector: Detector, landmarker: Landmarker, name: str) -> Landmarks2D:
+def track_largest_person(
+    images: Iterable[RgbImage], detector: Detector, landmarker: Landmarker, name: str
+) -> Landmarks2D:
     """Landmarks of the person who is largest in the first image of the video `name`, image by image.
 
     Each image counts for itself: left and right are not carried over. Raises InputError where the person is lost.
@@ -57,7 +59,7 @@ def follow_largest(images: Iterable[RgbImage], detector: Detector, landmarker: L
     return Landmarks2D(np.array(points), np.array(visibility))
 
 
-def other_side() -> NDArray[np.intp]:
+def mirrored_landmarks() -> NDArray[np.intp]:
     """`(33,)` the landmark that shows the same point of the other half of the body; the nose's own is itself."""
     swap = {"left": "right", "right": "left"}
     names = ["_".join(swap.get(part, part) for part in name.split("_")) for name in BODY_POINTS]

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from smplerx_ros.arrays import FloatArray
 
-LEAST_OVERLAP = 0.1  # intersection over union of the boxes round the joints; ours, see docs/evaluation.md
+MIN_IOU = 0.1  # intersection over union of the boxes round the joints; ours, see docs/evaluation.md
 
 
 def match_people(joints: ArrayLike, truth: ArrayLike, valid: ArrayLike | None = None) -> list[tuple[int, int]]:
@@ -26,7 +26,7 @@ def match_people(joints: ArrayLike, truth: ArrayLike, valid: ArrayLike | None = 
     distances = np.linalg.norm(joints[:, None] - truth[None], axis=-1)  # (P, T, J)
     numbers = np.maximum(counted.sum(axis=1), 1)
     costs = np.where(counted, distances, 0.0).sum(axis=2) / numbers
-    usable = (_overlaps(joints, truth, counted) >= LEAST_OVERLAP) & counted.any(axis=1) & np.isfinite(costs)
+    usable = (_overlaps(joints, truth, counted) >= MIN_IOU) & counted.any(axis=1) & np.isfinite(costs)
     pairs: list[tuple[int, int]] = []
     for flat in np.argsort(costs, axis=None, kind="stable"):
         person, true = (int(i) for i in np.unravel_index(flat, costs.shape))
@@ -41,7 +41,7 @@ def f1_score(matched: int, detections: int, people: int) -> float:
     return 2 * matched / (detections + people) if detections + people else float("nan")
 
 
-def normalized(error: float, f1: float) -> float:
+def f1_normalized(error: float, f1: float) -> float:
     """NMVE of an MVE, NMJE of an MPJPE: the error divided by F1. Infinite where nothing matched."""
     return error / f1 if f1 else float("inf")
 

@@ -41,7 +41,9 @@ def mean_distance(distances: ArrayLike, counted: ArrayLike | None = None) -> Flo
     return np.asarray(np.divide(totals, numbers, out=np.full(len(distances), np.nan), where=numbers > 0))
 
 
-def anchored_distances(points: ArrayLike, truth: ArrayLike, anchor: ArrayLike, truth_anchor: ArrayLike) -> FloatArray:
+def joint_aligned_distances(
+    points: ArrayLike, truth: ArrayLike, anchor: ArrayLike, truth_anchor: ArrayLike
+) -> FloatArray:
     """Distances `(B, P)` of points `(B, P, 3)` from the truth after `anchor (B, 3)` is moved onto `truth_anchor`."""
     step = np.asarray(truth_anchor, np.float64) - np.asarray(anchor, np.float64)
     return joint_errors(np.asarray(points, np.float64) + step[:, None], truth)
@@ -58,7 +60,7 @@ def procrustes_distances(points: ArrayLike, truth: ArrayLike) -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False)
-class Subsets:
+class VertexSubsets:
     """Vertices of hands and face, and a regressor of 14 joints, of a mesh with V vertices."""
 
     left_hand: IntArray
@@ -81,7 +83,7 @@ class Meshes:
         object.__setattr__(self, "joints", np.asarray(self.joints, np.float64))
 
     @classmethod
-    def regressed(cls, vertices: ArrayLike, joint_regressor: FloatArray) -> Meshes:
+    def from_vertices(cls, vertices: ArrayLike, joint_regressor: FloatArray) -> Meshes:
         """With the joints that `joint_regressor (55, V)` finds in the posed mesh: what the published figures mean."""
         vertices = np.asarray(vertices, np.float64)
         return cls(vertices, joint_regressor.astype(np.float64) @ vertices)
@@ -90,7 +92,7 @@ class Meshes:
 class MeshErrors:
     """Measures meshes of one topology, of `num_vertices`."""
 
-    def __init__(self, subsets: Subsets, num_vertices: int) -> None:
+    def __init__(self, subsets: VertexSubsets, num_vertices: int) -> None:
         self.subsets = subsets
         parts = np.concatenate([subsets.left_hand, subsets.right_hand, subsets.face])
         self._body = np.setdiff1d(np.arange(num_vertices), parts)
@@ -141,7 +143,7 @@ class _Pair:
         return self._anchored(self.found.joints[:, rows], self.truth.joints[:, rows], joint)
 
     def _anchored(self, points: FloatArray, truth: FloatArray, joint: int) -> FloatArray:
-        distances = anchored_distances(points, truth, self.found.joints[:, joint], self.truth.joints[:, joint])
+        distances = joint_aligned_distances(points, truth, self.found.joints[:, joint], self.truth.joints[:, joint])
         return MM * mean_distance(distances, self._counted(truth))
 
     def aligned(self, rows: IntArray) -> FloatArray:
@@ -167,7 +169,7 @@ def joints14_errors(joints: ArrayLike, truth: ArrayLike) -> dict[str, FloatArray
     """`mpjpe` (pelvis on pelvis) and `pa_mpjpe`, `(B,)` mm, of 3DPW's 14 joints in lists whose first 22 are SMPL's."""
     joints, truth = np.asarray(joints, np.float64), np.asarray(truth, np.float64)
     rows = np.array(JOINTS_14)
-    distances = anchored_distances(joints[:, rows], truth[:, rows], joints[:, PELVIS], truth[:, PELVIS])
+    distances = joint_aligned_distances(joints[:, rows], truth[:, rows], joints[:, PELVIS], truth[:, PELVIS])
     return {
         "mpjpe": MM * mean_distance(distances),
         "pa_mpjpe": MM * mean_distance(procrustes_distances(joints[:, rows], truth[:, rows])),

@@ -22,8 +22,8 @@ from smplerx_ros.errors import InputError
 from smplerx_ros.types import Person, SmplxParams
 
 from . import alignment
-from .landmarks2d import Landmarks2D, other_side
-from .triangulation import View, at_common_time, corrected, reprojection_errors, triangulate
+from .landmarks2d import Landmarks2D, mirrored_landmarks
+from .triangulation import View, refine_views, reprojection_errors, resample_to_common_clock, triangulate
 
 _LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 LIMB_JOINTS = tuple(f"{side}_{limb}" for limb in _LIMBS for side in ("left", "right"))
@@ -56,17 +56,17 @@ _SAME_PERSON = 0.75  # metres from the truth's mid-hips
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
+class GroundTruth:
     """The person's landmarks in space, and what is known of their errors."""
 
     world: FloatArray  # (T, 33, 3) metres, at the frames of the common clock
-    views: tuple[View, ...]  # corrected
+    views: tuple[View, ...]  # refined
     exchanged: NDArray[np.bool_]  # (C, T, 2) frames whose sides were exchanged above and below the waist
     reprojection: float  # pixels, median over limb joints that are seen
     without_camera: FloatArray  # (C,) metres, mean change of the root-aligned limb joints if a camera is left out
     bones: dict[str, tuple[float, float]]  # length and its standard deviation over time, metres
 
-    def seen_by(self, camera: int) -> FloatArray:
+    def in_camera(self, camera: int) -> FloatArray:
         """`(T, 33, 3)` landmarks at the times of the camera's pictures, in its optical frame."""
         view = self.views[camera]
         frames = np.arange(len(self.world))
@@ -90,14 +90,14 @@ class Score:
     truth_acceleration: float
 
 
-def triangulated(views: Sequence[View], landmarks: Sequence[Landmarks2D], rate: float) -> Truth:
+def reconstruct_ground_truth(views: Sequence[View], landmarks: Sequence[Landmarks2D], rate: float) -> GroundTruth:
     """The truth from every view's landmarks; `rate` frames per second."""
     rays = np.stack([view.camera.normalize(seen.points) for view, seen in zip(views, landmarks, strict=True)])
     visibility = np.stack([seen.visibility for seen in landmarks])
     rays, visibility, exchanged = _agreeing_sides(views, rays, visibility)
     weights = np.clip((visibility - _GUESSED) / (_SEEN - _GUESSED), _LEAST_WEIGHT, 1)
-    views = corrected(views, rays[:, :, _LIMB_LANDMARKS], weights[:, :, _LIMB_LANDMARKS])
-    rays = at_common_time(views, rays)
+    views = refine_views(views, rays[:, :, _LIMB_LANDMARKS], weights[:, :, _LIMB_LANDMARKS])
+    rays = resample_to_common_clock(views, rays)
     raw = triangulate(views, rays, weights)
     world = _smoothed(raw, rate)
     errors = np.linalg.norm(reprojection_errors(views, rays, raw), axis=-1)[..., _LIMB_LANDMARKS]
@@ -106,7 +106,7 @@ def triangulated(views: Sequence[View], landmarks: Sequence[Landmarks2D], rate: 
         alignment.root_aligned_errors(part[:, _LIMB_LANDMARKS], world[:, _LIMB_LANDMARKS], ROOT).mean()
         for part in partial
     ]
-    return Truth(
+    return GroundTruth(
         world,
         tuple(views),
         exchanged,
@@ -116,9 +116,9 @@ def triangulated(views: Sequence[View], landmarks: Sequence[Landmarks2D], rate: 
     )
 
 
-def score(truth: Truth, camera: int, people: Sequence[Sequence[Person]], body: BodyModel, rate: float) -> Score:
+def score(truth: GroundTruth, camera: int, people: Sequence[Sequence[Person]], body: BodyModel, rate: float) -> Score:
     """One camera's people, frame by frame, against the truth. Of several people the one nearest to it is measured."""
-    seen = truth.seen_by(camera)
+    seen = truth.in_camera(camera)
     if len(people) != len(seen):
         raise InputError(f"{len(people)} frames of people against {len(seen)} frames of truth")
     limbs, extremities = seen[:, _LIMB_LANDMARKS], seen[:, _EXTREMITY_LANDMARKS]
@@ -163,7 +163,7 @@ def _agreeing_sides(
     """Rays and visibility with left and right exchanged in frames where a camera contradicts the others."""
     rays, visibility = rays.copy(), visibility.copy()
     exchanged = np.zeros((*rays.shape[:2], 2), bool)
-    partner = other_side()
+    partner = mirrored_landmarks()
     for _ in range(_SIDES_ROUNDS):
         before = exchanged.copy()
         for camera in range(len(views)):

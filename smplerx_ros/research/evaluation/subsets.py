@@ -20,7 +20,7 @@ from smplerx_ros.body.skeleton import JOINT_INDEX, LEFT_HAND, RIGHT_HAND
 from smplerx_ros.errors import InputError, ModelFileError
 from smplerx_ros.io.files import reason
 
-from .mesh_errors import JOINTS_14, Subsets
+from .mesh_errors import JOINTS_14, VertexSubsets
 from .pickles import read_npz, read_pickle
 
 _log = logging.getLogger(__name__)
@@ -35,10 +35,10 @@ _PAGE = "https://smpl-x.is.tue.mpg.de (after registration; SMPLX_to_J14.pkl come
 _HEAD = ("head", "jaw", "left_eye", "right_eye")
 
 
-def load_subsets(body: BodyModel, folder: Path | None) -> Subsets:
+def load_subsets(body: BodyModel, folder: Path | None) -> VertexSubsets:
     """The sets of the published figures, if `body` is SMPL-X and `folder` has their files; else the body's own."""
     if folder is None or not is_smplx(body):
-        return own_subsets(body)
+        return subsets_from_skinning(body)
     if (folder / CONVERTED).is_file():
         return read_subsets(folder / CONVERTED)
     missing = [name for name in _FILES if not (folder / name).is_file()]
@@ -49,7 +49,7 @@ def load_subsets(body: BodyModel, folder: Path | None) -> Subsets:
             ", ".join(missing),
             _PAGE,
         )
-        return own_subsets(body)
+        return subsets_from_skinning(body)
     convert_subsets(folder, folder / CONVERTED)
     return read_subsets(folder / CONVERTED)
 
@@ -59,11 +59,11 @@ def is_smplx(body: BodyModel) -> bool:
     return len(body.v_template) == SMPLX_VERTICES
 
 
-def own_subsets(body: BodyModel) -> Subsets:
+def subsets_from_skinning(body: BodyModel) -> VertexSubsets:
     """What follows the joints of hands and head most, and 14 of the body's joints."""
     owner = np.argmax(body.skin_weights, axis=1)
     head = [JOINT_INDEX[name] for name in _HEAD]
-    return Subsets(
+    return VertexSubsets(
         left_hand=_owned(owner, [JOINT_INDEX["left_wrist"], *range(LEFT_HAND.start, LEFT_HAND.stop)]),
         right_hand=_owned(owner, [JOINT_INDEX["right_wrist"], *range(RIGHT_HAND.start, RIGHT_HAND.stop)]),
         face=_owned(owner, head),
@@ -95,7 +95,7 @@ def convert_subsets(folder: Path, out: Path) -> None:
         raise ModelFileError(f"{out}: cannot be written ({error.strerror})") from error
 
 
-def read_subsets(path: Path) -> Subsets:
+def read_subsets(path: Path) -> VertexSubsets:
     """What `convert_subsets` wrote. Raises ModelFileError."""
     try:
         with read_npz(path) as npz:
@@ -104,7 +104,7 @@ def read_subsets(path: Path) -> Subsets:
     except InputError as error:
         raise ModelFileError(f"{error}; delete it to convert again") from error
     _check(sets, joints, str(path))
-    return Subsets(**sets, joints14=joints, comparable=True, source="MANO's and FLAME's vertices, SMPLX_to_J14")
+    return VertexSubsets(**sets, joints14=joints, comparable=True, source="MANO's and FLAME's vertices, SMPLX_to_J14")
 
 
 def _check(sets: dict[str, NDArray[Any]], joints: NDArray[Any], label: str) -> None:

@@ -21,7 +21,7 @@ _OUTLIER = 10.0  # pixels, scale of Cauchy's weight: landmarks of a moving perso
 _ITERATIONS = 10
 _NEAR = 0.1  # metres; no weight grows further for points nearer to a camera
 
-# Spreads of the corrections that `corrected` may find, and of landmarks around them.
+# Spreads of the corrections that `refine_views` may find, and of landmarks around them.
 _ROTATION_SIGMA = np.radians(0.5)
 _DELAY_SIGMA = 0.5  # frames
 _LANDMARK_SIGMA, _LANDMARK_SCALE = 5.0, 1.5  # pixels; scale of the robust cost in units of the first
@@ -70,7 +70,7 @@ def reprojection_errors(views: Sequence[View], rays: FloatArray, points_world: F
     return np.asarray((seen[..., :2] / seen[..., 2:] - rays) * focal)
 
 
-def at_common_time(views: Sequence[View], rays: FloatArray) -> FloatArray:
+def resample_to_common_clock(views: Sequence[View], rays: FloatArray) -> FloatArray:
     """`rays (C, T, K, 2)` as they would be if all cameras looked at the times 0 .. T - 1; ends are held."""
     frames = np.arange(rays.shape[1])
     moved = [
@@ -80,7 +80,7 @@ def at_common_time(views: Sequence[View], rays: FloatArray) -> FloatArray:
     return np.stack(moved)
 
 
-def corrected(views: Sequence[View], rays: FloatArray, weights: FloatArray) -> list[View]:
+def refine_views(views: Sequence[View], rays: FloatArray, weights: FloatArray) -> list[View]:
     """The views with rotations and delays (their mean 0) that make the rays meet best; positions are believed.
 
     Maximum a posteriori with robust errors: what a wrong landmark asks for is weighed against what a calibration can be
@@ -99,7 +99,7 @@ def corrected(views: Sequence[View], rays: FloatArray, weights: FloatArray) -> l
 
     def residuals(unknowns: FloatArray) -> FloatArray:
         trial = moved(unknowns)
-        now = at_common_time(trial, rays)
+        now = resample_to_common_clock(trial, rays)
         errors = reprojection_errors(trial, now, triangulate(trial, now, weights)) / _LANDMARK_SIGMA
         size = np.linalg.norm(errors, axis=-1)
         # The pseudo-Huber cost as a factor on the errors.

@@ -16,8 +16,8 @@ from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.types import SmplxParams
 
 from .clothing import random_clothes
-from .people import random_params, seen_by, stand_at
-from .places import View, random_background
+from .environment import SceneCamera, random_background
+from .people import place_on_floor, random_params, to_optical_frame
 from .render import Light, Sensor, render
 from .scene import TYPICAL_HEIGHT_M, SceneOptions
 
@@ -40,7 +40,7 @@ class ClipFrame:
 def random_clip(body: BodyModel, options: SceneOptions, seed: int, frames: int, rate: float) -> Iterator[ClipFrame]:
     """`frames` pictures at `rate` Hz; the same for the same seed."""
     rng = np.random.default_rng([seed, frames])
-    view = View.random(rng, options.width, options.height)
+    view = SceneCamera.random(rng, options.width, options.height)
     outfit, light, sensor = random_clothes(rng, body, options.clothes), Light.random(rng), Sensor.random(rng)
     background = random_background(rng, view)
     times = np.arange(frames) / rate
@@ -48,7 +48,7 @@ def random_clip(body: BodyModel, options: SceneOptions, seed: int, frames: int, 
     motion = _between(_key_poses(rng, options, len(keys)), keys, times)
     places = CubicSpline(keys, _key_places(rng, view, options, len(keys)))(times)
     for params, (x, z), seconds in zip(motion, places, times, strict=True):
-        seen = seen_by(body, stand_at(body, params, x, view.height, z), view.optical_from_level)
+        seen = to_optical_frame(body, place_on_floor(body, params, x, view.height, z), view.optical_from_level)
         mesh = body.vertices(seen)[0]
         picture = render(rng, body, [mesh], [outfit], view, background.copy(), light, sensor)
         yield ClipFrame(picture.image, view.camera, seen, float(seconds))
@@ -60,7 +60,7 @@ def _key_poses(rng: np.random.Generator, options: SceneOptions, count: int) -> l
     return [replace(pose, betas=poses[0].betas) for pose in poses]
 
 
-def _key_places(rng: np.random.Generator, view: View, options: SceneOptions, count: int) -> FloatArray:
+def _key_places(rng: np.random.Generator, view: SceneCamera, options: SceneOptions, count: int) -> FloatArray:
     """`(count, 2)` x and z on the floor: a walk about the picture's middle."""
     middle = np.array([0.0, TYPICAL_HEIGHT_M * view.camera.k[1, 1] / (_FILLED * options.height)])
     places = np.cumsum(rng.uniform(-_STEP_M, _STEP_M, (count, 2)), axis=0)

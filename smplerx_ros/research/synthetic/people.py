@@ -13,7 +13,7 @@ from smplerx_ros.geometry.rotations import matrix_from_rotvec, rotvec_from_matri
 from smplerx_ros.types import SmplxParams
 
 POSE_SPREAD = 0.5  # of the pose prior's deviations: people who stand, walk and gesture
-MOST_STRETCHED, MOST_CURLED = -0.25, 1.1  # radians per finger joint, against the relaxed hand
+MIN_FINGER_FLEXION, MAX_FINGER_FLEXION = -0.25, 1.1  # radians per finger joint, against the relaxed hand
 FINGER_JITTER, THUMB_SPREAD = 0.08, 0.25  # radians
 JAW_OPEN = 0.3  # radians
 SHAPE_SPREAD, EXPRESSION_SPREAD = 0.8, 0.6
@@ -39,7 +39,7 @@ def random_params(rng: np.random.Generator, *, pose_spread: float = POSE_SPREAD,
     )
 
 
-def stand_at(body: BodyModel, params: SmplxParams, x: float, floor: float, z: float) -> SmplxParams:
+def place_on_floor(body: BodyModel, params: SmplxParams, x: float, floor: float, z: float) -> SmplxParams:
     """`params` moved so that the pelvis is at `x`, `z` metres and the lowest vertex on the floor, `y = floor`."""
     lowest = float(body.vertices(params)[0, :, 1].max())
     pelvis = body.joints(params)[0, 0]
@@ -47,7 +47,7 @@ def stand_at(body: BodyModel, params: SmplxParams, x: float, floor: float, z: fl
     return replace(params, transl=params.transl + shift)
 
 
-def seen_by(body: BodyModel, params: SmplxParams, optical_from_level: FloatArray) -> SmplxParams:
+def to_optical_frame(body: BodyModel, params: SmplxParams, optical_from_level: FloatArray) -> SmplxParams:
     """`params` of the level world in the optical frame of a camera at its origin, `optical_from_level (3, 3)`."""
     pelvis = body.rest_joints(params.betas, params.expression)[0, 0]
     turned = optical_from_level @ matrix_from_rotvec(params.global_orient)
@@ -69,8 +69,8 @@ def _random_body(rng: np.random.Generator, spread: float) -> FloatArray:
 
 def _random_hand(rng: np.random.Generator) -> FloatArray:
     """`(5, 3, 3)` of a left hand, where fingers bend about -z; some hands are fists, some flat, most between."""
-    hand = rng.uniform(MOST_STRETCHED, MOST_CURLED)
-    curl = (hand + rng.normal(0, 0.25, (5, 1))).clip(MOST_STRETCHED, MOST_CURLED)
+    hand = rng.uniform(MIN_FINGER_FLEXION, MAX_FINGER_FLEXION)
+    curl = (hand + rng.normal(0, 0.25, (5, 1))).clip(MIN_FINGER_FLEXION, MAX_FINGER_FLEXION)
     fingers = FINGER_JITTER * rng.standard_normal((5, 3, 3))
     fingers[..., 2] -= curl
     fingers[_THUMB] = THUMB_SPREAD * rng.standard_normal((3, 3)) * [1.0, 1.0, 0.3]

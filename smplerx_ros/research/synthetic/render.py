@@ -17,7 +17,7 @@ from smplerx_ros.geometry.rotations import normalized
 from smplerx_ros.visualization.rasterizer import Raster, rasterize
 
 from .clothing import Outfit, Suit
-from .places import View
+from .environment import SceneCamera
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,7 +73,7 @@ def render(
     body: BodyModel,
     meshes: Sequence[FloatArray],
     outfits: Sequence[Outfit | Suit],
-    view: View,
+    view: SceneCamera,
     background: FloatArray,
     light: Light,
     sensor: Sensor,
@@ -96,7 +96,7 @@ def render(
     return Rendered(sensor.photograph(background, rng), seen / np.maximum(alone, 1))
 
 
-def _shade(raster: Raster, faces: NDArray[Any], normals: FloatArray, view: View, light: Light) -> FloatArray:
+def _shade(raster: Raster, faces: NDArray[Any], normals: FloatArray, view: SceneCamera, light: Light) -> FloatArray:
     """Factors `(N, 3)` of the covered pixels: Lambert's law and a sky that is brighter above."""
     towards = view.optical_from_level @ light.direction_level
     up = view.optical_from_level @ np.array([0.0, -1.0, 0.0])
@@ -107,7 +107,7 @@ def _shade(raster: Raster, faces: NDArray[Any], normals: FloatArray, view: View,
 
 
 def _cast_shadows(
-    background: FloatArray, body: BodyModel, meshes: Sequence[FloatArray], view: View, light: Light
+    background: FloatArray, body: BodyModel, meshes: Sequence[FloatArray], view: SceneCamera, light: Light
 ) -> None:
     """Darkens the floor where bodies stand in the light, in place."""
     dark = np.zeros(background.shape[:2])

@@ -14,14 +14,14 @@ from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.types import SmplxParams
 
 from .clothing import CLOTHES, random_clothes
-from .people import POSE_SPREAD, random_params, seen_by, stand_at
-from .places import View, random_background
+from .environment import SceneCamera, random_background
+from .people import POSE_SPREAD, place_on_floor, random_params, to_optical_frame
 from .render import Light, Sensor, render
 
-SMALLEST, LARGEST = 0.4, 0.9  # of the picture's height that somebody of TYPICAL_HEIGHT_M fills
-TYPICAL_HEIGHT_M, NEAREST_M = 1.7, 1.8
-APART_M = 0.7  # pelvis to pelvis, across
-LEAST_VISIBLE = 0.6  # share of a body that others may not hide
+MIN_HEIGHT_FRACTION, MAX_HEIGHT_FRACTION = 0.4, 0.9  # of the picture's height that somebody of TYPICAL_HEIGHT_M fills
+TYPICAL_HEIGHT_M, MIN_DISTANCE_M = 1.7, 1.8
+MIN_SPACING_M = 0.7  # pelvis to pelvis, across
+MIN_VISIBLE_FRACTION = 0.6  # share of a body that others may not hide
 _LEAST_INSIDE = 0.9  # share of the joints in the image
 _ATTEMPTS = 200
 
@@ -62,24 +62,26 @@ class Scene:
 def random_scene(body: BodyModel, options: SceneOptions, seed: int, index: int) -> Scene:
     """Scene `index` of the set `seed`: always the same, whatever was made before."""
     rng = np.random.default_rng([seed, index])
-    view = View.random(rng, options.width, options.height)
+    view = SceneCamera.random(rng, options.width, options.height)
     people = _crowd(rng, body, view, options)
     outfits = [random_clothes(rng, body, options.clothes) for _ in people]
     meshes = [body.vertices(params)[0] for params in people]
     background, light, sensor = random_background(rng, view), Light.random(rng), Sensor.random(rng)
     rendered = render(rng, body, meshes, outfits, view, background, light, sensor)
-    kept = tuple(params for params, share in zip(people, rendered.visible, strict=True) if share >= LEAST_VISIBLE)
+    kept = tuple(
+        params for params, share in zip(people, rendered.visible, strict=True) if share >= MIN_VISIBLE_FRACTION
+    )
     return Scene(rendered.image, view.camera, kept)
 
 
-def _crowd(rng: np.random.Generator, body: BodyModel, view: View, options: SceneOptions) -> list[SmplxParams]:
+def _crowd(rng: np.random.Generator, body: BodyModel, view: SceneCamera, options: SceneOptions) -> list[SmplxParams]:
     """At least one person; none stands in another."""
     wanted = int(rng.integers(1, options.people + 1))
     people: list[SmplxParams] = []
     places: list[FloatArray] = []
     for _ in range(_ATTEMPTS):
         params, place = _somebody(rng, body, view, options)
-        apart = all(np.linalg.norm(place - other) >= APART_M for other in places)
+        apart = all(np.linalg.norm(place - other) >= MIN_SPACING_M for other in places)
         if apart and _inside(body, params, view.camera):
             people.append(params)
             places.append(place)
@@ -91,16 +93,16 @@ def _crowd(rng: np.random.Generator, body: BodyModel, view: View, options: Scene
 
 
 def _somebody(
-    rng: np.random.Generator, body: BodyModel, view: View, options: SceneOptions
+    rng: np.random.Generator, body: BodyModel, view: SceneCamera, options: SceneOptions
 ) -> tuple[SmplxParams, FloatArray]:
     """Parameters in the optical frame, and where on the floor (x, z) that is."""
     params = random_params(rng, pose_spread=options.pose_spread, turn=np.radians(options.turn_deg))
-    filled = rng.uniform(SMALLEST, LARGEST) * options.height
-    z = max(NEAREST_M, TYPICAL_HEIGHT_M * view.camera.k[1, 1] / filled)
+    filled = rng.uniform(MIN_HEIGHT_FRACTION, MAX_HEIGHT_FRACTION) * options.height
+    z = max(MIN_DISTANCE_M, TYPICAL_HEIGHT_M * view.camera.k[1, 1] / filled)
     half_width = 0.5 * options.width / view.camera.k[0, 0]
     place = np.array([rng.uniform(-0.8, 0.8) * half_width * z, z])
-    standing = stand_at(body, params, place[0], view.height, place[1])
-    return seen_by(body, standing, view.optical_from_level), place
+    standing = place_on_floor(body, params, place[0], view.height, place[1])
+    return to_optical_frame(body, standing, view.optical_from_level), place
 
 
 def _inside(body: BodyModel, params: SmplxParams, camera: Camera) -> bool:

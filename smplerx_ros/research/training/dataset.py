@@ -40,7 +40,7 @@ _FIT_NEEDS = (
 )
 
 
-class PeopleSet:
+class PersonDataset:
     """The people of one HumanData file whose boxes can be cropped; every `interval`-th of them."""
 
     def __init__(self, annotations: Path, images: Path, body: BodyModel, interval: int = 1) -> None:
@@ -118,13 +118,13 @@ class PeopleSet:
         return np.where(valid[:, None], boxes[:, :4], 0.0), valid
 
 
-class Samples:
+class TrainingSamples:
     """Sets as one map-style data set for torch's DataLoader: key to image and targets, random but reproducible.
 
     `keep`: what is not augmented is read once, and stays in the memory of the process that loads it.
     """
 
-    def __init__(self, sets: Sequence[PeopleSet], seed: int, augment: bool = True, keep: bool = False) -> None:
+    def __init__(self, sets: Sequence[PersonDataset], seed: int, augment: bool = True, keep: bool = False) -> None:
         self.sets = tuple(sets)
         self._seed = seed
         self._augment = augment

@@ -21,7 +21,7 @@ class Process:
     local: int = 0
 
     @property
-    def first(self) -> bool:
+    def is_main(self) -> bool:
         """Whether it is the one that writes files."""
         return self.rank == 0
 
@@ -40,7 +40,7 @@ def process_group(device: str) -> Iterator[Process]:
         distributed.destroy_process_group()
 
 
-class SharedBatchNorm2d(nn.BatchNorm2d):
+class SyncBatchNorm2d(nn.BatchNorm2d):
     """BatchNorm over the batches of all processes, of equal size; the same tensors under the same names.
 
     On any device: torch's own SyncBatchNorm refuses CPUs.
@@ -65,14 +65,14 @@ class SharedBatchNorm2d(nn.BatchNorm2d):
         self.running_var.lerp_(variance * (count / max(count - 1, 1)), self.momentum)
 
 
-def share_batch_norms(module: nn.Module) -> None:
+def sync_batch_norms(module: nn.Module) -> None:
     """Replaces every BatchNorm2d below `module`, keeping its tensors."""
     for name, child in module.named_children():
         if type(child) is nn.BatchNorm2d:
-            shared = SharedBatchNorm2d(child.num_features, child.eps, child.momentum)
+            shared = SyncBatchNorm2d(child.num_features, child.eps, child.momentum)
             shared.load_state_dict(child.state_dict())
             shared.weight, shared.bias = child.weight, child.bias
             shared.train(child.training)
             setattr(module, name, shared)
         else:
-            share_batch_norms(child)
+            sync_batch_norms(child)

@@ -68,7 +68,7 @@ def losses(outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict
     }
 
 
-def total(terms: Mapping[str, Tensor], weights: LossWeights) -> Tensor:
+def weighted_sum(terms: Mapping[str, Tensor], weights: LossWeights) -> Tensor:
     """Their weighted sum."""
     factors = asdict(weights)
     return torch.stack([factors[name] * value for name, value in terms.items()]).sum()

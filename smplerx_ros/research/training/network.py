@@ -103,7 +103,7 @@ class TrainingNetwork(nn.Module):
         }
 
 
-def untrained(backbone: BackboneSpec) -> SmplerX:
+def initialize_network(backbone: BackboneSpec) -> SmplerX:
     """A network initialised at random: the heads as SMPLer-X does, the encoder so that it learns from few pictures.
 
     SMPLer-X never began with a random encoder; timm's takes long to learn where in the picture anything is. Here

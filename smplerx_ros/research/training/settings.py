@@ -76,7 +76,7 @@ class ValidationSettings:
 
 
 @dataclass(frozen=True)
-class Rates:
+class LearningRateFactors:
     """Factors of the learning rate, part by part."""
 
     encoder: float = 1.0
@@ -103,7 +103,7 @@ class Settings:
     learning_rate: float = 1e-5
     min_learning_rate: float = 5e-7  # at the end of the cosine
     warmup_steps: int = 0
-    rates: Rates = field(default_factory=Rates)
+    rates: LearningRateFactors = field(default_factory=LearningRateFactors)
     losses: LossWeights = field(default_factory=LossWeights)
     precision: str = "fp32"  # bf16 and fp16: of the heavy parts, weights stay float32
     device: str = "auto"

@@ -21,13 +21,13 @@ from smplerx_ros.body.model import BodyModel, load_body
 from smplerx_ros.errors import ConfigError, InputError
 from smplerx_ros.research.evaluation.training_sets import TRAINING_SETS
 
-from .dataset import PeopleSet, Samples
-from .distributed import Process, share_batch_norms
+from .dataset import PersonDataset, TrainingSamples
+from .distributed import Process, sync_batch_norms
 from .history import History
-from .losses import losses, total
-from .network import TrainingNetwork, check_trainable, untrained
+from .losses import losses, weighted_sum
+from .network import TrainingNetwork, check_trainable, initialize_network
 from .sampling import BatchSampler
-from .settings import Rates, SetSettings, Settings, ValidationSettings
+from .settings import LearningRateFactors, SetSettings, Settings, ValidationSettings
 from .snapshots import LAST, load_encoder, load_network, load_progress, save_snapshot
 from .validation import Validation
 
@@ -51,7 +51,7 @@ class Trainer:
         self._network = self._prepared(_network(settings, self._last))
         _check_files(settings)
         sets = [_people(entry, settings, self._body) for entry in settings.data.sets]
-        self._samples = Samples(sets, settings.seed, settings.data.augment, settings.data.keep)
+        self._samples = TrainingSamples(sets, settings.seed, settings.data.augment, settings.data.keep)
         self._sampler = BatchSampler(
             tuple(len(people) for people in sets),
             settings.batch_size,
@@ -61,7 +61,7 @@ class Trainer:
             self._process.rank,
             self._process.world,
         )
-        self._validation = _validation(settings, self._body) if self._process.first else None
+        self._validation = _validation(settings, self._body) if self._process.is_main else None
         self.steps = settings.epochs * self._sampler.steps_per_epoch
         by_factor = _by_factor(self.network, settings.rates)
         self._factors = tuple(by_factor)
@@ -83,7 +83,7 @@ class Trainer:
         """
         end = min(self.steps, until or self.steps)
         model = self._distributed()
-        history = History(self._out, self.step) if self._process.first else None
+        history = History(self._out, self.step) if self._process.is_main else None
         if history and self.step == 0:
             self._validate(history)
         model.train()
@@ -107,7 +107,7 @@ class Trainer:
             group["lr"] = factor * self.learning_rate(self.step)
         self._optimizer.zero_grad(set_to_none=True)
         terms = losses(model(batch["image"]), batch)
-        loss = total(terms, self.settings.losses)
+        loss = weighted_sum(terms, self.settings.losses)
         self._scaler.scale(loss).backward()
         self._scaler.step(self._optimizer)
         self._scaler.update()
@@ -166,7 +166,7 @@ class Trainer:
 
     def _prepared(self, network: SmplerX) -> TrainingNetwork:
         if self._process.world > 1:
-            share_batch_norms(network)
+            sync_batch_norms(network)
         prepared = TrainingNetwork(network, self._body, self.settings.train)
         prepared.to(self._device)
         if self.settings.precision != "fp32":
@@ -202,13 +202,13 @@ def _network(settings: Settings, last: Path | None) -> SmplerX:
         return load_network(last or settings.checkpoint, backbone)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(settings.seed)
-        network = untrained(backbone)
+        network = initialize_network(backbone)
     if settings.encoder_checkpoint:
         load_encoder(settings.encoder_checkpoint, network)
     return network
 
 
-def _by_factor(network: SmplerX, rates: Rates) -> dict[float, list[nn.Parameter]]:
+def _by_factor(network: SmplerX, rates: LearningRateFactors) -> dict[float, list[nn.Parameter]]:
     """What is trained, by the factor of its learning rate."""
     found: dict[float, list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
@@ -241,8 +241,8 @@ def _check_files(settings: Settings) -> None:
         raise InputError("\n  ".join([f"data: of {len(missing)} of {len(entries)} sets there is no", *missing]))
 
 
-def _people(entry: SetSettings | ValidationSettings, settings: Settings, body: BodyModel) -> PeopleSet:
-    return PeopleSet(*_files(entry, settings), body, entry.every if isinstance(entry, SetSettings) else 1)
+def _people(entry: SetSettings | ValidationSettings, settings: Settings, body: BodyModel) -> PersonDataset:
+    return PersonDataset(*_files(entry, settings), body, entry.every if isinstance(entry, SetSettings) else 1)
 
 
 def _validation(settings: Settings, body: BodyModel) -> Validation | None:

@@ -12,11 +12,11 @@ from torch import nn
 from smplerx_ros.arrays import FloatArray
 from smplerx_ros.backbones.smpler_x.prediction import ROTATIONS
 from smplerx_ros.body.model import BodyModel
-from smplerx_ros.research.evaluation.mesh_errors import MM, PELVIS, anchored_distances
+from smplerx_ros.research.evaluation.mesh_errors import MM, PELVIS, joint_aligned_distances
 from smplerx_ros.types import SmplxParams
 
 from .augmentation import Augmentation
-from .dataset import PeopleSet
+from .dataset import PersonDataset
 
 _BATCH = 32
 
@@ -25,7 +25,7 @@ _BATCH = 32
 class Validation:
     """At most `samples` people of a set, spread evenly over it."""
 
-    people: PeopleSet
+    people: PersonDataset
     samples: int
 
     def errors(self, network: nn.Module, body: BodyModel, device: torch.device) -> dict[str, float]:
@@ -56,7 +56,7 @@ class Validation:
             (body.joints(predicted), body.joints(truth)),
         ):
             pelvis, true_pelvis = body.joints(predicted)[:, PELVIS], body.joints(truth)[:, PELVIS]
-            columns.append(MM * anchored_distances(points, true_points, pelvis, true_pelvis).mean(axis=1))
+            columns.append(MM * joint_aligned_distances(points, true_points, pelvis, true_pelvis).mean(axis=1))
         return np.stack(columns, axis=1)
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from smplerx_ros.io.report import Report
     from smplerx_ros.research.evaluation.landmarks2d import Landmarks2D
-    from smplerx_ros.research.evaluation.multiview import Score, Truth
+    from smplerx_ros.research.evaluation.multiview import GroundTruth, Score
 
 _log = logging.getLogger(__name__)
 
@@ -43,16 +43,16 @@ def measure(arguments: argparse.Namespace) -> Report:
     from smplerx_ros.io.cache import cache_directory
     from smplerx_ros.io.report import Report
     from smplerx_ros.research.evaluation import pose2sim
-    from smplerx_ros.research.evaluation.multiview import triangulated
+    from smplerx_ros.research.evaluation.multiview import reconstruct_ground_truth
 
     values = given_parameters(arguments)
     if arguments.data is None:
-        clip = pose2sim.fetched(cache_directory() / "bench" / f"pose2sim-{pose2sim.VERSION}")
+        clip = pose2sim.fetch_clip(cache_directory() / "bench" / f"pose2sim-{pose2sim.VERSION}")
     else:
         clip = pose2sim.clip_folder(arguments.data)
     views = pose2sim.views(clip)
     landmarks = clip_landmarks(clip, arguments.landmarks, int(values.get("threads", 0)) or None)
-    truth = triangulated(list(views.values()), [landmarks[name] for name in views], pose2sim.RATE)
+    truth = reconstruct_ground_truth(list(views.values()), [landmarks[name] for name in views], pose2sim.RATE)
     heights = [float(values["person_height"])] if "person_height" in values else [0.0, pose2sim.PERSON_HEIGHT]
     runs = [_measured(clip, truth, {**values, "person_height": height}) for height in heights]
     text = "\n\n".join([_truth_text(truth), *(_table(run) for run in runs)])
@@ -68,7 +68,7 @@ def clip_landmarks(clip: Path, kept: Path | None, threads: int | None) -> dict[s
     from smplerx_ros.backbones.lite.landmark_estimator import LandmarkEstimator
     from smplerx_ros.detection.builtin import BuiltinDetector
     from smplerx_ros.research.evaluation import pose2sim
-    from smplerx_ros.research.evaluation.landmarks2d import Landmarks2D, follow_largest
+    from smplerx_ros.research.evaluation.landmarks2d import Landmarks2D, track_largest_person
 
     if kept is not None and kept.is_file():
         with np.load(kept, allow_pickle=False) as arrays:
@@ -77,7 +77,7 @@ def clip_landmarks(clip: Path, kept: Path | None, threads: int | None) -> dict[s
     found = {}
     for name in pose2sim.CAMERAS:
         images = (frame.image for frame in tqdm(pose2sim.frames(clip, name), desc=f"{name} landmarks", unit="frame"))
-        found[name] = follow_largest(images, detector, landmarker, name)
+        found[name] = track_largest_person(images, detector, landmarker, name)
     if kept is not None:
         arrays = {f"{n}_points": seen.points for n, seen in found.items()}
         arrays |= {f"{n}_visibility": seen.visibility for n, seen in found.items()}
@@ -85,7 +85,7 @@ def clip_landmarks(clip: Path, kept: Path | None, threads: int | None) -> dict[s
     return found
 
 
-def _measured(clip: Path, truth: Truth, values: dict[str, Any]) -> dict[str, Any]:
+def _measured(clip: Path, truth: GroundTruth, values: dict[str, Any]) -> dict[str, Any]:
     """Scores of all cameras, each by an estimator of its own, for one set of parameters."""
     from dataclasses import asdict
 
@@ -117,7 +117,7 @@ def _measured(clip: Path, truth: Truth, values: dict[str, Any]) -> dict[str, Any
     }
 
 
-def _truth_numbers(truth: Truth) -> dict[str, Any]:
+def _truth_numbers(truth: GroundTruth) -> dict[str, Any]:
     return {
         "median_reprojection_px": truth.reprojection,
         "change_without_camera_m": truth.without_camera.tolist(),
@@ -127,7 +127,7 @@ def _truth_numbers(truth: Truth) -> dict[str, Any]:
     }
 
 
-def _truth_text(truth: Truth) -> str:
+def _truth_text(truth: GroundTruth) -> str:
     changes = ", ".join(f"{1e3 * change:.0f}" for change in truth.without_camera)
     spread = [1e3 * std for _, std in truth.bones.values()]
     return (

@@ -15,7 +15,7 @@ from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.constants import CROP_WIDTH
 from smplerx_ros.geometry.crops import CROP_FOCAL, crop_box, virtual_camera
 from smplerx_ros.research.evaluation.humandata import HumanData, Keypoints, write_humandata
-from smplerx_ros.research.evaluation.predictors import Answer, Query
+from smplerx_ros.research.evaluation.predictors import Prediction, Query
 from smplerx_ros.types import PARAM_SIZES, SmplxParams
 
 WIDTH, HEIGHT = 320, 240
@@ -71,7 +71,7 @@ def _placed(body: BodyModel, params: SmplxParams, boxes: np.ndarray, ratio: floa
         cameras.append(virtual_camera(region))
     placed = replace(params, transl=transl)
     points = body.landmarks144(placed)
-    answers = [Answer(placed[i], camera) for i, camera in enumerate(cameras)]
+    answers = [Prediction(placed[i], camera) for i, camera in enumerate(cameras)]
     return placed, np.stack([answer.pixels(own) for answer, own in zip(answers, points, strict=True)])
 
 
@@ -86,16 +86,16 @@ class Oracle:
     asked: int = 0
 
     @property
-    def about(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         return {"backbone": "oracle", "runtime": "none", "weights": ""}
 
-    def predict(self, queries: Sequence[Query]) -> list[Answer | None]:
+    def predict(self, queries: Sequence[Query]) -> list[Prediction | None]:
         if self.stop_after is not None and self.asked >= self.stop_after:
             raise KeyboardInterrupt
         self.asked += len(queries)
         return [self._answer(query) for query in queries]
 
-    def _answer(self, query: Query) -> Answer | None:
+    def _answer(self, query: Query) -> Prediction | None:
         number = int(query.image[0, 0, 0])  # the image's grey
         names = sorted(set(self.truth.image_paths))
         corners = self.truth.boxes[:, :2]
@@ -103,4 +103,4 @@ class Oracle:
         distances[[path != names[number] for path in self.truth.image_paths]] = np.inf
         row = int(np.argmin(distances))
         region = crop_box(query.box, WIDTH, HEIGHT, query.ratio)
-        return None if region is None else Answer(self.params[row], virtual_camera(region))
+        return None if region is None else Prediction(self.params[row], virtual_camera(region))

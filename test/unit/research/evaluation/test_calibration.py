@@ -9,12 +9,12 @@ from scipy.spatial.transform import Rotation
 from smplerx_ros.geometry.uncertainty import place_covariance
 from smplerx_ros.research.evaluation.calibration import (
     NORMAL_SHARES,
+    coverage,
     errors_by_confidence,
-    furthest_off,
+    max_coverage_deviation,
     ray_axes,
-    shares_within,
-    standardized,
-    turn,
+    rotation_error,
+    standardized_error,
 )
 
 PLACE = np.array([0.5, -0.3, 4.0])
@@ -30,19 +30,21 @@ def test_axes_are_square_and_begin_along_the_ray() -> None:
 def test_errors_of_a_true_covariance_are_normal() -> None:
     covariance = place_covariance(PLACE, 0.2, 0.03, np.zeros(3))
     errors = np.random.default_rng(1).multivariate_normal(np.zeros(3), covariance, 5000)
-    values = np.array([standardized(error, covariance, ray_axes(PLACE)) for error in errors])
+    values = np.array([standardized_error(error, covariance, ray_axes(PLACE)) for error in errors])
     assert values.std(axis=0) == pytest.approx(np.ones(3), abs=0.04)
     for column in values.T:
-        assert furthest_off(shares_within(column)) < 0.02
-        assert furthest_off(shares_within(2 * column)) > 0.25
-    assert shares_within([0.5, -1.5, 2.5, 9]) == (0.25, 0.5, 0.75)
-    assert furthest_off(NORMAL_SHARES) == 0
+        assert max_coverage_deviation(coverage(column)) < 0.02
+        assert max_coverage_deviation(coverage(2 * column)) > 0.25
+    assert coverage([0.5, -1.5, 2.5, 9]) == (0.25, 0.5, 0.75)
+    assert max_coverage_deviation(NORMAL_SHARES) == 0
 
 
 def test_a_turn_is_from_the_truth_about_the_cameras_axes() -> None:
     truth = Rotation.from_rotvec([0.4, -2.0, 0.3])
     wrong = Rotation.from_rotvec([0.0, 0.2, 0.1])
-    np.testing.assert_allclose(turn((wrong * truth).as_rotvec(), truth.as_rotvec()), [0, 0.2, 0.1], atol=1e-12)
+    np.testing.assert_allclose(
+        rotation_error((wrong * truth).as_rotvec(), truth.as_rotvec()), [0, 0.2, 0.1], atol=1e-12
+    )
 
 
 def test_bins_of_confidence() -> None:

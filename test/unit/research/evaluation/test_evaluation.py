@@ -21,13 +21,13 @@ from smplerx_ros.errors import ConfigError, InputError, ModelFileError
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.rotations import matrix_from_rotvec
 from smplerx_ros.research.evaluation.agora import pack_submission
-from smplerx_ros.research.evaluation.bodies import Bodies
+from smplerx_ros.research.evaluation.body_models import BodyModels
 from smplerx_ros.research.evaluation.datasets import DATASETS, load_set
+from smplerx_ros.research.evaluation.evaluation import Evaluation
+from smplerx_ros.research.evaluation.evaluators import load_evaluator
 from smplerx_ros.research.evaluation.humandata import HumanData, write_humandata
-from smplerx_ros.research.evaluation.judges import load_judge
-from smplerx_ros.research.evaluation.parts import Part, Status, Store
-from smplerx_ros.research.evaluation.run import Evaluation
-from smplerx_ros.research.evaluation.table import figures, notes, table, write_samples
+from smplerx_ros.research.evaluation.report import markdown_table, notes, summarize, write_samples
+from smplerx_ros.research.evaluation.results import Results, ResultStore, Status
 from smplerx_ros.types import SmplxParams
 from support.smplx_cases import write_model
 
@@ -58,11 +58,11 @@ def evaluated(
     out: str = "out",
     models: Path | None = None,
     **options: Any,
-) -> tuple[Evaluation, Part]:
+) -> tuple[Evaluation, Results]:
     loaded = load_set(name, folder, folder / "humandata.npz")
-    bodies = Bodies(models)
-    evaluation = Evaluation(loaded, oracle, load_judge(loaded, bodies), bodies.neutral, **options)
-    return evaluation, evaluation.run(Store(folder / out, {"set": name}), batch, lambda number: None)
+    bodies = BodyModels(models)
+    evaluation = Evaluation(loaded, oracle, load_evaluator(loaded, bodies), bodies.neutral, **options)
+    return evaluation, evaluation.run(ResultStore(folder / out, {"set": name}), batch, lambda number: None)
 
 
 def written(folder: Path, body: BodyModel, name: str, count: int = COUNT, **changes: Any) -> tuple[HumanData, Oracle]:
@@ -93,11 +93,11 @@ def test_perfect_predictions_have_no_error_in_any_measure(
     tmp_path: Path, models: Path, name: str, topology: str
 ) -> None:
     folder = models if topology == "SMPL-X" else None
-    body = Bodies(folder).neutral
+    body = BodyModels(folder).neutral
     data, oracle = written(tmp_path, body, name)
     write_scans(tmp_path, body, data)
     evaluation, results = evaluated(name, tmp_path, oracle, models=folder)
-    found = figures(evaluation.dataset, results)
+    found = summarize(evaluation.dataset, results)
     assert set(DATASETS[name].measures) <= set(found.errors)
     for measure, error in found.errors.items():
         assert found.counted[measure] == COUNT
@@ -110,7 +110,7 @@ def test_perfect_predictions_of_what_is_visible(tmp_path: Path, body: BodyModel)
     """UBody: every hundredth person, and of that one what lies in the image."""
     _, oracle = written(tmp_path, body, "ubody", count=2)
     evaluation, results = evaluated("ubody", tmp_path, oracle)
-    found = figures(evaluation.dataset, results)
+    found = summarize(evaluation.dataset, results)
     assert found.people == 2
     for measure, error in found.errors.items():
         assert error == pytest.approx(0, abs=1e-4), measure
@@ -163,22 +163,22 @@ def test_a_killed_run_goes_on(tmp_path: Path, body: BodyModel) -> None:
 
 
 def test_other_settings_are_not_mixed(tmp_path: Path) -> None:
-    Store(tmp_path, {"backbone": "s32", "people": 3})
-    Store(tmp_path, {"backbone": "s32", "people": 3})
+    ResultStore(tmp_path, {"backbone": "s32", "people": 3})
+    ResultStore(tmp_path, {"backbone": "s32", "people": 3})
     with pytest.raises(ConfigError, match="backbone was 's32', is 'b32'"):
-        Store(tmp_path, {"backbone": "b32", "people": 3})
+        ResultStore(tmp_path, {"backbone": "b32", "people": 3})
 
 
 def test_damaged_settings_and_a_folder_that_takes_nothing_are_named(tmp_path: Path) -> None:
-    store = Store(tmp_path, {"backbone": "s32"})
+    store = ResultStore(tmp_path, {"backbone": "s32"})
     (tmp_path / "parts").rmdir()
     one = np.zeros(1, np.int64)
     with pytest.raises(InputError, match=r"part_00000000\.npz: cannot be written"):
-        store.write(Part.empty(one, one, one, [Status.NO_BODY]))
+        store.write(Results.empty(one, one, one, [Status.NO_BODY]))
     for content in ("", "[1, 2]"):
         (tmp_path / "settings.json").write_text(content)
         with pytest.raises(InputError, match=r"settings\.json: damaged"):
-            Store(tmp_path, {"backbone": "s32"})
+            ResultStore(tmp_path, {"backbone": "s32"})
 
 
 def test_a_damaged_part_is_named(tmp_path: Path, body: BodyModel) -> None:
@@ -201,9 +201,9 @@ def test_images_that_cannot_be_read_and_empty_boxes_are_noted(tmp_path: Path, bo
     expected = [Status.MEASURED, Status.NO_IMAGE, Status.NO_BODY, Status.MEASURED]
     assert results.status.tolist() == expected
     assert np.isnan(results.errors["pve"]).tolist() == [False, True, True, False]
-    found = figures(evaluation.dataset, results)
+    found = summarize(evaluation.dataset, results)
     assert found.counted["pve"] == 2
-    about = {"body_model": "standin_anny", **evaluation.judge.about}
+    about = {"body_model": "standin_anny", **evaluation.evaluator.metadata}
     assert any("1 no image, 1 no body" in line for line in notes(evaluation.dataset, found, about))
 
 
@@ -214,7 +214,7 @@ def test_predictions_that_are_no_numbers_are_failures(tmp_path: Path, body: Body
     failed.betas[1] = np.nan
     evaluation, results = evaluated("agora", tmp_path, replace(oracle, params=failed))
     assert results.status.tolist() == [Status.MEASURED, Status.NO_BODY, Status.MEASURED, Status.MEASURED]
-    found = figures(evaluation.dataset, results)
+    found = summarize(evaluation.dataset, results)
     assert found.status["no_body"] == 1
     assert found.f1 == pytest.approx(2 * 3 / (4 + 4))
 
@@ -242,12 +242,12 @@ def test_detected_people_are_matched_and_counted(tmp_path: Path, body: BodyModel
     evaluation, results = evaluated("agora", tmp_path, oracle, detector=Boxes(data))
     assert results.status.tolist() == [Status.MEASURED] * 5 + [Status.NOT_DETECTED]
     assert results.detections.tolist() == [3, 3, 1]
-    found = figures(evaluation.dataset, results)
+    found = summarize(evaluation.dataset, results)
     assert found.f1 == pytest.approx(2 * 5 / (7 + 6))  # 3 + 3 + 1 detections, 6 people
     assert found.errors["pve"] == pytest.approx(0, abs=1e-4)
     bent = replace(oracle.params, body_pose=oracle.params.body_pose + np.float32(0.05))
     _, wrong = evaluated("agora", tmp_path, replace(oracle, params=bent), out="bent", detector=Boxes(data))
-    raised = figures(evaluation.dataset, wrong)
+    raised = summarize(evaluation.dataset, wrong)
     assert raised.errors["nmve"] == pytest.approx(raised.errors["pve"] / raised.f1)
     assert raised.errors["nmje"] == pytest.approx(raised.errors["mpjpe"] / raised.f1)
 
@@ -272,12 +272,12 @@ def test_agoras_submission(tmp_path: Path, body: BodyModel) -> None:
 
 def test_truth_of_genders_is_posed_with_their_bodies(tmp_path: Path, models: Path) -> None:
     genders = ("neutral", "male", "f", "female")
-    _, oracle = written(tmp_path, Bodies(models).neutral, "agora", genders=genders)
+    _, oracle = written(tmp_path, BodyModels(models).neutral, "agora", genders=genders)
     _, results = evaluated("agora", tmp_path, oracle, models=models)
     right = results.errors["pve"] < 1e-4
     assert right.tolist() == [True, False, True, True]  # the neutral and the female file are the same
-    bodies = Bodies(models)
-    male, neutral = (body.vertices(oracle.params[1])[0] for body in (bodies.of_gender("m"), bodies.neutral))
+    bodies = BodyModels(models)
+    male, neutral = (body.vertices(oracle.params[1])[0] for body in (bodies.for_gender("m"), bodies.neutral))
     steps = np.linalg.norm(male - neutral, axis=-1)
     assert results.errors["pve"][1] == pytest.approx(1000 * steps.mean(), rel=0.5)
 
@@ -285,11 +285,11 @@ def test_truth_of_genders_is_posed_with_their_bodies(tmp_path: Path, models: Pat
 def test_tables_hold_the_papers_figures(tmp_path: Path, body: BodyModel) -> None:
     data, oracle = written(tmp_path, body, "ubody", count=1)
     evaluation, results = evaluated("ubody", tmp_path, oracle)
-    text = table(evaluation.dataset, figures(evaluation.dataset, results))
+    text = markdown_table(evaluation.dataset, summarize(evaluation.dataset, results))
     assert "| PVE (MVE) | 0.0 | 57.5 | 1 |" in text
     assert "| PA-PVE hands | 0.0 | 10.3 | 1 |" in text
     assert "| PA-MPJPE, 14 joints | 0.0 |  | 1 |" in text
-    remarks = " ".join(notes(evaluation.dataset, figures(evaluation.dataset, results), evaluation.judge.about))
+    remarks = " ".join(notes(evaluation.dataset, summarize(evaluation.dataset, results), evaluation.evaluator.metadata))
     assert "not comparable" in remarks
     assert "stand-in, not SMPL-X" in remarks
     write_samples(tmp_path / "samples.csv", evaluation.dataset, results)
@@ -315,7 +315,7 @@ def test_the_papers_figures() -> None:
 
 
 def test_ehfs_own_annotations(tmp_path: Path, models: Path) -> None:
-    body = Bodies(models).neutral
+    body = BodyModels(models).neutral
     data, oracle = written(tmp_path, body, "ehf")
     write_scans(tmp_path, body, data)
     content = {
@@ -329,7 +329,7 @@ def test_ehfs_own_annotations(tmp_path: Path, models: Path) -> None:
     loaded = load_set("ehf", tmp_path)
     assert loaded.people.image_paths == data.image_paths
     np.testing.assert_array_equal(loaded.people.boxes, data.boxes)
-    errors = load_judge(loaded, Bodies(models)).errors(np.arange(4), oracle.params)
+    errors = load_evaluator(loaded, BodyModels(models)).errors(np.arange(4), oracle.params)
     assert max(values.max() for values in errors.values()) < 1e-4
     boxless = {**content, "annotations": [{"image_id": 10, "body_bbox": [1, 2, 3]}]}
     for damaged in ({"images": [], "annotations": [{"image_id": 3}]}, boxless, []):
@@ -351,7 +351,7 @@ def test_what_is_missing_is_named_with_where_it_comes_from(tmp_path: Path, body:
 
 
 def test_a_missing_scan_and_missing_bodies_are_named(tmp_path: Path, models: Path) -> None:
-    _, oracle = written(tmp_path, Bodies(models).neutral, "ehf", count=1)
+    _, oracle = written(tmp_path, BodyModels(models).neutral, "ehf", count=1)
     with pytest.raises(InputError, match=r"00_align\.ply: no such scan .* needs: ") as no_scan:
         evaluated("ehf", tmp_path, oracle, models=models)
     assert DATASETS["ehf"].where in str(no_scan.value)
@@ -359,18 +359,18 @@ def test_a_missing_scan_and_missing_bodies_are_named(tmp_path: Path, models: Pat
     with pytest.raises(ConfigError, match=r"meshes of SMPL-X, standin_anny is another body.*--body-models"):
         evaluated("ehf", tmp_path, oracle)
     with pytest.raises(ModelFileError, match=r"SMPLX_FEMALE\.npz: no such file"):
-        Bodies(tmp_path).of_gender("f")
+        BodyModels(tmp_path).for_gender("f")
     loaded = load_set("3dpw", tmp_path, tmp_path / "humandata.npz")
     with pytest.raises(ConfigError, match=r"SMPL_NEUTRAL\.pkl.*--body-models"):
-        load_judge(loaded, Bodies(None))
+        load_evaluator(loaded, BodyModels(None))
 
 
 def test_a_body_of_a_gender_is_missed_before_anything_is_measured(tmp_path: Path, models: Path) -> None:
     (tmp_path / "SMPLX_NEUTRAL.npz").symlink_to(models / "SMPLX_NEUTRAL.npz")
-    written(tmp_path, Bodies(models).neutral, "agora", genders=("neutral", "neutral", "neutral", "male"))
+    written(tmp_path, BodyModels(models).neutral, "agora", genders=("neutral", "neutral", "neutral", "male"))
     loaded = load_set("agora", tmp_path, tmp_path / "humandata.npz")
     with pytest.raises(ModelFileError, match=r"SMPLX_MALE\.npz: no such file.*smpl-x\.is\.tue\.mpg\.de"):
-        load_judge(loaded, Bodies(tmp_path))
+        load_evaluator(loaded, BodyModels(tmp_path))
 
 
 @pytest.mark.parametrize("changes", [{"params": {}}, {"family": "smpl"}])
@@ -381,7 +381,7 @@ def test_annotations_without_bodies_of_smplx_are_no_truth(
     write_humandata(tmp_path / "humandata.npz", replace(data, **changes))
     loaded = load_set("egobody", tmp_path, tmp_path / "humandata.npz")
     with pytest.raises(InputError, match=r"humandata\.npz: smplx has no global_orient, body_pose"):
-        load_judge(loaded, Bodies(None))
+        load_evaluator(loaded, BodyModels(None))
 
 
 def test_several_annotations_must_be_chosen_from(tmp_path: Path, body: BodyModel) -> None:

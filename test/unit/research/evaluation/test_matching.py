@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from smplerx_ros.research.evaluation.matching import f1_score, match_people, normalized
+from smplerx_ros.research.evaluation.matching import f1_normalized, f1_score, match_people
 
 
 def person(x: float, y: float = 0.0, size: float = 100.0) -> np.ndarray:
@@ -58,6 +58,6 @@ def test_f1_is_the_harmonic_mean_of_precision_and_recall() -> None:
 
 
 def test_missed_people_raise_the_error() -> None:
-    assert normalized(80.0, 0.8) == pytest.approx(100)
-    assert normalized(80.0, 1.0) == 80
-    assert normalized(80.0, 0.0) == float("inf")
+    assert f1_normalized(80.0, 0.8) == pytest.approx(100)
+    assert f1_normalized(80.0, 1.0) == 80
+    assert f1_normalized(80.0, 0.0) == float("inf")

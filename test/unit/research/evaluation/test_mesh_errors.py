@@ -14,8 +14,8 @@ from smplerx_ros.research.evaluation.mesh_errors import (
     JOINTS_14,
     MeshErrors,
     Meshes,
-    Subsets,
-    anchored_distances,
+    VertexSubsets,
+    joint_aligned_distances,
     joints14_errors,
     mean_distance,
     procrustes_distances,
@@ -32,9 +32,9 @@ FIRST_JOINTS = {
 }
 
 
-def subsets(rng: np.random.Generator) -> Subsets:
+def subsets(rng: np.random.Generator) -> VertexSubsets:
     ids = rng.permutation(V)
-    return Subsets(ids[:300], ids[300:600], ids[600:1500], sparse_regressor(rng, 14), True, "test")
+    return VertexSubsets(ids[:300], ids[300:600], ids[600:1500], sparse_regressor(rng, 14), True, "test")
 
 
 def sparse_regressor(rng: np.random.Generator, rows: int) -> np.ndarray:
@@ -44,8 +44,10 @@ def sparse_regressor(rng: np.random.Generator, rows: int) -> np.ndarray:
     return regressor
 
 
-def errors(regressor: np.ndarray, sets: Subsets, points: np.ndarray, truth: np.ndarray, visible: Any = None) -> Any:
-    found, expected = (Meshes.regressed(mesh, regressor) for mesh in (points, truth))
+def errors(
+    regressor: np.ndarray, sets: VertexSubsets, points: np.ndarray, truth: np.ndarray, visible: Any = None
+) -> Any:
+    found, expected = (Meshes.from_vertices(mesh, regressor) for mesh in (points, truth))
     return MeshErrors(sets, V).errors(found, expected, visible)
 
 
@@ -86,7 +88,7 @@ def slow_mean(points: Any, truth: Any) -> float:
     return 1000 * sum(float(np.sqrt(((p - q) ** 2).sum())) for p, q in zip(points, truth, strict=True)) / len(points)
 
 
-def slow_errors(mesh: Any, truth: Any, regressor: Any, sets: Subsets) -> dict[str, float]:
+def slow_errors(mesh: Any, truth: Any, regressor: Any, sets: VertexSubsets) -> dict[str, float]:
     joints, true_joints = regressor @ mesh, regressor @ truth
 
     def anchored(rows: Any, joint: int) -> float:
@@ -149,7 +151,7 @@ def test_a_turned_scaled_moved_mesh_has_no_error_after_the_similarity_only() -> 
     turn *= np.sign(np.linalg.det(turn))
     points = 1.7 * truth @ turn.T + [3, 2, 1]
     np.testing.assert_allclose(procrustes_distances(points, truth), 0, atol=1e-12)
-    assert anchored_distances(points, truth, points[:, 0], truth[:, 0]).max() > 0.5
+    assert joint_aligned_distances(points, truth, points[:, 0], truth[:, 0]).max() > 0.5
 
 
 def test_a_mirrored_mesh_stays_wrong() -> None:
@@ -162,7 +164,7 @@ def test_hand_made_anchored_error() -> None:
     """Moved by 3-4-0 cm against the anchor in one of two points: 50 mm and 0 mm."""
     truth = np.array([[[0.0, 0, 0], [1, 0, 0]]])
     points = truth + [[[5.0, 5, 5], [5.03, 5.04, 5]]]
-    distances = anchored_distances(points, truth, points[:, 0], truth[:, 0])
+    distances = joint_aligned_distances(points, truth, points[:, 0], truth[:, 0])
     np.testing.assert_allclose(distances, [[0, 0.05]], atol=1e-12)
     assert mean_distance(distances)[0] == pytest.approx(0.025)
 

@@ -1,4 +1,4 @@
-"""Truth from several cameras: known points, known faults of calibration and landmarks, known estimates."""
+"""Ground truth from several cameras: known points, known faults of calibration and landmarks, known estimates."""
 
 from __future__ import annotations
 
@@ -17,8 +17,13 @@ from smplerx_ros.errors import InputError
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.research.evaluation import multiview, pose2sim
-from smplerx_ros.research.evaluation.landmarks2d import Landmarks2D, other_side
-from smplerx_ros.research.evaluation.triangulation import View, at_common_time, reprojection_errors, triangulate
+from smplerx_ros.research.evaluation.landmarks2d import Landmarks2D, mirrored_landmarks
+from smplerx_ros.research.evaluation.triangulation import (
+    View,
+    reprojection_errors,
+    resample_to_common_clock,
+    triangulate,
+)
 from smplerx_ros.types import Person, SmplxParams
 
 Array = NDArray[np.float64]
@@ -97,7 +102,7 @@ def test_late_cameras_are_brought_to_the_common_time(views: list[View]) -> None:
     times = np.arange(30.0)
     late = replace(views[0], delay=0.4)
     moving = np.stack([0.01 * (times + 0.4), 0.001 * (times + 0.4) ** 2], axis=-1)[None, :, None]
-    common = at_common_time([late], moving)[0, 1:-1, 0]
+    common = resample_to_common_clock([late], moving)[0, 1:-1, 0]
     np.testing.assert_allclose(common, np.stack([0.01 * times, 0.001 * times**2], axis=-1)[1:-1], atol=1e-9)
 
 
@@ -106,11 +111,11 @@ def test_faults_of_calibration_and_exchanged_sides_are_found(
 ) -> None:
     landmarks = seen(views, motion[1], noise=3.0)
     exchanged = landmarks[1].points.copy()
-    exchanged[10:20] = exchanged[10:20][:, other_side()]
+    exchanged[10:20] = exchanged[10:20][:, mirrored_landmarks()]
     landmarks[1] = Landmarks2D(exchanged, landmarks[1].visibility)
     turned = Rotation.from_rotvec(np.radians([0.5, 0, 0])).as_matrix() @ views[3].optical_from_world
     believed = [*views[:3], replace(views[3], optical_from_world=turned)]
-    truth = multiview.triangulated(believed, landmarks, RATE)
+    truth = multiview.reconstruct_ground_truth(believed, landmarks, RATE)
     assert truth.exchanged[1, 10:20].all()
     assert truth.exchanged.sum() == 20
     assert truth.reprojection < 5
@@ -140,7 +145,7 @@ def _people(views: list[View], motion: tuple[list[SmplxParams], Array], body: Bo
 def test_a_perfect_estimate_scores_nothing_and_a_known_error_itself(
     views: list[View], motion: tuple[list[SmplxParams], Array], body: BodyModel
 ) -> None:
-    truth = multiview.Truth(motion[1], tuple(views), np.zeros((4, FRAMES, 2), bool), 0.0, np.zeros(4), {})
+    truth = multiview.GroundTruth(motion[1], tuple(views), np.zeros((4, FRAMES, 2), bool), 0.0, np.zeros(4), {})
     people = _people(views, motion, body, 2)
     perfect = multiview.score(truth, 2, people, body, RATE)
     assert perfect.followed == perfect.frames == FRAMES
@@ -170,7 +175,7 @@ def test_a_perfect_estimate_scores_nothing_and_a_known_error_itself(
 def test_nobody_followed_is_no_score(
     views: list[View], motion: tuple[list[SmplxParams], Array], body: BodyModel
 ) -> None:
-    truth = multiview.Truth(motion[1], tuple(views), np.zeros((4, FRAMES, 2), bool), 0.0, np.zeros(4), {})
+    truth = multiview.GroundTruth(motion[1], tuple(views), np.zeros((4, FRAMES, 2), bool), 0.0, np.zeros(4), {})
     nobody = multiview.score(truth, 0, [[] for _ in range(FRAMES)], body, RATE)
     assert nobody.followed == 0
     assert np.isnan(nobody.mpjpe)
@@ -179,7 +184,7 @@ def test_nobody_followed_is_no_score(
 
 
 def test_other_side_is_its_own_inverse() -> None:
-    partner = other_side()
+    partner = mirrored_landmarks()
     assert (partner[partner] == np.arange(len(BODY_POINTS))).all()
     assert [BODY_POINTS[i] for i in np.flatnonzero(partner == np.arange(len(BODY_POINTS)))] == ["nose"]
 

@@ -17,8 +17,8 @@ from smplerx_ros.research.evaluation.subsets import (
     MANO_FILE,
     convert_subsets,
     load_subsets,
-    own_subsets,
     read_subsets,
+    subsets_from_skinning,
 )
 from smplerx_ros.types import SmplxParams
 
@@ -38,7 +38,7 @@ def licensed(folder: Path, **changes: object) -> dict[str, np.ndarray]:
 
 def test_the_bodys_own_hands_and_face_are_where_they_belong() -> None:
     body = load_body()
-    sets = own_subsets(body)
+    sets = subsets_from_skinning(body)
     assert not sets.comparable
     joints, mesh = body.joints(SmplxParams.rest())[0], body.v_template
     for rows, middle in ((sets.left_hand, "left_middle2"), (sets.right_hand, "right_middle2"), (sets.face, "jaw")):

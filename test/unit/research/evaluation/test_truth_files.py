@@ -13,10 +13,10 @@ from scipy.sparse import csc_matrix
 
 from smplerx_ros.errors import ConfigError, InputError, ModelFileError
 from smplerx_ros.geometry.rotations import matrix_from_rotvec
-from smplerx_ros.research.evaluation.bodies import Bodies
+from smplerx_ros.research.evaluation.body_models import BodyModels
 from smplerx_ros.research.evaluation.datasets import load_set
+from smplerx_ros.research.evaluation.evaluators import load_evaluator
 from smplerx_ros.research.evaluation.humandata import HumanData, write_humandata
-from smplerx_ros.research.evaluation.judges import load_judge
 from smplerx_ros.research.evaluation.ply import read_vertices
 from smplerx_ros.research.evaluation.smpl import load_smpl
 from smplerx_ros.research.evaluation.training_sets import (
@@ -96,10 +96,10 @@ def test_3dpw_is_measured_on_14_joints_of_each_bodys_own_regressor(tmp_path: Pat
     boxes = np.ones((3, 5))
     np.savez(tmp_path / "pw3d_test.npz", image_path=np.array(["a.png"] * 3), bbox_xywh=boxes, smpl=smpl)
     (tmp_path / "a.png").touch()
-    bodies = Bodies(tmp_path)
-    judge = load_judge(load_set("3dpw", tmp_path), bodies)
+    bodies = BodyModels(tmp_path)
+    evaluator = load_evaluator(load_set("3dpw", tmp_path), bodies)
     params = SmplxParams(**{name: 0.3 * rng.normal(size=(2, size)) for name, size in PARAM_SIZES.items()})
-    found = judge.errors(np.array([2, 1]), params)
+    found = evaluator.errors(np.array([2, 1]), params)
     regressed = bodies.neutral.joint_regressor @ bodies.neutral.vertices(params)
     rows = [1, 2, 4, 5, 7, 8, 12, 15, 16, 17, 18, 19, 20, 21]
     for i, (row, gender) in enumerate(((2, "female"), (1, "male"))):
@@ -114,7 +114,7 @@ def test_perfect_predictions_of_3dpw_have_no_error(tmp_path: Path) -> None:
     """A made-up SMPL body whose joints at rest are those of SMPL-X's: turned as a whole they are the same."""
     rng = np.random.default_rng(2)
     write_model("wide", tmp_path / "SMPLX_NEUTRAL.npz")
-    bodies = Bodies(tmp_path)
+    bodies = BodyModels(tmp_path)
     neutral = bodies.neutral
     content = smpl_content(rng)
     rest = neutral.joint_regressor @ neutral.vertices(SmplxParams.rest())[0]
@@ -126,12 +126,12 @@ def test_perfect_predictions_of_3dpw_have_no_error(tmp_path: Path) -> None:
     data = HumanData(("a.png",) * 3, np.ones((3, 5)), smpl, family="smpl")
     write_humandata(tmp_path / "pw3d_test.npz", data)
     (tmp_path / "a.png").touch()
-    judge = load_judge(load_set("3dpw", tmp_path), bodies)
+    evaluator = load_evaluator(load_set("3dpw", tmp_path), bodies)
     moved = replace(params, transl=rng.normal(size=(3, 3)).astype(np.float32))
-    for values in judge.errors(np.arange(3), moved).values():
+    for values in evaluator.errors(np.arange(3), moved).values():
         np.testing.assert_allclose(values, 0, atol=1e-3)
     bent = replace(moved, body_pose=moved.body_pose + np.eye(1, 63, 0, dtype=np.float32))  # a hip
-    assert min(values.min() for values in judge.errors(np.arange(3), bent).values()) > 1
+    assert min(values.min() for values in evaluator.errors(np.arange(3), bent).values()) > 1
 
 
 @pytest.mark.parametrize(("pose", "betas"), [(63, 10), (69, 9)])
@@ -140,7 +140,7 @@ def test_smpl_parameters_of_another_length_are_refused(tmp_path: Path, pose: int
     write_humandata(tmp_path / "pw3d_test.npz", HumanData(("a.png",) * 12, np.ones((12, 5)), smpl, family="smpl"))
     (tmp_path / "a.png").touch()
     with pytest.raises(InputError, match=f"{pose} values of body_pose and {betas} betas"):
-        load_judge(load_set("3dpw", tmp_path), Bodies(tmp_path))
+        load_evaluator(load_set("3dpw", tmp_path), BodyModels(tmp_path))
 
 
 def test_unusable_smpl_files_are_named(tmp_path: Path) -> None:

@@ -16,9 +16,9 @@ from smplerx_ros.errors import ConfigError
 from smplerx_ros.research.evaluation.humandata import read_humandata
 from smplerx_ros.research.synthetic.clip import random_clip
 from smplerx_ros.research.synthetic.clothing import random_clothes
+from smplerx_ros.research.synthetic.environment import SceneCamera
 from smplerx_ros.research.synthetic.generate import annotate, generate
-from smplerx_ros.research.synthetic.people import random_params, seen_by, stand_at
-from smplerx_ros.research.synthetic.places import View
+from smplerx_ros.research.synthetic.people import place_on_floor, random_params, to_optical_frame
 from smplerx_ros.research.synthetic.scene import Scene, SceneOptions, random_scene
 from smplerx_ros.visualization.rasterizer import rasterize
 
@@ -88,12 +88,12 @@ def test_boxes_are_padded_about_their_middle(body: BodyModel) -> None:
 def test_people_stand_on_the_floor_and_keep_their_shape_in_the_cameras_frame(body: BodyModel) -> None:
     rng = np.random.default_rng(0)
     params = random_params(rng)
-    view = View.random(rng, 320, 320)
-    standing = stand_at(body, params, 0.3, view.height, 4.0)
+    view = SceneCamera.random(rng, 320, 320)
+    standing = place_on_floor(body, params, 0.3, view.height, 4.0)
     vertices = body.vertices(standing)[0]
     assert vertices[:, 1].max() == pytest.approx(view.height, abs=1e-5)
     np.testing.assert_allclose(body.joints(standing)[0, 0, [0, 2]], [0.3, 4.0], atol=1e-6)
-    seen = body.vertices(seen_by(body, standing, view.optical_from_level))[0]
+    seen = body.vertices(to_optical_frame(body, standing, view.optical_from_level))[0]
     np.testing.assert_allclose(seen, vertices @ view.optical_from_level.T, atol=1e-5)
 
 
@@ -107,7 +107,7 @@ def test_upright_people_face_the_camera_when_they_do_not_turn(body: BodyModel) -
 def test_hidden_people_are_not_annotated(body: BodyModel, monkeypatch: pytest.MonkeyPatch) -> None:
     crowd = replace(SMALL, people=3)
     together = [random_scene(body, crowd, 2, index) for index in range(8)]
-    monkeypatch.setattr("smplerx_ros.research.synthetic.scene.LEAST_VISIBLE", 0.0)
+    monkeypatch.setattr("smplerx_ros.research.synthetic.scene.MIN_VISIBLE_FRACTION", 0.0)
     everybody = [random_scene(body, crowd, 2, index) for index in range(8)]
     assert max(len(scene.people) for scene in everybody) > 1
     assert sum(len(scene.people) for scene in together) < sum(len(scene.people) for scene in everybody)

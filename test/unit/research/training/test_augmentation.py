@@ -16,7 +16,7 @@ from smplerx_ros.body import BodyModel, load_body  # noqa: E402
 from smplerx_ros.body.skeleton import JOINT_NAMES, JOINTS_137  # noqa: E402
 from smplerx_ros.geometry.crops import crop  # noqa: E402
 from smplerx_ros.research.training.augmentation import MIRRORED_137, MIRRORED_ROTATIONS, Augmentation  # noqa: E402
-from smplerx_ros.research.training.dataset import PeopleSet, Samples  # noqa: E402
+from smplerx_ros.research.training.dataset import PersonDataset, TrainingSamples  # noqa: E402
 from smplerx_ros.research.training.targets import DEPTH_EXTENT_M, PARTS, Annotation, targets  # noqa: E402
 from smplerx_ros.types import SmplxParams  # noqa: E402
 
@@ -32,8 +32,8 @@ def body() -> BodyModel:
 
 
 @pytest.fixture(scope="module")
-def people(rendered: Path, body: BodyModel) -> PeopleSet:
-    return PeopleSet(rendered / "a" / "humandata.npz", rendered / "a", body)
+def people(rendered: Path, body: BodyModel) -> PersonDataset:
+    return PersonDataset(rendered / "a" / "humandata.npz", rendered / "a", body)
 
 
 def posed(rotvecs: np.ndarray, annotation: Annotation) -> SmplxParams:
@@ -57,7 +57,9 @@ def test_counterparts_lie_on_the_other_side_of_the_body(body: BodyModel) -> None
 
 
 @CASES
-def test_pose_and_joints_are_augmented_alike(people: PeopleSet, body: BodyModel, augmentation: Augmentation) -> None:
+def test_pose_and_joints_are_augmented_alike(
+    people: PersonDataset, body: BodyModel, augmentation: Augmentation
+) -> None:
     """Posing the body with the augmented pose gives the augmented joints, from the pelvis."""
     for row in range(3):
         annotation = people.annotation(row, 96, 96)
@@ -82,7 +84,7 @@ def test_image_and_points_move_together(augmentation: Augmentation) -> None:
     np.testing.assert_allclose(matrix @ [*point, 1], centre, atol=0.3)
 
 
-def test_without_augmentation_the_crop_is_the_runtimes(people: PeopleSet) -> None:
+def test_without_augmentation_the_crop_is_the_runtimes(people: PersonDataset) -> None:
     image, _ = people.crop(0, Augmentation())
     picture = cv2.imread(str(people.images / people.data.image_paths[0]))[:, :, ::-1]
     expected = crop(picture, people.annotation(0, 96, 96).region)
@@ -90,7 +92,7 @@ def test_without_augmentation_the_crop_is_the_runtimes(people: PeopleSet) -> Non
 
 
 @CASES
-def test_projected_targets_agree_with_the_turned_camera(people: PeopleSet, augmentation: Augmentation) -> None:
+def test_projected_targets_agree_with_the_turned_camera(people: PersonDataset, augmentation: Augmentation) -> None:
     """Heat-map cells of mirrored joints are those of the mirrored picture: left is left."""
     annotation = people.annotation(1, 96, 96)
     found = targets(annotation, augmentation)
@@ -104,7 +106,7 @@ def test_projected_targets_agree_with_the_turned_camera(people: PeopleSet, augme
         np.testing.assert_allclose(found["joints_img"][part, 2], bins, atol=1e-4)
 
 
-def test_boxes_follow_their_hands(people: PeopleSet) -> None:
+def test_boxes_follow_their_hands(people: PersonDataset) -> None:
     annotation = people.annotation(2, 96, 96)
     plain, mirrored = targets(annotation, Augmentation()), targets(annotation, MIRRORED)
     np.testing.assert_allclose(mirrored["box_centers"][[1, 0, 2], 1], plain["box_centers"][:, 1], atol=1e-4)
@@ -114,7 +116,7 @@ def test_boxes_follow_their_hands(people: PeopleSet) -> None:
     np.testing.assert_allclose(turned["box_sizes"][:, ::-1], plain["box_sizes"], atol=1e-4)
 
 
-def test_targets_outside_are_not_asked_for(people: PeopleSet) -> None:
+def test_targets_outside_are_not_asked_for(people: PersonDataset) -> None:
     annotation = people.annotation(0, 96, 96)
     far = annotation.points2d.copy()
     far[3] = [1e4, 1e4]
@@ -132,8 +134,8 @@ def test_targets_outside_are_not_asked_for(people: PeopleSet) -> None:
     assert found["joints_cam_valid"][8]
 
 
-def test_samples_are_random_but_the_same_for_the_same_key(people: PeopleSet) -> None:
-    samples = Samples([people], seed=3)
+def test_samples_are_random_but_the_same_for_the_same_key(people: PersonDataset) -> None:
+    samples = TrainingSamples([people], seed=3)
     first, again, other = samples[0, 5, 0, 2], samples[0, 5, 0, 2], samples[1, 5, 0, 2]
     assert all((first[name] == again[name]).all() for name in first)
     assert (first["image"] != other["image"]).any()
@@ -141,13 +143,15 @@ def test_samples_are_random_but_the_same_for_the_same_key(people: PeopleSet) -> 
     assert 0 <= first["image"].min() <= first["image"].max() <= 1
 
 
-def test_what_is_kept_is_read_once_and_the_same_to_the_bit(people: PeopleSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_kept_is_read_once_and_the_same_to_the_bit(
+    people: PersonDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
     key = (0, 5, 0, 2)
-    plain = Samples([people], seed=3, augment=False)[key]
+    plain = TrainingSamples([people], seed=3, augment=False)[key]
     np.testing.assert_array_equal(plain["image"], people.crop(2, Augmentation())[0])
-    samples = Samples([people], seed=3, augment=False, keep=True)
+    samples = TrainingSamples([people], seed=3, augment=False, keep=True)
     samples[key]
-    monkeypatch.setattr(PeopleSet, "crop", lambda *_: pytest.fail("read again"))
+    monkeypatch.setattr(PersonDataset, "crop", lambda *_: pytest.fail("read again"))
     again = samples[1, 0, 0, 2]  # another epoch
     assert all((again[name] == plain[name]).all() for name in plain)
 

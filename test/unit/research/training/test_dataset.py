@@ -21,7 +21,7 @@ from smplerx_ros.research.evaluation.humandata import (  # noqa: E402
     write_humandata,
 )
 from smplerx_ros.research.training.augmentation import Augmentation  # noqa: E402
-from smplerx_ros.research.training.dataset import PeopleSet  # noqa: E402
+from smplerx_ros.research.training.dataset import PersonDataset  # noqa: E402
 from smplerx_ros.research.training.trainer import Trainer  # noqa: E402
 
 
@@ -31,12 +31,12 @@ def body() -> BodyModel:
 
 
 @pytest.fixture
-def people(rendered: Path, body: BodyModel, tmp_path: Path) -> Callable[..., PeopleSet]:
+def people(rendered: Path, body: BodyModel, tmp_path: Path) -> Callable[..., PersonDataset]:
     """The rendered people with some of their annotations changed."""
 
-    def make(**changes: Any) -> PeopleSet:
+    def make(**changes: Any) -> PersonDataset:
         write_humandata(tmp_path / "changed.npz", replace(read_humandata(rendered / "a" / "humandata.npz"), **changes))
-        return PeopleSet(tmp_path / "changed.npz", rendered / "a", body)
+        return PersonDataset(tmp_path / "changed.npz", rendered / "a", body)
 
     return make
 
@@ -46,11 +46,11 @@ def data(rendered: Path) -> HumanData:
     return read_humandata(rendered / "a" / "humandata.npz")
 
 
-def targets(people: PeopleSet, row: int = 0) -> dict[str, np.ndarray]:
+def targets(people: PersonDataset, row: int = 0) -> dict[str, np.ndarray]:
     return people.crop(row, Augmentation())[1]
 
 
-def test_numbers_that_are_none_are_not_asked_for(people: Callable[..., PeopleSet], data: HumanData) -> None:
+def test_numbers_that_are_none_are_not_asked_for(people: Callable[..., PersonDataset], data: HumanData) -> None:
     params = {name: value.copy() for name, value in data.params.items()}
     params["body_pose"][0, 5] = np.nan
     params["expression"][1, 2] = np.nan
@@ -72,7 +72,7 @@ def test_numbers_that_are_none_are_not_asked_for(people: Callable[..., PeopleSet
     assert second["joints_cam_valid"][9] == 0
 
 
-def test_what_a_file_lacks_is_not_asked_for(people: Callable[..., PeopleSet], data: HumanData) -> None:
+def test_what_a_file_lacks_is_not_asked_for(people: Callable[..., PersonDataset], data: HumanData) -> None:
     hands = {"left_hand_pose": data.params["left_hand_pose"]}
     for params in ({}, hands):  # a hand without an arm is at no known place
         found = targets(people(params=params, keypoints3d=None, left_hand_boxes=None))
@@ -84,7 +84,7 @@ def test_what_a_file_lacks_is_not_asked_for(people: Callable[..., PeopleSet], da
         assert not found["box_valid"][0]
 
 
-def test_shapes_of_failed_fits_are_not_learned(people: Callable[..., PeopleSet], data: HumanData) -> None:
+def test_shapes_of_failed_fits_are_not_learned(people: Callable[..., PersonDataset], data: HumanData) -> None:
     betas = data.params["betas"].copy()
     betas[0, 3] = 4.0
     changed = people(params={**data.params, "betas": betas})
@@ -92,14 +92,14 @@ def test_shapes_of_failed_fits_are_not_learned(people: Callable[..., PeopleSet],
     assert targets(changed, 1)["betas_valid"].all()
 
 
-def test_bodies_of_another_family_give_pose_alone(people: Callable[..., PeopleSet]) -> None:
+def test_bodies_of_another_family_give_pose_alone(people: Callable[..., PersonDataset]) -> None:
     found = targets(people(family="smpl"))
     assert found["pose_valid"].all()
     assert not found["betas_valid"].any()
     assert not found["expression_valid"].any()
 
 
-def test_people_without_a_box_are_left_out(people: Callable[..., PeopleSet], data: HumanData) -> None:
+def test_people_without_a_box_are_left_out(people: Callable[..., PersonDataset], data: HumanData) -> None:
     boxes = data.boxes.copy()
     boxes[0, 4], boxes[1, 2], boxes[2, 3], boxes[3, 0] = 0, 0, -5, np.nan
     hands = np.full((len(data), 5), np.nan, np.float32)
@@ -111,14 +111,14 @@ def test_people_without_a_box_are_left_out(people: Callable[..., PeopleSet], dat
         people(boxes=np.zeros_like(boxes))
 
 
-def test_a_box_outside_its_picture_is_named(people: Callable[..., PeopleSet], data: HumanData) -> None:
+def test_a_box_outside_its_picture_is_named(people: Callable[..., PersonDataset], data: HumanData) -> None:
     boxes = data.boxes.copy()
     boxes[0, :2] = 9e3
     with pytest.raises(InputError, match=r"changed\.npz: the box of person 0 .* is outside its picture"):
         targets(people(boxes=boxes))
 
 
-def test_an_unknown_list_of_key_points_is_named(people: Callable[..., PeopleSet], data: HumanData) -> None:
+def test_an_unknown_list_of_key_points_is_named(people: Callable[..., PersonDataset], data: HumanData) -> None:
     count = len(data)
     seventeen = Keypoints(np.ones((count, 17, 2)), np.ones((count, 17)), np.ones(17, bool))
     with pytest.raises(InputError, match=r"changed\.npz: key points: a list of 17"):

@@ -13,7 +13,7 @@ from smplerx_ros.research.training.losses import (  # noqa: E402
     masked_l1,
     part_relative,
     project,
-    total,
+    weighted_sum,
 )
 
 # Elements that each term is the mean over, for one person.
@@ -178,7 +178,7 @@ def test_what_is_not_valid_costs_nothing_even_if_it_is_not_a_number() -> None:
     outputs["rotvecs"].requires_grad_()
     found = losses(outputs, wanted)
     assert max(terms(outputs, wanted).values()) < 1e-12
-    total(found, LossWeights()).backward()
+    weighted_sum(found, LossWeights()).backward()
     assert torch.isfinite(outputs["rotvecs"].grad).all()
 
 
@@ -190,8 +190,10 @@ def test_masked_elements_count_in_the_mean() -> None:
 def test_total_weighs_every_term() -> None:
     names = LossWeights.__dataclass_fields__
     ones = {name: torch.tensor(1.0) for name in names}
-    assert float(total(ones, LossWeights())) == 10 + 1 + 1 + 100 + 100 + 1 + 1 + 1 + 1  # the paper's, without heatmaps
-    assert float(total(ones, LossWeights(heatmaps=3))) == 216 + 3
+    assert (
+        float(weighted_sum(ones, LossWeights())) == 10 + 1 + 1 + 100 + 100 + 1 + 1 + 1 + 1
+    )  # the paper's, without heatmaps
+    assert float(weighted_sum(ones, LossWeights(heatmaps=3))) == 216 + 3
     assert set(losses(*perfect())) == set(names)
 
 

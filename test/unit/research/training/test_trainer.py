@@ -22,8 +22,8 @@ from smplerx_ros.backbones.smpler_x.checkpoint import read_checkpoint  # noqa: E
 from smplerx_ros.body import load_body  # noqa: E402
 from smplerx_ros.errors import ConfigError, InputError, ModelFileError  # noqa: E402
 from smplerx_ros.research.training.history import HISTORY, read_history  # noqa: E402
-from smplerx_ros.research.training.network import TRAINABLE, TrainingNetwork, untrained  # noqa: E402
-from smplerx_ros.research.training.settings import Rates, SetSettings, Settings, ValidationSettings  # noqa: E402
+from smplerx_ros.research.training.network import TRAINABLE, TrainingNetwork, initialize_network  # noqa: E402
+from smplerx_ros.research.training.settings import LearningRateFactors, SetSettings, Settings, ValidationSettings  # noqa: E402
 from smplerx_ros.research.training.snapshots import LAST, load_network, published_state  # noqa: E402
 from smplerx_ros.research.training.trainer import Trainer  # noqa: E402
 from support import parity  # noqa: E402
@@ -97,7 +97,7 @@ def test_adam_follows_a_cosine_per_step_after_the_warm_up(settings: Make) -> Non
 def test_gradients_are_cut_between_stages(output: str, part: slice, without: set[str]) -> None:
     """Joints, heat maps and boxes are only looked at by the stage that comes after them."""
     torch.manual_seed(0)
-    network = TrainingNetwork(untrained(replace(BACKBONES["tiny"], depth=1)), load_body())
+    network = TrainingNetwork(initialize_network(replace(BACKBONES["tiny"], depth=1)), load_body())
     for size in (network.network.box_net.lhand_size, network.network.box_net.rhand_size):
         torch.nn.init.constant_(size[2].bias, 4.0)  # cells
     network.train()(torch.rand(2, 3, 256, 192))[output][:, part].square().sum().backward()
@@ -191,7 +191,7 @@ def test_snapshots_are_published_checkpoints(settings: Make) -> None:
 
 def test_published_position_embedding_is_the_same_function() -> None:
     torch.manual_seed(0)
-    network = untrained(replace(BACKBONES["tiny"], depth=1))
+    network = initialize_network(replace(BACKBONES["tiny"], depth=1))
     state = published_state(network)
     assert state["encoder.pos_embed"].shape == (1, 193, 96)
     assert (state["encoder.pos_embed"][:, 1:] + state["encoder.pos_embed"][:, :1] == network.encoder.pos_embed).all()
@@ -199,7 +199,7 @@ def test_published_position_embedding_is_the_same_function() -> None:
 
 def test_parts_learn_at_their_rates(settings: Make) -> None:
     """Adam's first step is the learning rate in every weight that has a gradient; without a rate nothing moves."""
-    rates = Rates(encoder=0.0, positions=10.0)
+    rates = LearningRateFactors(encoder=0.0, positions=10.0)
     trainer = Trainer(settings(rates=rates))
     before = weights(trainer)
     trainer.run(until=1)
@@ -211,7 +211,7 @@ def test_parts_learn_at_their_rates(settings: Make) -> None:
 
 def test_an_untrained_encoder_sees_mid_grey_as_nothing_and_attends_to_what_is_near() -> None:
     torch.manual_seed(0)
-    encoder = untrained(BACKBONES["tiny"]).encoder
+    encoder = initialize_network(BACKBONES["tiny"]).encoder
     grey = encoder.patch_embed(torch.full((1, 3, 256, 192), 0.5)).unflatten(1, (16, 12))
     assert grey[:, 1:-1, 1:-1].abs().max() < 1e-4  # the first row and column have a border of black in them
     places = torch.nn.functional.layer_norm(encoder.pos_embed[0], (96,))
@@ -222,7 +222,7 @@ def test_an_untrained_encoder_sees_mid_grey_as_nothing_and_attends_to_what_is_ne
 
 
 def test_an_encoder_can_start_as_vitpose(settings: Make, tmp_path: Path) -> None:
-    source = published_state(untrained(BACKBONES["smallest"]))
+    source = published_state(initialize_network(BACKBONES["smallest"]))
     backbone = {name.replace("encoder.", "backbone."): value for name, value in source.items() if "task" not in name}
     path = tmp_path / "vitpose.pth"
     torch.save({"state_dict": {**backbone, "keypoint_head.x": torch.zeros(1)}}, path)
@@ -278,7 +278,7 @@ with process_group("cpu") as process:
     trainer.run(until=1)
     gradients = {name: value.grad for name, value in trainer.network.named_parameters() if value.grad is not None}
     buffers = dict(trainer.network.named_buffers())
-    if process.first:
+    if process.is_main:
         torch.save({**gradients, **buffers}, sys.argv[2])
 """
 

@@ -19,7 +19,7 @@ _FLOOR_PERIOD, _WALL_PERIOD = 1.2, 1.5  # metres
 
 
 @dataclass(frozen=True, eq=False)
-class View:
+class SceneCamera:
     """A camera at the origin of a level world (x right, y down, z forward), `height` metres above its floor."""
 
     camera: Camera
@@ -27,7 +27,7 @@ class View:
     height: float
 
     @classmethod
-    def random(cls, rng: np.random.Generator, width: int, height: int) -> View:
+    def random(cls, rng: np.random.Generator, width: int, height: int) -> SceneCamera:
         """Focal lengths of phones and webcams, held between hip and ceiling, looking level or down."""
         focal = rng.uniform(0.75, 1.4) * max(width, height)
         k = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
@@ -43,7 +43,7 @@ class View:
         return np.asarray(np.column_stack([rays, np.ones(len(rays))]) @ self.optical_from_level)
 
 
-def random_background(rng: np.random.Generator, view: View) -> FloatArray:
+def random_background(rng: np.random.Generator, view: SceneCamera) -> FloatArray:
     """`(H, W, 3)` RGB 0..255, float64."""
     rays = view.rays_level()
     shape = (view.camera.height, view.camera.width, 3)

@@ -12,7 +12,7 @@ NEUTRAL = "neutral"
 _LETTERS = {"n": "neutral", "m": "male", "f": "female"}
 
 
-class Bodies:
+class BodyModels:
     """SMPL-X bodies in `folder` (`SMPLX_{NEUTRAL,MALE,FEMALE}.npz`), read when asked for; None: the stand-in alone."""
 
     def __init__(self, folder: Path | None) -> None:
@@ -24,7 +24,7 @@ class Bodies:
         """What predictions are posed with."""
         return self._load(NEUTRAL)
 
-    def of_gender(self, gender: str) -> BodyModel:
+    def for_gender(self, gender: str) -> BodyModel:
         """Of "male", "female", "neutral" or their first letters. Raises ModelFileError that names the missing file."""
         name = _LETTERS.get(gender.strip().lower()[:1])
         if name is None:

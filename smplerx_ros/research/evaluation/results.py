@@ -32,7 +32,7 @@ class Status(IntEnum):
 
 
 @dataclass(frozen=True, eq=False)
-class Part:
+class Results:
     """Results of some images: `rows (n,)` of the set, and `m` images by their number."""
 
     images: NDArray[np.int64]  # (m,)
@@ -49,22 +49,22 @@ class Part:
         detections: NDArray[np.int64],
         rows: NDArray[np.int64],
         status: Sequence[Status],
-    ) -> Part:
+    ) -> Results:
         """Nobody measured; `status`: why not."""
         unknown = {name: np.full((len(rows), size), np.nan, np.float32) for name, size in PARAM_SIZES.items()}
         return cls(images, detections, rows, np.array(status, np.int64), {}, unknown)
 
-    def measured(self, index: NDArray[np.int64], params: SmplxParams, errors: Mapping[str, FloatArray]) -> Part:
+    def measured(self, index: NDArray[np.int64], params: SmplxParams, errors: Mapping[str, FloatArray]) -> Results:
         """With the results of the people at `index`."""
         status = self.status.copy()
         status[index] = Status.MEASURED
         known = {name: _placed(values, index, getattr(params, name)) for name, values in self.params.items()}
         blank = np.full(len(self.rows), np.nan)
         found = {name: _placed(blank, index, values) for name, values in errors.items()}
-        return Part(self.images, self.detections, self.rows, status, found, known)
+        return Results(self.images, self.detections, self.rows, status, found, known)
 
 
-class Store:
+class ResultStore:
     """The folder of one evaluation."""
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
@@ -91,7 +91,7 @@ class Store:
             changes = "; ".join(f"{name} was {before.get(name)!r}, is {settings.get(name)!r}" for name in other)
             raise ConfigError(f"{path}: holds another evaluation ({changes}); choose another --out")
 
-    def write(self, part: Part) -> None:
+    def write(self, part: Results) -> None:
         """Keeps a part: all of it or nothing. Raises InputError."""
         path = self._folder / f"part_{int(part.images[0]):08d}.npz"
         entries: dict[str, Any] = {
@@ -110,12 +110,12 @@ class Store:
         except OSError as error:
             raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
-    def read(self) -> list[Part]:
+    def read(self) -> list[Results]:
         """The parts so far. Raises InputError for a damaged one."""
         return [_read(path) for path in sorted(self._folder.glob(_PATTERN))]
 
 
-def joined(parts: list[Part]) -> Part:
+def concatenate(parts: list[Results]) -> Results:
     """All parts as one, by row; measures that a part does not have (nobody in it was measured) are NaN in it."""
     names = sorted({name for part in parts for name in part.errors})
     rows = np.concatenate([part.rows for part in parts])
@@ -125,7 +125,7 @@ def joined(parts: list[Part]) -> Part:
         columns = [part.errors.get(name, np.full(len(part.rows), np.nan)) for part in parts]
         return np.asarray(np.concatenate(columns)[order])
 
-    return Part(
+    return Results(
         images=np.concatenate([part.images for part in parts]),
         detections=np.concatenate([part.detections for part in parts]),
         rows=rows[order],
@@ -135,10 +135,10 @@ def joined(parts: list[Part]) -> Part:
     )
 
 
-def _read(path: Path) -> Part:
+def _read(path: Path) -> Results:
     try:
         with open_npz(path) as npz:
-            return Part(
+            return Results(
                 images=npz["images"],
                 detections=npz["detections"],
                 rows=npz["rows"],

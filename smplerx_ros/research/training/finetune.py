@@ -22,14 +22,14 @@ BUNDLE = "bundle"
 def finetune(settings: Settings, process: Process, *, resume: bool = False) -> Path | None:
     """Trains; the first process writes the bundle and answers where it is, if settings ask for one."""
     trainer = Trainer(settings, process, resume=resume)
-    with tqdm(total=trainer.steps, initial=trainer.step, unit="step", disable=not process.first) as bar:
+    with tqdm(total=trainer.steps, initial=trainer.step, unit="step", disable=not process.is_main) as bar:
 
         def show(step: int, steps: int, values: Mapping[str, float]) -> None:
             bar.set_postfix(loss=f"{values['total']:.3f}", refresh=False)
             bar.update(step - bar.n)
 
         trainer.run(show)
-    if not (settings.bundle and process.first):
+    if not (settings.bundle and process.is_main):
         return None
     out = Path(settings.out)
     shutil.rmtree(out / BUNDLE, ignore_errors=True)

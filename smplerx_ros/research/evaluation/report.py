@@ -1,4 +1,4 @@
-"""Figures of an evaluation, beside the paper's."""
+"""Summary of an evaluation, beside the paper's."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 from smplerx_ros.errors import InputError
 
 from .datasets import LoadedSet
-from .matching import f1_score, normalized
-from .parts import Part, Status
+from .matching import f1_normalized, f1_score
+from .results import Results, Status
 
 # AGORA's errors that people who were missed raise, and of what they are made.
 _NORMALIZED = {"nmve": "pve", "nmve_body": "pve_body", "nmje": "mpjpe"}
@@ -27,7 +27,7 @@ _NAMES = {
 
 
 @dataclass(frozen=True)
-class Figures:
+class Summary:
     """What came out of an evaluation; errors are means over people, mm."""
 
     errors: Mapping[str, float]
@@ -37,7 +37,7 @@ class Figures:
     f1: float  # 1 where boxes of the truth were used and everybody was estimated
 
 
-def figures(loaded: LoadedSet, results: Part) -> Figures:
+def summarize(loaded: LoadedSet, results: Results) -> Summary:
     """Of all results of a set."""
     errors, counted = {}, {}
     for name, values in results.errors.items():
@@ -48,12 +48,12 @@ def figures(loaded: LoadedSet, results: Part) -> Figures:
     f1 = f1_score(measured, int(results.detections.sum()), len(results.rows))
     for name, source in _NORMALIZED.items():
         if name in loaded.spec.measures and source in errors:
-            errors[name], counted[name] = normalized(errors[source], f1), counted[source]
+            errors[name], counted[name] = f1_normalized(errors[source], f1), counted[source]
     status = {kind.name.lower(): int(np.sum(results.status == kind)) for kind in Status}
-    return Figures(errors, counted, len(results.rows), status, f1)
+    return Summary(errors, counted, len(results.rows), status, f1)
 
 
-def table(loaded: LoadedSet, found: Figures) -> str:
+def markdown_table(loaded: LoadedSet, found: Summary) -> str:
     """The set's measures in Markdown: here, in the paper, and over how many people."""
     lines = [
         "| measure | mm | paper, mm | people |",
@@ -66,7 +66,7 @@ def table(loaded: LoadedSet, found: Figures) -> str:
     return "\n".join(lines)
 
 
-def notes(loaded: LoadedSet, found: Figures, about: Mapping[str, Any]) -> list[str]:
+def notes(loaded: LoadedSet, found: Summary, about: Mapping[str, Any]) -> list[str]:
     """What a reader of the table must know."""
     lines = []
     lost = {name: number for name, number in found.status.items() if number and name != "measured"}
@@ -87,7 +87,7 @@ def notes(loaded: LoadedSet, found: Figures, about: Mapping[str, Any]) -> list[s
     return lines
 
 
-def write_samples(path: Path, loaded: LoadedSet, results: Part) -> None:
+def write_samples(path: Path, loaded: LoadedSet, results: Results) -> None:
     """A row per person: image, what became of them, every measure in mm. Raises InputError."""
     names = sorted(results.errors)
     try:
@@ -103,7 +103,7 @@ def write_samples(path: Path, loaded: LoadedSet, results: Part) -> None:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
 
-def write_results(path: Path, results: Part) -> None:
+def write_results(path: Path, results: Results) -> None:
     """The same with predicted parameters, as arrays in an `.npz`. Raises InputError."""
     entries: dict[str, Any] = {"row": results.rows, "status": results.status, **results.params, **results.errors}
     try:

@@ -19,10 +19,10 @@ from smplerx_ros.types import PARAM_SIZES, SmplxParams
 
 from .agora import person_entry, write_submission
 from .datasets import LoadedSet
-from .judges import Judge
+from .evaluators import Evaluator
 from .matching import match_people
-from .parts import Part, Status, Store, joined
-from .predictors import Answer, Predictor, Query
+from .predictors import Prediction, Predictor, Query
+from .results import Results, ResultStore, Status, concatenate
 
 BODY_137 = slice(0, 25)  # the body's among the 137 joints: what detections are matched by
 
@@ -40,12 +40,12 @@ class Evaluation:
 
     dataset: LoadedSet
     predictor: Predictor
-    judge: Judge
+    evaluator: Evaluator
     body: BodyModel  # neutral
     detector: Detector | None = None
     submission: Path | None = None  # folder for AGORA's server
 
-    def run(self, store: Store, batch: int, progress: Callable[[int], object]) -> Part:
+    def run(self, store: ResultStore, batch: int, progress: Callable[[int], object]) -> Results:
         """Measures what the store does not have, about `batch` people at once; all results.
 
         `progress` is called with numbers of people, also of those that were there. Raises InputError where truth or
@@ -59,7 +59,7 @@ class Evaluation:
             store.write(part)
             parts.append(part)
             progress(len(part.rows))
-        return joined(parts)
+        return concatenate(parts)
 
     def _batches(self, done: set[int], size: int) -> Iterator[list[_Scene]]:
         batch: list[_Scene] = []
@@ -73,7 +73,7 @@ class Evaluation:
         if batch:
             yield batch
 
-    def _measured(self, scenes: list[_Scene]) -> Part:
+    def _measured(self, scenes: list[_Scene]) -> Results:
         for scene in scenes:
             scene.image = read_image(self.dataset.image_path(scene.rows[0]))
         seen = [scene for scene in scenes if scene.image is not None]
@@ -107,10 +107,10 @@ class Evaluation:
         fx, fy, cx, cy = (float(value) for value in known[row])
         return Camera(image.shape[1], image.shape[0], np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]))
 
-    def _judged(self, scenes: list[_Scene]) -> Part:
+    def _judged(self, scenes: list[_Scene]) -> Results:
         lost = Status.NO_BODY if self.detector is None else Status.NOT_DETECTED
         answers = [answer for scene in scenes for answer in self._own_answers(scene)]
-        part = Part.empty(
+        part = Results.empty(
             images=np.array([scene.number for scene in scenes], np.int64),
             detections=np.array([scene.found for scene in scenes], np.int64),
             rows=np.array([row for scene in scenes for row in scene.rows], np.int64),
@@ -122,19 +122,19 @@ class Evaluation:
             return part
         index = np.array([i for i, _ in known], np.int64)
         params = SmplxParams.stack([answer.params for _, answer in known])
-        return part.measured(index, params, self.judge.errors(part.rows[index], params))
+        return part.measured(index, params, self.evaluator.errors(part.rows[index], params))
 
-    def _own_answers(self, scene: _Scene) -> list[Answer | None]:
+    def _own_answers(self, scene: _Scene) -> list[Prediction | None]:
         """The answer for each of the scene's people of the truth."""
         if self.detector is None and scene.image is not None:
             return scene.answers
         answers = [answer for answer in scene.answers if answer is not None]
-        own: list[Answer | None] = [None] * len(scene.rows)
+        own: list[Prediction | None] = [None] * len(scene.rows)
         for i, true in self._matches(answers, scene.rows):
             own[true] = answers[i]
         return own
 
-    def _matches(self, answers: list[Answer], rows: list[int]) -> list[tuple[int, int]]:
+    def _matches(self, answers: list[Prediction], rows: list[int]) -> list[tuple[int, int]]:
         keypoints = self.dataset.people.keypoints2d
         if not answers or keypoints is None:  # the command refuses to detect without key points
             return []
@@ -159,7 +159,7 @@ class _Scene:
     rows: list[int]
     image: RgbImage | None = None
     boxes: list[Box | None] = field(default_factory=list)
-    answers: list[Answer | None] = field(default_factory=list)
+    answers: list[Prediction | None] = field(default_factory=list)
 
     @property
     def found(self) -> int:

@@ -15,7 +15,7 @@ from smplerx_ros.geometry.crops import crop_box, virtual_camera
 from smplerx_ros.geometry.rotations import matrix_from_rotvec
 from smplerx_ros.types import SmplxParams
 
-from .bodies import NEUTRAL, Bodies
+from .body_models import NEUTRAL, BodyModels
 from .datasets import LoadedSet
 from .mesh_errors import MeshErrors, Meshes, Visible, joints14_errors
 from .ply import read_vertices
@@ -27,28 +27,28 @@ _CAMERA_FROM_SCAN = matrix_from_rotvec(np.array([-2.98747896, 0.01172457, -0.057
 _DEPTH_MARGIN = 1e-4  # metres, added to depths in projections, as the reference does
 
 
-class Judge(Protocol):
+class Evaluator(Protocol):
     """Measures predictions for rows of a set."""
 
     def errors(self, rows: NDArray[np.int64], params: SmplxParams) -> dict[str, FloatArray]:
         """Measures `(n,)` in mm, by name, of predicted bodies `(n, ...)`."""
 
     @property
-    def about(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """What the figures depend on."""
 
 
-def load_judge(loaded: LoadedSet, bodies: Bodies) -> Judge:
-    """The judge that the set's entry asks for. Raises SmplerxError for files that it needs and that are missing."""
+def load_evaluator(loaded: LoadedSet, bodies: BodyModels) -> Evaluator:
+    """The evaluator that the set's entry asks for. Raises SmplerxError for files that it needs and that are missing."""
     if loaded.spec.truth == "smpl":
-        return JointsJudge(loaded, bodies)
-    return MeshJudge(loaded, bodies)
+        return JointEvaluator(loaded, bodies)
+    return MeshEvaluator(loaded, bodies)
 
 
-class MeshJudge:
-    """Truth from SMPL-X parameters or aligned scans; every measure of `MeshErrors`."""
+class MeshEvaluator:
+    """Ground truth from SMPL-X parameters or aligned scans; every measure of `MeshErrors`."""
 
-    def __init__(self, loaded: LoadedSet, bodies: Bodies) -> None:
+    def __init__(self, loaded: LoadedSet, bodies: BodyModels) -> None:
         self._set = loaded
         self._bodies = bodies
         body = bodies.neutral
@@ -61,11 +61,11 @@ class MeshJudge:
             _require(loaded, "global_orient", "body_pose")
         if self._gendered:  # what is missing is said before hours of work
             for gender in sorted(set(loaded.people.genders or ())):
-                bodies.of_gender(gender)
+                bodies.for_gender(gender)
         self._measure = MeshErrors(load_subsets(body, bodies.folder), len(body.v_template))
 
     @property
-    def about(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Body model and vertex sets."""
         subsets = self._measure.subsets
         return {
@@ -83,13 +83,13 @@ class MeshJudge:
         """The truth's meshes and joints."""
         if self._set.spec.truth == "scan":
             vertices = np.stack([self._scan(int(row)) for row in rows])
-            return Meshes.regressed(vertices, self._bodies.neutral.joint_regressor)
+            return Meshes.from_vertices(vertices, self._bodies.neutral.joint_regressor)
         people = self._set.people.select(rows)
         if not self._gendered:
             return _posed(self._bodies.neutral, people.smplx_params())
         params = people.smplx_params(neutral=False)
-        each = [self._bodies.of_gender(gender).vertices(params[i]) for i, gender in enumerate(people.genders or ())]
-        return Meshes.regressed(np.concatenate(each), self._bodies.neutral.joint_regressor)
+        each = [self._bodies.for_gender(gender).vertices(params[i]) for i, gender in enumerate(people.genders or ())]
+        return Meshes.from_vertices(np.concatenate(each), self._bodies.neutral.joint_regressor)
 
     @property
     def _gendered(self) -> bool:
@@ -131,7 +131,11 @@ def _posed(body: BodyModel, params: SmplxParams) -> Meshes:
     The stand-in's regressor holds at rest only: it extrapolates, and a pose throws its joints centimetres off.
     """
     vertices = body.vertices(params)
-    return Meshes.regressed(vertices, body.joint_regressor) if is_smplx(body) else Meshes(vertices, body.joints(params))
+    return (
+        Meshes.from_vertices(vertices, body.joint_regressor)
+        if is_smplx(body)
+        else Meshes(vertices, body.joints(params))
+    )
 
 
 def _require(loaded: LoadedSet, *names: str) -> None:
@@ -143,10 +147,10 @@ def _require(loaded: LoadedSet, *names: str) -> None:
         )
 
 
-class JointsJudge:
-    """Truth from SMPL parameters, of which 14 joints are compared: 3DPW."""
+class JointEvaluator:
+    """Ground truth from SMPL parameters, of which 14 joints are compared: 3DPW."""
 
-    def __init__(self, loaded: LoadedSet, bodies: Bodies) -> None:
+    def __init__(self, loaded: LoadedSet, bodies: BodyModels) -> None:
         if bodies.folder is None:
             raise ConfigError(
                 f"{loaded.spec.title}: its truth are SMPL bodies: name the folder that holds SMPL_NEUTRAL.pkl, "
@@ -165,7 +169,7 @@ class JointsJudge:
         }
 
     @property
-    def about(self) -> dict[str, Any]:
+    def metadata(self) -> dict[str, Any]:
         """Body models."""
         return {"body_model": self._body.name, "truth": f"SMPL, {', '.join(self._smpl)}"}
 
