@@ -1,4 +1,4 @@
-"""Public names that are imported when they are first used: nobody waits for what they do not use, or has to have it."""
+"""Import the public names of a package on first use, so that unused dependencies are neither loaded nor required."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from importlib import import_module
 
 
 def lazy(package: str, public: Mapping[str, str]) -> tuple[Callable[[str], object], Callable[[], list[str]]]:
-    """`__getattr__` and `__dir__` of a package whose `public` names lie in its modules."""
+    """Make `__getattr__` and `__dir__` (PEP 562) of a package.
+
+    Args:
+        package: The package's `__name__`.
+        public: The module, relative or absolute, that defines each public name.
+    """
 
     def get(name: str) -> object:
         if name not in public:

@@ -1,4 +1,4 @@
-"""Types of arrays."""
+"""Type aliases of NumPy arrays."""
 
 from typing import TYPE_CHECKING, Any
 

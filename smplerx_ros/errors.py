@@ -1,29 +1,26 @@
-"""Errors a user can act on: each message names what was wrong, where, and what to do."""
+"""Exceptions of the package; each message says what is wrong, where, and what to do about it."""
 
 
 class SmplerxError(Exception):
-    """Base of all errors raised on purpose by this package."""
+    """Base class of all errors that this package raises deliberately."""
 
 
 class InputError(SmplerxError):
-    """An image, camera or detection that cannot be used; the next one may be fine."""
+    """An unusable image, camera or detection; the next one may be valid."""
 
 
 class ConfigError(SmplerxError):
-    """A parameter or option with an unusable value; names the parameter."""
+    """A parameter or option with an invalid value; the message names it."""
 
 
 class ModelFileError(SmplerxError):
-    """A body model, network or checkpoint file that is missing, damaged or of another kind."""
+    """A body model, network or checkpoint file that is missing, damaged or of the wrong kind."""
 
 
 class DeviceError(SmplerxError):
-    """The device that runs the networks has failed, or its memory does not hold even one person."""
+    """The device that runs the networks has failed, or its memory does not suffice for a single person."""
 
 
 def printable(text: object) -> str:
-    """`text` with its control characters but line breaks, terminal codes among them, written as Python escapes them.
-
-    For names and reasons that come from files.
-    """
+    """Escape control characters (except line breaks), so that names and messages from files cannot drive a terminal."""
     return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in str(text))

@@ -1,7 +1,7 @@
-"""What flows through the package: frozen, validated, with shapes, units and frames stated.
+"""Data that the package's stages exchange: frozen, validated dataclasses with stated shapes, units and frames.
 
-Frames of reference: `image` is pixels (x right, y down, pixel centres at integers); `optical` is the
-camera's optical frame of REP-103 (x right, y down, z forward), in metres.
+Coordinates are either in the `image`, in pixels (x right, y down, pixel centres at integers), or in the camera's
+`optical` frame of REP-103 (x right, y down, z forward), in metres.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NUM_JOINTS = 55  # SMPL-X: 22 body, jaw, 2 eyes, 15 per hand (body/skeleton.py)
 
 
 class Estimated(IntFlag):
-    """Which parts of `SmplxParams` were observed; the others are a prior or NaN. Same values as SmplxParams.msg."""
+    """Which of `SmplxParams` were estimated; the others hold a prior or NaN. Same values as in SmplxParams.msg."""
 
     NONE = 0
     GLOBAL_ORIENT = 1
@@ -45,28 +45,28 @@ class Estimated(IntFlag):
 
 
 class DistanceSource(IntEnum):
-    """What a person's distance rests on, and the size with it. Same values as Person.msg."""
+    """How a person's distance, and with it the size, was obtained. Same values as in Person.msg."""
 
     UNKNOWN = 0
-    ASSUMED_STATURE = 1  # the mean stature of adults
-    GIVEN_HEIGHT = 2  # the parameter person_height
-    MEASURED_STATURE = 3  # the stature that an earlier depth image showed of this person
-    DEPTH = 4  # this frame's depth image
-    GROUND = 5  # where the feet stand on a known ground plane
+    ASSUMED_STATURE = 1  # from the mean stature of adults
+    GIVEN_HEIGHT = 2  # from the parameter person_height
+    MEASURED_STATURE = 3  # from this person's stature, measured in an earlier depth image
+    DEPTH = 4  # from this frame's depth image
+    GROUND = 5  # from the feet's contact with a known ground plane
     CAMERAS = 6  # triangulation by several cameras
 
 
 class Degradation(IntFlag):
-    """What is done less because of the latency budget. Same values as PersonArray.msg."""
+    """How the estimator reduces its work to meet the latency budget. Same values as in PersonArray.msg."""
 
     NONE = 0
-    DETECTION_RATE = 1  # detections come less often
+    DETECTION_RATE = 1  # the detector runs less often
     MAX_PEOPLE = 2  # fewer people are estimated
     BACKBONE = 4  # a smaller backbone estimates them
 
 
 class Gender(IntEnum):
-    """Of a body model. Same values as SmplxParams.msg."""
+    """Gender of a body model. Same values as in SmplxParams.msg."""
 
     UNKNOWN = 0
     NEUTRAL = 1
@@ -75,11 +75,11 @@ class Gender(IntEnum):
 
     @classmethod
     def of(cls, body_model: str) -> Gender:
-        """Of SMPL-X's models, whose names end in it (`SMPLX_NEUTRAL`); unknown of any other."""
+        """Gender by the suffix of an SMPL-X model's name (`SMPLX_NEUTRAL`); UNKNOWN for any other name."""
         return cls.__members__.get(body_model.rpartition("_")[2], cls.UNKNOWN)
 
 
-_LATEST = (1 << 63) - 1  # nanoseconds, which files and messages hold in 64 bits
+_LATEST = (1 << 63) - 1  # nanoseconds: files and messages store stamps as 64-bit integers
 
 _ALL_PARTS = reduce(or_, Estimated)  # never ~NONE, which is negative on Python 3.10
 
@@ -103,16 +103,19 @@ def _slices() -> dict[str, slice]:
     return {name: slice(end - size, end) for (name, size), end in zip(PARAM_SIZES.items(), ends, strict=True)}
 
 
-PARAM_SLICES = _slices()  # of each parameter in `SmplxParams.flat`
+PARAM_SLICES = _slices()  # where each parameter is in `SmplxParams.flat`
 
 
 @dataclass(frozen=True, eq=False)
 class SmplxParams:
-    """Parameters of one body `(n,)` or of a batch `(B, n)`, float32, named as in smplx.
+    """SMPL-X parameters of one body, `(n,)` each, or of a batch, `(B, n)` each; float32, named as in smplx.
 
     Rotations are axis-angle in radians. Hand poses are relative to the body model's mean hand
-    (smplx with `flat_hand_mean=False`). `global_orient` and `transl` place the body in the optical
+    (smplx with `flat_hand_mean=False`). `global_orient` and `transl` are the body's pose in the optical
     frame: joint 0 is at `J0(betas) + transl` (metres). An eye pose that was not estimated is NaN.
+
+    Raises:
+        InputError: If a parameter has the wrong shape.
     """
 
     global_orient: FloatArray
@@ -134,34 +137,34 @@ class SmplxParams:
             if value.shape != (*lead, size):
                 raise InputError(f"SmplxParams.{name} has shape {value.shape}, expected {(*lead, size)}")
             object.__setattr__(self, name, value)
-        # `~flag` is negative on Python 3.10, and messages and files hold unsigned numbers.
+        # `~flag` is negative on Python 3.10, but messages and files store unsigned integers.
         object.__setattr__(self, "estimated", _ALL_PARTS & self.estimated)
 
     @classmethod
     def rest(cls, batch: int | None = None) -> SmplxParams:
-        """Rest pose and mean shape at the origin, unbatched or `(batch, n)`; nothing estimated."""
+        """Rest pose with mean shape at the origin, unbatched or `(batch, n)`, with `estimated` empty."""
         lead = () if batch is None else (batch,)
         arrays: dict[str, Any] = {name: np.zeros((*lead, size), np.float32) for name, size in PARAM_SIZES.items()}
         return cls(**arrays)
 
     @classmethod
     def stack(cls, items: list[SmplxParams]) -> SmplxParams:
-        """Batch of unbatched parameters; `estimated` keeps what all of them have."""
+        """Stack unbatched parameters to a batch; `estimated` is the intersection of theirs."""
         common = reduce(and_, [item.estimated for item in items], _ALL_PARTS)
         return cls.from_flat(np.stack([item.flat for item in items]), common)
 
     @classmethod
     def from_flat(cls, flat: FloatArray, estimated: Estimated = Estimated.NONE) -> SmplxParams:
-        """From `(..., 188)`: all parameters in the order of their fields."""
+        """Parameters from one array `(..., 188)`, the inverse of `flat`."""
         return cls(**{name: flat[..., where] for name, where in PARAM_SLICES.items()}, estimated=estimated)
 
     @property
     def flat(self) -> FloatArray:
-        """`(..., 188) float32`: all parameters in the order of their fields (PARAM_SLICES)."""
+        """All parameters, concatenated in the order of their fields: `(..., 188) float32` (see PARAM_SLICES)."""
         return np.concatenate([getattr(self, name) for name in PARAM_SIZES], axis=-1)
 
     def __getitem__(self, index: int) -> SmplxParams:
-        """One body of a batch."""
+        """Parameters of one body of a batch."""
         if self.global_orient.ndim != 2:
             raise TypeError("only a batch of parameters can be indexed")
         return replace(self, **{name: getattr(self, name)[index] for name in PARAM_SIZES})
@@ -169,24 +172,31 @@ class SmplxParams:
 
 @runtime_checkable
 class HasParams(Protocol):
-    """Anything that comes with parameters: a network's prediction, an estimated person."""
+    """An object with SMPL-X parameters, such as a network's prediction or an estimated person."""
 
     @property
     def params(self) -> SmplxParams:
-        """Unbatched or a batch."""
+        """Parameters of one body or of a batch."""
 
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """One camera image: `image (H, W, 3) uint8 RGB`; `camera` None means that no calibration is known.
+    """One camera image with its calibration, stamp and, optionally, depth and detections.
 
-    `depth (H, W) float32`, if known: metres along the optical axis at each pixel of the image, NaN where not measured.
-    `detections`: boxes from a detector of the user's own; None where none are known for this image. `source`: the
-    camera's name where there are several; it tells cameras apart before `frame_id` does. Raises InputError, which names
-    the field, for anything else.
+    Args:
+        image: `(H, W, 3) uint8`, RGB.
+        camera: The calibration; None if it is unknown.
+        stamp_ns: Time of the image, in nanoseconds.
+        frame_id: Name of the camera's optical frame.
+        depth: `(H, W) float32`, registered to the image: metres along the optical axis, NaN where not measured.
+        detections: Boxes from an external detector; None if it gave none for this image.
+        source: Name of the camera where there are several; takes precedence over `frame_id` to distinguish them.
+
+    Raises:
+        InputError: If a field is invalid; the message names it.
     """
 
-    image: NDArray[Any]  # uint8; OpenCV's types do not say so of what it returns
+    image: NDArray[Any]  # uint8; but OpenCV's stubs type its results more loosely
     camera: Camera | None = None
     stamp_ns: int = 0
     frame_id: str = ""
@@ -218,7 +228,7 @@ class Frame:
 
     @staticmethod
     def _stamp(stamp: object) -> int:
-        """A Python integer: NumPy's of 64 bits overflow in differences."""
+        """Convert to a Python integer, since differences of NumPy's 64-bit integers can overflow."""
         if isinstance(stamp, Integral) and not isinstance(stamp, bool) and abs(int(stamp)) <= _LATEST:
             return int(stamp)
         got = type(stamp).__name__ if isinstance(stamp, Integral) else f"{stamp!r:.40} ({type(stamp).__name__})"
@@ -243,24 +253,24 @@ class Frame:
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """A tracked person to be estimated in a frame: the identity links it to earlier frames."""
+    """A tracked person to estimate in a frame; `id` links the person to earlier frames."""
 
     frame: Frame
     id: str
     box: Box
-    since_detection_s: float = float("nan")  # of the detection that last confirmed the person; NaN: not known
+    since_detection_s: float = float("nan")  # seconds since a detection last confirmed the person; NaN: unknown
 
 
 @dataclass(frozen=True, eq=False)
 class BodyEstimate:
-    """What a backbone answers for one observation. `params` unbatched, in the frame's optical frame."""
+    """A backbone's estimate for one observation; `params` is unbatched, in the camera's optical frame."""
 
-    score: float  # 0..1, that this is a person
+    score: float  # 0..1, confidence that this is a person
     params: SmplxParams
-    confidence: FloatArray  # (55,) 0..1 per joint; low where a joint keeps a prior pose; NaN where nothing tells
+    confidence: FloatArray  # (55,) 0..1 per joint; low where a joint keeps a prior pose; NaN: unknown
     face_landmarks: FloatArray | None = None  # (478, 2) pixels, MediaPipe's face mesh; None: not seen or not known
-    depth: DepthReading | None = None  # what the frame's depth image shows of the person; None: there is no such image
-    size_source: int = 0  # 0: the image alone; then the how-many-th size that depth images, of now or before, showed
+    depth: DepthReading | None = None  # the person's reading in the depth image; None: the frame has no depth
+    size_source: int = 0  # 0: from the image alone; n: the n-th size measured in depth images of this person
     distance_source: DistanceSource = DistanceSource.ASSUMED_STATURE
 
 
@@ -268,13 +278,13 @@ class BodyEstimate:
 class Person:
     """One person in one frame. Unknown values are NaN."""
 
-    id: str  # short, starts with a letter, never used again
+    id: str  # short, starts with a letter, never reused
     score: float
     box: Box
     params: SmplxParams  # unbatched
     joints: FloatArray  # (55, 3) metres, optical frame, SMPL-X order
     joints_image: FloatArray  # (55, 2) pixels of the input image (distorted if it is)
-    confidence: FloatArray  # (55,) 0..1; 0 outside the image, NaN where the backbone does not tell
+    confidence: FloatArray  # (55,) 0..1; 0 outside the image, NaN where the backbone gives none
     pose_covariance: FloatArray = field(
         default_factory=lambda: np.full((6, 6), np.nan)
     )  # pelvis x, y, z, rx, ry, rz; m^2, m rad, rad^2
@@ -282,26 +292,26 @@ class Person:
     left_wrist_velocity: FloatArray = field(default_factory=lambda: np.full((3,), np.nan))
     right_wrist_velocity: FloatArray = field(default_factory=lambda: np.full((3,), np.nan))
     face_landmarks: FloatArray | None = None  # (478, 2) pixels, MediaPipe's face mesh; None: not seen or not known
-    rotations: FloatArray | None = None  # (55, 3, 3) optical_from_joint, as the params turn them; None: not computed
+    rotations: FloatArray | None = None  # (55, 3, 3) optical_from_joint, of `params`; None: not computed
     joints_in_image: NDArray[np.bool_] = field(
         default_factory=lambda: np.zeros(NUM_JOINTS, np.bool_)
     )  # (55,) whether `joints_image` lies inside the image
     distance_source: DistanceSource = DistanceSource.UNKNOWN
-    since_detection_s: float = float("nan")  # seconds since a detector last confirmed the person; NaN: not known
+    since_detection_s: float = float("nan")  # seconds since a detection last confirmed the person; NaN: unknown
 
 
 @dataclass(frozen=True, eq=False)
 class People:
-    """The people of one frame, and how they were found."""
+    """The people of one frame, and how they were estimated."""
 
     frame: Frame
     people: tuple[Person, ...]
-    camera: Camera  # `calibrated` is False where a field of view was assumed
+    camera: Camera  # `calibrated` is False if a field of view was assumed
     backbone: str
     body_model: str
     runtime: str
-    stage_seconds: dict[str, float] = field(default_factory=dict)  # of the call that the frame was part of
-    num_not_estimated: int = 0  # people in view above `max_people`
-    degraded: Degradation = Degradation.NONE  # what is done less because of `latency.budget_ms`
-    degraded_text: str = ""  # the same in words; empty: nothing
-    warnings: Mapping[str, str] = field(default_factory=dict)  # what is wrong with the frames, by a short name
+    stage_seconds: dict[str, float] = field(default_factory=dict)  # by stage, of the call that processed the frame
+    num_not_estimated: int = 0  # tracked people in excess of `max_people`
+    degraded: Degradation = Degradation.NONE  # how work is reduced to meet `latency.budget_ms`
+    degraded_text: str = ""  # `degraded` in words; empty: not degraded
+    warnings: Mapping[str, str] = field(default_factory=dict)  # problems with the frames, by a short key

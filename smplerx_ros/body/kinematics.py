@@ -22,25 +22,29 @@ def _depths() -> list[int]:
 
 _DEPTHS = _depths()
 _BY_LEVEL = np.argsort(_DEPTHS, kind="stable")  # joints in the order of their levels
-_PLACE = np.argsort(_BY_LEVEL)  # of each joint in that order
+_ROW = np.argsort(_BY_LEVEL)  # of each joint in that order
 _ENDS = np.searchsorted(np.sort(_DEPTHS), np.arange(max(_DEPTHS) + 1), side="right").tolist()
-_ROWS = [slice(begin, end) for begin, end in pairwise(_ENDS)]  # of each level but the root's, in that order
-LEVELS = tuple(_BY_LEVEL[rows] for rows in _ROWS)  # their joints
+_LEVEL_ROWS = [slice(begin, end) for begin, end in pairwise(_ENDS)]  # of each level below the root, in that order
+LEVELS = tuple(_BY_LEVEL[rows] for rows in _LEVEL_ROWS)  # the joints of each level below the root
 
 
 def forward_kinematics(local: FloatArray, rest_joints: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Global rotations `(B, 55, 3, 3)` and joint positions `(B, 55, 3)`, metres.
+    """Compute global joint rotations and positions (SMPL paper, equations 3 and 4).
 
-    `local (B, 55, 3, 3)` turns each joint in its parent's frame (the root in the world's);
-    `rest_joints (B, 55, 3)` are the joints at rest. The root stays where it rests.
+    Args:
+        local: `(B, 55, 3, 3)` rotation of each joint in its parent's frame, of the root in the world frame.
+        rest_joints: `(B, 55, 3)` joint positions at rest, metres.
+
+    Returns:
+        Rotations `(B, 55, 3, 3)` and positions `(B, 55, 3)`, metres; the root keeps its rest position.
     """
     bones = rest_joints - rest_joints.take(np.maximum(_PARENT_OF, 0), axis=1)
     bones[:, 0] = rest_joints[:, 0]
-    moves = np.zeros((len(PARENTS), len(local), 4, 4))  # rotation and bone of each joint, level after level
-    moves[..., :3, :3] = local.transpose(1, 0, 2, 3)[_BY_LEVEL]
-    moves[..., :3, 3] = bones.transpose(1, 0, 2)[_BY_LEVEL]
-    moves[..., 3, 3] = 1
-    for rows, joints in zip(_ROWS, LEVELS, strict=True):
-        moves[rows] = moves[_PLACE[_PARENT_OF[joints]]] @ moves[rows]
-    moved = moves[_PLACE].transpose(1, 0, 2, 3)
-    return moved[..., :3, :3], moved[..., :3, 3]
+    transforms = np.zeros((len(PARENTS), len(local), 4, 4))  # of each joint, sorted by level; first from its parent
+    transforms[..., :3, :3] = local.transpose(1, 0, 2, 3)[_BY_LEVEL]
+    transforms[..., :3, 3] = bones.transpose(1, 0, 2)[_BY_LEVEL]
+    transforms[..., 3, 3] = 1
+    for rows, joints in zip(_LEVEL_ROWS, LEVELS, strict=True):
+        transforms[rows] = transforms[_ROW[_PARENT_OF[joints]]] @ transforms[rows]
+    by_joint = transforms[_ROW].transpose(1, 0, 2, 3)
+    return by_joint[..., :3, :3], by_joint[..., :3, 3]

@@ -1,4 +1,4 @@
-"""Face landmarks: points fixed on triangles, and the contour that slides over the face as the head turns."""
+"""Face landmarks on the mesh: static ones, and the contour, whose triangles depend on the yaw of the head."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from .model_file import CONTOUR_ROWS, BodyData
 from .skeleton import JOINT_INDEX
 from .skinning import Posed, Skin
 
-MAX_YAW = CONTOUR_ROWS // 2  # degrees; rows 0..39 hold yaws 0..39, rows 40..78 yaws -1..-39
+MAX_YAW = CONTOUR_ROWS // 2  # degrees; rows 0..39 are for yaws 0..39, rows 40..78 for yaws -1..-39
 
 
 class FaceLandmarks:
-    """The 51 static and 17 contour landmarks of a body; only the vertices under them are skinned."""
+    """The 51 static and 17 contour landmarks of a body; only the vertices of their triangles are skinned."""
 
     def __init__(self, data: BodyData) -> None:
         static = data.faces[data.landmark_faces]
@@ -31,7 +31,7 @@ class FaceLandmarks:
         return _interpolate(self._skin.template[self._static], self._static_weights)
 
     def points(self, posed: Posed) -> FloatArray:
-        """Static landmarks, then the contour for each body's head yaw: `(B, 68, 3)`, metres, frame of `posed`."""
+        """Static landmarks, then contour landmarks for each body's head yaw: `(B, 68, 3)`, metres, frame of `posed`."""
         vertices = self._skin.vertices(posed)
         static = _interpolate(vertices[:, self._static], self._static_weights)
         rows = contour_rows(posed.rotations[:, JOINT_INDEX["neck"]])
@@ -41,9 +41,10 @@ class FaceLandmarks:
 
 
 def contour_rows(rotations: FloatArray) -> IntArray:
-    """Rows of the contour table `(B,)` for global neck rotations `(B, 3, 3)`, as smplx chooses them.
+    """Rows of the contour table `(B,)` for global neck rotations `(B, 3, 3)`, chosen as in smplx.
 
-    The angle about the vertical axis (of Rz Ry Rx), negated, in whole degrees, at most 39 either way; NaN takes row 0.
+    The row is that of the negated angle about the vertical axis (of the Euler angles Rz Ry Rx), rounded to whole
+    degrees and clipped to +-39; NaN gives row 0.
     """
     horizontal = np.hypot(rotations[:, 0, 0], rotations[:, 1, 0])
     yaw = np.degrees(np.arctan2(rotations[:, 2, 0], horizontal))
@@ -52,6 +53,6 @@ def contour_rows(rotations: FloatArray) -> IntArray:
 
 
 def _interpolate(corners: FloatArray, barycentric: FloatArray) -> FloatArray:
-    """Points `(..., 3)` in triangles `corners (..., 3, 3)`."""
+    """Points `(..., 3)` with the given barycentric coordinates in triangles `corners (..., 3, 3)`."""
     points: FloatArray = np.einsum("...kc,...k->...c", corners, barycentric.astype(np.float32))
     return points

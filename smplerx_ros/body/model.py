@@ -1,4 +1,4 @@
-"""The body model: SMPL-X parameters to joints, landmarks and mesh."""
+"""The body model, which computes joints, landmarks and mesh from SMPL-X parameters."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from smplerx_ros.arrays import FloatArray
 from smplerx_ros.errors import InputError, ModelFileError
 from smplerx_ros.geometry.rotations import matrix_from_rotvec
-from smplerx_ros.io.files import why_no_file
+from smplerx_ros.io.files import file_problem
 from smplerx_ros.types import PARAM_SLICES, HasParams, SmplxParams
 
 from .kinematics import forward_kinematics
@@ -26,9 +26,13 @@ STANDIN_FILE = "SMPLX_NEUTRAL_standin_anny.npz"
 
 
 def load_body(path: str | Path | None = None) -> BodyModel:
-    """The user's `SMPLX_{NEUTRAL,MALE,FEMALE}.npz`, or the embedded stand-in (None).
+    """Load a body model.
 
-    Raises ModelFileError if the file is missing, damaged, a pickle or not SMPL-X's format.
+    Args:
+        path: `SMPLX_{NEUTRAL,MALE,FEMALE}.npz` or a file of the same format; None for the embedded stand-in body.
+
+    Raises:
+        ModelFileError: If the file is missing, damaged, a pickle or not in SMPL-X's format.
     """
     if path is None:
         resource = files("smplerx_ros") / "assets" / STANDIN_FILE
@@ -37,8 +41,8 @@ def load_body(path: str | Path | None = None) -> BodyModel:
     path = Path(path).expanduser()
     if path.suffix == ".pkl":
         raise ModelFileError(f"{path}: pickles can run code and are never loaded; {ADVICE}")
-    if no_file := why_no_file(path):
-        raise ModelFileError(f"{path}: {no_file}; {ADVICE}")
+    if problem := file_problem(path):
+        raise ModelFileError(f"{path}: {problem}; {ADVICE}")
     with path.open("rb") as file:
         return BodyModel(read_body(file, str(path)))
 
@@ -46,21 +50,21 @@ def load_body(path: str | Path | None = None) -> BodyModel:
 class BodyModel:
     """A body with SMPL-X's 55 joints.
 
-    All methods that take parameters, or a prediction or person that has `params`, answer with a batch; unbatched
-    ones give `B = 1`. Results are in the frame that `global_orient` and `transl` speak of: the camera's optical
-    frame, metres. As in smplx with `flat_hand_mean=False`, the mean hand is added to the hand poses: zero is the
-    relaxed hand. An eye pose of NaN counts as rest; any other NaN spreads to what depends on it, in its own body only.
+    Methods accept parameters, or a prediction or person that has `params`, and return a batch; unbatched parameters
+    give `B = 1`. Results are in metres, in the frame of `global_orient` and `transl`, which is the camera's optical
+    frame. As in smplx with `flat_hand_mean=False`, the mean hand is added to the hand poses: zero is the relaxed hand.
+    An eye pose of NaN is taken as the rest pose; any other NaN propagates, but only within its own body.
     """
 
     def __init__(self, data: BodyData) -> None:
         self.name = data.name
-        """`standin_anny` for the embedded body, else the name of the file, e.g. `SMPLX_NEUTRAL`."""
+        """`standin_anny` for the embedded body, otherwise the stem of the file, such as `SMPLX_NEUTRAL`."""
         self.faces = data.faces
         """`(F, 3) int32` vertex indices."""
         self.hands_mean = data.hands_mean
         """`(2, 45) float64`: mean left and right hand, axis-angle."""
         self.expression_names = data.expression_names
-        """Names of the ten expressions; empty for SMPL-X, whose expressions have none."""
+        """Names of the ten expressions; empty for SMPL-X, whose expressions are unnamed."""
         self._data = data
         regressor = data.joint_regressor.astype(np.float64)
         self.joint_template: FloatArray = regressor @ data.v_template.astype(np.float64)
@@ -70,7 +74,7 @@ class BodyModel:
 
     @property
     def data(self) -> BodyData:
-        """The content of the model file, for those who pose bodies in another way."""
+        """The content of the model file."""
         return self._data
 
     @property
@@ -80,12 +84,12 @@ class BodyModel:
 
     @property
     def joint_regressor(self) -> FloatArray:
-        """`(55, V)`: joints as weighted means of the vertices."""
+        """`(55, V)`: weights of the vertices in each joint."""
         return self._data.joint_regressor
 
     @property
     def skin_weights(self) -> FloatArray:
-        """`(V, 55)`: how much each vertex follows each joint."""
+        """`(V, 55)`: skinning weights of each vertex."""
         return self._data.weights
 
     @property
@@ -95,7 +99,7 @@ class BodyModel:
 
     @property
     def joint_expression_dirs(self) -> FloatArray:
-        """`(55, 3, 10) float64`: metres per unit; smplx regresses joints from the face's shape too."""
+        """`(55, 3, 10) float64`: metres per unit of expression; smplx regresses joints from the face's shape, too."""
         return self._joint_dirs[..., NUM_BETAS:]
 
     def rest_joints(self, betas: ArrayLike, expression: ArrayLike | None = None) -> FloatArray:
@@ -104,7 +108,7 @@ class BodyModel:
         return joints if expression is None else joints + _blend(self.joint_expression_dirs, expression)
 
     def skeleton(self, params: SmplxParams | HasParams) -> tuple[FloatArray, FloatArray]:
-        """Rotations `(B, 55, 3, 3)` as `transforms` has them, and `(B, 76, 3)` joints and extra joints, float64."""
+        """Rotations `(B, 55, 3, 3)` as in `transforms`, then joints and extra joints `(B, 76, 3)`, float64."""
         posed = self._pose(params)
         joints = posed.positions + posed.transl[:, None]
         return posed.rotations, np.concatenate([joints, self._extra_skin.vertices(posed)], axis=1)
@@ -116,25 +120,25 @@ class BodyModel:
     def transforms(self, params: SmplxParams | HasParams) -> tuple[FloatArray, FloatArray]:
         """Rotations `optical_from_joint (B, 55, 3, 3)` and positions `(B, 55, 3)` of the joints, float64.
 
-        At rest all joint frames are parallel to the template's.
+        In the rest pose all joint frames are parallel to the template frame.
         """
         posed = self._pose(params)
         return posed.rotations, posed.positions + posed.transl[:, None]
 
     def vertices(self, params: SmplxParams | HasParams) -> FloatArray:
-        """The mesh `(B, V, 3) float32` with shape, expression and pose correctives."""
+        """Vertices of the mesh `(B, V, 3) float32`, with shape, expression and pose correctives."""
         return self.skinned(self._skin, params)
 
     def skinned(self, skin: Skin, params: SmplxParams | HasParams) -> FloatArray:
-        """Vertices of a part of the mesh `(B, n, 3) float32`, as `vertices` has them."""
+        """Vertices of a part of the mesh `(B, n, 3) float32`, as in `vertices`."""
         return skin.vertices(self._pose(params))
 
     def stature(self, betas: ArrayLike) -> FloatArray:
-        """Height of the standing body `(B,)`, metres, for `betas (B, 10)`: linear in them."""
+        """Height of the body in the rest pose `(B,)`, metres, for `betas (B, 10)`; linear in them."""
         return np.asarray(self._stature[0] + np.atleast_2d(np.asarray(betas, np.float64)) @ self._stature[1:])
 
     def surface(self, params: SmplxParams | HasParams) -> tuple[FloatArray, FloatArray]:
-        """Points on trunk and head and their outward normals, each `(B, S, 3)`, metres."""
+        """Points on trunk and head, metres, and their outward unit normals, each `(B, S, 3)`."""
         return self._surface.posed(self._pose(params))
 
     @property
@@ -161,7 +165,7 @@ class BodyModel:
         return np.concatenate([joints, self._extra_skin.vertices(posed), face], axis=1)
 
     def landmarks137(self, params: SmplxParams | HasParams) -> FloatArray:
-        """SMPLer-X's joint set `(B, 137, 3)`: body 0:25, left hand 25:45, right hand 45:65, face 65:137."""
+        """Joints in the order of SMPLer-X `(B, 137, 3)`: body 0:25, left hand 25:45, right hand 45:65, face 65:137."""
         return self.landmarks144(params)[:, JOINTS_137]
 
     def face_landmarks_rest(self) -> FloatArray:
@@ -170,7 +174,7 @@ class BodyModel:
 
     @cached_property
     def _stature(self) -> FloatArray:
-        """`(11,)` metres: of the mean shape, and what one unit of each beta adds."""
+        """`(11,)` metres: stature of the mean shape, and change per unit of each beta."""
         up, slopes = self.v_template[:, 1], self._data.shape_dirs[:, 1, :NUM_BETAS]
         shapes = np.vstack([np.zeros(NUM_BETAS), np.eye(NUM_BETAS)]).astype(np.float64)
         statures = np.ptp(up + shapes @ slopes.T, axis=1)
@@ -201,16 +205,16 @@ class BodyModel:
         return Posed(coefficients, local, rest, rotations, positions, values["transl"])
 
     def _rotvecs(self, values: dict[str, FloatArray]) -> FloatArray:
-        """Axis-angle of all joints `(B, 55, 3)`, in the order of the joints."""
-        vectors = np.concatenate([values[name] for name in _IN_ORDER_OF_JOINTS], axis=1)
+        """Axis-angle rotations `(B, 55, 3)` of all joints, in their order."""
+        vectors = np.concatenate([values[name] for name in _POSES_IN_JOINT_ORDER], axis=1)
         eyes = vectors[:, _EYES].reshape(-1, 2, 3)
-        eyes[np.isnan(eyes).any(axis=2)] = 0.0  # not estimated: at rest
+        eyes[np.isnan(eyes).any(axis=2)] = 0.0  # not estimated: rest pose
         vectors[:, _EYES] = eyes.reshape(-1, 6)
         vectors[:, _HANDS] += self.hands_mean.ravel()
         return vectors.reshape(-1, len(JOINT_NAMES), 3)
 
 
-_IN_ORDER_OF_JOINTS = (
+_POSES_IN_JOINT_ORDER = (
     *("global_orient", "body_pose", "jaw_pose", "leye_pose", "reye_pose"),
     *("left_hand_pose", "right_hand_pose"),
 )

@@ -1,4 +1,4 @@
-"""Reading and checking a body model in SMPL-X's `.npz` format, without ever unpickling."""
+"""Read and validate a body model in SMPL-X's `.npz` format; pickled objects are refused."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from smplerx_ros.arrays import FloatArray, IntArray
 from smplerx_ros.errors import ModelFileError
-from smplerx_ros.io.files import DAMAGED, NotAnArchive, open_npz, reason
+from smplerx_ros.io.files import ARCHIVE_ERRORS, NotAnArchive, open_npz, reason
 
 from .skeleton import EXTRA_JOINT_VERTICES, JOINT_NAMES, NUM_CONTOUR_LANDMARKS, NUM_STATIC_LANDMARKS, PARENTS
 
@@ -24,21 +24,21 @@ NARROW_EXPRESSION_START = 10
 POSE_FEATURES = 9 * (len(JOINT_NAMES) - 1)  # entries of the rotation matrices of all joints but the root
 HAND_SIZE = 45
 CONTOUR_ROWS = 79  # face contours for head yaws of 0..39 and -1..-39 degrees
-LARGEST_ARRAY = 1 << 28  # bytes; SMPL-X's largest, `posedirs` in double precision, has 122 million
-NAME_KEY = "body_name"  # not in official files; says what a file is that only has SMPL-X's format
+LARGEST_ARRAY = 1 << 28  # bytes; the largest array of SMPL-X, `posedirs` in double precision, has 122 million
+NAME_KEY = "body_name"  # not in official files; the name of another body in SMPL-X's format
 EXPRESSION_NAMES_KEY = "expr_names"  # not in official files either
 ADVICE = "download the .npz model of SMPL-X v1.1 from https://smpl-x.is.tue.mpg.de"
 
 
 @dataclass(frozen=True, eq=False)
 class BodyData:
-    """The content of a model file: `V` vertices, `F` faces; metres, template frame (x left, y up, z front)."""
+    """Content of a model file with `V` vertices and `F` faces; metres, template frame (x left, y up, z front)."""
 
     name: str
     v_template: FloatArray  # (V, 3)
     faces: NDArray[np.int32]  # (F, 3)
     shape_dirs: FloatArray  # (V, 3, 20): 10 betas, 10 expressions
-    pose_dirs: FloatArray | None  # (V, 3, 486), None where all are zero
+    pose_dirs: FloatArray | None  # (V, 3, 486); None if all are zero
     joint_regressor: FloatArray  # (55, V)
     weights: FloatArray  # (V, 55)
     hands_mean: FloatArray  # (2, 45) left, right: axis-angle
@@ -46,20 +46,26 @@ class BodyData:
     landmark_barycentric: FloatArray  # (51, 3)
     contour_faces: IntArray  # (79, 17)
     contour_barycentric: FloatArray  # (79, 17, 3)
-    expression_names: tuple[str, ...]  # (10,), or empty where the file does not name its expressions (SMPL-X)
+    expression_names: tuple[str, ...]  # (10,), or empty if the file does not name its expressions (SMPL-X)
 
 
 def read_body(file: IO[bytes], label: str) -> BodyData:
-    """Read and check a model file; `label` is its path for messages.
+    """Read and validate a model file.
 
-    Files with 400 components hold the expressions from component 300 on, files with 20 from component 10 on.
-    Raises ModelFileError naming the file, the key and what to do.
+    Files with 400 shape components hold the expressions from component 300 on, files with 20 from component 10 on.
+
+    Args:
+        file: The open file.
+        label: The file's path, for error messages.
+
+    Raises:
+        ModelFileError: If the file is unusable; the message names the file, the key and the remedy.
     """
     try:
         archive = open_npz(file)
     except NotAnArchive as error:
         raise ModelFileError(f"{label}: not a model ({reason(error)}); {ADVICE}") from error
-    except DAMAGED as error:
+    except ARCHIVE_ERRORS as error:
         raise ModelFileError(f"{label}: a damaged .npz file ({reason(error)}); {ADVICE}") from error
     with archive:
         return _body(_Archive(archive, label))
@@ -119,7 +125,7 @@ def _shape_dirs(archive: _Archive, num_vertices: int) -> FloatArray:
 
 
 class _Archive:
-    """Typed, checked access to the arrays of an open `.npz`; keys that are not asked for are never decoded."""
+    """Typed and validated access to the arrays of an open `.npz`; only requested keys are decoded."""
 
     def __init__(self, archive: Any, label: str) -> None:
         self._archive = archive
@@ -142,7 +148,7 @@ class _Archive:
         return tuple(map(str, self.array(EXPRESSION_NAMES_KEY, (NUM_EXPRESSIONS,), "U")))
 
     def array(self, key: str, shape: tuple[int | None, ...], kinds: str) -> NDArray[Any]:
-        """The array under `key`; None in `shape` stands for any size, `kinds` are NumPy's dtype kinds."""
+        """The array under `key`; None in `shape` accepts any size, `kinds` are NumPy dtype kinds."""
         if not self.has(key):
             raise self.error(key, "is missing")
         unpacked = max(
@@ -152,7 +158,7 @@ class _Archive:
             raise self.error(key, f"unpacks to {unpacked} bytes, more than the limit of {LARGEST_ARRAY}")
         try:
             value = np.asarray(self._archive[key])
-        except DAMAGED as error:
+        except ARCHIVE_ERRORS as error:
             raise self.error(key, f"cannot be read ({reason(error)})") from error
         if value.dtype.kind not in kinds:
             raise self.error(key, f"has dtype {value.dtype}")
@@ -164,7 +170,7 @@ class _Archive:
     def floats(self, key: str, shape: tuple[int | None, ...]) -> FloatArray:
         value = self.array(key, shape, "f")
         if not np.isfinite(value).all():
-            raise self.error(key, "holds values that are not finite")
+            raise self.error(key, "holds non-finite values")
         return value
 
     def indices(self, key: str, shape: tuple[int | None, ...], limit: int) -> IntArray:

@@ -1,4 +1,4 @@
-"""A person seen from another frame."""
+"""Transform a person from the camera's optical frame to another frame."""
 
 from __future__ import annotations
 
@@ -14,40 +14,39 @@ from smplerx_ros.types import Person
 
 @dataclass(frozen=True, eq=False)
 class Placement:
-    """Where a camera is in a target frame: `target_from_optical (3, 3)` and its `position (3,)`, metres."""
+    """Pose of a camera in a target frame: rotation `target_from_optical (3, 3)` and `position (3,)`, metres."""
 
     target_from_optical: FloatArray
     position: FloatArray
 
     @property
     def up(self) -> FloatArray:
-        """`(3,)`: the image's upwards direction in the target frame."""
+        """Unit vector `(3,)` of the image's upward direction, in the target frame."""
         return -self.target_from_optical[:, 1]
 
     def place(self, person: Person) -> Person:
-        """The same person in the target frame; what is measured in the image stays.
+        """Transform `person` from the optical frame to the target frame; image coordinates are unchanged.
 
-        Velocities are turned, not corrected: they stay those against the camera
-        (pipeline/smoothing/moving_camera.py). A body model's joint 0 is at
-        `J0(betas) + transl`, and J0 does not turn with the frame.
+        Velocities are only rotated: they remain relative to the camera (pipeline/smoothing/moving_camera.py).
+        `transl` is chosen so that joint 0 is at `J0(betas) + transl`, where J0 does not rotate with the frame.
         """
-        turn = self.target_from_optical
-        joints = np.asarray(person.joints, np.float64) @ turn.T + self.position
+        rotation = self.target_from_optical
+        joints = np.asarray(person.joints, np.float64) @ rotation.T + self.position
         rest_pelvis = np.asarray(person.joints[0], np.float64) - person.params.transl
-        orient = rotvec_from_matrix(turn @ matrix_from_rotvec(person.params.global_orient))
+        orient = rotvec_from_matrix(rotation @ matrix_from_rotvec(person.params.global_orient))
         velocities = ("root_velocity", "left_wrist_velocity", "right_wrist_velocity")
-        changes: dict[str, Any] = {name: turn @ getattr(person, name) for name in velocities}
+        changes: dict[str, Any] = {name: rotation @ getattr(person, name) for name in velocities}
         return replace(
             person,
             params=replace(person.params, global_orient=orient, transl=joints[0] - rest_pelvis),
-            joints=joints,  # float64: a target frame may lie far from its origin
-            rotations=None if person.rotations is None else turn @ person.rotations,
-            pose_covariance=_turned(person.pose_covariance, turn),
+            joints=joints,  # float64: the person may be far from the target frame's origin
+            rotations=None if person.rotations is None else rotation @ person.rotations,
+            pose_covariance=_rotated(person.pose_covariance, rotation),
             **changes,
         )
 
 
-def _turned(covariance: FloatArray, turn: FloatArray) -> FloatArray:
-    """`(6, 6)` in another frame, block by block: an unknown block (NaN) leaves the others as they are."""
+def _rotated(covariance: FloatArray, rotation: FloatArray) -> FloatArray:
+    """Rotate a covariance `(6, 6)` by 3x3 blocks, so that an unknown block (NaN) does not affect the others."""
     blocks = np.asarray(covariance, np.float64).reshape(2, 3, 2, 3).swapaxes(1, 2)
-    return np.asarray((turn @ blocks @ turn.T).swapaxes(1, 2).reshape(6, 6))
+    return np.asarray((rotation @ blocks @ rotation.T).swapaxes(1, 2).reshape(6, 6))

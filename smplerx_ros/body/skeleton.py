@@ -1,4 +1,4 @@
-"""SMPL-X's 55 joints: names and tree, in the order of the model file (SMPL-X paper; smplx's documentation)."""
+"""Names and kinematic tree of SMPL-X's 55 joints, in the model file's order (SMPL-X paper, smplx documentation)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ JOINT_INDEX: dict[str, int] = {name: i for i, name in enumerate(JOINT_NAMES)}
 LEFT_HAND = slice(25, 40)
 RIGHT_HAND = slice(40, 55)
 
-# is_ancestor[j, i]: joint i is j or lies between j and the root, so that turning i moves j.
+# IS_ANCESTOR[j, i]: joint i is j or an ancestor of j, so that a rotation of i moves j.
 IS_ANCESTOR = np.eye(len(PARENTS), dtype=bool)
 for _joint, _parent in enumerate(PARENTS):
     if _parent >= 0:
@@ -56,7 +56,7 @@ EXTRA_JOINT_VERTICES: tuple[int, ...] = (
     *(8079, 7669, 7794, 7905, 8022),
 )
 
-# smplx's joint list (144): 55 joints, 21 extra joints, 51 static face landmarks (iBUG 17..67),
+# The joints of smplx (144): 55 joints, 21 extra joints, 51 static face landmarks (iBUG 17..67),
 # 17 of the face contour (iBUG 0..16).
 NUM_STATIC_LANDMARKS = 51
 NUM_CONTOUR_LANDMARKS = 17
@@ -64,7 +64,7 @@ NUM_LANDMARKS_144 = len(JOINT_NAMES) + len(EXTRA_JOINT_NAMES) + NUM_STATIC_LANDM
 
 
 def _hand_137(first_joint: int, first_tip: int) -> list[int]:
-    """Thumb, index, middle, ring, pinky: three joints and the tip of each."""
+    """Three joints and the tip of thumb, index, middle, ring and pinky finger."""
     order = [FINGERS.index(finger) for finger in _FINGER_TIPS]
     return [
         i

@@ -1,4 +1,4 @@
-"""Linear blend skinning of a mesh or of a few of its vertices (SMPL paper, equations 2 to 4 and 9)."""
+"""Linear blend skinning of a mesh or of some of its vertices (SMPL paper, equations 2 to 4 and 9)."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from .model_file import BodyData
 
 @dataclass(frozen=True, eq=False)
 class Posed:
-    """A batch of `B` bodies after kinematics, float64, before the translation."""
+    """A batch of `B` bodies after forward kinematics, before the translation; float64, metres."""
 
     coefficients: FloatArray  # (B, 20) betas, expression
-    local: FloatArray  # (B, 55, 3, 3) each joint in its parent's frame
+    local: FloatArray  # (B, 55, 3, 3) rotation of each joint in its parent's frame
     rest_joints: FloatArray  # (B, 55, 3)
-    rotations: FloatArray  # (B, 55, 3, 3)
+    rotations: FloatArray  # (B, 55, 3, 3) global
     positions: FloatArray  # (B, 55, 3)
     transl: FloatArray  # (B, 3)
 
 
 @dataclass(frozen=True, eq=False)
 class Skin:
-    """`V` vertices that follow the joints, float32."""
+    """`V` vertices with their skinning weights, float32."""
 
     template: FloatArray  # (V, 3) metres
     shape_dirs: FloatArray  # (20, V * 3)
@@ -35,7 +35,7 @@ class Skin:
 
     @classmethod
     def from_data(cls, data: BodyData, vertices: ArrayLike | None = None) -> Skin:
-        """The whole mesh, or the given vertices of it."""
+        """Take all vertices of the mesh, or those with the given indices."""
         rows = slice(None) if vertices is None else np.asarray(vertices)
         return cls(
             template=data.v_template[rows].astype(np.float32),
@@ -45,7 +45,7 @@ class Skin:
         )
 
     def vertices(self, posed: Posed) -> FloatArray:
-        """`(B, V, 3)` float32, metres, in the frame of `posed`."""
+        """Skinned vertices `(B, V, 3)` float32, metres, in the frame of `posed`."""
         batch, size = len(posed.transl), len(self.template)
         shaped = self.template + (posed.coefficients.astype(np.float32) @ self.shape_dirs).reshape(batch, size, 3)
         if self.pose_dirs is not None:

@@ -1,4 +1,4 @@
-"""Points spread evenly over trunk and head, where a depth image may see a person."""
+"""Points sampled evenly on trunk and head, for comparison with a depth image."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ _HEAD = ("head",)
 
 @dataclass(frozen=True, eq=False)
 class Surface:
-    """`S` vertices of the mesh, in the template's order."""
+    """A sample of `S` vertices of the mesh, in the mesh's order."""
 
-    on_head: NDArray[np.bool_]  # (S,) the others are on the trunk
-    owners: NDArray[np.intp]  # (S,) the joint that a vertex follows most
-    normals: FloatArray  # (S, 3) outward at rest
+    on_head: NDArray[np.bool_]  # (S,); the others are on the trunk
+    owners: NDArray[np.intp]  # (S,) the joint with the largest skinning weight
+    normals: FloatArray  # (S, 3) outward unit normals in the rest pose
     skin: Skin
 
     @classmethod
     def from_data(cls, data: BodyData) -> Surface:
-        """One vertex from each cell of a grid."""
+        """Take one vertex from each cell of a grid."""
         owners = data.weights.argmax(axis=1)
         head, trunk = (np.isin(owners, [JOINT_INDEX[name] for name in names]) for names in (_HEAD, _TRUNK))
         rows = np.flatnonzero(head | trunk)
@@ -40,13 +40,13 @@ class Surface:
         return cls(head[rows], owners[rows], normals[rows], Skin.from_data(data, rows))
 
     def posed(self, posed: Posed) -> tuple[FloatArray, FloatArray]:
-        """Points and outward normals `(B, S, 3)`, metres, in the frame of `posed`."""
+        """Points, metres, and outward unit normals, each `(B, S, 3)`, in the frame of `posed`."""
         normals = np.einsum("bsij,sj->bsi", posed.rotations[:, self.owners], self.normals)
         return self.skin.vertices(posed), normals
 
 
 def vertex_normals(vertices: FloatArray, faces: NDArray[np.int32]) -> FloatArray:
-    """Outward unit normals `(V, 3)` of a mesh whose faces turn counter-clockwise seen from outside; by area."""
+    """Area-weighted outward unit normals `(V, 3)` of a mesh whose faces are counter-clockwise seen from outside."""
     a, b, c = np.moveaxis(np.asarray(vertices, np.float64)[faces], 1, 0)
     normals = np.cross(b - a, c - a)
     corners, weights = faces.ravel(), np.repeat(normals, 3, axis=0)

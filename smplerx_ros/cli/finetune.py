@@ -13,7 +13,7 @@ import argparse
 from pathlib import Path
 
 from smplerx_ros.errors import ConfigError
-from smplerx_ros.io.files import why_no_file
+from smplerx_ros.io.files import file_problem
 
 RECIPES = Path(__file__).parents[1] / "research" / "training" / "recipes"
 
@@ -57,6 +57,6 @@ def _config(name: str) -> Path:
     """The file, or the recipe's."""
     if name in _recipes():
         return RECIPES / f"{name}.yaml"
-    if no_file := why_no_file(Path(name)):
-        raise ConfigError(f"config {name}: {no_file}, and no recipe: {', '.join(_recipes())}")
+    if problem := file_problem(Path(name)):
+        raise ConfigError(f"config {name}: {problem}, and no recipe: {', '.join(_recipes())}")
     return Path(name)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from smplerx_ros.body import BodyModel
 from smplerx_ros.errors import printable
-from smplerx_ros.io.files import replacing
+from smplerx_ros.io.files import atomic_write
 from smplerx_ros.io.results import OVERLAY_FILE
 from smplerx_ros.io.sources import Source, SourceImage
 from smplerx_ros.io.video import VideoWriter
@@ -82,5 +82,5 @@ class Pictures:
 
 
 def _write_png(path: Path, image: NDArray[np.uint8]) -> None:
-    with replacing(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_bytes(cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes())

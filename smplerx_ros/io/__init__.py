@@ -1,1 +1,1 @@
-"""Files in and out: images, videos, results, archives, reports and the cache."""
+"""Input and output of files: images, videos, results, archives, benchmark reports and the cache."""

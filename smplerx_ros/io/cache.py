@@ -1,4 +1,4 @@
-"""Where this user's converted networks are kept."""
+"""Location of the user's cache, which holds converted networks."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def cache_directory() -> Path:
-    """`$SMPLERX_CACHE`, or the platform's cache directory (XDG, ~/Library/Caches, %LOCALAPPDATA%) with our name."""
+    """`$SMPLERX_CACHE`, or `smplerx_ros` in the platform's cache directory (XDG, ~/Library/Caches, %LOCALAPPDATA%)."""
     chosen = os.environ.get("SMPLERX_CACHE")
     if chosen:
         return Path(chosen)

@@ -1,4 +1,4 @@
-"""What is wrong with a file, in words that help; NumPy's archives, read without ever unpickling."""
+"""Helpers to open, validate and atomically write files; NumPy archives are read without unpickling."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ import numpy as np
 
 from smplerx_ros.errors import printable
 
-# What a damaged or forged archive raises: its directory, its compression, and the headers of its arrays.
-DAMAGED = (
+# Raised by the directory, the compression and the array headers of a damaged or malicious archive.
+ARCHIVE_ERRORS = (
     *(OSError, ValueError, TypeError, LookupError, EOFError, SyntaxError, OverflowError, MemoryError, RuntimeError),
     *(zipfile.BadZipFile, zlib.error, struct.error),
 )
 
 
 class NotAnArchive(ValueError):
-    """A file that is no `.npz`."""
+    """A file that is not an `.npz` archive."""
 
 
-def why_no_file(path: Path) -> str:
-    """Why `path` cannot be opened as a file; empty where it can."""
+def file_problem(path: Path) -> str:
+    """Reason why `path` cannot be opened as a file; empty if it can."""
     try:
         if path.is_file():
             return ""
         if path.is_dir():
             return "a folder, expected a file"
         return "not a regular file" if path.exists() else "no such file"
-    except OSError as error:  # of folders that may not be entered, of names that are too long
+    except OSError as error:  # no permission for the folder, or a name that is too long
         return reason(error)
 
 
 def partial_path(path: Path) -> Path:
-    """The name of a file that is still being written; hidden, and beside the one it will replace."""
+    """Name of the temporary file that is written before it replaces `path`: hidden, in the same folder."""
     return path.with_name(f".{path.stem}.partial{path.suffix}")
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Where to write what takes the name `path` when it is complete; after an exception nothing is left of it."""
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path, which is renamed to `path` at the end, or removed after an exception."""
     partial = partial_path(path)
     try:
         yield partial
@@ -56,7 +56,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def reason(error: BaseException) -> str:
-    """An exception's words without the path (which the caller names), NumPy's advice to unpickle, or terminal codes."""
+    """Message of an exception: one printable line, without the path and without NumPy's advice to allow pickles."""
     if isinstance(error, OSError) and error.strerror:
         return str(error.strerror)
     text = str(error)
@@ -66,11 +66,16 @@ def reason(error: BaseException) -> str:
 
 
 def open_npz(file: Path | IO[bytes]) -> Any:
-    """NumPy's NpzFile, to be closed. Raises one of DAMAGED; NotAnArchive for a file of another kind."""
+    """Open a NumPy archive as an `NpzFile`, to be closed by the caller.
+
+    Raises:
+        NotAnArchive: If the file is of another kind.
+        Exception: One of `ARCHIVE_ERRORS` if it is damaged.
+    """
     try:
         archive = np.load(file, allow_pickle=False)
-    except ValueError as error:  # NumPy takes whatever else for a pickle
+    except ValueError as error:  # NumPy takes any other content for a pickle
         raise NotAnArchive("neither a NumPy archive nor an array") from error
     if not isinstance(archive, np.lib.npyio.NpzFile):
-        raise NotAnArchive("a single array, not an archive of them")
+        raise NotAnArchive("a single array, not an archive of arrays")
     return archive

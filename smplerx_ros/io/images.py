@@ -1,4 +1,4 @@
-"""Image files, read through Pillow: RGB, upright, whole; or an InputError that says what to do."""
+"""Read image files through Pillow, as upright RGB."""
 
 from __future__ import annotations
 
@@ -21,51 +21,57 @@ IMAGE_SUFFIXES = frozenset(
     {".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".hif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg"}
     | {".jpg", ".mpo", ".pbm", ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
 )
-# No others are tried: some of Pillow's readers start programs, and one takes films for images.
+# Only these: some of Pillow's readers run external programs, and one accepts videos as images.
 _FORMATS = ("AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
 _TIFF_SUFFIXES = frozenset({".tif", ".tiff"})
-_ANIMATED = ("GIF", "PNG")  # those that FFmpeg plays
+_ANIMATED = ("GIF", "PNG")  # those that FFmpeg decodes as videos
 _HEIF_BRANDS = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"})  # ISO 23008-12
 _AVIF_BRANDS = frozenset({b"avif", b"avis"})  # AVIF 1.1
 _PHOTOMETRIC = 262  # TIFF 6.0: PhotometricInterpretation
-_BRAND_BYTES = 64  # of a file's head: `ftyp`, its main brand and the first of those it is compatible with
+_BRAND_BYTES = 64  # of a file's start: the `ftyp` box with the major brand and the first compatible brands
 
 logger = logging.getLogger(__name__)
 
 
 def read_image(path: Path) -> NDArray[np.uint8]:
-    """`(H, W, 3) uint8` RGB, turned and mirrored as its EXIF tag or its HEIF properties say; of several the first.
+    """Read an image, oriented according to its EXIF tag or HEIF properties; of several images, the first.
 
-    Transparency is dropped, 16 bits are reduced to 8. Raises InputError.
+    Transparency is dropped, and 16-bit images are reduced to 8 bits.
+
+    Returns:
+        `(H, W, 3) uint8`, RGB.
+
+    Raises:
+        InputError: If the file cannot be read or is not a supported image.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of odd metadata, and of images that are large but not too large
+            warnings.simplefilter("ignore")  # of unusual metadata, and of large images below the error limit
             with path.open("rb") as file:
                 image = _open(path, file)
-                count = _picture_count(image)
+                count = _frame_count(image)
                 if count > 1:
-                    logger.warning("%s holds %d pictures: only the first is used", printable(path), count)
+                    logger.warning("%s holds %d images: only the first is used", printable(path), count)
                 return _rgb(image, path)
     except InputError:
         raise
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror or error})") from error
-    except Exception as error:  # a damaged image raises nearly anything
+    except Exception as error:  # a damaged image may raise almost any exception
         raise InputError(f"{path}: cannot be read ({error or type(error).__name__})") from error
 
 
-def is_film(path: Path) -> bool:
-    """Whether it is an animated GIF or PNG: a film, though its format is an image's."""
+def is_animation(path: Path) -> bool:
+    """Whether the file is an animated GIF or PNG, to be read as a video."""
     try:
         with path.open("rb") as file:
-            return not _is_heif(path) and (image := _open(path, file)).format in _ANIMATED and _picture_count(image) > 1
-    except Exception:  # whoever reads it will tell
+            return not _is_heif(path) and (image := _open(path, file)).format in _ANIMATED and _frame_count(image) > 1
+    except Exception:  # reported when the file is read
         return False
 
 
 def is_image(path: Path) -> bool:
-    """Whether its content or its name is an image's."""
+    """Whether the file is an image by its content or by its suffix."""
     try:
         with path.open("rb") as file:
             return path.suffix.lower() in IMAGE_SUFFIXES or _is_heif(path) or _open(path, file).format is not None
@@ -74,9 +80,10 @@ def is_image(path: Path) -> bool:
 
 
 def _open(path: Path, file: BinaryIO) -> PillowImage:
-    """The image in `file`, opened from `path`; not yet decoded where its format allows that.
+    """Open the image in `file`, which was opened from `path`, and decode it as late as its format allows.
 
-    Pillow is not given the path: it would map an uncompressed TIFF into memory, and turn it without its size.
+    Pillow does not get the path, because it would memory-map an uncompressed TIFF, and then rotate it without adapting
+    its size.
     """
     from PIL import Image, UnidentifiedImageError
 
@@ -92,19 +99,19 @@ def _open(path: Path, file: BinaryIO) -> PillowImage:
             return image
         known = ", ".join((*_FORMATS, "HEIF"))
         raise InputError(
-            f"{path}: not an image that can be decoded ({path.stat().st_size} bytes; known are {known})"
+            f"{path}: not an image that can be decoded ({path.stat().st_size} bytes; supported formats: {known})"
         ) from error
     except Image.DecompressionBombError as error:
-        raise InputError(f"{path}: {error}; make it smaller first") from error
+        raise InputError(f"{path}: {error}; reduce its size first") from error
 
 
-def _picture_count(image: PillowImage) -> int:
-    """Of those that follow each other; a phone's JPEG may hold one again, smaller or as depth (MPO)."""
+def _frame_count(image: PillowImage) -> int:
+    """Number of frames; 1 for MPO, whose further images are previews or depth maps of the first."""
     return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
 
 
 def _brands(path: Path) -> frozenset[bytes]:
-    """What an ISO media file says it is."""
+    """Brands of an ISO base media file."""
     with path.open("rb") as file:
         head = file.read(_BRAND_BYTES)
     return frozenset(head[at : at + 4] for at in range(8, len(head) - 3, 4)) if head[4:8] == b"ftyp" else frozenset()
@@ -116,7 +123,7 @@ def _is_heif(path: Path) -> bool:
 
 
 def _open_heif(path: Path) -> PillowImage:
-    """All of the image, also where it is stored in tiles, turned as its properties say."""
+    """Open a HEIF image: assembled from its tiles, oriented according to its properties."""
     try:
         from pi_heif import open_heif
     except ImportError as error:
@@ -128,7 +135,7 @@ def _open_heif(path: Path) -> PillowImage:
 
 
 def _decoded_by_opencv(path: Path) -> PillowImage | None:
-    """For the kinds of TIFF that Pillow does not have, those of 48 bits a pixel above all; already turned."""
+    """Decode a TIFF that Pillow does not support, such as 48 bits per pixel; OpenCV orients it."""
     from PIL import Image
 
     encoded = np.fromfile(path, np.uint8)
@@ -144,10 +151,10 @@ def _rgb(image: PillowImage, path: Path) -> NDArray[np.uint8]:
     image = ImageOps.exif_transpose(image)
     if image.mode == "F" or (is_tiff and image.mode == "I"):
         kind = "floating point" if image.mode == "F" else "signed or of 32 bits"
-        raise InputError(f"{path}: its pixels are {kind}, which has no fixed white; convert it to 8 or 16 bits")
-    if image.mode.startswith("I"):  # 16 bits a pixel, in Pillow's "I" as 32
+        raise InputError(f"{path}: its pixels are {kind}, without a defined white level; convert it to 8 or 16 bits")
+    if image.mode.startswith("I"):  # 16 bits per pixel; 32 in Pillow's mode "I"
         grey: Any = np.asarray(image)
-        if white_is_zero:  # Pillow inverts those of 8 bits only
+        if white_is_zero:  # Pillow inverts only 8-bit images
             grey = 0xFFFF - grey
         return np.repeat((grey >> 8).clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
     return np.array(image.convert("RGB"))

@@ -1,4 +1,4 @@
-"""Results of a benchmark as files, with what made them."""
+"""Write results of a benchmark with the command line and the machine that produced them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PACKAGES = ("numpy", "scipy", "opencv-python-headless", "onnxruntime", "torch")
 
 @dataclass(frozen=True)
 class Report:
-    """What a benchmark found: numbers for programs, Markdown for readers; `name` is that of its files."""
+    """Results of a benchmark, also as Markdown `text`; `name` is the stem of its files."""
 
     name: str
     results: dict[str, Any]
@@ -27,7 +27,7 @@ class Report:
 
 
 def machine() -> dict[str, Any]:
-    """What a measurement depends on: processor, cores, Python, packages."""
+    """Description of this machine: processor, cores, operating system, Python, and versions of packages."""
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),
@@ -39,7 +39,7 @@ def machine() -> dict[str, Any]:
 
 
 def command_line() -> str:
-    """How this process was called, as one would type it; paths by their last part."""
+    """Command line of this process, with paths reduced to their last component."""
     script = Path(sys.argv[0])
     start = "-m smplerx_ros" if script.stem in ("__main__", "smplerx") else f"{script.parent.name}/{script.name}"
     words = [Path(word).name if os.sep in word else word for word in sys.argv[1:]]
@@ -49,7 +49,11 @@ def command_line() -> str:
 def write_report(
     folder: Path, name: str, results: dict[str, Any], text: str, command: str, machine: dict[str, Any]
 ) -> None:
-    """`name.json` with everything, `name.md` with `text` (Markdown) for readers. Raises InputError."""
+    """Write `name.json` with all `results` and `name.md` with `text` (Markdown).
+
+    Raises:
+        InputError: If the files cannot be written.
+    """
     about = ", ".join(f"{key} {value}" for key, value in machine.items())
     page = f"# {name}\n\n`{command}`\n\n{about}\n\n{text}\n"
     try:
@@ -61,7 +65,7 @@ def write_report(
 
 
 def as_json(results: dict[str, Any], command: str, machine: dict[str, Any]) -> str:
-    """`results` with what made them."""
+    """Results as JSON, with the command line and the machine."""
     return json.dumps({"command": command, "machine": machine, **results}, indent=1)
 
 

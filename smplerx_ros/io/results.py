@@ -1,4 +1,4 @@
-"""What a run leaves behind: people.npz, whose rows are persons, and summary.json."""
+"""Read and write the results of a run: people.npz, with one row per person and frame, and summary.json."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from smplerx_ros.arrays import FloatArray
 from smplerx_ros.errors import InputError
 from smplerx_ros.types import NUM_JOINTS, PARAM_SIZES, Person
 
-from .files import DAMAGED, NotAnArchive, open_npz, partial_path, reason, replacing, why_no_file
+from .files import ARCHIVE_ERRORS, NotAnArchive, atomic_write, file_problem, open_npz, partial_path, reason
 
 PEOPLE_FILE, SUMMARY_FILE, OVERLAY_FILE = "people.npz", "summary.json", "overlay.mp4"
 
 
 @dataclass(frozen=True, eq=False)
 class FrameResult:
-    """The people of one processed frame. `k (3, 3)` pixels: the camera matrix that they were estimated with."""
+    """The people of one processed frame."""
 
-    frame: int  # number of the frame in its source, from 0
+    frame: int  # index of the frame in its source, from 0
     stamp_ns: int
     people: tuple[Person, ...]
-    k: FloatArray
+    k: FloatArray  # (3, 3) pixels: camera matrix used for the estimate
 
 
 def write_people(path: Path, results: Sequence[FrameResult]) -> None:
     """Write one row per person and frame; every array has N rows.
 
-    `frame`, `stamp_ns` int64, `id` text, `score`, `box (N, 4)` pixels x0 y0 x1 y1, the SMPL-X parameters by their names
-    (SmplxParams), `estimated` bits, `distance_source` (DistanceSource),
+    `frame` and `stamp_ns` (int64), `id` (string), `score`, `box (N, 4)` pixels x0 y0 x1 y1, the SMPL-X parameters by
+    their names (SmplxParams), `estimated` (bit mask), `distance_source` (DistanceSource),
     `since_detection_s`, `joints (N, 55, 3)` metres in the optical frame, `joints_image (N, 55, 2)` pixels,
     `joints_in_image (N, 55)`, `confidence (N, 55)`, `pose_covariance (N, 6, 6)` of the pelvis, `K (N, 3, 3)`.
     """
@@ -59,21 +59,25 @@ def write_people(path: Path, results: Sequence[FrameResult]) -> None:
     }
     for name, size in PARAM_SIZES.items():
         arrays[name] = _rows([getattr(person.params, name) for person in people], size)
-    with replacing(path) as partial, partial.open("wb") as file:
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # numpy's stub takes a name for allow_pickle
+    with atomic_write(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # NumPy's stub confuses a name with allow_pickle
 
 
 def read_people(path: str | Path) -> dict[str, NDArray[Any]]:
-    """The arrays of `write_people`; raises InputError if the file is missing, damaged or not one of these."""
+    """Read the arrays that `write_people` wrote.
+
+    Raises:
+        InputError: If the file is missing, damaged or not a people.npz.
+    """
     path = Path(path)
-    if no_file := why_no_file(path):
-        raise InputError(f"{path}: {no_file}")
+    if problem := file_problem(path):
+        raise InputError(f"{path}: {problem}")
     try:
         with open_npz(path) as archive:
             arrays = {name: np.asarray(archive[name]) for name in archive.files}
     except NotAnArchive as error:
         raise InputError(f"{path}: not a people.npz ({reason(error)})") from error
-    except DAMAGED as error:
+    except ARCHIVE_ERRORS as error:
         raise InputError(f"{path}: a damaged people.npz ({reason(error)}); estimate it again") from error
     missing = {"frame", "id", "joints", "joints_image", "K", *PARAM_SIZES} - set(arrays)
     if missing:
@@ -85,7 +89,11 @@ def read_people(path: str | Path) -> dict[str, NDArray[Any]]:
 
 
 def check_output(given: Path, out: Path, *names: str) -> None:
-    """Raises InputError where one of the files `names`, written into the folder `out`, would replace the input."""
+    """Check that none of the files `names` in the folder `out` would replace the input `given`.
+
+    Raises:
+        InputError: If one would.
+    """
     for name in names:
         for target in (out / name, partial_path(out / name)):
             try:
@@ -97,14 +105,18 @@ def check_output(given: Path, out: Path, *names: str) -> None:
 
 
 def make_output(out: Path, *names: str) -> None:
-    """Make the folder `out`; raises InputError where the files `names` could not be written into it."""
+    """Create the folder `out` and check that the files `names` can be written into it.
+
+    Raises:
+        InputError: If they cannot.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--out {out}: cannot be made ({reason(error)})") from error
+        raise InputError(f"--out {out}: cannot be created ({reason(error)})") from error
     try:
         with tempfile.TemporaryFile(dir=out) as file:
-            file.write(b" ")  # a full disk still takes the name
+            file.write(b" ")  # an empty file can be created on a full disk
         folders = [name for name in names if (out / name).is_dir()]
     except OSError as error:
         raise InputError(f"--out {out}: cannot be written to ({reason(error)}); choose another folder") from error
@@ -113,7 +125,7 @@ def make_output(out: Path, *names: str) -> None:
 
 
 def count_people(results: Sequence[FrameResult]) -> dict[str, Any]:
-    """The part of every summary: how many frames, how many people in each, and who."""
+    """Entries of every summary: number of frames, number of people in each, and their ids."""
     return {
         "frames_processed": len(results),
         "people": [len(result.people) for result in results],
@@ -122,9 +134,9 @@ def count_people(results: Sequence[FrameResult]) -> dict[str, Any]:
 
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:
-    """Write JSON that any reader takes, a line per entry; NaN becomes null."""
+    """Write strictly conforming JSON with one entry per line; non-finite numbers become null."""
     lines = [f"  {json.dumps(name)}: {json.dumps(_finite(value), allow_nan=False)}" for name, value in summary.items()]
-    with replacing(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
 
 

@@ -1,4 +1,4 @@
-"""Images to estimate from: one image, a folder of them, or a video."""
+"""Image sources: a single image, a folder of images, or a video."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from numpy.typing import NDArray
 from smplerx_ros.errors import InputError, printable
 
 from .files import reason
-from .images import IMAGE_SUFFIXES, is_film, is_image, read_image
+from .images import IMAGE_SUFFIXES, is_animation, is_image, read_image
 from .results import OVERLAY_FILE, PEOPLE_FILE, SUMMARY_FILE
 from .video import DEFAULT_RATE, VideoReader
 
-_NAMED = 8  # skipped files that are named; the others are counted
+_MAX_LISTED = 8  # skipped files that are logged by name; the others are only counted
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, eq=False)
 class SourceImage:
-    """One picture, or why it could not be read."""
+    """One image, or the reason why it could not be read."""
 
     name: str
     stamp_ns: int
@@ -35,7 +35,7 @@ class SourceImage:
 
 @dataclass(frozen=True)
 class Source:
-    """What INPUT turned out to be. Frames of a `sequence` follow each other: people keep their identity."""
+    """An opened source. In a `sequence`, images are consecutive frames, and people keep their identity."""
 
     path: Path
     images: tuple[Path, ...]  # empty for a video
@@ -72,29 +72,36 @@ class Source:
 
 
 def open_source(path: Path, *, sequence: bool = False) -> Source:
-    """Look at INPUT; raises InputError if it is neither an image, nor a folder of images, nor a video.
+    """Open an image, a folder of images or a video.
 
-    Images of a folder come in the order that people count in: frame2 before frame10. What is left out is logged.
+    Images of a folder are sorted in natural order (frame2 before frame10). Skipped files are logged.
+
+    Args:
+        path: The file or folder.
+        sequence: Whether the images of a folder are consecutive frames.
+
+    Raises:
+        InputError: If `path` is none of these.
     """
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise InputError(f"{path}: no such file or folder") from error
-    except OSError as error:  # of folders that may not be entered, of names that are too long, of links in a circle
+    except OSError as error:  # no permission for the folder, a name that is too long, or circular links
         raise InputError(f"{path}: cannot be opened ({reason(error)})") from error
     if path.is_dir():
         images = _images_of(path)
         return Source(path, images, sequence, len(images), DEFAULT_RATE)
     if not path.is_file():
-        raise InputError(f"{path}: neither a file nor a folder; record a camera into a file first")
-    if is_image(path) and not is_film(path):
+        raise InputError(f"{path}: neither a file nor a folder; record a camera to a file first")
+    if is_image(path) and not is_animation(path):
         return Source(path, (path,), False, 1, DEFAULT_RATE)
     with VideoReader(path) as reader:
         return Source(path, (), True, reader.length, reader.rate)
 
 
 def _images_of(folder: Path) -> tuple[Path, ...]:
-    """Hidden files are no pictures: macOS writes `._a.jpg` beside `a.jpg`."""
+    """List the images of a folder; hidden files are ignored, since macOS writes `._a.jpg` beside `a.jpg`."""
     try:
         entries = [path for path in folder.iterdir() if not path.name.startswith(".")]
         files = {path for path in entries if path.is_file()}
@@ -102,18 +109,20 @@ def _images_of(folder: Path) -> tuple[Path, ...]:
         raise InputError(f"{folder}: cannot be listed ({error.strerror})") from error
     named = {path for path in entries if path.suffix.lower() in IMAGE_SUFFIXES}
     if drawn := {folder / "overlay.png"} & named & files if _holds_results(folder) else set():
-        logger.warning("%s: skipped overlay.png, which an earlier run drew", printable(folder))
-    images = sorted((named & files) - drawn, key=_as_counted)
+        logger.warning("%s: skipped overlay.png, the output of an earlier run", printable(folder))
+    images = sorted((named & files) - drawn, key=_natural_key)
     if not images:
-        raise InputError(f"{folder}: no images in this folder (looked for {', '.join(sorted(IMAGE_SUFFIXES))})")
-    results = {PEOPLE_FILE, SUMMARY_FILE, OVERLAY_FILE}  # of an earlier run, where --out was this folder
-    others = (files | named) - set(images) - drawn  # folders and dangling links only where they are named as images
+        raise InputError(
+            f"{folder}: no images in this folder (supported suffixes: {', '.join(sorted(IMAGE_SUFFIXES))})"
+        )
+    results = {PEOPLE_FILE, SUMMARY_FILE, OVERLAY_FILE}  # output of an earlier run, if --out was this folder
+    others = (files | named) - set(images) - drawn  # folders and dangling links only if they have an image suffix
     skipped = sorted(path.name for path in others if path.name not in results)
     if skipped:
-        more = f" and {len(skipped) - _NAMED} more" if len(skipped) > _NAMED else ""
+        more = f" and {len(skipped) - _MAX_LISTED} more" if len(skipped) > _MAX_LISTED else ""
         logger.warning(
-            "%s: skipped what is no file with an image's suffix: %s%s; a video is estimated by itself",
-            *(printable(folder), printable(", ".join(skipped[:_NAMED])), more),
+            "%s: skipped entries that are not image files: %s%s; process videos one by one",
+            *(printable(folder), printable(", ".join(skipped[:_MAX_LISTED])), more),
         )
     return tuple(images)
 
@@ -122,7 +131,7 @@ def _holds_results(folder: Path) -> bool:
     return all((folder / name).is_file() for name in (PEOPLE_FILE, SUMMARY_FILE))
 
 
-def _as_counted(path: Path) -> tuple[list[str | int], str]:
-    """Sorts numbers in names by their value, letters without regard to case."""
+def _natural_key(path: Path) -> tuple[list[str | int], str]:
+    """Sort key that compares numbers by value and ignores case."""
     parts = re.split(r"([0-9]+)", path.name.casefold())
     return [int(part) if index % 2 else part for index, part in enumerate(parts)], path.name

@@ -1,1 +1,1 @@
-"""How networks run: ONNX Runtime and torch behind one interface."""
+"""Execution of networks with ONNX Runtime: providers, batches, device memory and CUDA graphs."""

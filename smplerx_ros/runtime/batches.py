@@ -1,4 +1,4 @@
-"""Batches that fit into the device's memory: halved when it runs out, larger again when there may be room."""
+"""Limit batches to the device's memory: halve them when it runs out, and enlarge them again later."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ log = logging.getLogger(__name__)
 
 Arrays = Mapping[str, NDArray[Any]]
 
-LARGER_AFTER = 300  # runs without failure: 10 s of a 30 Hz camera
-# Parts of what ONNX Runtime, torch, CUDA, cuDNN and cuBLAS say; none of them has an exception of its own for it that
-# the others share.
+LARGER_AFTER = 300  # runs without failure until the limit doubles: 10 s of a 30 Hz camera
+# Substrings of the messages of ONNX Runtime, torch, CUDA, cuDNN and cuBLAS, which share no exception class for this.
 _OUT_OF_MEMORY = (
     "out of memory",
     "failed to allocate memory",
@@ -30,9 +29,12 @@ _DEVICE_LOST = ("cuda error", "cuda failure", "cudnn_status", "cublas_status", "
 
 
 class BatchLimiter:
-    """Runs batches in parts that the device's memory holds, of `most` rows where that is given.
+    """Runs batches in parts that fit into the device's memory.
 
-    `free` gives back what can be freed before another try.
+    Args:
+        label: Name of the network in messages.
+        free: Releases memory that can be spared, before another attempt.
+        most: Maximum rows of one part, None for no limit other than memory.
     """
 
     def __init__(self, label: str, free: Callable[[], None] = lambda: None, *, most: int | None = None) -> None:
@@ -44,13 +46,18 @@ class BatchLimiter:
 
     @property
     def limit(self) -> int | None:
-        """Most rows in one run, where memory has run out before; None: any."""
+        """Maximum rows of one run after memory has run out; None: no limit."""
         return self._limit
 
     def run(self, run: Callable[[Any], Arrays], inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        """`run(inputs)`; inputs, arrays or what is sliced like them, and outputs have the batch as their first axis.
+        """Call `run` on the inputs, in parts if necessary, and concatenate its outputs.
 
-        Raises DeviceError where not even one row fits, or the device has failed.
+        Args:
+            run: Maps inputs to outputs; the first axis of each is the batch.
+            inputs: Arrays, or objects that can be sliced like arrays.
+
+        Raises:
+            DeviceError: If not even one row fits, or the device has failed.
         """
         count = min((len(value) for value in inputs.values()), default=0)
         self._grow()
@@ -69,7 +76,9 @@ class BatchLimiter:
             return dict(parts[0])
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         if any(len(value) != count for value in joined.values()):
-            raise DeviceError(f"{self._label}: the device's memory holds no batch of {count}, and it cannot be divided")
+            raise DeviceError(
+                f"{self._label}: the device's memory does not hold a batch of {count}, which cannot be divided"
+            )
         return joined
 
     def _grow(self) -> None:
@@ -78,12 +87,12 @@ class BatchLimiter:
             self._runs_since_failure = 0
 
     def _shrink(self, size: int, error: Exception) -> None:
-        """Halve the limit, or raise where that does not help."""
+        """Halve the limit, or raise if that does not help."""
         reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else type(error).__name__
         if not is_out_of_memory(error):
             if any(text in reason.lower() for text in _DEVICE_LOST):
                 raise DeviceError(
-                    f"{self._label}: the device failed ({reason}); if it does not come back, restart the process, "
+                    f"{self._label}: the device failed ({reason}); if it does not recover, restart the process, "
                     "check the driver, or choose device 'cpu'"
                 ) from error
             raise error
@@ -91,14 +100,16 @@ class BatchLimiter:
         self._runs_since_failure = 0
         if size <= 1:
             raise DeviceError(
-                f"{self._label}: the device's memory does not hold a batch of one ({reason}); end other programs on "
-                "it, or choose a smaller backbone, precision fp16 or device 'cpu'"
+                f"{self._label}: the device's memory does not hold a batch of one ({reason}); end other programs that "
+                "use it, or choose a smaller backbone, precision fp16 or device 'cpu'"
             ) from error
         self._limit = size // 2
-        log.warning("%s: out of memory with a batch of %d (%s), going on with %d", self._label, size, reason, size // 2)
+        log.warning(
+            "%s: out of memory with a batch of %d (%s), continuing with %d", self._label, size, reason, size // 2
+        )
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """Whether memory, the device's or the host's, did not suffice."""
+    """Whether `error` reports insufficient memory, of the device or the host."""
     text = str(error).lower()
     return isinstance(error, MemoryError) or any(part in text for part in _OUT_OF_MEMORY)

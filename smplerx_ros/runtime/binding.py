@@ -1,4 +1,4 @@
-"""Memory on a device that stays bound to a network from run to run, and the CUDA graph that is replayed over it."""
+"""Persistent device memory for the inputs of a network, and CUDA graphs that are replayed on it."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from numpy.typing import NDArray
 
 from .batches import is_out_of_memory
 
-# ONNX Runtime's run option: one graph for each number above 0; -1, neither captured nor replayed.
+# ONNX Runtime's run option: a graph per positive number; -1 to neither capture nor replay.
 _GRAPH_ID = "gpu_graph_id"
 _NO_GRAPH = -1
-# The process's networks take turns: while one is captured, CUDA forbids other threads to allocate, copy or wait.
-GPU = RLock()
-# A replay runs the kernels of a plain run; other algorithms may be chosen for a capture, in half precision too.
-_REPLAY_TOLERANCE = 1e-2  # of an output's largest value
+# Serializes the process's networks: during a capture, CUDA forbids other threads to allocate, copy or synchronize.
+GPU_LOCK = RLock()
+# A capture may choose other algorithms than a plain run, even in half precision.
+_REPLAY_TOLERANCE = 1e-2  # relative to an output's largest absolute value
 
 
 class Source(Protocol):
-    """Rows that are made on the device itself."""
+    """An array that is computed on the device, sliceable by rows."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of the whole array."""
+        """Shape of the array."""
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of its elements."""
+        """Type of its elements."""
 
     def __len__(self) -> int:
-        """Rows."""
+        """Number of rows."""
 
     def __getitem__(self, rows: Any, /) -> Source:
-        """Some of the rows."""
+        """Select rows."""
 
     def write(self, memory: onnxruntime.OrtValue) -> None:
-        """Fills `memory` of this shape and type."""
+        """Compute the array into `memory`, which has its shape and type."""
 
 
 Feed = Mapping[str, NDArray[Any] | Source]
@@ -51,11 +51,20 @@ class GraphError(Exception):
 
 
 class Binding:
-    """Inputs of one shape and type, filled anew for each run, in `memory` ("cpu", "cuda").
+    """Inputs of fixed shapes and types, whose memory is reused for each run.
 
-    `graph`, unique in the session: the outputs have fixed memory too, and runs replay a CUDA graph. It is captured
-    here over empty inputs, and must then answer to `feed` what a plain run answers; GraphError where it does not. ONNX
-    Runtime keeps graphs by thread: another thread needs a binding of its own.
+    With a CUDA graph, the outputs have fixed memory, too. The graph is captured on zero inputs, and then checked to
+    give the same outputs for `feed` as a plain run. ONNX Runtime keeps graphs per thread: each needs its own binding.
+
+    Args:
+        session: The network's session.
+        feed: Inputs that define the shapes and types.
+        outputs: Names of the outputs.
+        memory: ONNX Runtime's name of the memory, "cpu" or "cuda".
+        graph: Number of the CUDA graph, unique in the session; None to run without one.
+
+    Raises:
+        GraphError: If the graph cannot be captured, or gives other outputs.
     """
 
     def __init__(
@@ -73,12 +82,12 @@ class Binding:
         for name, value in self._inputs.items():
             self._io.bind_ortvalue_input(name, value)
         for name in outputs:
-            self._io.bind_output(name)  # into the host's memory, allocated by each run
+            self._io.bind_output(name)  # host memory, allocated by each run
         if graph is not None:
             self._capture(feed, outputs, memory, graph)
 
     def run(self, feed: Feed) -> list[NDArray[Any]]:
-        """The outputs, in their order."""
+        """Run the network and return its outputs in order."""
         for name, value in feed.items():
             if isinstance(value, np.ndarray):
                 self._inputs[name].update_inplace(value)
@@ -88,14 +97,15 @@ class Binding:
 
     def _launch(self) -> list[NDArray[Any]]:
         self._session.run_with_iobinding(self._io, self._options)
-        answers: list[NDArray[Any]] = self._io.copy_outputs_to_cpu()
-        return answers
+        outputs: list[NDArray[Any]] = self._io.copy_outputs_to_cpu()
+        return outputs
 
     def _capture(self, feed: Feed, outputs: Sequence[str], memory: str, graph: int) -> None:
         self._options = _run_options(_NO_GRAPH)
         expected = self.run(feed)
         self._io.clear_binding_outputs()
-        self._outputs = [_allocated(value, memory) for value in expected]  # the graph writes there: they must live
+        # Kept, because the graph writes to them.
+        self._outputs = [_allocated(value, memory) for value in expected]
         for name, value in zip(outputs, self._outputs, strict=True):
             self._io.bind_ortvalue_output(name, value)
         self._options = _run_options(graph)
@@ -103,33 +113,37 @@ class Binding:
             for name, source in feed.items():
                 self._inputs[name].update_inplace(np.zeros(source.shape, source.dtype))
             self._launch()
-            answers = self.run(feed)
+            replayed = self.run(feed)
         except Exception as error:  # the binding's exceptions have no common base but Exception
             if is_out_of_memory(error):
                 raise
             raise GraphError(str(error).strip().partition("\n")[0] or type(error).__name__) from error
-        for name, answer, value in zip(outputs, answers, expected, strict=True):
+        for name, result, value in zip(outputs, replayed, expected, strict=True):
             largest = np.nanmax(np.abs(value), initial=0)
-            if not np.allclose(answer, value, rtol=0, atol=_REPLAY_TOLERANCE * largest, equal_nan=True):
-                raise GraphError(f"its replay answers another {name}")
+            if not np.allclose(result, value, rtol=0, atol=_REPLAY_TOLERANCE * largest, equal_nan=True):
+                raise GraphError(f"its replay gives different values of {name}")
 
 
 class Bindings:
-    """The bindings of a session, one for each set of shapes; `graphs`: they replay CUDA graphs."""
+    """The bindings of a session, one for each set of input shapes; `graphs`: with CUDA graphs."""
 
     def __init__(
         self, session: onnxruntime.InferenceSession, outputs: Sequence[str], memory: str, *, graphs: bool = False
     ) -> None:
         self._session, self._outputs, self._memory = session, outputs, memory
         self._bound: dict[tuple[tuple[str, tuple[int, ...], str], ...], Binding] = {}
-        # A number is never used again: its graph would write where a binding that was given up had its memory.
+        # Numbers are never reused, since a graph writes to the memory of the binding that it was captured for.
         self._graphs = count(1) if graphs else None
         self._thread = get_ident()
-        self._turn = GPU if memory == "cuda" else RLock()  # two threads would run over each other's inputs
+        self._lock = GPU_LOCK if memory == "cuda" else RLock()  # threads would overwrite each other's inputs
 
     def run(self, feed: Feed) -> list[NDArray[Any]]:
-        """The outputs, in their order. Raises GraphError."""
-        with self._turn:
+        """Run the network and return its outputs in order.
+
+        Raises:
+            GraphError: If a CUDA graph cannot be captured.
+        """
+        with self._lock:
             return self._binding(feed).run(feed)
 
     def _binding(self, feed: Feed) -> Binding:
@@ -143,7 +157,7 @@ class Bindings:
         return self._bound[kinds]
 
     def clear(self) -> None:
-        """Gives their memory back."""
+        """Release the bindings and their memory."""
         self._bound.clear()
 
 

@@ -1,4 +1,4 @@
-"""Crops cut where the network runs: of an image only the part under the people goes up, once, as bytes."""
+"""Crop people on the device that runs the network, so that only the needed part of an image is uploaded."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ _NETWORK = "crops.onnx"  # scripts/make_crop_network.py
 
 
 class Cropper:
-    """`geometry.crops.crop` on a device, without OpenCV's rounding of places to 1/32 pixel.
+    """`geometry.crops.crop` on a device, without OpenCV's rounding of coordinates to 1/32 pixel.
 
-    `device` one of `providers.PROVIDERS`.
+    Args:
+        device: One of `providers.PROVIDERS`.
     """
 
     def __init__(self, device: str) -> None:
@@ -29,16 +30,16 @@ class Cropper:
 
     @property
     def memory(self) -> str:
-        """Where the crops are, in ONNX Runtime's words: "cpu" or "cuda"."""
+        """ONNX Runtime's name of the memory that holds the crops: "cpu" or "cuda"."""
         return self._network.memory
 
     def crops(self, images: Sequence[NDArray[np.uint8]], regions: Sequence[FloatArray]) -> DeviceCrops:
-        """Of each image `(H, W, 3)` RGB and region `(4,)`; regions of one image are one behind the other."""
+        """Crop each image `(H, W, 3)`, RGB, to its region `(4,)`; regions of the same image must be consecutive."""
         return DeviceCrops(self._network, images, np.asarray(regions, np.float64))
 
 
 class DeviceCrops:
-    """What would be an array `(N, 256, 192, 3)` float32, RGB 0..255, made where it is needed: a `binding.Source`."""
+    """Crops `(N, 256, 192, 3)` float32, RGB 0..255, computed on demand on the device: a `binding.Source`."""
 
     dtype: np.dtype[Any] = np.dtype(np.float32)
 
@@ -54,12 +55,12 @@ class DeviceCrops:
         return len(self._images)
 
     def __getitem__(self, rows: Any, /) -> DeviceCrops:
-        """Rows by a slice or an array of their numbers."""
+        """Select rows by a slice or an array of indices."""
         chosen = np.arange(len(self))[rows]
         return DeviceCrops(self._network, [self._images[row] for row in chosen], self._regions[chosen])
 
     def write(self, memory: onnxruntime.OrtValue) -> None:
-        """Cuts them into `memory`."""
+        """Compute the crops into `memory`."""
         for rows in self._rows_by_image():
             part, x, y = part_under(self._images[rows.start], self._regions[rows])
             regions = (self._regions[rows] - [x, y, 0, 0]).astype(np.float32)

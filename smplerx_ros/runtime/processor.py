@@ -1,20 +1,20 @@
-"""What the processor can multiply."""
+"""Detect instruction set extensions of the processor."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-_LINUX_SAYS = Path("/proc/cpuinfo")
-_NAMES = {"avx512_vnni", "avx_vnni"}  # in its line of flags
+_CPUINFO = Path("/proc/cpuinfo")  # Linux
+_VNNI_FLAGS = {"avx512_vnni", "avx_vnni"}
 
 
-def has_vnni(cpuinfo: Path = _LINUX_SAYS) -> bool:
-    """Whether an x86 processor sums products of 8-bit numbers in 32 bits (VNNI); False where nobody says.
+def has_vnni(cpuinfo: Path = _CPUINFO) -> bool:
+    """Whether an x86 processor accumulates 8-bit products in 32 bits (VNNI); False if that is unknown.
 
-    Without, ONNX Runtime's products of such numbers saturate at 16 bits (VPMADDUBSW) and answer otherwise.
+    Without VNNI, ONNX Runtime's 8-bit products saturate at 16 bits (VPMADDUBSW), which changes results.
     """
     try:
         flags = cpuinfo.read_text().partition("\nflags")[2].partition("\n")[0]
     except OSError:
         return False
-    return not _NAMES.isdisjoint(flags.split())
+    return not _VNNI_FLAGS.isdisjoint(flags.split())

@@ -1,4 +1,4 @@
-"""Which of ONNX Runtime's execution providers run a network, and how they are set up."""
+"""Select and configure ONNX Runtime's execution providers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ log = logging.getLogger(__name__)
 
 CPU, CUDA, _TENSORRT = "CPUExecutionProvider", "CUDAExecutionProvider", "TensorrtExecutionProvider"
 _OPENVINO = "OpenVINOExecutionProvider"
-# Wanted providers per device, best first; ONNX Runtime's names. TensorRT builds an engine for every input shape,
-# minutes at the first run, so that it is never chosen unasked.
+# Preferred providers per device, best first, by ONNX Runtime's names. TensorRT takes minutes to build an engine for
+# each input shape, so that "auto" never chooses it.
 PROVIDERS = {
     "auto": (CUDA, CPU),
     "cpu": (CPU,),
@@ -24,16 +24,20 @@ PROVIDERS = {
     "tensorrt": (_TENSORRT, CUDA, CPU),
     "openvino": (_OPENVINO, CPU),
 }
-# Where those providers keep their memory, in ONNX Runtime's words; the others compute in the host's.
+# ONNX Runtime's name of the memory that these providers use; the others use the host's.
 MEMORY = {CUDA: "cuda", _TENSORRT: "cuda"}
-# The first with several CUDA graphs in a session, and with the option `use_tf32`.
+# The first version with several CUDA graphs per session, and with the option `use_tf32`.
 _FIRST_WITH_CUDA_GRAPHS = (1, 18)
-# Where Linux tells which GPU there is: of NVIDIA's driver, and of a Jetson.
+# Files with the name of the GPU: of NVIDIA's driver, and on a Jetson.
 _GPU_FILES = ("/proc/driver/nvidia/gpus/*/information", "/proc/device-tree/model")
 
 
 def select_providers(device: str, available: list[str]) -> list[str]:
-    """The providers of `device` that this ONNX Runtime has, best first; warns of a lesser choice."""
+    """Select the providers of `device` that this ONNX Runtime has, best first; log a warning if the best is missing.
+
+    Raises:
+        ConfigError: If the device is unknown, or none of its providers is available.
+    """
     if device not in PROVIDERS:
         raise ConfigError(f"device {device!r} is unknown; choose one of {', '.join(PROVIDERS)}")
     wanted = PROVIDERS[device]
@@ -50,7 +54,7 @@ def select_providers(device: str, available: list[str]) -> list[str]:
 
 
 def has_cuda_graphs() -> bool:
-    """Whether this ONNX Runtime can keep several CUDA graphs in a session; warns where not."""
+    """Whether this ONNX Runtime supports several CUDA graphs per session; logs a warning if not."""
     if _runtime_version() >= _FIRST_WITH_CUDA_GRAPHS:
         return True
     log.warning("no CUDA graphs: ONNX Runtime %s is older than 1.18", onnxruntime.__version__)
@@ -60,9 +64,13 @@ def has_cuda_graphs() -> bool:
 def provider_options(
     provider: str, *, threads: int | None = None, cuda_graphs: bool = False, half: bool = False
 ) -> dict[str, str]:
-    """ONNX Runtime's options for one of its providers.
+    """Make ONNX Runtime's options for one of its providers.
 
-    `threads` for OpenVINO alone (the CPU provider takes the session's), `cuda_graphs` for CUDA, `half` for TensorRT.
+    Args:
+        provider: ONNX Runtime's name of the provider.
+        threads: For OpenVINO; the CPU provider takes the session's option instead.
+        cuda_graphs: For CUDA.
+        half: For TensorRT: allow half precision.
     """
     if provider == CUDA:
         return _cuda_options(cuda_graphs)
@@ -72,22 +80,22 @@ def provider_options(
 
 
 def _cuda_options(cuda_graphs: bool) -> dict[str, str]:
-    """Float32 is float32: as TF32, the factors of matrix products and of the soft-argmax would have ten bits."""
+    """Disable TF32, whose ten bits of mantissa are too coarse for matrix products and the soft-argmax."""
     options = {"use_tf32": "0"} if _runtime_version() >= _FIRST_WITH_CUDA_GRAPHS else {}
     return options | ({"enable_cuda_graph": "1"} if cuda_graphs else {})
 
 
 def _tensorrt_options(half: bool) -> dict[str, str]:
-    """TensorRT keeps its engines and timings in the user's cache, in a folder for each kind of GPU and each version.
+    """Cache TensorRT's engines and timings in a folder per model of GPU and version, so that no other's are loaded.
 
-    So an engine built by another one is never loaded. It refuses networks in half precision unless it is allowed.
+    TensorRT refuses networks in half precision unless that is enabled.
     """
     options = {"trt_fp16_enable": "True"} if half else {}
     folder = cache_directory() / "tensorrt" / _engine_key()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        log.warning("TensorRT builds its engines at every start: %s cannot be made (%s)", folder, error.strerror)
+        log.warning("TensorRT builds its engines at every start: cannot create %s (%s)", folder, error.strerror)
         return options
     return options | {
         "trt_engine_cache_enable": "True",
@@ -110,7 +118,7 @@ def _engine_key() -> str:
 
 
 def _gpu() -> str:
-    """A name for files of the first GPU."""
+    """Model of the first GPU, as part of a file name."""
     for pattern in _GPU_FILES:
         for file in sorted(Path("/").glob(pattern.lstrip("/"))):
             lines = file.read_text(encoding="utf-8", errors="replace").replace("\0", "").splitlines()

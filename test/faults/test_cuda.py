@@ -61,7 +61,7 @@ def test_21_too_little_memory_for_the_batch(scene: DeviceScene) -> None:
     scene.everybody()
     log = scene.node.log[mark:]
     assert log.count("out of memory with a batch of 4") == 1
-    assert "going on with 2" in log
+    assert "continuing with 2" in log
     scene.everybody()
     assert scene.node.log[mark:].count("out of memory") == 1
 

@@ -17,7 +17,7 @@ import smplerx_ros
 from smplerx_ros.backbones.registry import BackboneSpec
 from smplerx_ros.errors import ConfigError, ModelFileError
 from smplerx_ros.io.cache import cache_directory
-from smplerx_ros.io.files import why_no_file
+from smplerx_ros.io.files import file_problem
 
 from .bundle import BUNDLE_PRECISIONS, FORMAT, INT8, MODEL_FILES, Bundle, FileRecord, is_bundle
 from .conversion_step import EXIT_REFUSED
@@ -52,8 +52,8 @@ def convert(
         )
     if precision == INT8 and runtime != "onnx":
         raise ConfigError(f"precision 'int8' is for runtime 'onnx'; runtime {runtime!r} takes fp32 or fp16")
-    if no_file := why_no_file(checkpoint):
-        raise ModelFileError(f"checkpoint {checkpoint}: {no_file}; check the path")
+    if problem := file_problem(checkpoint):
+        raise ModelFileError(f"checkpoint {checkpoint}: {problem}; check the path")
     if out.exists():
         raise ConfigError(f"out {out}: already there; name a new directory or remove it")
     try:

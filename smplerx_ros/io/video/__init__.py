@@ -1,4 +1,4 @@
-"""Video files in and out, through PyAV (imported only when a video is opened)."""
+"""Read and write video files through PyAV, which is imported only when a video is opened."""
 
 from .reader import DEFAULT_RATE, VideoFrame, VideoReader
 from .writer import VideoWriter

@@ -1,4 +1,4 @@
-"""Which track of a file is the film: not the cover of the album, nor a still."""
+"""Select the video track of a file, as opposed to cover art and still images."""
 
 from __future__ import annotations
 
@@ -7,25 +7,27 @@ from typing import Any
 
 from smplerx_ros.errors import InputError
 
-PROBED_PACKETS = 2000  # of all video tracks, to see which of them go on; some 30 s of two tracks
+PROBED_PACKETS = 2000  # of all video tracks, to see which have several frames; some 30 s of two tracks
 
 
 def open_container(path: Path) -> Any:
-    """PyAV's container of a file; raises what PyAV raises."""
+    """Open a file as a PyAV container; PyAV's exceptions are passed on."""
     import av
 
-    name = f"file:{path}"  # a colon in the name is part of it
+    name = f"file:{path}"  # otherwise FFmpeg takes a name with a colon for a URL
     try:
         return av.open(name)
-    except UnicodeDecodeError:  # of titles and the like, before PyAV 19: no reason to refuse a film
+    except UnicodeDecodeError:  # in titles and other metadata, before PyAV 19
         return av.open(name, metadata_errors="replace")
 
 
-def film_track(container: Any, path: Path) -> Any:
-    """PyAV's stream of the film in `container`, opened from `path`.
+def video_track(container: Any, path: Path) -> Any:
+    """Select the video stream of a PyAV container, which was opened from `path`.
 
-    The first with more than one frame, the file's default before others.
-    Raises InputError where there is no video track, or only attached pictures.
+    It is the first with more than one frame; the file's default stream takes precedence.
+
+    Raises:
+        InputError: If there is no video track, or only attached pictures.
     """
     from av.stream import Disposition
 
@@ -33,8 +35,8 @@ def film_track(container: Any, path: Path) -> Any:
     tracks = [stream for stream in container.streams.video if stream.codec_context is not None]
     films = [stream for stream in tracks if not stream.disposition & pictures]
     if not films:
-        what = "only an attached picture, no film" if tracks else "no video track that can be decoded"
-        raise InputError(f"{path}: holds {what}")
+        what = "only an attached picture" if tracks else "no video track that can be decoded"
+        raise InputError(f"{path}: contains {what}")
     if len(films) > 1:
         counts = _frame_counts(films, path)
         films = [stream for stream in films if counts[stream.index] > 1] or films
@@ -42,18 +44,18 @@ def film_track(container: Any, path: Path) -> Any:
 
 
 def _frame_counts(films: list[Any], path: Path) -> dict[int, int]:
-    """How many frames each of the tracks has, by index; where the file does not tell, up to 2 are counted."""
+    """Number of frames of each track, by index; if the file does not declare it, counted up to 2."""
     import av
 
     counts = {stream.index: stream.frames for stream in films}
-    silent = {index for index, count in counts.items() if not count}
-    if silent:
+    undeclared = {index for index, count in counts.items() if not count}
+    if undeclared:
         try:
             with open_container(path) as container:
-                for number, packet in enumerate(container.demux([container.streams[index] for index in silent])):
+                for number, packet in enumerate(container.demux([container.streams[index] for index in undeclared])):
                     counts[packet.stream.index] += packet.size > 0
-                    if number >= PROBED_PACKETS or all(counts[index] > 1 for index in silent):
+                    if number >= PROBED_PACKETS or all(counts[index] > 1 for index in undeclared):
                         break
         except (av.error.FFmpegError, ValueError):
-            pass  # what was counted before the damage counts
+            pass  # keep the counts before the damage
     return counts

@@ -1,4 +1,4 @@
-"""A stored picture as a player shows it: pixels made square, turned and mirrored by the display matrix."""
+"""Orient stored frames as a player shows them: square pixels, rotated and mirrored by the display matrix."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ import numpy as np
 
 from smplerx_ros.arrays import IntArray, RgbImage
 
-LARGEST_ASPECT = 4  # the widest pixels of a broadcast standard are 32:11; beyond this the file is wrong
+LARGEST_ASPECT = 4  # the widest pixels of a broadcast standard are 32:11; larger values are errors
 
 
 def square_pixels(image: RgbImage, aspect: Fraction | None) -> RgbImage:
-    """`image (H, W, 3)` with square pixels; `aspect`: width of a stored pixel over its height, None or 0: square.
+    """Resample `image (H, W, 3)` to square pixels by enlarging the compressed side.
 
-    The side that was stored too short is made longer, so that nothing of the picture is lost.
+    Args:
+        image: The stored frame.
+        aspect: Width of a stored pixel over its height; None or 0 if square.
     """
     if not aspect or not 1 / LARGEST_ASPECT <= aspect <= LARGEST_ASPECT:
         return image
@@ -27,10 +29,10 @@ def square_pixels(image: RgbImage, aspect: Fraction | None) -> RgbImage:
 
 
 def upright(image: RgbImage, matrix: IntArray | None) -> RgbImage:
-    """`image (H, W, 3)` turned by quarters and mirrored as the `(3, 3)` display matrix tells (ISO 14496-12, 6.2.2).
+    """Rotate `image (H, W, 3)` by multiples of 90 degrees and mirror it, as its display matrix declares.
 
-    The matrix takes a stored pixel to `x' = a x + c y`, `y' = b x + d y`, with a, b in its first row and c, d in the
-    second. Of other turns the nearest of the eight is taken.
+    The `(3, 3)` matrix (ISO 14496-12, 6.2.2) maps a stored pixel to `x' = a x + c y`, `y' = b x + d y`, with a, b in
+    its first row and c, d in the second. Other transforms are rounded to the nearest of these eight.
     """
     if matrix is None:
         return image

@@ -1,4 +1,4 @@
-"""A video file of drawn images, written so that an odd frame does not end it."""
+"""Write images to a video file, whatever their sizes and times."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from smplerx_ros.io.files import partial_path
 
 from .reader import FASTEST_RATE, SLOWEST_RATE
 
-_TIME_BASE = Fraction(1, 90_000)  # the clock of MPEG systems; holds every usual frame rate
+_TIME_BASE = Fraction(1, 90_000)  # seconds: the MPEG system clock, which represents all usual frame rates
 
 
 class VideoWriter:
-    """An H.264 file; a context manager.
+    """Writer of an H.264 file; a context manager.
 
-    The first image fixes the size: 4:2:0 colour needs even sides, so an odd last row or column is repeated.
-    The file takes its name when it is complete: nothing is left of one that was broken off by an exception.
+    The first image determines the size; 4:2:0 chroma needs even sides, so an odd last row or column is repeated.
+    The file gets its final name when it is complete; after an exception, nothing is left of it.
     """
 
     def __init__(self, path: str | Path, rate: float) -> None:
@@ -33,18 +33,18 @@ class VideoWriter:
         self._partial = partial_path(self._path)
         self._container = av.open(f"file:{self._partial}", "w", options={"movflags": "+faststart"})
         rate = min(max(rate, SLOWEST_RATE), FASTEST_RATE)
-        # Any: PyAV's stream types differ from version to version.
+        # Any: PyAV's stream types differ between versions.
         self._stream: Any = self._container.add_stream("libx264", rate=Fraction(rate).limit_denominator(1001))
         self._stream.pix_fmt = "yuv420p"
         self._stream.codec_context.time_base = _TIME_BASE
         self._size: tuple[int, int] | None = None
-        self._last = -1  # the last frame's time, in _TIME_BASE
+        self._last = -1  # time of the latest frame, in _TIME_BASE
 
     def write(self, image: RgbImage, seconds: float) -> None:
         """Append an `(H, W, 3) uint8 RGB` image, shown from `seconds` after the start.
 
-        An image of another size than the first is fitted into it, its proportions kept. A time that is not after the
-        last one becomes the next that the file can hold.
+        An image of another size than the first is fitted into it, with its aspect ratio preserved. A time that is not
+        after the latest one is replaced by the next representable time.
         """
         if self._size is None:
             self._size = self._stream.height, self._stream.width = _even(image.shape[0]), _even(image.shape[1])
@@ -62,7 +62,7 @@ class VideoWriter:
         self.close(complete=kind is None)
 
     def close(self, complete: bool = True) -> None:
-        """Write what is left and give the file its name; not `complete`, or without a frame: leave nothing of it."""
+        """Finish the file and rename it; without a frame, or if not `complete`, remove it instead."""
         complete = complete and self._size is not None
         try:
             if complete:
@@ -79,7 +79,7 @@ def _even(side: int) -> int:
 
 
 def _fitted(image: RgbImage, height: int, width: int) -> RgbImage:
-    """`image` in `height` x `width`: scaled, its proportions kept, with black borders; an odd side is filled up."""
+    """Fit `image` into `height` x `width`: scaled with its aspect ratio and black borders; odd sides are padded."""
     have_height, have_width = image.shape[:2]
     if (_even(have_height), _even(have_width)) == (height, width):
         return np.pad(image, ((0, height - have_height), (0, width - have_width), (0, 0)), mode="edge")

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smplerx_ros.errors import InputError
-from smplerx_ros.io.files import DAMAGED, reason, why_no_file
+from smplerx_ros.io.files import ARCHIVE_ERRORS, file_problem, reason
 
 _OBJECT = "O"  # kind of a dtype whose arrays hold addresses: they are filled here, item by item
 _DTYPE = re.compile(r"[<>=|]?[biufcSUO?]\d*")  # numbers, texts, objects; nothing structured
@@ -36,8 +36,8 @@ def read_pickle(path: str | Path) -> Any:
     Sparse matrices of SciPy and constants of chumpy, which the files of body models hold, become arrays.
     """
     path = Path(path)
-    if no_file := why_no_file(path):
-        raise InputError(f"{path}: {no_file}")
+    if problem := file_problem(path):
+        raise InputError(f"{path}: {problem}")
     try:
         with path.open("rb") as file:
             return _load(file)
@@ -50,11 +50,11 @@ def read_pickle(path: str | Path) -> Any:
 def read_npz(path: str | Path) -> Npz:
     """An `.npz` file whose entries are read when asked for, pickled ones without trust. Raises InputError."""
     path = Path(path)
-    if no_file := why_no_file(path):
-        raise InputError(f"{path}: {no_file}")
+    if problem := file_problem(path):
+        raise InputError(f"{path}: {problem}")
     try:
         return Npz(zipfile.ZipFile(path), path)
-    except DAMAGED as error:
+    except ARCHIVE_ERRORS as error:
         raise InputError(f"{path}: not a readable .npz file ({reason(error)})") from error
 
 
@@ -89,7 +89,7 @@ class Npz:
         try:
             with self._archive.open(f"{name}.npy") as file:
                 value = _read_array(file)
-        except (*_ERRORS, *DAMAGED) as error:
+        except (*_ERRORS, *ARCHIVE_ERRORS) as error:
             raise InputError(
                 f"{self.path}: {name} is damaged or holds more than plain data ({reason(error)})"
             ) from error

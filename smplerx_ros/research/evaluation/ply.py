@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smplerx_ros.errors import InputError
-from smplerx_ros.io.files import reason, why_no_file
+from smplerx_ros.io.files import file_problem, reason
 
 _TYPES = {
     **{"char": "i1", "int8": "i1", "uchar": "u1", "uint8": "u1", "short": "i2", "int16": "i2", "ushort": "u2"},
@@ -22,8 +22,8 @@ _LONGEST_HEADER = 1000  # lines
 
 def read_vertices(path: Path) -> NDArray[np.float64]:
     """`(V, 3)` in the file's unit. Raises InputError for a file that is missing, damaged or has no vertices first."""
-    if no_file := why_no_file(path):
-        raise InputError(f"{path}: {no_file}")
+    if problem := file_problem(path):
+        raise InputError(f"{path}: {problem}")
     try:
         with path.open("rb") as file:
             return _vertices(file)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from smplerx_ros.arrays import FloatArray
 from smplerx_ros.errors import ConfigError, InputError
-from smplerx_ros.io.files import DAMAGED, open_npz, reason
+from smplerx_ros.io.files import ARCHIVE_ERRORS, open_npz, reason
 from smplerx_ros.types import PARAM_SIZES, SmplxParams
 
 SETTINGS_FILE = "settings.json"
@@ -146,7 +146,7 @@ def _read(path: Path) -> Results:
                 errors={name.removeprefix(_ERROR): npz[name] for name in npz.files if name.startswith(_ERROR)},
                 params={name: npz[_PARAM + name] for name in PARAM_SIZES},
             )
-    except DAMAGED as error:
+    except ARCHIVE_ERRORS as error:
         raise InputError(f"{path}: damaged ({reason(error)}); delete it to measure its images again") from error
 
 

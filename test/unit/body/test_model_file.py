@@ -61,7 +61,7 @@ BAD_ARRAYS: dict[str, tuple[Edit, str]] = {
     "short posedirs": (put("posedirs", lambda a: a[..., :459]), "posedirs has shape"),
     "PCA hands": (put("hands_meanl", lambda a: a[:6]), "hands_meanl has shape"),
     "text": (put("J_regressor", lambda a: a.astype("U8")), "J_regressor has dtype"),
-    "not finite": (put("v_template", set_item((7, 1), np.nan)), "v_template holds values that are not finite"),
+    "not finite": (put("v_template", set_item((7, 1), np.nan)), "v_template holds non-finite values"),
     "face beyond the mesh": (put("f", set_item((0, 0), 10475)), r"f holds indices outside 0\.\.10474"),
     "landmark beyond the faces": (put("lmk_faces_idx", set_item((3,), 20908)), "lmk_faces_idx holds indices"),
     "negative landmark": (put("lmk_faces_idx", set_item((3,), -1)), "lmk_faces_idx holds indices"),

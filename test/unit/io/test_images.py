@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from smplerx_ros.errors import InputError
-from smplerx_ros.io.images import is_film, is_image, read_image
+from smplerx_ros.io.images import is_animation, is_image, read_image
 from support.films import is_upright, picture
 from support.heic import write_heic
 
@@ -149,8 +149,8 @@ def test_of_several_pictures_the_first_is_read_and_it_is_logged(tmp_path, caplog
     first.save(tmp_path / f"a.{suffix}", save_all=True, append_images=others, duration=40, lossless=True)
     with caplog.at_level(logging.WARNING):
         close_to(read_image(tmp_path / f"a.{suffix}"), picture(3))
-    assert f"a.{suffix} holds 3 pictures: only the first is used" in caplog.text
-    assert is_film(tmp_path / f"a.{suffix}") == (suffix in ("gif", "png"))
+    assert f"a.{suffix} holds 3 images: only the first is used" in caplog.text
+    assert is_animation(tmp_path / f"a.{suffix}") == (suffix in ("gif", "png"))
 
 
 def test_a_jpeg_with_a_second_view_of_the_same_is_one_picture(tmp_path, caplog):
@@ -158,7 +158,7 @@ def test_a_jpeg_with_a_second_view_of_the_same_is_one_picture(tmp_path, caplog):
     first.save(tmp_path / "a.jpg", "MPO", save_all=True, append_images=[second], quality=95)
     close_to(read_image(tmp_path / "a.jpg"), picture(3))
     assert not caplog.text
-    assert not is_film(tmp_path / "a.jpg")
+    assert not is_animation(tmp_path / "a.jpg")
 
 
 def png_of(width, height):

@@ -41,7 +41,7 @@ def test_what_a_folder_holds_besides_is_logged_by_name(tmp_path, caplog):
     items = list(source)
     assert [item.name for item in items] == ["a.jfif", "b.avif", "c.gif", "d.JPG"]
     assert all(item.image is not None for item in items)
-    assert "skipped what is no file with an image's suffix: f.mp4, g.raw; a video is estimated by itself" in caplog.text
+    assert "skipped entries that are not image files: f.mp4, g.raw; process videos one by one" in caplog.text
     assert "people.npz" not in caplog.text
 
 
@@ -61,7 +61,7 @@ def test_the_drawing_of_an_earlier_run_is_no_input(tmp_path, caplog, results):
         (tmp_path / "people.npz").write_bytes(b"")
         (tmp_path / "summary.json").write_text("{}")
     assert names(open_source(tmp_path)) == (["a.png"] if results else ["a.png", "overlay.png"])
-    assert ("skipped overlay.png, which an earlier run drew" in caplog.text) == results
+    assert ("skipped overlay.png, the output of an earlier run" in caplog.text) == results
 
 
 def test_many_skipped_files_are_counted(tmp_path, caplog):

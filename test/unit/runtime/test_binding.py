@@ -137,7 +137,7 @@ def test_networks_on_a_gpu_take_turns(memory: str, together: int, monkeypatch: p
 
 def test_a_replay_that_ignores_its_inputs_is_found_out(session: Session) -> None:
     session.behaviour = "stale"
-    with pytest.raises(GraphError, match="its replay answers another points"):
+    with pytest.raises(GraphError, match="its replay gives different values of points"):
         Bindings(session, outputs(session), "cpu", graphs=True).run(feed(1))
 
 

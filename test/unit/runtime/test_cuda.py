@@ -12,7 +12,7 @@ import pytest
 
 from smplerx_ros.errors import DeviceError
 from smplerx_ros.runtime import providers
-from smplerx_ros.runtime.binding import GPU
+from smplerx_ros.runtime.binding import GPU_LOCK
 from smplerx_ros.runtime.onnx import OnnxNetwork
 from smplerx_ros.runtime.providers import CPU, CUDA
 
@@ -122,7 +122,7 @@ def test_plain_runs_wait_for_a_capture_in_another_thread(
     network = OnnxNetwork(content, device="cuda")
     done = Event()
     thread = Thread(target=lambda: (network.run({"image": images(1)}), done.set()))
-    with GPU:  # as a capture holds it
+    with GPU_LOCK:  # as a capture holds it
         thread.start()
         assert not done.wait(0.3)
     assert done.wait(30)
@@ -175,7 +175,7 @@ def test_batches_that_do_not_fit_run_in_smaller_ones_with_graphs(
     answers_rightly(network, content, 2)
     cuda.room = 4
     answers_rightly(network, content, 16)
-    assert "going on with 4" in caplog.text
+    assert "continuing with 4" in caplog.text
     assert "without CUDA graphs" not in caplog.text
     (session,) = cuda.opened
     assert set(session.sizes[4:]) == {16, 8, 4}  # what was captured for 2 has been given back

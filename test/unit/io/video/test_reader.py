@@ -136,7 +136,7 @@ def test_packets_lost_from_a_transport_stream_are_reported(tmp_path):
     data = bytearray(path.read_bytes())
     half = len(data) // 2 // 188 * 188
     path.write_bytes(data[:half] + data[half + 10 * 188 :])
-    assert "not whole" in read(path)[1].damage
+    assert "corrupt" in read(path)[1].damage
 
 
 def test_two_films_in_one_file_are_no_damage(tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smplerx_ros.io.video.times import MOST_WAITING, increasing_times
+from smplerx_ros.io.video.times import MAX_WAITING, increasing_times
 
 PERIOD = 0.1
 CASES = {
@@ -47,7 +47,7 @@ def test_few_frames_are_held():
 
     def endless():
         for number in range(1000):
-            assert number - given_out <= MOST_WAITING + 1
+            assert number - given_out <= MAX_WAITING + 1
             yield (0.0, number)
 
     for _ in increasing_times(endless(), PERIOD):
