@@ -1,6 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 ENV := source scripts/env.sh &&
+LINTED := ruff-check,ruff-format,codespell,import-linter# pre-commit's hooks that the line before has run
 
 .PHONY: help setup setup-torch demo closed-loop test test-all test-pythons lint fuzz soak clean
 
@@ -19,8 +20,10 @@ demo: setup ## a person in a video, through a ROS graph: see out/demo; with VIEW
 closed-loop: setup-torch ## render people, train a tiny network on them, measure it, let it estimate a clip: see out/closed_loop
 	@$(ENV) python benchmarks/closed_loop.py
 
-lint: setup ## ruff, mypy and the import contracts
-	@$(ENV) ruff check . && ruff format --check . && lint-imports && mypy
+lint: setup ## ruff, codespell, the import contracts, mypy, and the file checks of pre-commit
+	@$(ENV) ruff check . && ruff format --check . && codespell && lint-imports && mypy
+	@$(ENV) if git rev-parse --git-dir >/dev/null; then SKIP=$(LINTED) pre-commit run --all-files; \
+	  else echo "no git repository: the file checks of pre-commit were not run"; fi
 
 test: setup-torch lint ## every test but the slow ones
 	@$(ENV) scripts/test.sh -m "not slow"
