@@ -23,7 +23,12 @@ from smplerx_ros.body import load_body  # noqa: E402
 from smplerx_ros.errors import ConfigError, InputError, ModelFileError  # noqa: E402
 from smplerx_ros.research.training.history import HISTORY, read_history  # noqa: E402
 from smplerx_ros.research.training.network import TRAINABLE, TrainingNetwork, initialize_network  # noqa: E402
-from smplerx_ros.research.training.settings import LearningRateFactors, SetSettings, Settings, ValidationSettings  # noqa: E402
+from smplerx_ros.research.training.settings import (  # noqa: E402
+    LearningRateFactors,
+    SetSettings,
+    Settings,
+    ValidationSettings,
+)
 from smplerx_ros.research.training.snapshots import LAST, load_network, published_state  # noqa: E402
 from smplerx_ros.research.training.trainer import Trainer  # noqa: E402
 from support import parity  # noqa: E402
