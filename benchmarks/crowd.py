@@ -3,7 +3,7 @@
 
     python benchmarks/crowd.py [--seconds 20] [--seeds 3] [--out benchmarks/results/crowd.md]
 
-The estimator runs as always, with a detector and a backbone that see the crowd; docs/tracking.md tells more.
+The estimator runs as always, with a detector and a backbone that see the crowd: docs/explanation/tracking.md.
 """
 
 from __future__ import annotations

@@ -223,7 +223,7 @@ def _missing(device: str) -> dict[str, str]:
     available = onnxruntime.get_available_providers()
     for name, what in ((device, "onnxruntime-gpu"), ("tensorrt", "TensorRT")):
         if PROVIDERS[name][0] not in available:
-            lines[name] = f"missing: {what}: this ONNX Runtime has {', '.join(available)} (docs/jetson_gpu.md)"
+            lines[name] = f"missing: {what}: this ONNX Runtime has {', '.join(available)} (docs/howto/gpu.md)"
     try:
         import onnxscript  # noqa: F401
         import timm  # noqa: F401

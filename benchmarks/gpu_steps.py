@@ -31,8 +31,8 @@ Outputs = dict[str, Array]
 Note = Callable[[dict[str, Any]], None]
 
 # Of the largest value of an output: what 99 of 100 values may differ by. float32 is summed in another order; half
-# precision has eleven bits, bfloat16 eight, and the errors go through all layers (docs/backbones.md). torch computes
-# convolutions in TF32.
+# precision has eleven bits, bfloat16 eight, and the errors go through all layers (docs/reference/backbones.md). torch
+# computes convolutions in TF32.
 TOLERANCES = {"fp32": 1e-3, "torch fp32": 1e-2, "fp16": 5e-2, "bf16": 0.15}
 _SHARE = 99  # percent of the values
 # People in the first frame of the package's clip, and parts of it: regions (x, y, width, height) of a crop's aspect.

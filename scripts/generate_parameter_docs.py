@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write docs/parameters.md from the table in smplerx_ros/config/table.py; `--check` only says whether it is current."""
+"""Write docs/reference/parameters.md from smplerx_ros/config/table.py; `--check` only says whether it is current."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def page() -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 if the page is out of date")
-    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "parameters.md")
+    parser.add_argument("--output", type=Path, default=ROOT / "docs" / "reference" / "parameters.md")
     options = parser.parse_args()
     if options.check:
         current = options.output.exists() and options.output.read_text(encoding="utf-8") == page()

@@ -74,12 +74,12 @@ def _smpler_x(
 
 
 _HUGE = (1280, 32, 16)
-# Not of the authors: SMPLer-X's structure, small enough to be trained on a CPU in minutes; see docs/training.md.
+# Not of the authors: SMPLer-X's structure, small enough to be trained on a CPU in minutes; see docs/howto/training.md.
 _TINY = BackboneSpec(
     "tiny",
     SMPLER_X,
     "Apache-2.0 (the code; weights are those of whoever trains them)",
-    "docs/training.md",
+    "docs/howto/training.md",
     embed_dim=96,
     depth=3,
     heads=3,
@@ -87,7 +87,7 @@ _TINY = BackboneSpec(
     box_channels=8,
 )
 _ENTRIES = (
-    BackboneSpec("lite", LITE, "Apache-2.0", "docs/lite.md"),
+    BackboneSpec("lite", LITE, "Apache-2.0", "docs/explanation/lite.md"),
     _smpler_x("s32", (384, 12, 12), 0.1, mpe=82.6, fps=36.17),
     _smpler_x("b32", (768, 12, 12), 0.3, mpe=74.3, fps=33.09),
     _smpler_x("l32", (1024, 24, 16), 0.5, mpe=66.2, fps=24.44),

@@ -4,7 +4,7 @@
     smplerx evaluate --dataset synthetic --data DIR --out OUT
 
 Writes samples.csv (every person), results.npz (with predicted parameters), settings.json and table.md into OUT. Killed,
-it goes on when it is called again. docs/evaluation.md says what is measured, and where data sets come from.
+it goes on when it is called again. docs/howto/evaluation.md says what is measured, and where data sets come from.
 Exit code: 0 done; 2 refused.
 """
 

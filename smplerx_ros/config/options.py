@@ -13,7 +13,7 @@ _DEFAULT: dict[str, Any] = {parameter.name: parameter.default for parameter in P
 
 @dataclass(frozen=True)
 class Options:
-    """The parameters of docs/parameters.md, in its units; `detection_interval` is `detection.interval`, and so on.
+    """The parameters of docs/reference/parameters.md in its units; `detection_interval` is `detection.interval`, etc.
 
     Raises ConfigError, which names the parameter, for values beyond its range or of another type.
     """

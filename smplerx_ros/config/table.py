@@ -1,4 +1,4 @@
-"""The one table of parameters: the estimator, the ROS node, the command line and docs/parameters.md read it."""
+"""The one table of parameters, for the estimator, the ROS node, the command line and docs/reference/parameters.md."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "plain",
         "What ONNX Runtime does on a GPU besides plain runs, each with all before it: `bound` keeps inputs in its "
         "memory, `crops` cuts people out there, `graphs` replays CUDA graphs. No GPU has run them yet: "
-        "docs/jetson_gpu.md.",
+        "docs/howto/gpu.md.",
         choices=("plain", "bound", "crops", "graphs"),
     ),
     Parameter("threads", int, 0, "CPU threads of the networks.", range=(1, 256), zero="the runtime's choice"),
@@ -65,7 +65,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         "detection.format",
         str,
         "auto",
-        "What that file takes and answers (docs/detection.md); `auto` finds it from the graph and a picture.",
+        "What that file takes and answers (docs/reference/detection.md); `auto` finds it from the graph and a picture.",
         choices=(
             "auto",
             "detr",
@@ -133,7 +133,7 @@ PARAMETERS: tuple[Parameter, ...] = (
         float,
         0.0,
         "Time that the estimation of one image may take: above it detections come less often, then fewer people, then "
-        "`latency.fallback_weights` (docs/streams.md).",
+        "`latency.fallback_weights` (docs/explanation/scheduling.md).",
         range=(1.0, 60000.0),
         zero="no limit",
         live=True,
@@ -287,7 +287,7 @@ ROS_PARAMETERS: tuple[Parameter, ...] = (
         bool,
         False,
         "Frames of the 26 links below `body_<id>`, as a robot_state_publisher makes them from `urdf` and "
-        "`joint_states`: for robots where none runs. TF listeners keep them for every id (docs/frames.md).",
+        "`joint_states`: for robots where none runs. TF listeners keep them for every id (docs/reference/frames.md).",
         live=True,
     ),
     Parameter(

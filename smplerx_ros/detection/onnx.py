@@ -191,7 +191,8 @@ class OnnxDetector:
         if names:
             raise ModelFileError(
                 f"{self._label}: it answers {_shapes(graph)} to a picture of people, which does not tell its format; "
-                f"choose with parameter 'detection.format': {', '.join(names)} (docs/detection.md says what they are)"
+                f"choose with parameter 'detection.format': {', '.join(names)} "
+                "(docs/reference/detection.md says what they are)"
             )
         reasons = "".join(f"; not {name}: {reason}" for name, reason in doubts.items())
         raise ModelFileError(
@@ -265,7 +266,7 @@ class OnnxDetector:
     def _refuse(self, wanted: str, graph: Graph, reason: str) -> NoReturn:
         message = (
             f"{self._path} answers {_shapes(graph)}; read as {self.format!r}, {reason}; choose another "
-            f"'detection.format' or export it again (docs/detection.md)"
+            f"'detection.format' or export it again (docs/reference/detection.md)"
         )
         if wanted == AUTO:
             raise ModelFileError(f"parameter 'detection.model': {message}")

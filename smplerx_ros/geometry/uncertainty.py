@@ -1,7 +1,7 @@
 """How well a person's place and turn are known: standard deviations, and the covariance of the pelvis.
 
-The constants were chosen on rendered people whom `lite` estimated and are taken for all backbones; docs/geometry.md
-says which people, and what the constants are worth on others.
+The constants were chosen on rendered people whom `lite` estimated and are taken for all backbones;
+docs/explanation/localization.md says which people, and what the constants are worth on others.
 """
 
 from __future__ import annotations

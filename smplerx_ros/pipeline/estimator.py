@@ -86,7 +86,7 @@ class Estimator:
 
     @classmethod
     def from_config(cls, values: Options | Mapping[str, object], *, bundles_only: bool = False) -> Estimator:
-        """From options, or from the parameters of docs/parameters.md by name; the others take their defaults.
+        """From options, or from the parameters of docs/reference/parameters.md by name; the others take their defaults.
 
         A checkpoint as `weights` is converted into the user's cache when ONNX Runtime runs it, unless `bundles_only`.
         Raises ConfigError for an unknown name or unusable value, ModelFileError for an unusable file.

@@ -30,7 +30,7 @@ class Row:
     Reaction: `words` in the log, once for all the times, and the diagnostics' counter `dropped: <counter>` grows.
     """
 
-    fault: int  # number in docs/faults.md
+    fault: int  # number in docs/reference/faults.md
     name: str
     send: Callable[[Scene], object]
     counter: str

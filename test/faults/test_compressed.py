@@ -1,4 +1,4 @@
-"""Fault 5 of docs/faults.md: compressed images."""
+"""Fault 5 of docs/reference/faults.md: compressed images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fault 21 of docs/faults.md: an accelerator without memory, lost, or not there at all."""
+"""Fault 21 of docs/reference/faults.md: an accelerator without memory, lost, or not there at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fault 25 of docs/faults.md: depth images. Distances follow good ones, and bad ones do no harm."""
+"""Fault 25 of docs/reference/faults.md: depth images. Distances follow good ones, and bad ones do no harm."""
 
 from __future__ import annotations
 

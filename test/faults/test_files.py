@@ -1,4 +1,4 @@
-"""Faults 22 and 23 of docs/faults.md: files and parameters, against the package's own node with `lite`."""
+"""Faults 22 and 23 of docs/reference/faults.md: files and parameters, against the package's own node with `lite`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Faults 1 to 11, 14 to 17 and 19 to 20 of docs/faults.md: one node and one camera suffer all of them in turn."""
+"""Faults 1 to 11, 14 to 17 and 19 to 20 of docs/reference/faults.md: one node and camera suffer all in turn."""
 
 from __future__ import annotations
 

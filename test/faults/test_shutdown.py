@@ -1,4 +1,4 @@
-"""Fault 24 of docs/faults.md: signals at any moment, restarts, two nodes of one name; nothing is left behind."""
+"""Fault 24 of docs/reference/faults.md: signals at any moment, restarts, two nodes of one name; nothing is left."""
 
 from __future__ import annotations
 

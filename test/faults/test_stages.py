@@ -1,4 +1,4 @@
-"""Fault 24 of docs/faults.md: a failure in every lifecycle callback and stage, and a way back from each."""
+"""Fault 24 of docs/reference/faults.md: a failure in every lifecycle callback and stage, and a way back from each."""
 
 from __future__ import annotations
 

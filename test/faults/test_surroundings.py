@@ -1,4 +1,4 @@
-"""Faults 12, 13 and 15 of docs/faults.md: clocks, cameras that never come, qualities of service."""
+"""Faults 12, 13 and 15 of docs/reference/faults.md: clocks, cameras that never come, qualities of service."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ REACHED = {
     SHUTDOWN: State.PRIMARY_STATE_FINALIZED,
 }
 STATE_TIMEOUT_S = 2.0  # nav2_util's LifecycleServiceClient::get_state on Humble and Jazzy; from Kilted on 5 s
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "lifecycle.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "howto" / "lifecycle.md"
 RUN_LAUNCH_FILE = """
 import sys
 from launch import LaunchService

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from smplerx_ros.arrays import FloatArray
 
-MIN_IOU = 0.1  # intersection over union of the boxes round the joints; ours, see docs/evaluation.md
+MIN_IOU = 0.1  # intersection over union of the boxes round the joints; ours, see docs/howto/evaluation.md
 
 
 def match_people(joints: ArrayLike, truth: ArrayLike, valid: ArrayLike | None = None) -> list[tuple[int, int]]:
