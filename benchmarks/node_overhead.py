@@ -40,12 +40,12 @@ from smplerx_ros.pipeline.scheduling.camera import CameraState
 from smplerx_ros.pipeline.scheduling.finder import Finder
 from smplerx_ros.pipeline.smoothing.motion import Motion
 from smplerx_ros.pipeline.tracking.tracker import Tracker
+from smplerx_ros.ros.humans import Rep155
+from smplerx_ros.ros.node.frame_processor import FrameProcessor
 from smplerx_ros.ros.node.node import SmplerxNode
-from smplerx_ros.ros.node.pipeline import Pipeline
 from smplerx_ros.ros.node.stream import CameraStream
 from smplerx_ros.ros.output import output
 from smplerx_ros.ros.output.output import Output
-from smplerx_ros.ros.rep155 import Rep155
 from smplerx_ros.runtime.heap import keep_freed_memory
 from smplerx_ros.runtime.onnx import OnnxNetwork, share_arena
 from smplerx_ros.tools.demo import image_transport, private_graph
@@ -149,13 +149,13 @@ def standing(run: Any) -> Any:
 @contextmanager
 def observed(clock: Clock) -> Iterator[None]:
     """Times the methods that matter, wherever they are called."""
-    on_image, handle, publish = CameraStream._on_image, Pipeline.handle, Output.publish
+    on_image, handle, publish = CameraStream._on_image, FrameProcessor.handle, Output.publish
 
     def arrived(self: CameraStream, message: Any) -> None:
         clock.begin()
         on_image(self, message)
 
-    def taken(self: Pipeline, arrivals: Any) -> None:
+    def taken(self: FrameProcessor, arrivals: Any) -> None:
         clock.taken()
         handle(self, arrivals)
         clock.done()
@@ -167,7 +167,7 @@ def observed(clock: Clock) -> Iterator[None]:
     with ExitStack() as patches:
         for owner, name, function in (
             (CameraStream, "_on_image", arrived),
-            (Pipeline, "handle", taken),
+            (FrameProcessor, "handle", taken),
             (Output, "publish", published),
             *((owner, name, clock.timed(getattr(owner, name), p)) for p in PARTS for owner, name in PARTS[p]),
         ):

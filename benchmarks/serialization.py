@@ -28,7 +28,7 @@ from smplerx_ros.ros.conversions.markers import MarkerWriter
 from smplerx_ros.ros.conversions.transforms import Transforms, TransformWriter, joint_transforms
 from smplerx_ros.tools.bench.timing import side_by_side
 from smplerx_ros.types import Person, SmplxParams
-from smplerx_ros.visualization.thinning import ThinMesh
+from smplerx_ros.visualization.decimation import DecimatedMesh
 
 CAMERA_FRAME = "camera_optical_frame"
 
@@ -80,7 +80,7 @@ def measure(count: int, runs: int) -> list[dict[str, Any]]:
     return rows
 
 
-def _no_mesh() -> ThinMesh:
+def _no_mesh() -> DecimatedMesh:
     raise AssertionError("markers without a mesh")
 
 

@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     from smplerx_ros.pipeline.estimator import Estimator
 
     from .estimation import estimate_source
-    from .pictures import overlay_path
+    from .overlay_writer import overlay_path
 
     values = given_parameters(arguments)
     if values.get("detector") == "topic":

@@ -17,7 +17,7 @@ from smplerx_ros.io.results import PEOPLE_FILE, SUMMARY_FILE, FrameResult, count
 from smplerx_ros.io.sources import Source, SourceImage
 from smplerx_ros.types import Frame, People
 
-from .pictures import Pictures
+from .overlay_writer import OverlayWriter
 
 
 class FrameEstimator(Protocol):
@@ -48,7 +48,7 @@ def estimate_source(source: Source, estimator: FrameEstimator, out: Path, body: 
     An image that cannot be used is noted and passed over. Interrupted, it writes what there is.
     """
     run = _Run(source, estimator)
-    pictures = None if body is None else Pictures(source, out, body)
+    pictures = None if body is None else OverlayWriter(source, out, body)
     complete = False
     try:
         for item in tqdm(source, total=source.length or None, unit="frame", desc=printable(source.path.name)):

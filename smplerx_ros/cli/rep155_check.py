@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     from smplerx_ros.rep155.conformance.report import exit_code, report
     from smplerx_ros.rep155.conformance.requirements import judge
-    from smplerx_ros.ros.rep155.watcher import watch
+    from smplerx_ros.ros.humans.watcher import watch
 
     rclpy.init()
     try:

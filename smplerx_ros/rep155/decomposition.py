@@ -18,7 +18,7 @@ from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.geometry.rotations import cross, normalized
 
 from .axes import JOINT_FROM_REP, body_frames
-from .balls import Axes, Hinges
+from .ball_joints import Axes, Hinges
 from .description import ANGLE_INDEX, CHEST, JOINT_ROW, LOWER, MOVING, UPPER, BodyDescription
 
 _LIMBS = (("l", "shoulder", "elbow", "wrist"), ("r", "shoulder", "elbow", "wrist")) + (

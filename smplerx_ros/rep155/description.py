@@ -18,7 +18,7 @@ from smplerx_ros.arrays import FloatArray
 from smplerx_ros.body.skeleton import JOINT_INDEX
 
 from .axes import JOINT_FROM_REP
-from .shapes import SHAPES, ball, cylinder, numbers
+from .urdf_visuals import SHAPES, ball, cylinder, numbers
 
 Axis = tuple[float, float, float]
 

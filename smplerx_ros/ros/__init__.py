@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from smplerx_ros._lazy import lazy
 
-_PUBLIC = {"people_from_message": ".conversions.from_messages"}
+_PUBLIC = {"people_from_message": ".conversions.from_person_array"}
 
 if TYPE_CHECKING:
-    from .conversions.from_messages import people_from_message as people_from_message
+    from .conversions.from_person_array import people_from_message as people_from_message
 else:
     __getattr__, __dir__ = lazy(__name__, _PUBLIC)

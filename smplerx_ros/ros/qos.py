@@ -87,7 +87,7 @@ def qos_of(numbers: Mapping[str, int]) -> QoSProfile:
     return QoSProfile(depth=numbers["depth"], **choices, **durations)
 
 
-def tell_of_unknown_overrides(node: Node, known: Iterable[str]) -> None:
+def warn_of_unknown_overrides(node: Node, known: Iterable[str]) -> None:
     """Warn of overrides that are neither `known` nor declared by an endpoint: they have no effect."""
     names = sorted({*known, *(name for name in node._parameters if name.startswith(PREFIX))})
     for name in node._parameter_overrides:

@@ -27,7 +27,7 @@ class Snapshot:
     people: int = 0
     not_estimated: int = 0  # people in view above the most that are estimated
     stages_ms: dict[str, float] = field(default_factory=dict)  # mean time of each stage since the last snapshot
-    last_words: dict[str, str] = field(default_factory=dict)  # the newest message of each reason, logged or not
+    last_messages: dict[str, str] = field(default_factory=dict)  # the newest message of each reason, logged or not
 
 
 class Statistics:
@@ -45,7 +45,7 @@ class Statistics:
         self._work_ms: deque[float] = deque(maxlen=AGE_WINDOW)
         self._logged: dict[str, float] = {}
         self._silent: Counter[str] = Counter()
-        self._last_words: dict[str, str] = {}
+        self._last_messages: dict[str, str] = {}
 
     def received(self) -> None:
         """An image arrived."""
@@ -77,7 +77,7 @@ class Statistics:
         with self._lock:
             self._drops[reason] += 1
             self._new_drops[reason] += 1
-            self._last_words[reason] = message
+            self._last_messages[reason] = message
             now = self._seconds()
             if not message or now - self._logged.get(reason, -LOG_PERIOD_S) < LOG_PERIOD_S:
                 self._silent[reason] += bool(message)
@@ -99,7 +99,7 @@ class Statistics:
                 self._people,
                 self._not_estimated,
                 {name: 1e3 * seconds / self._published for name, seconds in self._stages.items()},
-                dict(self._last_words),
+                dict(self._last_messages),
             )
             self._received = self._published = 0
             self._stages.clear()

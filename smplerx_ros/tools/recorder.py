@@ -46,7 +46,7 @@ from smplerx_ros.io.results import (
 from smplerx_ros.io.video import VideoReader, VideoWriter
 from smplerx_ros.msg import PersonArray
 from smplerx_ros.ros.conversions.from_diagnostics import report_of
-from smplerx_ros.ros.conversions.from_messages import camera_from_message, people_from_message, stamp_ns
+from smplerx_ros.ros.conversions.from_person_array import camera_from_message, people_from_message, stamp_ns
 from smplerx_ros.visualization.overlay import draw_people
 
 from .player import INFO_DEPTH, frames
@@ -58,7 +58,7 @@ _PEOPLE = "smplerx/people"
 
 
 @dataclass(eq=False)
-class Recording:
+class PlaybackRecording:
     """What came in, in the order of arrival. One camera_info comes with each image: they number the frames."""
 
     stamps: list[int] = field(default_factory=list)  # of the published images, nanoseconds
@@ -111,7 +111,7 @@ class Recorder(Node):
 
     def __init__(self, expected: int | None) -> None:
         super().__init__("recorder")
-        self.recording = Recording()
+        self.recording = PlaybackRecording()
         self._expected = expected
         self._last_event = time.monotonic()
         self._bar = tqdm(total=expected, unit="frame", desc="waiting for the node")
@@ -157,7 +157,7 @@ class Recorder(Node):
         self.recording.tf_frames.update(transform.child_frame_id for transform in message.transforms)
 
 
-def record(expected: int | None, stop: threading.Event, args: list[str]) -> Recording:
+def record(expected: int | None, stop: threading.Event, args: list[str]) -> PlaybackRecording:
     """Listen until the recorder has finished or `stop` is set."""
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     recorder = Recorder(expected)
@@ -172,7 +172,7 @@ def record(expected: int | None, stop: threading.Event, args: list[str]) -> Reco
     return recorder.recording
 
 
-def draw(recording: Recording, video: Path, body_model: str, target: Path, stop: threading.Event) -> None:
+def draw(recording: PlaybackRecording, video: Path, body_model: str, target: Path, stop: threading.Event) -> None:
     """Draw the processed frames of `video` into `target`, each shown as long as it was the newest."""
     results, cameras = {result.frame: result for result in recording.results()}, recording.cameras()
     if not results:

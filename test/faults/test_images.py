@@ -16,7 +16,7 @@ from scene import Row, Scene
 from sensor_msgs.msg import CameraInfo, Image, RegionOfInterest
 from tf2_msgs.msg import TFMessage
 
-from smplerx_ros.ros.conversions.from_messages import stamp_ns
+from smplerx_ros.ros.conversions.from_person_array import stamp_ns
 
 NAN = float("nan")
 Send = Callable[[Scene], object]

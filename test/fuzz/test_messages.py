@@ -18,7 +18,7 @@ from smplerx_ros.errors import InputError
 from smplerx_ros.ros.conversions.camera_info import camera_from_info
 from smplerx_ros.ros.conversions.compressed import image_from_compressed
 from smplerx_ros.ros.conversions.depth import DEPTH_ENCODINGS, depth_from_message, registered
-from smplerx_ros.ros.conversions.detections import boxes_from_message
+from smplerx_ros.ros.conversions.from_detection_array import boxes_from_message
 from smplerx_ros.ros.conversions.image import ENCODINGS, image_from_message
 
 FUZZ = settings.get_profile("fuzz")

@@ -55,9 +55,9 @@ def deliver(node: SmplerxNode, topic: str, message: Any) -> None:
 def handle(node: SmplerxNode, message: Image) -> Any:
     """What comes out for an image, in this thread; None where it is dropped."""
     assert node._running is not None
-    node._running.pipeline.last = None
-    node._running.pipeline.handle({"": Arrival(message, 0.0)})
-    return node._running.pipeline.last
+    node._running.processor.last = None
+    node._running.processor.handle({"": Arrival(message, 0.0)})
+    return node._running.processor.last
 
 
 def published(node: SmplerxNode, topic: str, message: Image | None = None) -> list[Any]:
@@ -139,7 +139,7 @@ def draws_meshes(node: SmplerxNode) -> list[bool]:
     """What the process that draws is asked for."""
     scenes: list[Any] = []
     assert node._loaded is not None
-    node._loaded.output._drawer.show = scenes.append  # type: ignore[method-assign]
+    node._loaded.output._drawing_client.show = scenes.append  # type: ignore[method-assign]
     published(node, "/smplerx/markers")
     return [scene.mesh for scene in scenes]
 
@@ -213,7 +213,7 @@ def seen(context: Context, name: str, files: list[str], later: Mapping[str, Any]
         if not of_estimator:
             return ENTRIES[name].seen(node)
         assert node._loaded is not None
-        node._loaded.orders.carry_out(node._loaded.estimator)  # as before each image
+        node._loaded.requests.apply(node._loaded.estimator)  # as before each image
         return ENTRIES[name].seen(node._loaded.estimator)
     finally:
         node.stop()

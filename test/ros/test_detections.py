@@ -13,7 +13,7 @@ from std_msgs.msg import Header
 from vision_msgs import msg as vision_msgs
 
 from smplerx_ros.errors import InputError
-from smplerx_ros.ros.conversions.detections import best_scores, boxes_from_message
+from smplerx_ros.ros.conversions.from_detection_array import best_scores, boxes_from_message
 
 NAN = float("nan")
 

@@ -26,8 +26,8 @@ from smplerx_ros.body import load_body
 from smplerx_ros.body.placement import Placement
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.conversions.compressed import image_from_compressed
-from smplerx_ros.ros.drawing import drawer as drawer_module
-from smplerx_ros.ros.drawing.drawer import Drawer, Settings, Topic
+from smplerx_ros.ros.drawing import client as client_module
+from smplerx_ros.ros.drawing.client import DrawingClient, Settings, Topic
 from smplerx_ros.ros.drawing.scene import Scene, SharedMemory, read, write
 from smplerx_ros.ros.qos import numbers_of
 
@@ -116,60 +116,60 @@ def test_memory_grows_with_the_images_on_both_sides() -> None:
 def test_only_the_newest_frame_of_each_camera_waits(tmp_path: Path) -> None:
     told: list[str] = []
     log = tmp_path / "log"
-    drawer = Drawer(SETTINGS, told.append, command=(sys.executable, "-c", SLOW, str(log)))
+    client = DrawingClient(SETTINGS, told.append, command=(sys.executable, "-c", SLOW, str(log)))
     scenes = [a_scene(f"{source}{number}", source) for number in range(200) for source in ("left", "right")]
     for scene in scenes:
-        drawer.show(scene)  # returns at once: a picture takes a second
+        client.show(scene)  # returns at once: a picture takes a second
     end = time.monotonic() + 20
-    while drawer.shown + drawer.dropped < len(scenes) and time.monotonic() < end:
+    while client.shown + client.dropped < len(scenes) and time.monotonic() < end:
         time.sleep(0.05)
-    drawer.close()
+    client.close()
     drawn = log.read_text().split()
     assert set(drawn[-2:]) == {"left199", "right199"}
     assert len(drawn) <= 6
-    assert drawer.shown + drawer.dropped == len(scenes)
+    assert client.shown + client.dropped == len(scenes)
     assert not [text for text in told if "ended" in text]
 
 
 def test_what_waits_when_everybody_is_taken_down_is_not_shown(tmp_path: Path) -> None:
     log = tmp_path / "log"
-    drawer = Drawer(SETTINGS, print, command=(sys.executable, "-c", SLOW, str(log)))
-    drawer.show(a_scene("first"))
+    client = DrawingClient(SETTINGS, print, command=(sys.executable, "-c", SLOW, str(log)))
+    client.show(a_scene("first"))
     end = time.monotonic() + 20
     while not log.exists() and time.monotonic() < end:
-        drawer.show(a_scene("waiting"))
+        client.show(a_scene("waiting"))
         time.sleep(0.05)
-    drawer.clear()
+    client.clear()
     time.sleep(1.5)
     before = log.read_text().split()
     time.sleep(1.5)
-    drawer.close()
+    client.close()
     assert log.read_text().split() == before
     assert len(before) <= 2  # the one that was being drawn, too
 
 
 def test_where_no_core_is_free_the_log_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawer_module, "LONG_S", 0.3)
+    monkeypatch.setattr(client_module, "SLOW_DRAWING_S", 0.3)
     told: list[str] = []
-    drawer = Drawer(SETTINGS, told.append, command=(sys.executable, "-c", SLOW, str(tmp_path / "log")))
+    client = DrawingClient(SETTINGS, told.append, command=(sys.executable, "-c", SLOW, str(tmp_path / "log")))
     end = time.monotonic() + 20
-    while drawer.shown < 2 and time.monotonic() < end:
-        drawer.show(a_scene())
+    while client.shown < 2 and time.monotonic() < end:
+        client.show(a_scene())
         time.sleep(0.05)
-    drawer.close()
-    assert 1 <= len(told) <= drawer.shown + 1  # once for each picture
+    client.close()
+    assert 1 <= len(told) <= client.shown + 1  # once for each picture
     assert "no marker or overlay has been drawn for 0.3 s" in told[0]
 
 
 def test_a_process_that_ends_is_told_of_and_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drawer_module, "RESTART_S", 0.2)
+    monkeypatch.setattr(client_module, "RESTART_S", 0.2)
     told: list[str] = []
-    drawer = Drawer(SETTINGS, told.append, command=(sys.executable, "-c", "import sys; sys.exit(7)"))
+    client = DrawingClient(SETTINGS, told.append, command=(sys.executable, "-c", "import sys; sys.exit(7)"))
     end = time.monotonic() + 20
     while len(told) < 2 and time.monotonic() < end:
-        drawer.show(a_scene())
+        client.show(a_scene())
         time.sleep(0.05)
-    drawer.close()
+    client.close()
     assert len(told) >= 2
     assert "markers and overlays has ended with exit code 7" in told[0]
 
@@ -180,22 +180,22 @@ def test_a_picture_that_fails_costs_no_other(
     qos = numbers_of(QoSProfile(depth=5))
     topics = Topic("/markers", qos), {"": Topic("/overlay", qos)}, {"": Topic("/overlay/compressed", qos)}
     told: list[str] = []
-    drawer = Drawer(Settings("_drawing", "/", graph.context.get_domain_id(), "/", "", *topics), told.append)
+    client = DrawingClient(Settings("_drawing", "/", graph.context.get_domain_id(), "/", "", *topics), told.append)
     markers = graph.listen(MarkerArray, "/markers")
 
     def drawn(what: Callable[[], Any]) -> None:
         def reached() -> Any:
-            drawer.show(a_scene())
+            client.show(a_scene())
             graph.spin_once()
             return what()
 
         graph.spin_until(reached)
 
     with monkeypatch.context() as broken:
-        broken.setattr(drawer_module, "write", lambda *_: b"{}")
-        drawn(lambda: drawer.shown)
+        broken.setattr(client_module, "write", lambda *_: b"{}")
+        drawn(lambda: client.shown)
     drawn(lambda: markers)
-    drawer.close()
+    client.close()
     assert "picture dropped after KeyError" in capfd.readouterr().err
     assert not [text for text in told if "ended" in text]
 

@@ -10,7 +10,7 @@ from rclpy.context import Context
 from rclpy.node import Node
 from sensor_msgs.msg import CameraInfo, Image
 
-from smplerx_ros.ros.input.input import CameraInput, InputOptions
+from smplerx_ros.ros.input.camera_input import CameraInput, InputOptions
 from smplerx_ros.ros.statistics import Statistics
 
 

@@ -17,11 +17,11 @@ from smplerx_ros.body import load_body
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.conversions.markers import MarkerWriter
 from smplerx_ros.types import Person
-from smplerx_ros.visualization.thinning import ThinMesh
+from smplerx_ros.visualization.decimation import DecimatedMesh
 
 HEADER = Header(stamp=Time(sec=7, nanosec=5), frame_id="camera")
 BODY = load_body()
-MESH = cache(partial(ThinMesh.of, BODY, 3000))
+MESH = cache(partial(DecimatedMesh.of, BODY, 3000))
 
 
 def somebody(person_id: str) -> Person:

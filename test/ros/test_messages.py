@@ -17,8 +17,8 @@ from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.geometry.rotations import quaternion_from_matrix
 from smplerx_ros.ros.conversions.camera_info import info_from_camera
-from smplerx_ros.ros.conversions.from_messages import camera_from_message
-from smplerx_ros.ros.conversions.messages import person_array
+from smplerx_ros.ros.conversions.from_person_array import camera_from_message
+from smplerx_ros.ros.conversions.to_person_array import person_array
 from smplerx_ros.types import PARAM_SIZES, Degradation, DistanceSource, Frame
 
 HEADER = Header(stamp=Time(sec=7, nanosec=8), frame_id="camera")

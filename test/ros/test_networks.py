@@ -25,7 +25,7 @@ from smplerx_ros.body.skeleton import JOINT_NAMES
 from smplerx_ros.io.results import read_people
 from smplerx_ros.io.video import VideoReader, VideoWriter
 from smplerx_ros.ros.conversions.from_diagnostics import report_of
-from smplerx_ros.ros.conversions.from_messages import people_from_message, stamp_ns
+from smplerx_ros.ros.conversions.from_person_array import people_from_message, stamp_ns
 from smplerx_ros.tools.demo import CLIP, image_transport
 from smplerx_ros.tools.player import FRAME_ID
 from smplerx_ros.types import PARAM_SIZES

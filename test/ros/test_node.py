@@ -131,12 +131,12 @@ def test_a_change_that_another_callback_refuses_does_not_act(make_node: MakeNode
     )
     (result,) = node.set_parameters([Parameter("max_people", value=2)])
     assert (result.successful, result.reason) == (False, "somebody else's reason")
-    running.pipeline.handle({"": arrival(1)})
+    running.processor.handle({"": arrival(1)})
     assert (node.get_parameter("max_people").value, estimator.max_people) == (5, 5)
     refusing.clear()
     refusing.append(False)
     assert node.set_parameters([Parameter("max_people", value=2)])[0].successful
-    running.pipeline.handle({"": arrival(2)})
+    running.processor.handle({"": arrival(2)})
     assert (node.get_parameter("max_people").value, estimator.max_people) == (2, 2)
     assert estimator.updates == [{"max_people": 2}]
 
@@ -148,5 +148,5 @@ def test_changes_that_belong_together_act_together_or_not_at_all(make_node: Make
     assert node._running is not None
     both = [Parameter("max_people", value=2), Parameter("detection.interval", value=0)]
     assert not node.set_parameters_atomically(both).successful
-    node._running.pipeline.handle({"": arrival(1)})
+    node._running.processor.handle({"": arrival(1)})
     assert Noted.made[0].updates == []

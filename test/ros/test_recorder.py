@@ -10,8 +10,8 @@ from std_msgs.msg import Header
 from smplerx_ros.body import load_body
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.conversions.camera_info import info_from_camera
-from smplerx_ros.ros.conversions.messages import person_array
-from smplerx_ros.tools.recorder import Recording, main
+from smplerx_ros.ros.conversions.to_person_array import person_array
+from smplerx_ros.tools.recorder import PlaybackRecording, main
 from smplerx_ros.types import Frame
 
 CAMERA = Camera.from_fov(640, 480)
@@ -34,7 +34,7 @@ def result(body, stamp, *ids, camera=CAMERA):
 def test_results_are_numbered_by_the_images_that_they_answer(body):
     stamps = [10_000 * MS + 33 * MS * k for k in range(6)]
     answers = [(1, ("p1",)), (3, ("p1", "p2")), (5, ())]
-    recording = Recording(stamps=stamps, runtime="a runtime")
+    recording = PlaybackRecording(stamps=stamps, runtime="a runtime")
     recording.messages = [(result(body, stamps[k], *ids), stamps[k] + (50 + k) * MS) for k, ids in answers]
     recording.messages.append((result(body, 77, "px"), 0))  # no image of this recording
     recording.tf_frames = {"smplx_0/neck", "smplx_0/head"}
@@ -62,7 +62,7 @@ def test_results_are_numbered_by_the_images_that_they_answer(body):
 def test_each_frame_has_its_camera(body):
     stamps = [10_000 * MS, 10_033 * MS]
     small = Camera.from_fov(320, 240)
-    recording = Recording(stamps=stamps)
+    recording = PlaybackRecording(stamps=stamps)
     cameras = (CAMERA, small)
     recording.messages = [
         (result(body, stamp, "p1", camera=camera), stamp) for stamp, camera in zip(stamps, cameras, strict=True)
@@ -78,7 +78,7 @@ def test_the_played_video_is_never_written_over(tmp_path, capsys):
 
 
 def test_an_empty_recording_has_a_summary():
-    summary = Recording().summary()
+    summary = PlaybackRecording().summary()
     assert summary["frames_published"] == summary["frames_processed"] == 0
     assert summary["fps"] is None
     assert summary["latency_ms"] == {"p50": None, "p95": None}

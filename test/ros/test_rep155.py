@@ -24,9 +24,9 @@ from visualization_msgs.msg import MarkerArray
 from smplerx_ros.body.placement import Placement
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.errors import ConfigError, InputError
-from smplerx_ros.ros import rep155
+from smplerx_ros.ros import humans as humans_module
+from smplerx_ros.ros.humans import provider as provider_module
 from smplerx_ros.ros.output import output as output_module
-from smplerx_ros.ros.rep155 import provider as provider_module
 
 LATCHED = QoSProfile(depth=5, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
@@ -280,14 +280,14 @@ def test_nobody_subscribed_means_nothing_computed(provide: Any, monkeypatch: pyt
 
     provider = provide(markers__mesh=True)
     monkeypatch.setattr(output_module, "Scene", computed)
-    monkeypatch.setattr(output_module.Drawer, "show", computed)
+    monkeypatch.setattr(output_module.DrawingClient, "show", computed)
     monkeypatch.setattr(provider_module, "crop", computed)
     monkeypatch.setattr(provider_module, "fitted_crop", computed)
     monkeypatch.setattr(provider_module, "keypoints", computed)
     monkeypatch.setattr(provider_module, "normalized_points", computed)
     monkeypatch.setattr(type(BODY), "vertices", computed)
     monkeypatch.setattr(type(BODY), "extra_joints", computed)
-    monkeypatch.setattr("smplerx_ros.ros.conversions.detections_out.detection_array", computed)
+    monkeypatch.setattr("smplerx_ros.ros.conversions.to_detection_array.detection_array", computed)
     for _ in range(3):
         provider.send(somebody("p1"), somebody("p2", 1))
 
@@ -334,7 +334,7 @@ def test_detections_are_boxes_with_ids_and_the_image_s_header(graph: Graph, prov
 def test_without_hri_msgs_a_line_says_so_and_nothing_breaks(
     graph: Graph, provide: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rep155, "find_spec", lambda name: None if name == "hri_msgs" else find_spec(name))
+    monkeypatch.setattr(humans_module, "find_spec", lambda name: None if name == "hri_msgs" else find_spec(name))
     people = listen(graph, PersonArray, "/provider/people")
     provider = provide()
     until(graph, provider, (somebody("p1"),), lambda: people)

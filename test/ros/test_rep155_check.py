@@ -23,10 +23,10 @@ from smplerx_ros.rep155 import people as people_module
 from smplerx_ros.rep155.conformance.report import BREAKS, CONFORMS, NOTHING, exit_code, report
 from smplerx_ros.rep155.conformance.requirements import FAIL, NOT_SEEN, PASS, judge
 from smplerx_ros.rep155.presence import Presence
-from smplerx_ros.ros.rep155 import topics as topics_module
-from smplerx_ros.ros.rep155.provider import Provider as OurProvider
-from smplerx_ros.ros.rep155.topics import BodyTopics, Topics
-from smplerx_ros.ros.rep155.watcher import watch
+from smplerx_ros.ros.humans import topics as topics_module
+from smplerx_ros.ros.humans.provider import Provider as OurProvider
+from smplerx_ros.ros.humans.topics import BodyTopics, Topics
+from smplerx_ros.ros.humans.watcher import watch
 
 P1, P2 = somebody("p1"), somebody("p2", 1)
 

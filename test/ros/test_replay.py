@@ -26,7 +26,7 @@ from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.io.video import VideoReader
 from smplerx_ros.pipeline.estimator import Estimator
 from smplerx_ros.ros.conversions.camera_info import info_from_camera
-from smplerx_ros.ros.conversions.from_messages import stamp_ns
+from smplerx_ros.ros.conversions.from_person_array import stamp_ns
 from smplerx_ros.ros.conversions.image import message_from_image
 from smplerx_ros.types import Frame
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from smplerx_ros.body import load_body
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.ros.output.slots import SILENCE_NS, Assigned, Slots
+from smplerx_ros.ros.output.slots import SILENCE_NS, AssignedSlot, Slots
 from smplerx_ros.types import Person
 
 SECOND = 1_000_000_000
@@ -23,7 +23,7 @@ def person(identity: str, distance: float = 3.0) -> Person:
     return replace(SOMEONE, id=identity, joints=np.full_like(SOMEONE.joints, (0, 0, distance)))
 
 
-def numbers(assigned: list[Assigned]) -> list[int]:
+def numbers(assigned: list[AssignedSlot]) -> list[int]:
     return [slot.number for slot in assigned]
 
 
@@ -103,7 +103,7 @@ def test_no_name_is_of_two_people_within_the_cache(images: list[tuple[bool, int,
             before = transforms.setdefault(slot.number, [])
             others = [seen for seen, holder in before if holder != one.id]
             assert all(stamp - seen > SILENCE_NS for seen in others)
-            assert slot.passed_on == bool(others and before[-1][1] != one.id)
+            assert slot.reassigned == bool(others and before[-1][1] != one.id)
             before.append((stamp, one.id))
 
 

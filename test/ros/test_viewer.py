@@ -25,8 +25,8 @@ from smplerx_ros.body import load_body
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.conversions.camera_info import info_from_camera
-from smplerx_ros.ros.conversions.from_messages import people_from_message
-from smplerx_ros.ros.conversions.messages import person_array
+from smplerx_ros.ros.conversions.from_person_array import people_from_message
+from smplerx_ros.ros.conversions.to_person_array import person_array
 from smplerx_ros.types import Frame, People, Person, SmplxParams
 
 pytestmark = pytest.mark.skipif(find_spec("viser") is None, reason="the page for browsers needs the extra `viewer`")

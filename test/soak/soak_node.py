@@ -24,9 +24,9 @@ def write_counts(nodes: list[Any], path: Path) -> None:
 
 if __name__ == "__main__":
     from smplerx_ros.ros.node.main import main
-    from smplerx_ros.ros.node.watch import Repeater
+    from smplerx_ros.ros.node.watchdog import PeriodicThread
 
     made = prepare()
-    Repeater(PERIOD_S, lambda: write_counts(made, Path(os.environ["SOAK_COUNTS"])), "soak_counts")
+    PeriodicThread(PERIOD_S, lambda: write_counts(made, Path(os.environ["SOAK_COUNTS"])), "soak_counts")
     factory = None if os.environ.get("SOAK_BACKEND") == "lite" else FaultyEstimator
     sys.exit(main(estimator_factory=factory))

@@ -10,7 +10,7 @@ import numpy as np
 
 from smplerx_ros.body import load_body
 from smplerx_ros.rep155.axes import REP_FROM_OPTICAL
-from smplerx_ros.rep155.conformance.recording import CameraSeen, Endpoint, Message, Recording, Transform
+from smplerx_ros.rep155.conformance.recording import CameraIntrinsics, Endpoint, Message, Recording, Transform
 from smplerx_ros.rep155.description import MOVING, BodyDescription
 
 BODY, FACE, CAMERA = "p1", "fp1", "camera"
@@ -68,7 +68,7 @@ def good_recording() -> Recording:
                 Transform(time, stamp, f"face_{FACE}", f"gaze_{FACE}", np.zeros(3), REP_FROM_OPTICAL),
             ]
     snapshots = tuple((time, _endpoints(time < STAYS)) for time in times.tolist())
-    camera = CameraSeen(np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]), 640, 480)
+    camera = CameraIntrinsics(np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]), 640, 480)
     return Recording(0.0, END, snapshots, tuple(messages), tuple(transforms), frozenset(stamps), {CAMERA: camera})
 
 

@@ -9,14 +9,14 @@ from .recording import LISTS, Endpoint, Recording
 
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 _TYPES = {"roi": "hri_msgs/msg/NormalizedRegionOfInterest2D", "cropped": "sensor_msgs/msg/Image"}
-_AGAIN_S = 2.0  # a list that is not latched has to come at least this often
-_FRAMES = 5  # with fewer a topic may not have been discovered before the last
-_TAKEN_DOWN_S = 2.0
+_MAX_SILENCE_S = 2.0  # a list that is not latched has to come at least this often
+_MIN_FRAMES = 5  # with fewer a topic may not have been discovered before the last
+_REMOVAL_S = 2.0
 
 
-def lists(seen: Recording) -> Iterator[str | None]:
+def lists(recording: Recording) -> Iterator[str | None]:
     """The lists exist where anything of their kind does, with type and stamp; bodies or faces have to be there."""
-    endpoints = seen.endpoints
+    endpoints = recording.endpoints
     kinds = {kind: [e for e in endpoints if e.topic.startswith(f"/humans/{kind}/")] for kind in LISTS}
     if not any(kinds.values()):
         yield "nothing is published under /humans/bodies or /humans/faces"
@@ -26,96 +26,96 @@ def lists(seen: Recording) -> Iterator[str | None]:
         if theirs:
             good = types == {"hri_msgs/msg/IdsList"}
             yield None if good else f"{topic} is published as {', '.join(sorted(types)) or 'nothing'}"
-        for message in seen.of(topic):
+        for message in recording.messages_on(topic):
             yield None if message.stamp_ns else f"{topic}: header.stamp is 0"
 
 
-def late(seen: Recording) -> Iterator[str | None]:
+def late(recording: Recording) -> Iterator[str | None]:
     """The lists reach those who subscribe later."""
     for topic in LISTS.values():
-        for endpoint in (e for e in seen.endpoints if e.topic == topic):
-            times = [message.time for message in seen.of(topic)]
-            gaps = [b - a for a, b in zip([seen.begin, *times], [*times, seen.end], strict=True)]
-            good = endpoint.latched or max(gaps) < _AGAIN_S
+        for endpoint in (e for e in recording.endpoints if e.topic == topic):
+            times = [message.time for message in recording.messages_on(topic)]
+            gaps = [b - a for a, b in zip([recording.begin, *times], [*times, recording.end], strict=True)]
+            good = endpoint.latched or max(gaps) < _MAX_SILENCE_S
             yield (
                 None if good else f"{topic} is volatile and was silent for {max(gaps):.1f} s: who comes late gets none"
             )
 
 
-def reliable(seen: Recording) -> Iterator[str | None]:
+def reliable(recording: Recording) -> Iterator[str | None]:
     """No best-effort publishers."""
-    for endpoint in _provided(seen):
+    for endpoint in _provided(recording):
         yield None if endpoint.reliable else f"{_below_id(endpoint.topic)} is published best effort by {endpoint.node}"
 
 
-def ids(seen: Recording) -> Iterator[str | None]:
+def ids(recording: Recording) -> Iterator[str | None]:
     """Syntax of ids."""
     for kind in LISTS:
-        for identity in seen.stays(kind):
+        for identity in recording.tracked_spans(kind):
             yield None if _ID.match(identity) else f"{kind}: id {identity!r} is not a letter with letters and digits"
 
 
-def required(seen: Recording) -> Iterator[str | None]:
+def required(recording: Recording) -> Iterator[str | None]:
     """Topics of ids that were tracked long enough to be discovered: advertised with their type, and filled."""
-    endpoints = seen.endpoints
+    endpoints = recording.endpoints
     for kind in LISTS:
-        for identity, (first, last) in seen.stays(kind).items():
-            mentions = sum(identity in message.value for message in seen.of(LISTS[kind]))
-            frames = max(mentions, len(seen.of(f"/humans/{kind}/{identity}/roi")))
-            if last - first < seen.patience or frames < _FRAMES:
+        for identity, (first, last) in recording.tracked_spans(kind).items():
+            mentions = sum(identity in message.value for message in recording.messages_on(LISTS[kind]))
+            frames = max(mentions, len(recording.messages_on(f"/humans/{kind}/{identity}/roi")))
+            if last - first < recording.settling_time or frames < _MIN_FRAMES:
                 continue
             for name, type_name in _TYPES.items():
                 topic = f"/humans/{kind}/{identity}/{name}"
                 types = {endpoint.type for endpoint in endpoints if endpoint.topic == topic}
                 if types != {type_name}:
                     yield f"/humans/{kind}/<id>/{name} is published as {', '.join(sorted(types)) or 'nothing'}"
-                elif not seen.of(topic):
+                elif not recording.messages_on(topic):
                     yield f"/humans/{kind}/<id>/{name} is advertised, but nothing comes though it is subscribed"
                 else:
                     yield None
 
 
-def leaving(seen: Recording) -> Iterator[str | None]:
+def leaving(recording: Recording) -> Iterator[str | None]:
     """Nobody stays in the list for whom nothing comes."""
     for kind in LISTS:
-        for identity, (_, last) in seen.stays(kind).items():
-            times = [message.time for message in seen.of(f"/humans/{kind}/{identity}/roi")]
+        for identity, (_, last) in recording.tracked_spans(kind).items():
+            times = [message.time for message in recording.messages_on(f"/humans/{kind}/{identity}/roi")]
             if times:
                 silent = last - max(times)
-                good = silent < seen.patience
+                good = silent < recording.settling_time
                 yield None if good else f"{LISTS[kind]} lists an id for {silent:.1f} s after its last region"
 
 
-def stale_topics(seen: Recording) -> Iterator[str | None]:
+def stale_topics(recording: Recording) -> Iterator[str | None]:
     """Publishers of ids go when the ids go."""
     for kind in LISTS:
-        for identity, (_, last) in seen.stays(kind).items():
+        for identity, (_, last) in recording.tracked_spans(kind).items():
             prefix = f"/humans/{kind}/{identity}/"
-            late_ones = [s for s in seen.snapshots if s[0] > last + _TAKEN_DOWN_S]
+            late_ones = [s for s in recording.snapshots if s[0] > last + _REMOVAL_S]
             left = {e.topic for _, endpoints in late_ones for e in endpoints if e.topic.startswith(prefix)}
             if late_ones:
                 names = ", ".join(sorted(_below_id(topic) for topic in left))
                 yield f"{names}: still there after the id left the list" if left else None
 
 
-def persons(seen: Recording) -> Iterator[str | None]:
+def persons(recording: Recording) -> Iterator[str | None]:
     """Ids of bodies are no ids of persons, unless these say that they are anonymous."""
-    topics = {endpoint.topic for endpoint in seen.endpoints}
-    for identity in seen.stays("bodies"):
+    topics = {endpoint.topic for endpoint in recording.endpoints}
+    for identity in recording.tracked_spans("bodies"):
         prefix = f"/humans/persons/{identity}/"
         invented = any(topic.startswith(prefix) for topic in topics) and f"{prefix}anonymous" not in topics
         frame = f"person_{identity}"
         if invented:
             yield "the id of a body is published under /humans/persons without `anonymous`"
-        elif seen.frames(frame) and not any(topic.startswith("/humans/persons/") for topic in topics):
+        elif recording.transforms_of(frame) and not any(topic.startswith("/humans/persons/") for topic in topics):
             yield "TF has person_<id> for the id of a body, and nobody provides persons"
         else:
             yield None
 
 
-def _provided(seen: Recording) -> list[Endpoint]:
+def _provided(recording: Recording) -> list[Endpoint]:
     prefixes = tuple(f"/humans/{kind}/" for kind in LISTS)
-    return sorted((e for e in seen.endpoints if e.topic.startswith(prefixes)), key=lambda e: e.topic)
+    return sorted((e for e in recording.endpoints if e.topic.startswith(prefixes)), key=lambda e: e.topic)
 
 
 def _below_id(topic: str) -> str:

@@ -11,7 +11,7 @@ from smplerx_ros.rep155.description import JOINTS
 
 from .recording import Recording
 
-_TOUCHED = 1e-3  # radians that rounding in a URDF may cost
+_LIMIT_TOLERANCE = 1e-3  # radians that rounding in a URDF may cost
 
 
 @dataclass(frozen=True)
@@ -28,20 +28,20 @@ class _Model:
         return set(self.links) - {child for _, child in self.joints.values()}
 
 
-def urdf(seen: Recording) -> Iterator[str | None]:
+def urdf(recording: Recording) -> Iterator[str | None]:
     """Bodies that were tracked long enough have one, latched, that can be read and starts at the body's frame."""
-    endpoints = seen.endpoints
-    for identity, (first, last) in seen.stays("bodies").items():
+    endpoints = recording.endpoints
+    for identity, (first, last) in recording.tracked_spans("bodies").items():
         topic = f"/humans/bodies/{identity}/urdf"
         publishers = [endpoint for endpoint in endpoints if endpoint.topic == topic]
-        if not publishers or not seen.of(topic):
-            if last - first >= seen.patience:
+        if not publishers or not recording.messages_on(topic):
+            if last - first >= recording.settling_time:
                 yield "/humans/bodies/<id>/urdf: no URDF came"
             continue
         if not all(endpoint.latched and endpoint.type == "std_msgs/msg/String" for endpoint in publishers):
             yield "/humans/bodies/<id>/urdf is not a latched (transient local) std_msgs/String"
             continue
-        for message in seen.of(topic):
+        for message in recording.messages_on(topic):
             found = _read(message.value)
             if isinstance(found, str):
                 yield f"/humans/bodies/<id>/urdf: {found}"
@@ -52,9 +52,9 @@ def urdf(seen: Recording) -> Iterator[str | None]:
                 yield None
 
 
-def names(seen: Recording) -> Iterator[str | None]:
+def names(recording: Recording) -> Iterator[str | None]:
     """The REP's tree is in the URDF; further links may hang from it."""
-    for identity, found in _models(seen):
+    for identity, found in _models(recording):
         suffix = f"_{identity}"
         unmarked = {name for name in (*found.joints, *found.links) if not name.endswith(suffix)}
         if unmarked:
@@ -72,10 +72,10 @@ def names(seen: Recording) -> Iterator[str | None]:
         yield f"URDF: {', '.join(other)} tie other links than the REP's" if other else None
 
 
-def joint_states(seen: Recording) -> Iterator[str | None]:
+def joint_states(recording: Recording) -> Iterator[str | None]:
     """Names and numbers fit the URDF."""
-    models = dict(_models(seen))
-    for identity, message in seen.each("bodies", "joint_states"):
+    models = dict(_models(recording))
+    for identity, message in recording.messages_below("bodies", "joint_states"):
         angles: dict[str, float] = message.value
         if not all(math.isfinite(angle) for angle in angles.values()):
             yield "/humans/bodies/<id>/joint_states has angles that are not finite"
@@ -87,24 +87,25 @@ def joint_states(seen: Recording) -> Iterator[str | None]:
             yield f"/humans/bodies/<id>/joint_states and the URDF differ in {wrong}" if strange else None
 
 
-def limits(seen: Recording) -> Iterator[str | None]:
+def limits(recording: Recording) -> Iterator[str | None]:
     """No angle outside its limits."""
-    models = dict(_models(seen))
-    for identity, message in seen.each("bodies", "joint_states"):
+    models = dict(_models(recording))
+    for identity, message in recording.messages_below("bodies", "joint_states"):
         if identity in models:
             ranges = models[identity].limits
             outside = [
                 _without(name, identity)
                 for name, angle in message.value.items()
-                if name in ranges and not ranges[name][0] - _TOUCHED <= angle <= ranges[name][1] + _TOUCHED
+                if name in ranges
+                and not ranges[name][0] - _LIMIT_TOLERANCE <= angle <= ranges[name][1] + _LIMIT_TOLERANCE
             ]
             yield f"{', '.join(sorted(outside))} outside the URDF's limits" if outside else None
 
 
-def _models(seen: Recording) -> Iterator[tuple[str, _Model]]:
+def _models(recording: Recording) -> Iterator[tuple[str, _Model]]:
     """The last readable URDF of each body."""
-    for identity in seen.stays("bodies"):
-        readable = [_read(message.value) for message in seen.of(f"/humans/bodies/{identity}/urdf")]
+    for identity in recording.tracked_spans("bodies"):
+        readable = [_read(message.value) for message in recording.messages_on(f"/humans/bodies/{identity}/urdf")]
         good = [found for found in readable if isinstance(found, _Model)]
         if good:
             yield identity, good[-1]

@@ -14,7 +14,7 @@ from smplerx_ros.arrays import FloatArray
 
 LISTS = {"bodies": "/humans/bodies/tracked", "faces": "/humans/faces/tracked"}
 MATCHES = "/humans/candidate_matches"
-_SETTLED_S = 1.5
+_SETTLING_S = 1.5
 # Images so long before or after those that were seen may have been on their way.
 _EARLIER_NS, _LATER_NS = 5_000_000_000, 500_000_000
 
@@ -59,7 +59,7 @@ class Transform:
 
 
 @dataclass(frozen=True, eq=False)
-class CameraSeen:
+class CameraIntrinsics:
     """Intrinsics of a camera, by its CameraInfo."""
 
     k: FloatArray  # (3, 3)
@@ -77,28 +77,28 @@ class Recording:
     messages: tuple[Message, ...] = ()
     transforms: tuple[Transform, ...] = ()
     image_stamps: frozenset[int] = frozenset()  # of cameras' images, nanoseconds
-    cameras: Mapping[str, CameraSeen] = field(default_factory=dict)  # by frame_id
+    cameras: Mapping[str, CameraIntrinsics] = field(default_factory=dict)  # by frame_id
 
     @cached_property
     def endpoints(self) -> frozenset[Endpoint]:
         """Every publisher that was ever seen."""
         return frozenset(endpoint for _, endpoints in self.snapshots for endpoint in endpoints)
 
-    def of(self, topic: str) -> list[Message]:
+    def messages_on(self, topic: str) -> list[Message]:
         """The messages of a topic."""
         return self._by_topic.get(topic, [])
 
-    def each(self, kind: str, name: str) -> Iterator[tuple[str, Message]]:
+    def messages_below(self, kind: str, name: str) -> Iterator[tuple[str, Message]]:
         """Ids and messages of the topics `/humans/<kind>/<id>/<name>`."""
         for topic, messages in self._by_topic.items():
             parts = topic.split("/")
             if len(parts) == 5 and parts[2] == kind and parts[4] == name:
                 yield from ((parts[3], message) for message in messages)
 
-    def stays(self, kind: str) -> dict[str, tuple[float, float]]:
+    def tracked_spans(self, kind: str) -> dict[str, tuple[float, float]]:
         """For each id of `/humans/<kind>/tracked` when it was first and last in the list; to the end if it still is."""
         spans: dict[str, tuple[float, float]] = {}
-        lists = self.of(LISTS[kind])
+        lists = self.messages_on(LISTS[kind])
         for i, message in enumerate(lists):
             until = lists[i + 1].time if i + 1 < len(lists) else self.end
             for identity in message.value:
@@ -106,17 +106,17 @@ class Recording:
         return spans
 
     @cached_property
-    def patience(self) -> float:
+    def settling_time(self) -> float:
         """Seconds within which discovery and a provider's grace for misses are over, two slow frames included."""
         times = {message.stamp_ns: message.time for message in self.messages if message.stamp_ns}
         gaps = np.diff(sorted(times.values()))
-        return _SETTLED_S + 2 * float(np.percentile(gaps, 90)) if len(gaps) else _SETTLED_S
+        return _SETTLING_S + 2 * float(np.percentile(gaps, 90)) if len(gaps) else _SETTLING_S
 
-    def frames(self, child: str) -> list[Transform]:
+    def transforms_of(self, child: str) -> list[Transform]:
         """The transforms of one frame."""
         return self._by_child.get(child, [])
 
-    def of_an_image(self, stamp_ns: int) -> bool | None:
+    def is_image_stamp(self, stamp_ns: int) -> bool | None:
         """Whether a stamp is that of an image; None where the image may have been missed, or no camera was seen."""
         if not self.image_stamps:
             return None

@@ -12,7 +12,7 @@ CONFORMS, BREAKS, NOTHING = 0, 1, 2
 
 def exit_code(findings: Sequence[Finding], recording: Recording) -> int:
     """0: every requirement that could be judged is kept; 1: one is not; 2: nobody was tracked, so nothing was shown."""
-    if not any(recording.stays(kind) for kind in LISTS):
+    if not any(recording.tracked_spans(kind) for kind in LISTS):
         return NOTHING
     return BREAKS if any(finding.verdict == FAIL for finding in findings) else CONFORMS
 
@@ -25,7 +25,7 @@ def report(findings: Sequence[Finding], recording: Recording) -> str:
         number = f" ({finding.judged} judged)" if finding.judged else ""
         lines.append(f"{finding.verdict:8}  {finding.requirement.name:{width}}  {finding.requirement.text}{number}")
         lines += [f"{'':10}{'':{width}}  - {complaint}" for complaint in finding.complaints]
-    seen = ", ".join(f"{len(recording.stays(kind))} {kind}" for kind in LISTS)
+    seen = ", ".join(f"{len(recording.tracked_spans(kind))} {kind}" for kind in LISTS)
     failed = [finding.requirement.name for finding in findings if finding.verdict == FAIL]
     missing = [finding.requirement.name for finding in findings if finding.verdict == NOT_SEEN]
     lines += ["", f"{recording.end - recording.begin:.1f} s, {seen}; {len(failed)} requirements broken"]

@@ -16,7 +16,7 @@ PASS, FAIL, WARN, NOT_SEEN = "pass", "FAIL", "warn", "not seen"
 
 @dataclass(frozen=True)
 class Requirement:
-    """One line of the report. A `must` that fails fails the provider; a `should` is only told."""
+    """One line of the report. A `must` that fails fails the provider; a `should` is only texts."""
 
     name: str
     text: str
@@ -73,6 +73,6 @@ def _finding(requirement: Requirement, recording: Recording) -> Finding:
     for entry in entries:
         if entry is not None:
             complaints[entry] = complaints.get(entry, 0) + 1
-    told = tuple(text if number == 1 else f"{text} ({number} times)" for text, number in complaints.items())
-    verdict = NOT_SEEN if not entries else (FAIL if requirement.must else WARN) if told else PASS
-    return Finding(requirement, verdict, len(entries), told)
+    texts = tuple(text if number == 1 else f"{text} ({number} times)" for text, number in complaints.items())
+    verdict = NOT_SEEN if not entries else (FAIL if requirement.must else WARN) if texts else PASS
+    return Finding(requirement, verdict, len(entries), texts)

@@ -11,10 +11,10 @@ from .recording import LISTS, MATCHES, Recording
 _FACE, _BODY = 2, 3  # hri_msgs/IdsMatch
 
 
-def regions(seen: Recording) -> Iterator[str | None]:
+def regions(recording: Recording) -> Iterator[str | None]:
     """Regions of bodies and faces."""
     for kind in LISTS:
-        for _, message in seen.each(kind, "roi"):
+        for _, message in recording.messages_below(kind, "roi"):
             x0, y0, x1, y1 = message.value[:4]
             inside = all(0 <= value <= 1 for value in message.value)  # false for NaN
             if not inside:
@@ -25,37 +25,37 @@ def regions(seen: Recording) -> Iterator[str | None]:
                 yield None
 
 
-def skeletons(seen: Recording) -> Iterator[str | None]:
+def skeletons(recording: Recording) -> Iterator[str | None]:
     """Points of bodies."""
-    yield from _points(seen, "bodies", "skeleton2d")
+    yield from _points(recording, "bodies", "skeleton2d")
 
 
-def landmarks(seen: Recording) -> Iterator[str | None]:
+def landmarks(recording: Recording) -> Iterator[str | None]:
     """Points of faces."""
-    yield from _points(seen, "faces", "landmarks")
+    yield from _points(recording, "faces", "landmarks")
 
 
-def stamps(seen: Recording) -> Iterator[str | None]:
-    """Stamps are among those of the images; where no camera was seen, those of one id's topics and frame agree."""
-    for message in seen.messages:
+def stamps(recording: Recording) -> Iterator[str | None]:
+    """Stamps are among those of the images; where no camera was recording, those of one id's topics and frame agree."""
+    for message in recording.messages:
         if message.topic not in (MATCHES, *LISTS.values()) and not message.topic.endswith("/urdf"):
-            known = seen.of_an_image(message.stamp_ns)
+            known = recording.is_image_stamp(message.stamp_ns)
             if known is not None:
                 yield None if known else f"{_generic(message.topic)}: the stamp is that of no image"
-    if seen.image_stamps:
+    if recording.image_stamps:
         return
-    for identity in seen.stays("bodies"):
-        stamps_of_tf = {transform.stamp_ns for transform in seen.frames(f"body_{identity}")}
+    for identity in recording.tracked_spans("bodies"):
+        stamps_of_tf = {transform.stamp_ns for transform in recording.transforms_of(f"body_{identity}")}
         for name in ("roi", "skeleton2d", "joint_states") if stamps_of_tf else ():
-            for message in seen.of(f"/humans/bodies/{identity}/{name}")[1:-1]:
+            for message in recording.messages_on(f"/humans/bodies/{identity}/{name}")[1:-1]:
                 good = message.stamp_ns in stamps_of_tf
                 yield None if good else f"{_generic(message.topic)} and TF of body_<id> have different stamps"
 
 
-def matches(seen: Recording) -> Iterator[str | None]:
+def matches(recording: Recording) -> Iterator[str | None]:
     """Matches are of different things, and name what is tracked; they exist where bodies and faces do."""
-    faces, bodies = seen.stays("faces"), seen.stays("bodies")
-    found = seen.of(MATCHES)
+    faces, bodies = recording.tracked_spans("faces"), recording.tracked_spans("bodies")
+    found = recording.messages_on(MATCHES)
     if faces and bodies and not found:
         yield f"faces and bodies are tracked, and nothing comes on {MATCHES}"
     for message in found:
@@ -68,8 +68,8 @@ def matches(seen: Recording) -> Iterator[str | None]:
         yield f"{MATCHES} names {', '.join(strangers)}, which was never tracked" if strangers and confidence else None
 
 
-def _points(seen: Recording, kind: str, name: str) -> Iterator[str | None]:
-    for _, message in seen.each(kind, name):
+def _points(recording: Recording, kind: str, name: str) -> Iterator[str | None]:
+    for _, message in recording.messages_below(kind, name):
         value = np.asarray(message.value)
         good = bool(((value >= 0) & (value <= 1)).all())
         yield None if good else f"/humans/{kind}/<id>/{name} has points or confidences outside 0..1"

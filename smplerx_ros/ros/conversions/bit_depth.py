@@ -16,12 +16,12 @@ _OUTLIERS = 0.005  # share of the values that may exceed a depth: hot pixels, an
 class BitDepth:
     """The smallest depth of a camera that holds the values so far, outliers apart: it only grows, without flicker.
 
-    `tell` gets a message where values are taken for less than 16 bits, and where the depth grows later.
+    `warn` gets a message where values are taken for less than 16 bits, and where the depth grows later.
     """
 
-    def __init__(self, topic: str, tell: Callable[[str], object] = lambda _: None) -> None:
+    def __init__(self, topic: str, warn: Callable[[str], object] = lambda _: None) -> None:
         self._topic = topic
-        self._tell = tell
+        self._warn = warn
         self.bits = 0  # 0: none known yet
 
     def to_8_bits(self, pixels: NDArray[np.uint16]) -> NDArray[np.uint8]:
@@ -30,7 +30,7 @@ class BitDepth:
         if bits > self.bits:
             before, self.bits = self.bits, bits
             if before or bits < _DEPTHS[-1]:
-                self._tell(self._described(before))
+                self._warn(self._described(before))
         scaled: NDArray[Any] = cv2.convertScaleAbs(pixels, alpha=255 / ((1 << max(bits, _DEPTHS[0])) - 1))
         return scaled.astype(np.uint8, copy=False)
 

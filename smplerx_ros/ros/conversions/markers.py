@@ -14,8 +14,8 @@ from visualization_msgs.msg import Marker
 from smplerx_ros.arrays import FloatArray
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.types import Person, SmplxParams
+from smplerx_ros.visualization.decimation import DecimatedMesh
 from smplerx_ros.visualization.palette import BONES, person_color
-from smplerx_ros.visualization.thinning import ThinMesh
 
 from .cdr import CdrWriter
 
@@ -49,7 +49,7 @@ class MarkerWriter:
     writers of one topic.
     """
 
-    def __init__(self, mesh: Callable[[], ThinMesh], numbers: Iterator[int] | None = None) -> None:
+    def __init__(self, mesh: Callable[[], DecimatedMesh], numbers: Iterator[int] | None = None) -> None:
         self._mesh = mesh
         self._numbers: dict[str, int] = {}  # marker ids of the people on show
         self._next = count(1) if numbers is None else numbers

@@ -1,4 +1,4 @@
-"""The drawing process: `Drawer` starts it and hands it the frames. It ends with the process that started it."""
+"""The drawing process: `DrawingClient` starts it and hands it the frames. It ends with the process that started it."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import threading
 import time
 from contextlib import suppress
 
-END_S = 3.0  # for the last deletions, once the node is gone
+EXIT_TIMEOUT_S = 3.0  # for the last deletions, once the node is gone
 # Of a core, for pictures, per core that there is: a core may be a thread that shares its core with one that estimates.
 SHARE_PER_CORE = 1 / 8
-LOOK_S = 0.2  # between looks at whose time is over
+POLL_S = 0.2  # between looks at whose time is over
 
 
 def main() -> None:
@@ -31,8 +31,8 @@ def main() -> None:
 
     from smplerx_ros.runtime.heap import keep_freed_memory
 
-    from .artist import Artist
-    from .drawer import CLEAR
+    from .client import CLEAR
+    from .renderer import Renderer
     from .scene import SharedMemory, read
 
     cv2.setNumThreads(1)
@@ -42,26 +42,26 @@ def main() -> None:
     context = Context()
     arguments = ["--ros-args", "--enclave", settings["enclave"]]
     rclpy.init(args=arguments, context=context, domain_id=settings["domain"])
-    artist = Artist(context, settings)
+    renderer = Renderer(context, settings)
     rest = max(0.0, 1 / (SHARE_PER_CORE * len(os.sched_getaffinity(0))) - 1)  # after work, of its time
     while True:
-        if select.select([connection], [], [], LOOK_S)[0]:
+        if select.select([connection], [], [], POLL_S)[0]:
             message = _received(connection)
             if not message:
                 break
             if message == CLEAR:
-                artist.clear()
+                renderer.clear()
             else:
                 busy = time.process_time()
                 try:
-                    artist.draw(read(message, memory))
+                    renderer.draw(read(message, memory))
                 except Exception as error:  # whatever a picture throws, the next one may be fine
-                    artist.tell(f"picture dropped after {type(error).__name__}: {error}")
+                    renderer.log_error(f"picture dropped after {type(error).__name__}: {error}")
                 time.sleep(rest * (time.process_time() - busy))
                 with suppress(OSError):
                     connection.send(b"\1")
-        artist.take_down_old(time.monotonic())
-    artist.close()
+        renderer.take_down_old(time.monotonic())
+    renderer.close()
     rclpy.shutdown(context=context)
 
 
@@ -85,7 +85,7 @@ def _end_with(connection: socket.socket) -> None:
     poll = select.poll()
     poll.register(connection, select.POLLRDHUP)
     poll.poll()
-    time.sleep(END_S)
+    time.sleep(EXIT_TIMEOUT_S)
     os._exit(1)
 
 

@@ -85,7 +85,7 @@ def _verdict(node: NodeHealth, camera: CameraHealth) -> tuple[bytes, str]:
     if node.state != "active" or not node.enabled:
         return DiagnosticStatus.OK, node.state if node.enabled else "disabled by ~/enable"
     if "exception" in counts.new_drops:
-        return DiagnosticStatus.ERROR, f"exceptions: {counts.last_words['exception']}"
+        return DiagnosticStatus.ERROR, f"exceptions: {counts.last_messages['exception']}"
     if camera.silent_s > STALE_AFTER_S:
         return DiagnosticStatus.WARN, f"no images on {camera.image_topic} for {camera.silent_s:.0f} s"
     faults = {reason: number for reason, number in counts.new_drops.items() if reason != SUPERSEDED}

@@ -22,19 +22,19 @@ if TYPE_CHECKING:
 
 SPIN_S = 0.2  # an executor that is woken goes on waiting: only its timeout ends that
 _SEGMENT_LOCK = r"/dev/shm/fastrtps_[0-9a-f]{16}_el"
-LAST_RESORT_S = 1.8  # after the signal: whatever still blocks is given up
+EXIT_TIMEOUT_S = 1.8  # after the signal: whatever still blocks is given up
 
 
 def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | None = None) -> int:
     """Run the node until a signal comes; 1 for parameters that cannot be used. The factory is for other estimators."""
     stop = threading.Event()
-    last_resort = threading.Timer(LAST_RESORT_S, _end_now)
-    last_resort.daemon = True
+    exit_timer = threading.Timer(EXIT_TIMEOUT_S, _end_now)
+    exit_timer.daemon = True
 
     def on_signal(*_: object) -> None:
         if not stop.is_set():
             stop.set()
-            last_resort.start()
+            exit_timer.start()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
@@ -99,7 +99,7 @@ def _spin(executor: Executor, stop: threading.Event) -> None:
 
     from smplerx_ros.ros.statistics import LOG_PERIOD_S
 
-    told: dict[tuple[str, int | None], float] = {}  # by where it was raised
+    logged: dict[tuple[str, int | None], float] = {}  # by where it was raised
     while not stop.is_set():
         try:
             executor.spin_once(timeout_sec=SPIN_S)
@@ -108,10 +108,10 @@ def _spin(executor: Executor, stop: threading.Event) -> None:
         except rclpy_implementation.InvalidHandle:
             continue  # rclpy was about to wait for something that the worker destroys: a publisher of one who left
         except Exception as error:
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            now, key = time.monotonic(), (place.filename, place.lineno)
-            if now - told.get(key, -LOG_PERIOD_S) >= LOG_PERIOD_S:
-                told[key] = now
+            raised_at = traceback.extract_tb(error.__traceback__)[-1]
+            now, key = time.monotonic(), (raised_at.filename, raised_at.lineno)
+            if now - logged.get(key, -LOG_PERIOD_S) >= LOG_PERIOD_S:
+                logged[key] = now
                 traceback.print_exc()
 
 

@@ -17,19 +17,19 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from std_srvs.srv import SetBool, Trigger
 
-from smplerx_ros.ros.input.input import InputOptions
+from smplerx_ros.ros.input.camera_input import InputOptions
 from smplerx_ros.ros.output.output import Output, OutputOptions
 from smplerx_ros.ros.parameters import NodeParameters
-from smplerx_ros.ros.qos import PUBLISHER, overriding_options, tell_of_unknown_overrides
+from smplerx_ros.ros.qos import PUBLISHER, overriding_options, warn_of_unknown_overrides
 
 from .bond import Bond
 from .diagnostics import SUPERSEDED, CameraHealth, NodeHealth, diagnostics
-from .ids import random_prefix
+from .frame_processor import EstimatorLike, FrameProcessor, PendingRequests
+from .id_prefix import random_prefix
 from .lifecycle import answer_invalid_transitions
 from .memory import memory_in_use
-from .pipeline import EstimatorLike, Orders, Pipeline
 from .stream import Arrival, CameraStream
-from .watch import Repeater, Watch
+from .watchdog import PeriodicThread, Watchdog
 from .worker import LatestWorker
 
 EstimatorFactory = Callable[[Mapping[str, object]], EstimatorLike]
@@ -78,7 +78,7 @@ class _Loaded:
     """What exists from configure to cleanup."""
 
     estimator: EstimatorLike
-    orders: Orders
+    requests: PendingRequests
     streams: dict[str, CameraStream]  # by the camera's name
     output: Output
 
@@ -87,7 +87,7 @@ class _Loaded:
 class _Running:
     """What exists from activate to deactivate."""
 
-    pipeline: Pipeline
+    processor: FrameProcessor
     worker: LatestWorker[Arrival]
 
 
@@ -107,13 +107,13 @@ class SmplerxNode(LifecycleNode):
         self._loaded: _Loaded | None = None
         self._running: _Running | None = None
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)
-        self._watch = Watch(self._seconds, self.get_logger().error)
+        self._watch = Watchdog(self._seconds, self.get_logger().error)
         self._config = NodeParameters(self, lambda: self._state() != "unconfigured")
         options = overriding_options(self, DIAGNOSTICS, PUBLISHER)
         self._diagnostics_publisher = self.create_publisher(
             DiagnosticArray, DIAGNOSTICS, QoSProfile(depth=10), qos_overriding_options=options
         )
-        self._reporter = Repeater(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, "smplerx_diagnostics")
+        self._reporter = PeriodicThread(DIAGNOSTICS_PERIOD_S, self._publish_diagnostics, "smplerx_diagnostics")
         self.context.on_shutdown(self._reporter.stop)
         self.create_service(Trigger, "~/reset", self._on_reset)
         self.create_service(SetBool, "~/enable", self._on_enable)
@@ -141,9 +141,9 @@ class SmplerxNode(LifecycleNode):
             options, max_age = InputOptions.from_config(self._config), self._config["image_max_age"]
             streams = {name: CameraStream(self, name, self._put, self._seconds, options, max_age) for name in names}
             output = Output(self, estimator.body, names, self._config)
-            self._loaded = _Loaded(estimator, Orders(self._config.live_of_estimator, live), streams, output)
+            self._loaded = _Loaded(estimator, PendingRequests(self._config.live_of_estimator, live), streams, output)
             made.pop_all()
-        tell_of_unknown_overrides(self, (name for s in streams.values() for name in s.input.qos_overrides))
+        warn_of_unknown_overrides(self, (name for s in streams.values() for name in s.input.qos_overrides))
         self.get_logger().info(f"configured: backbone {self._config['backbone']}, body {estimator.body.name}")
         return super().on_configure(state)
 
@@ -153,12 +153,12 @@ class SmplerxNode(LifecycleNode):
         loaded = self._loaded
         assert loaded is not None
         loaded.estimator.reset()
-        pipeline = Pipeline(
-            loaded.estimator, loaded.orders, loaded.streams, loaded.output, self._output_options, self.get_logger()
+        processor = FrameProcessor(
+            loaded.estimator, loaded.requests, loaded.streams, loaded.output, self._output_options, self.get_logger()
         )
-        worker = LatestWorker(self._watched(pipeline), lambda name: loaded.streams[name].statistics.drop(SUPERSEDED))
-        pipeline.wanted = lambda: not worker.stopping
-        self._running = _Running(pipeline, worker)
+        worker = LatestWorker(self._watched(processor), lambda name: loaded.streams[name].statistics.drop(SUPERSEDED))
+        processor.wanted = lambda: not worker.stopping
+        self._running = _Running(processor, worker)
         result = super().on_activate(state)
         loaded.output.resume()
         for stream in loaded.streams.values():
@@ -211,10 +211,10 @@ class SmplerxNode(LifecycleNode):
         self._reporter.stop()
         super().destroy_node()
 
-    def _watched(self, pipeline: Pipeline) -> Callable[[dict[str, Arrival]], None]:
+    def _watched(self, processor: FrameProcessor) -> Callable[[dict[str, Arrival]], None]:
         def handle(arrivals: dict[str, Arrival]) -> None:
             with self._watch.over("the estimation of an image", ESTIMATION_LIMIT_S):
-                pipeline.handle(arrivals)
+                processor.handle(arrivals)
 
         return handle
 
@@ -263,14 +263,14 @@ class SmplerxNode(LifecycleNode):
         if loaded is not None:
             for stream in loaded.streams.values():
                 stream.statistics.clear_ages()
-            loaded.orders.reset()
+            loaded.requests.reset()
 
     def _on_reset(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success = self._running is not None
         response.message = "people get new ids from the next image on" if response.success else "the node is not active"
         loaded = self._loaded
         if loaded is not None:
-            loaded.orders.reset()
+            loaded.requests.reset()
         return response
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
@@ -290,14 +290,14 @@ class SmplerxNode(LifecycleNode):
         if not self.context.ok():
             return
         running, loaded = self._running, self._loaded
-        last = running.pipeline.last if running else None
+        last = running.processor.last if running else None
         node = NodeHealth(
             state=self._state(),
             enabled=self._taking_images,
             failure=self._failure or self._watch.overdue(),
             backend={"backbone": last.backbone, "body model": last.body_model, "runtime": last.runtime} if last else {},
             figures=loaded.output.figures() if loaded else {},
-            degraded=running.pipeline.degraded if running else "",
+            degraded=running.processor.degraded if running else "",
             memory=memory_in_use(),
         )
         cameras = [

@@ -10,8 +10,8 @@ from rclpy.node import Node
 
 from smplerx_ros.errors import InputError
 from smplerx_ros.pipeline.scheduling.camera import UNUSED_DEPTH
-from smplerx_ros.ros.conversions.from_messages import stamp_ns
-from smplerx_ros.ros.input.input import CameraInput, ImageMessage, InputOptions, WaitingForCamera
+from smplerx_ros.ros.conversions.from_person_array import stamp_ns
+from smplerx_ros.ros.input.camera_input import CameraInput, ImageMessage, InputOptions, WaitingForCamera
 from smplerx_ros.ros.statistics import Statistics
 from smplerx_ros.types import Frame
 
@@ -82,11 +82,11 @@ class CameraStream:
         except Exception as error:  # whatever a message makes a library throw: the next one may be fine
             self.statistics.drop("exception", f"{self.input.image_topic}: {type(error).__name__}: {error}")
         else:
-            self._tell_of_assumed_camera(frame)
+            self._warn_of_assumed_camera(frame)
             return frame
         return None
 
-    def tell_of(self, warnings: Mapping[str, str]) -> None:
+    def count_warnings(self, warnings: Mapping[str, str]) -> None:
         """Count, and log now and then, what the estimator found wrong with the frames (`People.warnings`)."""
         for reason, text in warnings.items():
             topic = self.input.depth_topic if reason == UNUSED_DEPTH else self.input.image_topic
@@ -122,7 +122,7 @@ class CameraStream:
         self._last_stamp_ns = stamp
         return True
 
-    def _tell_of_assumed_camera(self, frame: Frame) -> None:
+    def _warn_of_assumed_camera(self, frame: Frame) -> None:
         self.camera_assumed = frame.camera is None
         if self.camera_assumed and not self._warned_of_fov:
             self._warned_of_fov = True

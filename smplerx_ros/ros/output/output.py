@@ -28,8 +28,8 @@ from smplerx_ros.msg import Person as PersonMessage
 from smplerx_ros.msg import PersonArray
 from smplerx_ros.pipeline.smoothing.moving_camera import MovingCamera
 from smplerx_ros.ros.conversions.camera_info import info_from_camera
-from smplerx_ros.ros.conversions.detections_out import detection_array
-from smplerx_ros.ros.conversions.messages import person_array
+from smplerx_ros.ros.conversions.to_detection_array import detection_array
+from smplerx_ros.ros.conversions.to_person_array import person_array
 from smplerx_ros.ros.conversions.transforms import (
     Transforms,
     TransformWriter,
@@ -37,14 +37,14 @@ from smplerx_ros.ros.conversions.transforms import (
     joints_of,
     rep155_transforms,
 )
-from smplerx_ros.ros.drawing.drawer import Drawer, Settings, Topic
+from smplerx_ros.ros.drawing.client import DrawingClient, Settings, Topic
 from smplerx_ros.ros.drawing.scene import Scene
+from smplerx_ros.ros.humans import HumansOutput
 from smplerx_ros.ros.parameters import NodeParameters
 from smplerx_ros.ros.qos import PUBLISHER, numbers_of, overriding_options, publisher_events
-from smplerx_ros.ros.rep155 import Rep155
 from smplerx_ros.types import People, Person, SmplxParams
 
-from .slots import Assigned, Slots, default_prefix
+from .slots import AssignedSlot, Slots, default_prefix
 from .target_frame import TargetFrame
 
 RESULTS_DEPTH = 5  # reliable; a late reader gets the last few frames and never holds up the node
@@ -104,7 +104,7 @@ class Output:
         self._target = TargetFrame(self._node, target) if target else None
         if self._target is not None:
             self._made.callback(self._target.destroy)
-        self._rep155 = Rep155.create(self._node, self._body) if config["rep155.enabled"] else None
+        self._rep155 = HumansOutput.create(self._node, self._body) if config["rep155.enabled"] else None
         if self._rep155 is not None:
             self._made.callback(self._rep155.destroy)
         self._people_publisher = self._publisher(PersonArray, "~/people", RESULTS_DEPTH)
@@ -119,8 +119,8 @@ class Output:
             camera: self._publisher(CompressedImage, f"{overlay.topic_name}/compressed", 1)
             for camera, overlay in self._overlay_publishers.items()
         }
-        self._drawer = Drawer(self._drawing(config["body_model"]), self._node.get_logger().warning)
-        self._made.callback(self._drawer.close)
+        self._drawing_client = DrawingClient(self._drawing(config["body_model"]), self._node.get_logger().warning)
+        self._made.callback(self._drawing_client.close)
 
     def publish(self, people: People, header: Header, options: OutputOptions) -> None:
         """Send one frame: people and TF first, then what is only to be looked at. Nothing while paused.
@@ -147,13 +147,14 @@ class Output:
         self._paused = False
 
     def figures(self) -> dict[str, str]:
-        """What diagnostics tell of the output."""
-        pictures = {"pictures drawn": str(self._drawer.shown), "pictures dropped": str(self._drawer.dropped)}
-        return pictures | ({} if self._rep155 is None else self._rep155.figures())
+        """Values for the diagnostics, by key."""
+        client = self._drawing_client
+        drawn = {"pictures drawn": str(client.shown), "pictures dropped": str(client.dropped)}
+        return drawn | ({} if self._rep155 is None else self._rep155.figures())
 
     def clear(self) -> None:
         """Nobody is seen any more: take down the markers, and bodies and faces."""
-        self._drawer.clear()
+        self._drawing_client.clear()
         if self._rep155 is not None:
             self._rep155.clear()
 
@@ -193,7 +194,7 @@ class Output:
         except InputError as error:
             return None, error
 
-    def _assigned(self, people: People, header: Header, options: OutputOptions) -> list[Assigned]:
+    def _assigned(self, people: People, header: Header, options: OutputOptions) -> list[AssignedSlot]:
         """Slots of the people; none where joint frames are not published. TF has no place for a nameless camera."""
         if not (options.tf and options.joints and header.frame_id):
             return []
@@ -201,7 +202,7 @@ class Output:
         stamp_ns = frame.stamp_ns or self._node.get_clock().now().nanoseconds  # images without stamps come now
         return self._slots.assign(people.people, stamp_ns, frame.source)
 
-    def _prefixes(self, slots: Sequence[Assigned]) -> list[str]:
+    def _prefixes(self, slots: Sequence[AssignedSlot]) -> list[str]:
         """What the names of the joint frames begin with."""
         return [f"{self._prefix}{slot.number}/" for slot in slots]
 
@@ -217,7 +218,7 @@ class Output:
             return
         target = None if placement is None or self._target is None else (self._target.name, placement)
         scene = Scene(frame.source, header, people.people, markers, options.markers_mesh, target)
-        self._drawer.show(replace(scene, image=frame.image, camera=people.camera) if overlay else scene)
+        self._drawing_client.show(replace(scene, image=frame.image, camera=people.camera) if overlay else scene)
 
     def _drawing(self, body_model: str) -> Settings:
         """What the drawing process has to know: it publishes in this node's stead."""
@@ -246,7 +247,7 @@ class Output:
         return replace(people, people=moved), Header(stamp=header.stamp, frame_id=self._target.name)
 
     def _publish_transforms(
-        self, people: People, header: Header, slots: Sequence[Assigned], options: OutputOptions
+        self, people: People, header: Header, slots: Sequence[AssignedSlot], options: OutputOptions
     ) -> None:
         """TF, and REP-155's topics, which share the joints' rotations; joint frames where there are `slots`."""
         tf = options.tf and bool(header.frame_id)
@@ -257,7 +258,7 @@ class Output:
             rotations = self._rotations(people.people)
         if rotations is not None and slots:
             joints = camera, options.joints
-            self._forget_predecessors(people.people, slots, rotations, header.stamp, joints)
+            self._evict_previous_person(people.people, slots, rotations, header.stamp, joints)
             parts.append(joint_transforms(people.people, self._prefixes(slots), rotations, *joints))
         if self._rep155 is not None:
             bodies = self._rep155.publish(people, rotations, header, cropped=options.cropped)
@@ -266,10 +267,10 @@ class Output:
         if parts:
             self._tf_publisher.publish(self._transforms.serialized(parts, header.stamp))
 
-    def _forget_predecessors(
+    def _evict_previous_person(
         self,
         people: Sequence[Person],
-        slots: Sequence[Assigned],
+        slots: Sequence[AssignedSlot],
         rotations: NDArray[Any],
         stamp: Time,
         joints: tuple[str, frozenset[int]],
@@ -278,7 +279,7 @@ class Output:
 
         tf2 drops what is too old before it stores a transform: the predecessor goes with the second one.
         """
-        new = [index for index, slot in enumerate(slots) if slot.passed_on]
+        new = [index for index, slot in enumerate(slots) if slot.reassigned]
         stamp_ns = RclpyTime.from_msg(stamp).nanoseconds
         if new and stamp_ns:
             prefixes = self._prefixes([slots[index] for index in new])

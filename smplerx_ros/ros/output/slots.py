@@ -19,11 +19,11 @@ TIME_JUMP_NS = 1_000_000_000  # stamps this far back are a looped bag or a reset
 
 
 @dataclass(frozen=True)
-class Assigned:
-    """A person's slot in an image; `passed_on` in that image in which another person's became theirs."""
+class AssignedSlot:
+    """A person's slot in an image; `reassigned` in that image in which another person's became theirs."""
 
     number: int
-    passed_on: bool
+    reassigned: bool
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Slots:
         self._slots: dict[int, _Slot] = {}
         self._newest_ns: dict[str, int] = {}  # of each camera
 
-    def assign(self, people: Sequence[Person], stamp_ns: int, camera: str = "") -> list[Assigned]:
+    def assign(self, people: Sequence[Person], stamp_ns: int, camera: str = "") -> list[AssignedSlot]:
         """The slot of each of `people` in an image; people without one get the lowest free ones, the nearest first.
 
         `people` are distinct; the distance is that of the pelvis from the camera. Cameras may have clocks of their own.
@@ -59,14 +59,14 @@ class Slots:
             if person.id in held:
                 slot = self._slots[held[person.id]]
                 slot.stamp_ns = max(slot.stamp_ns, stamp_ns)
-        passed_on = set()
+        reassigned = set()
         for person in sorted((person for person in people if person.id not in held), key=_distance):
             number = next(number for number in count() if self._free(number, stamp_ns))
             if number in self._slots:
-                passed_on.add(number)
+                reassigned.add(number)
             held[person.id] = number
             self._slots[number] = _Slot(person.id, camera, stamp_ns)
-        return [Assigned(held[person.id], held[person.id] in passed_on) for person in people]
+        return [AssignedSlot(held[person.id], held[person.id] in reassigned) for person in people]
 
     def _free(self, number: int, stamp_ns: int) -> bool:
         """Silent for long enough by its camera's clock, and by that of the image with the stamp `stamp_ns`."""

@@ -21,7 +21,7 @@ from smplerx_ros.msg import PersonArray
 from smplerx_ros.ros.conversions.bit_depth import BitDepth
 from smplerx_ros.ros.conversions.compressed import image_from_compressed
 from smplerx_ros.ros.conversions.from_diagnostics import Report, report_of
-from smplerx_ros.ros.conversions.from_messages import camera_from_message, people_from_message, stamp_ns
+from smplerx_ros.ros.conversions.from_person_array import camera_from_message, people_from_message, stamp_ns
 from smplerx_ros.ros.conversions.image import image_from_message
 from smplerx_ros.ros.parameters import NODE_PARAMETERS, TableParameters
 from smplerx_ros.visualization.web.options import VIEWER_PARAMETERS

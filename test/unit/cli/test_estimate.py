@@ -10,7 +10,7 @@ from PIL import Image
 
 from smplerx_ros import __version__
 from smplerx_ros.body import load_body
-from smplerx_ros.cli import main, pictures
+from smplerx_ros.cli import main, overlay_writer
 from smplerx_ros.errors import InputError
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
@@ -211,7 +211,7 @@ def test_pictures_that_cannot_be_drawn_cost_no_estimate(estimator, tmp_path, cap
             raise ZeroDivisionError("of the drawing")
         return draw_people(image, *rest)
 
-    monkeypatch.setattr(pictures, "draw_people", draw)
+    monkeypatch.setattr(overlay_writer, "draw_people", draw)
     write_film(tmp_path / "v.mkv", [picture(number) for number in range(6)])
     assert main(["estimate", str(tmp_path / "v.mkv"), "--out", str(tmp_path / "out")]) == 1
     assert len(read_people(tmp_path / "out" / "people.npz")["frame"]) == 6
@@ -223,7 +223,7 @@ def test_pictures_that_cannot_be_drawn_cost_no_estimate(estimator, tmp_path, cap
 def test_of_a_folder_only_the_failed_picture_is_missing(estimator, tmp_path, monkeypatch):
     for name in "abc":
         picture_file(tmp_path / "in" / f"{name}.png")
-    monkeypatch.setattr(pictures, "draw_people", lambda image, *_: image if len(estimator.frames) != 2 else None)
+    monkeypatch.setattr(overlay_writer, "draw_people", lambda image, *_: image if len(estimator.frames) != 2 else None)
     assert main(["estimate", str(tmp_path / "in"), "--out", str(tmp_path / "out")]) == 1
     assert summary(tmp_path / "out")["frames_processed"] == 3
     assert sorted(path.name for path in (tmp_path / "out" / "overlay").iterdir()) == ["a.png.png", "c.png.png"]

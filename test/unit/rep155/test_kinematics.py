@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.rep155.axes import JOINT_FROM_REP, body_frames
-from smplerx_ros.rep155.balls import Hinges
+from smplerx_ros.rep155.ball_joints import Hinges
 from smplerx_ros.rep155.decomposition import LIMB_ENDS, joint_angles
 from smplerx_ros.rep155.description import ANGLE_INDEX, JOINTS, LOWER, MOVING, UPPER, BodyDescription, link_transforms
 from smplerx_ros.types import SmplxParams

@@ -21,14 +21,14 @@ ALLOWED = {
     },
     "socket": {
         "visualization/web/page.py",  # whether a port is free
-        "ros/drawing/drawer.py",  # a pair without a name, between the node and its drawing process
+        "ros/drawing/client.py",  # a pair without a name, between the node and its drawing process
         "ros/drawing/main.py",  # the other end of it
     },
     "subprocess": {
         "cli/doctor.py",  # asks what is installed
         "backbones/smpler_x/convert.py",  # the steps of a conversion: this interpreter, this package
         "research/evaluation/pose2sim.py",  # pip, for data that the user asks for
-        "ros/drawing/drawer.py",  # the drawing process: this interpreter, this package
+        "ros/drawing/client.py",  # the drawing process: this interpreter, this package
         "tools/processes.py",  # the processes of the demo: this interpreter, this package
     },
 }

@@ -18,11 +18,19 @@ from sensor_msgs.msg import CameraInfo, Image, JointState
 from std_msgs.msg import String
 from tf2_msgs.msg import TFMessage
 
-from smplerx_ros.rep155.conformance.recording import LISTS, MATCHES, CameraSeen, Endpoint, Message, Recording, Transform
-from smplerx_ros.ros.conversions.from_messages import stamp_ns
+from smplerx_ros.rep155.conformance.recording import (
+    LISTS,
+    MATCHES,
+    CameraIntrinsics,
+    Endpoint,
+    Message,
+    Recording,
+    Transform,
+)
+from smplerx_ros.ros.conversions.from_person_array import stamp_ns
 
 DEPTH = 100
-LOOK_EVERY_S = 0.2  # at the topics
+DISCOVERY_PERIOD_S = 0.2  # at the topics
 
 Read = Callable[[Any], Any]
 
@@ -43,7 +51,7 @@ _BELOW_ID: dict[str, tuple[type[Any], Read]] = {
 _MATCH_FIELDS = ("id1", "id1_type", "id2", "id2_type", "confidence")
 
 
-class Watcher(Node):
+class GraphWatcher(Node):
     """Subscribes to everything under /humans, TF, and cameras' intrinsics; `recording()` is what came."""
 
     def __init__(self, **kwargs: Any) -> None:
@@ -53,7 +61,7 @@ class Watcher(Node):
         self._transforms: list[Transform] = []
         self._snapshots: list[tuple[float, tuple[Endpoint, ...]]] = []
         self._stamps: set[int] = set()
-        self._cameras: dict[str, CameraSeen] = {}
+        self._cameras: dict[str, CameraIntrinsics] = {}
         self._known: set[str] = set()
         tf = QoSProfile(depth=DEPTH, reliability=ReliabilityPolicy.BEST_EFFORT)
         self.create_subscription(TFMessage, "/tf", lambda m: self._on_tf(m, static=False), tf)
@@ -141,14 +149,14 @@ class Watcher(Node):
     def _on_info(self, message: CameraInfo) -> None:
         if stamp_ns(message):
             self._stamps.add(stamp_ns(message))
-        self._cameras[message.header.frame_id] = CameraSeen(
+        self._cameras[message.header.frame_id] = CameraIntrinsics(
             np.array(message.k).reshape(3, 3), message.width, message.height
         )
 
 
 def watch(seconds: float, context: Context | None = None) -> Recording:
     """What a new node sees of the graph for so long. rclpy has to be initialised."""
-    node = Watcher(context=context)
+    node = GraphWatcher(context=context)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
     try:
@@ -156,7 +164,7 @@ def watch(seconds: float, context: Context | None = None) -> Recording:
         while rclpy.ok(context=context) and time.monotonic() < end:
             if time.monotonic() > look:
                 node.look()
-                look = time.monotonic() + LOOK_EVERY_S
+                look = time.monotonic() + DISCOVERY_PERIOD_S
             executor.spin_once(timeout_sec=0.05)
         return node.recording()
     finally:

@@ -17,8 +17,8 @@ from .scene import Scene, SharedMemory, write
 
 CLEAR = b"clear"
 RESTART_S = 10.0  # after the drawing process has ended by itself
-LONG_S = 5.0  # for one picture; then the user should know why there is nothing to be seen
-END_S = 2.0  # for it to end, when it is asked to
+SLOW_DRAWING_S = 5.0  # for one picture; then the user should know why there is nothing to be seen
+EXIT_TIMEOUT_S = 2.0  # for it to end, when it is asked to
 COMMAND = (sys.executable, "-m", "smplerx_ros.ros.drawing.main")
 # Pictures take one thread, and modules come from where the node's come from, not from the working directory.
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
@@ -46,7 +46,7 @@ class Settings:
     compressed: Mapping[str, Topic]  # the overlays as JPEG, by camera
 
 
-class Drawer:
+class DrawingClient:
     """Draws in another process, which is started with the first scene and again where it ends by itself.
 
     It ends with this one, however that ends. `warn` gets what the user should know. All methods may be called from any
@@ -73,16 +73,16 @@ class Drawer:
             self.dropped += scene.source in self._waiting
             self._waiting[scene.source] = scene
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="smplerx_drawer", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="smplerx_drawing", daemon=True)
                 self._thread.start()
             self._wake.notify()
-            late = self._handed_s is not None and time.monotonic() - self._handed_s > LONG_S
+            late = self._handed_s is not None and time.monotonic() - self._handed_s > SLOW_DRAWING_S
             if late:
                 self._handed_s = None  # once for each
         if late:
             self._warn(
-                f"no marker or overlay has been drawn for {LONG_S:g} s: they take only what nobody else needs of the "
-                "processor, and nothing is left; estimates go on"
+                f"no marker or overlay has been drawn for {SLOW_DRAWING_S:g} s: drawing has the lowest priority and "
+                "gets no processor time; estimation is not affected"
             )
 
     def clear(self) -> None:
@@ -173,7 +173,7 @@ class Drawer:
             self._socket.close()
             self._socket = None
         try:
-            code = self._process.wait(END_S)
+            code = self._process.wait(EXIT_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             code = self._process.wait()

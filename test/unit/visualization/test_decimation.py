@@ -10,8 +10,8 @@ import pytest
 from smplerx_ros.body import load_body
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.types import SmplxParams
+from smplerx_ros.visualization.decimation import DecimatedMesh, decimate
 from smplerx_ros.visualization.rasterizer import rasterize
-from smplerx_ros.visualization.thinning import ThinMesh, thinned
 from support.human_poses import human_poses
 
 BODY = load_body()
@@ -21,8 +21,8 @@ LEAST_IN_COMMON = 0.97  # of the silhouettes' union
 
 
 @pytest.fixture(scope="module")
-def mesh() -> ThinMesh:
-    return ThinMesh.of(BODY, 3000)
+def mesh() -> DecimatedMesh:
+    return DecimatedMesh.of(BODY, 3000)
 
 
 def edge_counts(faces: np.ndarray) -> np.ndarray:
@@ -30,19 +30,19 @@ def edge_counts(faces: np.ndarray) -> np.ndarray:
     return np.unique(pairs, axis=0, return_counts=True)[1]
 
 
-def test_it_has_the_triangles_that_were_asked_for(mesh: ThinMesh) -> None:
+def test_it_has_the_triangles_that_were_asked_for(mesh: DecimatedMesh) -> None:
     assert 2900 <= len(mesh.faces) <= 3000
     assert mesh.vertices(SmplxParams.rest(2)).shape == (2, mesh.faces.max() + 1, 3)
 
 
-def test_its_vertices_are_the_bodys(mesh: ThinMesh) -> None:
+def test_its_vertices_are_the_bodys(mesh: DecimatedMesh) -> None:
     params = human_poses(3, 1, trunk=True)
     whole, thin = BODY.vertices(params)[0], mesh.vertices(params)[0]
     for vertex in thin[::40]:
         assert np.abs(whole - vertex).max(axis=1).min() < 1e-5
 
 
-def test_silhouettes_are_the_bodys(mesh: ThinMesh) -> None:
+def test_silhouettes_are_the_bodys(mesh: DecimatedMesh) -> None:
     poses = human_poses(0, POSES, trunk=True)
     for i in range(POSES):
         there = {"global_orient": np.array([np.pi, 0, 0]), "transl": np.array([0, 0.2, 2.4])}
@@ -52,7 +52,7 @@ def test_silhouettes_are_the_bodys(mesh: ThinMesh) -> None:
         assert (whole & thin).sum() > LEAST_IN_COMMON * (whole | thin).sum()
 
 
-def test_it_is_torn_nowhere(mesh: ThinMesh) -> None:
+def test_it_is_torn_nowhere(mesh: DecimatedMesh) -> None:
     assert edge_counts(mesh.faces).max() == 2
     before, after = ((edge_counts(faces) == 1).sum() for faces in (BODY.faces, mesh.faces))
     assert after <= before
@@ -65,7 +65,7 @@ def test_a_flat_sheet_keeps_its_outline() -> None:
     faces = np.concatenate(
         [np.stack([corner, corner + 1, corner + 12], 1), np.stack([corner, corner + 12, corner + 11], 1)]
     ).astype(np.int32)
-    kept, thin = thinned(places[None], faces, 20)
+    kept, thin = decimate(places[None], faces, 20)
     a, b, c = places[kept][thin].transpose(1, 0, 2)
     areas = np.cross(b - a, c - a)[:, 2] / 2
     assert areas.min() > 0
@@ -74,5 +74,5 @@ def test_a_flat_sheet_keeps_its_outline() -> None:
 
 
 def test_a_mesh_that_is_thin_already_stays() -> None:
-    kept, thin = thinned(BODY.v_template[None], BODY.faces, len(BODY.faces))
+    kept, thin = decimate(BODY.v_template[None], BODY.faces, len(BODY.faces))
     assert np.array_equal(kept[thin], BODY.faces)

@@ -31,7 +31,7 @@ def overlay_path(source: Source, out: Path) -> Path:
     return out / ("overlay" if source.path.is_dir() else "overlay.png")
 
 
-class Pictures:
+class OverlayWriter:
     """Draws frame by frame. `problem` says what went wrong first; empty where nothing did."""
 
     def __init__(self, source: Source, out: Path, body: BodyModel) -> None:

@@ -21,15 +21,15 @@ from smplerx_ros.ros.conversions.bit_depth import BitDepth
 from smplerx_ros.ros.conversions.camera_info import camera_from_info, describe_centre
 from smplerx_ros.ros.conversions.compressed import image_from_compressed
 from smplerx_ros.ros.conversions.depth import DepthImage, registered
-from smplerx_ros.ros.conversions.detections import best_scores, boxes_from_message
-from smplerx_ros.ros.conversions.from_messages import stamp_ns
+from smplerx_ros.ros.conversions.from_detection_array import best_scores, boxes_from_message
+from smplerx_ros.ros.conversions.from_person_array import stamp_ns
 from smplerx_ros.ros.conversions.image import image_from_message
 from smplerx_ros.ros.parameters import NodeParameters
 from smplerx_ros.ros.qos import SUBSCRIPTION, override_names, overriding_options, sensor_qos, subscription_events
 from smplerx_ros.ros.statistics import Statistics
 from smplerx_ros.types import Frame
 
-from .stamped import KEPT, PacedMessages, StampedMessages
+from .synchronization import KEPT, PacedMessages, StampedMessages
 
 ImageMessage: TypeAlias = Image | CompressedImage
 
@@ -187,7 +187,7 @@ class CameraInput:
             return None
         found = self._detections.take(stamp_ns(message))
         if found is None:
-            self._tell_of_missing_boxes(self._detections.offset_ns)
+            self._report_missing_boxes(self._detections.offset_ns)
             return None
         self._boxes_s = self._seconds()
         (height, width), frame_id = image.shape[:2], message.header.frame_id
@@ -205,7 +205,7 @@ class CameraInput:
             self._statistics.drop("no_person_boxes", f"{self._detections_topic}: {vanished}")
         return boxes
 
-    def _tell_of_missing_boxes(self, offset_ns: int | None) -> None:
+    def _report_missing_boxes(self, offset_ns: int | None) -> None:
         silent_s = self._seconds() - self._boxes_s
         if silent_s < NO_BOXES_AFTER_S:
             return

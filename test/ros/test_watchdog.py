@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 
-from smplerx_ros.ros.node.watch import Repeater, Watch
+from smplerx_ros.ros.node.watchdog import PeriodicThread, Watchdog
 
 
 def test_a_hang_is_told_once_and_forgotten_when_it_ends() -> None:
     now, told = [0.0], list[str]()
-    watch = Watch(lambda: now[0], told.append)
+    watch = Watchdog(lambda: now[0], told.append)
     with watch.over("loading", 5.0), watch.over("warming up", 1.0):
         assert watch.overdue() == ""
         now[0] = 3.0
@@ -20,7 +20,7 @@ def test_a_hang_is_told_once_and_forgotten_when_it_ends() -> None:
 
 def test_what_other_threads_do_can_be_given_up() -> None:
     now, inside, leave = [0.0], threading.Event(), threading.Event()
-    watch = Watch(lambda: now[0], lambda _: None)
+    watch = Watchdog(lambda: now[0], lambda _: None)
 
     def hang() -> None:
         with watch.over("the estimation", 1.0):
@@ -42,7 +42,7 @@ def test_what_other_threads_do_can_be_given_up() -> None:
 
 def test_nothing_is_called_after_stop() -> None:
     called = threading.Event()
-    repeater = Repeater(0.001, called.set, "test")
+    repeater = PeriodicThread(0.001, called.set, "test")
     assert called.wait(10)
     repeater.stop()
     called.clear()
@@ -58,6 +58,6 @@ def test_an_exception_does_not_end_the_calls() -> None:
             thrice.set()
         raise ValueError("no")
 
-    repeater = Repeater(0.001, fail, "test")
+    repeater = PeriodicThread(0.001, fail, "test")
     assert thrice.wait(10)
     repeater.stop()

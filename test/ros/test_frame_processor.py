@@ -13,7 +13,7 @@ from fake_estimator import FakeEstimator
 from std_msgs.msg import Header
 
 from smplerx_ros.config.table import validate
-from smplerx_ros.ros.node.pipeline import Orders, Pipeline
+from smplerx_ros.ros.node.frame_processor import FrameProcessor, PendingRequests
 from smplerx_ros.ros.node.stream import CameraStream
 from smplerx_ros.types import Frame, People
 
@@ -41,7 +41,7 @@ class Bench:
     def __init__(self) -> None:
         self.estimator = Delicate()
         self.live = {"max_people": 3}
-        self.orders = Orders(lambda: dict(self.live), self.live)
+        self.requests = PendingRequests(lambda: dict(self.live), self.live)
         self.drops: list[tuple[str, str, str]] = []
         self.warnings: list[tuple[str, dict[str, str]]] = []
         self._published: list[str] = []
@@ -49,7 +49,7 @@ class Bench:
         streams: Any = {name: self._stream(name) for name in CAMERAS}
         options: Any = lambda: None  # noqa: E731
         logger: Any = None
-        self.pipeline = Pipeline(self.estimator, self.orders, streams, output, options, logger)
+        self.pipeline = FrameProcessor(self.estimator, self.requests, streams, output, options, logger)
 
     def _stream(self, name: str) -> SimpleNamespace:
         statistics = SimpleNamespace(
@@ -59,7 +59,7 @@ class Bench:
             frame=lambda message: message.frame,
             statistics=statistics,
             age_ns=lambda stamp: 0,
-            tell_of=lambda warnings: self.warnings.append((name, dict(warnings))),
+            count_warnings=lambda warnings: self.warnings.append((name, dict(warnings))),
         )
 
     def handle(self, **values: int) -> list[str]:
@@ -96,7 +96,7 @@ def test_one_camera_is_not_tried_twice(bench: Bench) -> None:
 
 
 def test_orders_are_carried_out_once(bench: Bench) -> None:
-    bench.orders.reset()
+    bench.requests.reset()
     bench.handle(front=GREY, left=WHITE)
     assert bench.estimator.resets == 1
 
@@ -144,7 +144,7 @@ def test_warnings_name_the_topic_that_they_are_about() -> None:
         input=SimpleNamespace(image_topic="/front/image", depth_topic="/front/depth"),
         statistics=SimpleNamespace(drop=lambda reason, text: told.append((reason, text))),
     )
-    CameraStream.tell_of(stream, {"no_stamp": "images have no time", "unused_depth": "depth is not used"})
+    CameraStream.count_warnings(stream, {"no_stamp": "images have no time", "unused_depth": "depth is not used"})
     assert told == [
         ("no_stamp", "/front/image: images have no time"),
         ("unused_depth", "/front/depth: depth is not used"),

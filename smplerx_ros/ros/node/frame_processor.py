@@ -45,7 +45,7 @@ class EstimatorLike(Protocol):
         """Free threads and networks; False where one did not end within `timeout` seconds. May be called again."""
 
 
-class Orders:
+class PendingRequests:
     """What is wanted of the estimator before the next image: other threads must not touch it.
 
     `live()` are the live parameters as they stand, `given` those that the estimator was made with. They are compared
@@ -61,7 +61,7 @@ class Orders:
         """Forget who was seen."""
         self._reset.set()
 
-    def carry_out(self, estimator: EstimatorLike) -> None:
+    def apply(self, estimator: EstimatorLike) -> None:
         """In the thread that uses the estimator."""
         if self._reset.is_set():
             self._reset.clear()
@@ -72,20 +72,20 @@ class Orders:
             self._given |= changes
 
 
-class Pipeline:
+class FrameProcessor:
     """Handles images in the worker's thread. `options()` are the newest; `wanted()`: may results still go out?"""
 
     def __init__(
         self,
         estimator: EstimatorLike,
-        orders: Orders,
+        requests: PendingRequests,
         streams: Mapping[str, CameraStream],
         output: Output,
         options: Callable[[], OutputOptions],
         logger: RcutilsLogger,
     ) -> None:
         self._estimator = estimator
-        self._orders = orders
+        self._requests = requests
         self._streams = streams
         self._output = output
         self._options = options
@@ -118,7 +118,7 @@ class Pipeline:
     def _estimated(self, frames: Mapping[str, Frame]) -> dict[str, People]:
         """All cameras in one batch. Where that fails, each by itself: what one cannot bear, the others may."""
         try:
-            self._orders.carry_out(self._estimator)
+            self._requests.apply(self._estimator)
             return dict(self._estimator.process(frames))
         except Exception as error:  # whatever a network throws, the next image may be fine
             if len(frames) == 1:
@@ -131,14 +131,14 @@ class Pipeline:
 
     def _publish(self, stream: CameraStream, people: People, arrival: Arrival) -> None:
         if people.warnings:
-            stream.tell_of(people.warnings)
+            stream.count_warnings(people.warnings)
         people = self._without_broken(people, stream.statistics)
         if not self.wanted():
             return
         start = perf_counter()
         self._output.publish(people, arrival.message.header, self._options())
         end = perf_counter()
-        self._tell_of_degradation(people.degraded_text)
+        self._log_degradation(people.degraded_text)
         self.last = people
         stages = {**people.stage_seconds, "publish": end - start, "total": end - arrival.at}
         stamp = people.frame.stamp_ns
@@ -151,7 +151,7 @@ class Pipeline:
                 text = f"image dropped after {type(error).__name__}: {error}"
                 self._streams[name].statistics.drop("exception", text)
 
-    def _tell_of_degradation(self, degraded: str) -> None:
+    def _log_degradation(self, degraded: str) -> None:
         if degraded != self.degraded:
             self._logger.warning(f"latency.budget_ms: {degraded or 'room for everything again'}")
         self.degraded = degraded

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from .provider import Provider
 
 
-class Rep155:
+class HumansOutput:
     """The people as REP-155's bodies and faces, and their provider."""
 
     def __init__(self, tracker: BodyTracker, provider: Provider) -> None:
@@ -26,7 +26,7 @@ class Rep155:
         self._provider = provider
 
     @classmethod
-    def create(cls, node: Node, body: BodyModel) -> Rep155 | None:
+    def create(cls, node: Node, body: BodyModel) -> HumansOutput | None:
         """None where the messages are not installed; then the log says so."""
         if find_spec("hri_msgs") is None:
             node.get_logger().info("rep155: hri_msgs is not installed, nothing is published under /humans")

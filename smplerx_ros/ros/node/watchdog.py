@@ -17,15 +17,15 @@ class _Activity:
     began: float
     limit_s: float
     thread: threading.Thread
-    told: bool = False
+    reported: bool = False
 
 
-class Watch:
-    """Who is at what since when. `seconds()` is a steady clock; `tell` gets one message for each hang."""
+class Watchdog:
+    """Who is at what since when. `seconds()` is a steady clock; `report` gets one message for each hang."""
 
-    def __init__(self, seconds: Callable[[], float], tell: Callable[[str], object]) -> None:
+    def __init__(self, seconds: Callable[[], float], report: Callable[[str], object]) -> None:
         self._seconds = seconds
-        self._tell = tell
+        self._report = report
         self._lock = threading.Lock()
         self._activities: list[_Activity] = []
 
@@ -49,9 +49,9 @@ class Watch:
         if late is None:
             return ""
         text = f"{late.what} has not returned for {now - late.began:.0f} s"
-        if not late.told:
-            late.told = True
-            self._tell(text)
+        if not late.reported:
+            late.reported = True
+            self._report(text)
         return text
 
     def clear(self) -> None:
@@ -60,7 +60,7 @@ class Watch:
             self._activities = [a for a in self._activities if a.thread is threading.current_thread()]
 
 
-class Repeater:
+class PeriodicThread:
     """Calls `action()` every `period_s` seconds in a thread of its own until stopped; what it raises is logged."""
 
     def __init__(self, period_s: float, action: Callable[[], None], name: str) -> None:

@@ -23,8 +23,8 @@ from smplerx_ros.body.placement import Placement
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.conversions.compressed import image_from_compressed
 from smplerx_ros.ros.conversions.image import image_from_message
-from smplerx_ros.ros.drawing import artist as artist_module
-from smplerx_ros.ros.drawing.artist import Artist
+from smplerx_ros.ros.drawing import renderer as renderer_module
+from smplerx_ros.ros.drawing.renderer import Renderer
 from smplerx_ros.ros.drawing.scene import Scene
 from smplerx_ros.ros.qos import numbers_of
 
@@ -47,11 +47,11 @@ def scene(source: str = "left", person_id: str = "p1", **changes: Any) -> Scene:
 
 
 class Exhibition:
-    """The artist, and what arrives of its works."""
+    """The renderer, and what arrives of its works."""
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self.artist = Artist(graph.context, SETTINGS)
+        self.renderer = Renderer(graph.context, SETTINGS)
         self.markers = graph.listen(MarkerArray, "/markers")
         self.pictures = {name: graph.listen(Image, f"/{name}") for name in ("left", "right")}
 
@@ -60,7 +60,7 @@ class Exhibition:
         self.markers.clear()
 
         def come() -> bool:
-            self.artist.draw(what)
+            self.renderer.draw(what)
             self.graph.spin_once()
             return bool(self.markers)
 
@@ -74,7 +74,7 @@ class Exhibition:
 def exhibition(graph: Graph) -> Iterator[Exhibition]:
     made = Exhibition(graph)
     yield made
-    made.artist.close()
+    made.renderer.close()
 
 
 def test_markers_are_placed_in_the_target_frame(exhibition: Exhibition) -> None:
@@ -97,7 +97,7 @@ def test_each_camera_has_its_overlay_and_its_people(exhibition: Exhibition) -> N
 
     def shown() -> bool:
         for name, person_id in (("left", "p1"), ("right", "p2")):
-            exhibition.artist.draw(scene(name, person_id, image=image, camera=CAMERA))
+            exhibition.renderer.draw(scene(name, person_id, image=image, camera=CAMERA))
         exhibition.graph.spin_once()
         return all(exhibition.pictures.values())
 
@@ -115,7 +115,7 @@ def test_the_overlay_as_jpeg_is_the_overlay(exhibition: Exhibition) -> None:
     pictures = exhibition.pictures["left"]
 
     def shown() -> bool:
-        exhibition.artist.draw(scene(image=image, camera=CAMERA))
+        exhibition.renderer.draw(scene(image=image, camera=CAMERA))
         exhibition.graph.spin_once()
         return bool(compressed and pictures)
 
@@ -132,10 +132,10 @@ def test_the_overlay_as_jpeg_is_the_overlay(exhibition: Exhibition) -> None:
 def test_each_kind_of_overlay_is_made_for_its_subscribers_only(graph: Graph, monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[str] = []
     for name in ("compressed_from_image", "message_from_image"):
-        monkeypatch.setattr(artist_module, name, partial(_noted, made, name, getattr(artist_module, name)))
-    artist = Artist(graph.context, SETTINGS)
+        monkeypatch.setattr(renderer_module, name, partial(_noted, made, name, getattr(renderer_module, name)))
+    renderer = Renderer(graph.context, SETTINGS)
     picture = scene(image=np.zeros((120, 160, 3), np.uint8), camera=CAMERA)
-    artist.draw(picture)
+    renderer.draw(picture)
     assert made == []
     for kind, topic, name in (
         (CompressedImage, "/left/compressed", "compressed_from_image"),
@@ -146,7 +146,7 @@ def test_each_kind_of_overlay_is_made_for_its_subscribers_only(graph: Graph, mon
         made.clear()
 
         def come(arrived: list[Any] = arrived) -> bool:
-            artist.draw(picture)
+            renderer.draw(picture)
             graph.spin_once()
             return bool(arrived)
 
@@ -154,7 +154,7 @@ def test_each_kind_of_overlay_is_made_for_its_subscribers_only(graph: Graph, mon
         assert set(made) == {name}
         graph.node.destroy_subscription(subscription)
         graph.spin_until(lambda topic=topic: not graph.node.count_subscribers(topic))
-    artist.close()
+    renderer.close()
 
 
 def _noted(made: list[str], name: str, make: Callable[..., Any], *arguments: Any) -> Any:
@@ -164,9 +164,9 @@ def _noted(made: list[str], name: str, make: Callable[..., Any], *arguments: Any
 
 def test_nobody_is_left_when_nothing_comes_any_more(exhibition: Exhibition) -> None:
     shown = exhibition.draw(scene())
-    exhibition.artist.take_down_old(time.monotonic() + 1.0)
+    exhibition.renderer.take_down_old(time.monotonic() + 1.0)
     exhibition.markers.clear()
-    exhibition.artist.take_down_old(time.monotonic() + 2.1)
+    exhibition.renderer.take_down_old(time.monotonic() + 2.1)
     exhibition.graph.spin_until(lambda: exhibition.markers)
     assert {(m.ns, m.id) for m in exhibition.markers[-1].markers} >= {(m.ns, m.id) for m in shown.markers}
     assert {m.action for m in exhibition.markers[-1].markers} == {Marker.DELETE}
@@ -179,9 +179,9 @@ def test_markers_last_until_the_next_where_frames_come_seldom(
     exhibition.draw(scene())
     lifetimes = []
     for seconds in (now + 100, now + 104, now + 204, now + 204.1):
-        monkeypatch.setattr(artist_module.time, "monotonic", lambda s=seconds: s)
+        monkeypatch.setattr(renderer_module.time, "monotonic", lambda s=seconds: s)
         exhibition.markers.clear()
-        exhibition.artist.draw(scene())
+        exhibition.renderer.draw(scene())
         monkeypatch.undo()
         exhibition.graph.spin_until(lambda: exhibition.markers)
         lifetimes.append(exhibition.markers[-1].markers[0].lifetime.sec)

@@ -13,8 +13,8 @@ from vision_msgs.msg import BoundingBox2D
 from smplerx_ros.body import load_body
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.conversions.camera_info import info_from_camera
-from smplerx_ros.ros.conversions.from_messages import people_from_message, stamp_ns
-from smplerx_ros.ros.conversions.messages import person_array
+from smplerx_ros.ros.conversions.from_person_array import people_from_message, stamp_ns
+from smplerx_ros.ros.conversions.to_person_array import person_array
 from smplerx_ros.types import PARAM_SIZES, DistanceSource, Frame
 
 CAMERA = Camera.from_fov(640, 480)

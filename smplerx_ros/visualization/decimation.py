@@ -27,7 +27,7 @@ _BORDER_WEIGHT = 10.0  # of a border's line against surfaces
 
 
 @dataclass(frozen=True, eq=False)
-class ThinMesh:
+class DecimatedMesh:
     """Triangles `faces (F, 3)` of vertices that `vertices` computes, without the others."""
 
     body: BodyModel
@@ -35,9 +35,9 @@ class ThinMesh:
     skin: Skin
 
     @classmethod
-    def of(cls, body: BodyModel, faces: int) -> ThinMesh:
+    def of(cls, body: BodyModel, faces: int) -> DecimatedMesh:
         """About `faces` triangles of the body's mesh; takes a second or so."""
-        kept, thin = thinned(body.vertices(_poses()), body.faces, faces)
+        kept, thin = decimate(body.vertices(_poses()), body.faces, faces)
         return cls(body, thin, Skin.from_data(body.data, kept))
 
     def vertices(self, params: SmplxParams | HasParams) -> FloatArray:
@@ -45,7 +45,7 @@ class ThinMesh:
         return self.body.skinned(self.skin, params)
 
 
-def thinned(poses: FloatArray, faces: IntArray, wanted: int) -> tuple[IntArray, NDArray[np.int32]]:
+def decimate(poses: FloatArray, faces: IntArray, wanted: int) -> tuple[IntArray, NDArray[np.int32]]:
     """The rows of the vertices that stay `(v,)`, and about `wanted` faces `(f, 3)` of them.
 
     `poses (K, V, 3)` are the same mesh in several poses. Fewer go where that would tear or fold the surface.

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from smplerx_ros.ros.conversions.from_messages import stamp_ns
-from smplerx_ros.ros.input import stamped as stamped_module
-from smplerx_ros.ros.input.stamped import PacedMessages, StampedMessages
+from smplerx_ros.ros.conversions.from_person_array import stamp_ns
+from smplerx_ros.ros.input import synchronization as synchronization_module
+from smplerx_ros.ros.input.synchronization import PacedMessages, StampedMessages
 
 A_DAY = 86_400.0
 FRAME_NS = 33_000_000
@@ -74,7 +74,7 @@ class Camera:
         self.now, self.waited = 0.0, 0.0
         self._delay_s = delay_s
         self._coming: list[tuple[float, int]] = []  # when, and with which stamp
-        monkeypatch.setattr(stamped_module.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(synchronization_module.time, "monotonic", lambda: self.now)
         monkeypatch.setattr(self.buffer._arrived, "wait_for", self._wait_for)
 
     def sends(self, stamp_ns: int) -> None:

@@ -23,8 +23,8 @@ from smplerx_ros.ros.conversions.image import message_from_image
 from smplerx_ros.ros.conversions.markers import LIFETIME_S, MarkerWriter
 from smplerx_ros.ros.qos import delivered, qos_of
 from smplerx_ros.ros.statistics import LOG_PERIOD_S
+from smplerx_ros.visualization.decimation import DecimatedMesh
 from smplerx_ros.visualization.overlay import draw_people
-from smplerx_ros.visualization.thinning import ThinMesh
 
 from .scene import Scene
 
@@ -45,7 +45,7 @@ class _View:
     until_s: float = float("inf")  # when they are old
 
 
-class Artist:
+class Renderer:
     """Publishes from a node of its own, with the names and the quality of service that `settings` say."""
 
     def __init__(self, context: Context, settings: dict[str, Any]) -> None:
@@ -60,7 +60,7 @@ class Artist:
         )
         body = load_body(settings["body_model"] or None)
         self._markers = self._publisher(MarkerArray, settings["markers"])
-        self._mesh = cache(partial(ThinMesh.of, body, MESH_FACES))
+        self._mesh = cache(partial(DecimatedMesh.of, body, MESH_FACES))
         numbers = count(1)
         self._views = {
             camera: _View(
@@ -84,7 +84,7 @@ class Artist:
             if view.compressed.get_subscription_count():
                 view.compressed.publish(compressed_from_image(drawn, scene.header))
 
-    def tell(self, text: str) -> None:
+    def log_error(self, text: str) -> None:
         """Log an error, now and then."""
         self._node.get_logger().error(text, throttle_duration_sec=LOG_PERIOD_S)
 

@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median_low
 from typing import Generic, TypeVar
 
-from smplerx_ros.ros.conversions.from_messages import stamp_ns
+from smplerx_ros.ros.conversions.from_person_array import stamp_ns
 
 Message = TypeVar("Message")
 
