@@ -16,14 +16,14 @@ from rclpy.lifecycle import LifecycleNode
 from sensor_msgs.msg import CameraInfo
 from std_msgs.msg import Header
 
-from smplerx_ros.body import load_body
 from smplerx_ros.config.table import PARAMETERS, ROS_PARAMETERS, validate
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.output.output import Output, OutputOptions
 from smplerx_ros.types import Frame, Person
+from support.bodies import standin
 from support.human_poses import human_poses
 
-BODY = load_body()
+BODY = standin()
 CAMERA = Camera(640, 480, np.array([[400.0, 0, 320], [0, 400, 240], [0, 0, 1]]))
 IMAGE = np.full((480, 640, 3), 90, np.uint8)
 PERIOD_S = 0.08

@@ -22,7 +22,6 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import MarkerArray
 
-from smplerx_ros.body import load_body
 from smplerx_ros.body.placement import Placement
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.conversions.compressed import image_from_compressed
@@ -30,8 +29,9 @@ from smplerx_ros.ros.drawing import client as client_module
 from smplerx_ros.ros.drawing.client import DrawingClient, Settings, Topic
 from smplerx_ros.ros.drawing.scene import Scene, SharedMemory, read, write
 from smplerx_ros.ros.qos import numbers_of
+from support.bodies import standin
 
-BODY = load_body()
+BODY = standin()
 CAMERA = Camera(64, 48, np.array([[50.0, 0, 32], [0, 50, 24], [0, 0, 1]]), np.full(5, 0.01))
 END_S = 6.0  # for a process to end: 2 s, and a busy machine's own delays
 TOPICS = Topic("/markers", {}), {"": Topic("/overlay", {})}, {"": Topic("/overlay/compressed", {})}

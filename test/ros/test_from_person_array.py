@@ -10,12 +10,12 @@ from fake_estimator import make_people, make_person, random_params
 from std_msgs.msg import Header
 from vision_msgs.msg import BoundingBox2D
 
-from smplerx_ros.body import load_body
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.conversions.camera_info import info_from_camera
 from smplerx_ros.ros.conversions.from_person_array import people_from_message, stamp_ns
 from smplerx_ros.ros.conversions.to_person_array import person_array
 from smplerx_ros.types import PARAM_SIZES, DistanceSource, Frame
+from support.bodies import standin
 
 CAMERA = Camera.from_fov(640, 480)
 FRAME = Frame(np.zeros((480, 640, 3), np.uint8), CAMERA)
@@ -26,7 +26,7 @@ VELOCITIES = ("root_velocity", "left_wrist_velocity", "right_wrist_velocity")
 
 @pytest.fixture(scope="module")
 def body():
-    return load_body()
+    return standin()
 
 
 def with_everything(person, seed):

@@ -13,14 +13,14 @@ from rclpy.serialization import deserialize_message, serialize_message
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from smplerx_ros.body import load_body
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.conversions.markers import MarkerWriter
 from smplerx_ros.types import Person
 from smplerx_ros.visualization.decimation import DecimatedMesh
+from support.bodies import standin
 
 HEADER = Header(stamp=Time(sec=7, nanosec=5), frame_id="camera")
-BODY = load_body()
+BODY = standin()
 MESH = cache(partial(DecimatedMesh.of, BODY, 3000))
 
 

@@ -12,7 +12,6 @@ from rclpy.serialization import deserialize_message, serialize_message
 from smplerx_ros.msg import Person, PersonArray, SmplxParams
 from std_msgs.msg import Header
 
-from smplerx_ros.body import load_body
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.geometry.rotations import quaternion_from_matrix
@@ -20,11 +19,12 @@ from smplerx_ros.ros.conversions.camera_info import info_from_camera
 from smplerx_ros.ros.conversions.from_person_array import camera_from_message
 from smplerx_ros.ros.conversions.to_person_array import person_array
 from smplerx_ros.types import PARAM_SIZES, Degradation, DistanceSource, Frame
+from support.bodies import standin
 
 HEADER = Header(stamp=Time(sec=7, nanosec=8), frame_id="camera")
 FRAME = Frame(np.ones((480, 640, 3), np.uint8), None, 7_000_000_008, "camera")
 CAMERA = Camera.from_fov(640, 480)
-BODY = load_body()
+BODY = standin()
 
 
 def sent(people, camera: Camera = CAMERA) -> PersonArray:  # type: ignore[no-untyped-def]

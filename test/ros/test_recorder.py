@@ -7,12 +7,12 @@ import pytest
 from fake_estimator import make_people, make_person, random_params
 from std_msgs.msg import Header
 
-from smplerx_ros.body import load_body
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.conversions.camera_info import info_from_camera
 from smplerx_ros.ros.conversions.to_person_array import person_array
 from smplerx_ros.tools.recorder import PlaybackRecording, main
 from smplerx_ros.types import Frame
+from support.bodies import standin
 
 CAMERA = Camera.from_fov(640, 480)
 MS = 1_000_000
@@ -20,7 +20,7 @@ MS = 1_000_000
 
 @pytest.fixture(scope="module")
 def body():
-    return load_body()
+    return standin()
 
 
 def result(body, stamp, *ids, camera=CAMERA):

@@ -18,7 +18,6 @@ from sensor_msgs.msg import CompressedImage, Image
 from std_msgs.msg import Header
 from visualization_msgs.msg import Marker, MarkerArray
 
-from smplerx_ros.body import load_body
 from smplerx_ros.body.placement import Placement
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.conversions.compressed import image_from_compressed
@@ -27,8 +26,9 @@ from smplerx_ros.ros.drawing import renderer as renderer_module
 from smplerx_ros.ros.drawing.renderer import Renderer
 from smplerx_ros.ros.drawing.scene import Scene
 from smplerx_ros.ros.qos import numbers_of
+from support.bodies import standin
 
-BODY = load_body()
+BODY = standin()
 CAMERA = Camera.from_fov(160, 120)
 QOS = numbers_of(QoSProfile(depth=5))
 SETTINGS = {

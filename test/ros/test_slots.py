@@ -10,13 +10,13 @@ from fake_estimator import make_person, random_params
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smplerx_ros.body import load_body
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.output.slots import SILENCE_NS, AssignedSlot, Slots
 from smplerx_ros.types import Person
+from support.bodies import standin
 
 SECOND = 1_000_000_000
-SOMEONE = make_person(load_body(), Camera.from_fov(640, 480), random_params(0), "a")
+SOMEONE = make_person(standin(), Camera.from_fov(640, 480), random_params(0), "a")
 
 
 def person(identity: str, distance: float = 3.0) -> Person:

@@ -17,15 +17,15 @@ from std_msgs.msg import Header
 from tf2_msgs.msg import TFMessage
 from tf_chain import chain
 
-from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_NAMES, PARENTS
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.conversions.transforms import TransformWriter, joint_transforms, joints_of
 from smplerx_ros.types import Person, SmplxParams
+from support.bodies import standin
 
 HEADER = Header(stamp=Time(sec=7, nanosec=8), frame_id="camera_optical")
 CAMERA = Camera.from_fov(640, 480)
-BODY = load_body()
+BODY = standin()
 EVERYTHING = joints_of(body=True, hands=True, face=True)
 
 

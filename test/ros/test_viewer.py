@@ -21,19 +21,19 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from smplerx_ros.msg import PersonArray
 
-from smplerx_ros.body import load_body
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.ros.conversions.camera_info import info_from_camera
 from smplerx_ros.ros.conversions.from_person_array import people_from_message
 from smplerx_ros.ros.conversions.to_person_array import person_array
 from smplerx_ros.types import Frame, People, Person, SmplxParams
+from support.bodies import standin
 
 pytestmark = pytest.mark.skipif(find_spec("viser") is None, reason="the page for browsers needs the extra `viewer`")
 
 VIEWER = (sys.executable, "-m", "smplerx_ros.ros.viewer.main")
 TOPICS = ("/smplerx/people", "/image", "/diagnostics")
-BODY = load_body()
+BODY = standin()
 CAMERA = Camera.from_fov(WIDTH, HEIGHT, 60.0)
 
 

@@ -16,13 +16,14 @@ import numpy as np
 import pytest
 
 from smplerx_ros.backbones.registry import get_backbone
-from smplerx_ros.body import BodyModel, load_body
+from smplerx_ros.body import BodyModel
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.pipeline.estimator import Estimator
 from smplerx_ros.runtime.providers import CPU
 from smplerx_ros.types import BodyEstimate, Estimated, Frame, SmplxParams
+from support.bodies import standin
 
-BODY = load_body()
+BODY = standin()
 SOMEBODY, NOBODY = np.full((480, 640, 3), 90, np.uint8), np.zeros((480, 640, 3), np.uint8)
 RATE_NS, RARE_NS = 33_000_000, 250_000_000  # between frames; the rare ones are too far apart for a thread beside
 FACING = np.array([np.pi, 0, 0])

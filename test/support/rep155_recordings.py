@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from smplerx_ros.body import load_body
 from smplerx_ros.rep155.axes import REP_FROM_OPTICAL
 from smplerx_ros.rep155.conformance.recording import CameraIntrinsics, Endpoint, Message, Recording, Transform
 from smplerx_ros.rep155.description import MOVING, BodyDescription
+from support.bodies import standin
 
 BODY, FACE, CAMERA = "p1", "fp1", "camera"
 PERIOD, STAYS, END = 0.1, 3.0, 8.0  # seconds: a frame, how long the person is there, and the recording
@@ -26,7 +26,7 @@ SKELETON[8], SKELETON[11] = (0.45, 0.5, 1.0), (0.55, 0.5, 1.0)  # right hip, lef
 LANDMARKS = np.full((70, 3), 0.5)
 LANDMARKS[8] = (0.5, 0.3, 1.0)  # chin
 LANDMARKS[27] = (0.5, 0.2, 1.0)  # sellion
-URDF = BodyDescription.from_rest(load_body().joint_template[None])[0].urdf(BODY)
+URDF = BodyDescription.from_rest(standin().joint_template[None])[0].urdf(BODY)
 _TYPES = {
     "roi": "hri_msgs/msg/NormalizedRegionOfInterest2D",
     "cropped": "sensor_msgs/msg/Image",

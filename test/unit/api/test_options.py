@@ -8,14 +8,15 @@ from typing import Any, get_type_hints
 import numpy as np
 import pytest
 
-from smplerx_ros import Box, ConfigError, Estimator, Frame, Options, load_body
+from smplerx_ros import Box, ConfigError, Estimator, Frame, Options
 from smplerx_ros.config.table import PARAMETERS
 from smplerx_ros.pipeline.smoothing.motion import smoothing_options
 from smplerx_ros.pipeline.smoothing.people import SmoothingOptions
 from smplerx_ros.pipeline.tracking.tracker import MAX_AGE
+from support.bodies import standin
 from support.still_people import FRAME_NS, IMAGE, SOMEBODY, StillPeople, frame
 
-BODY = load_body()
+BODY = standin()
 OTHERS: dict[str, object] = {
     "detection.threshold": 0.5,
     "detection.interval": 7,

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from smplerx_ros import Box, Estimator, Frame, InputError, People, load_body
+from smplerx_ros import Box, Estimator, Frame, InputError, People
 from smplerx_ros.config.options import Options
+from support.bodies import standin
 from support.still_people import IMAGE, StillPeople, frame
 
-BODY = load_body()
+BODY = standin()
 
 
 @pytest.fixture

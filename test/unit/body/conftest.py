@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from smplerx_ros.body import BodyModel, load_body
+from support import bodies
 from support.smplx_cases import MODELS, write_model
 
 
 @pytest.fixture(scope="session")
 def standin() -> BodyModel:
-    return load_body()
+    return bodies.standin()
 
 
 @pytest.fixture(scope="session")

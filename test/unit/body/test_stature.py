@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.body.stature import resized
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.types import SmplxParams
+from support.bodies import standin
 from support.lift_cases import shifted_body
 
-BODY = load_body()
+BODY = standin()
 CAMERA = Camera.from_fov(640, 480)
 
 

@@ -9,7 +9,6 @@ import pytest
 from PIL import Image
 
 from smplerx_ros import __version__
-from smplerx_ros.body import load_body
 from smplerx_ros.cli import main, overlay_writer
 from smplerx_ros.errors import InputError
 from smplerx_ros.geometry.boxes import Box
@@ -19,9 +18,10 @@ from smplerx_ros.io.video import VideoReader, VideoWriter
 from smplerx_ros.pipeline.estimator import Estimator
 from smplerx_ros.types import People, Person, SmplxParams
 from smplerx_ros.visualization.overlay import draw_people
+from support.bodies import standin
 from support.films import packet_places, picture, write_film
 
-BODY = load_body()
+BODY = standin()
 
 
 class OnePerson:

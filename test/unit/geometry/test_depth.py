@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.body.stature import resized
 from smplerx_ros.geometry.boxes import Box
@@ -21,11 +20,12 @@ from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.pipeline.localization.distance import measured_by_depth
 from smplerx_ros.types import BodyEstimate, DistanceSource, Estimated, Frame, Observation, SmplxParams
 from smplerx_ros.visualization.rasterizer import rasterize
+from support.bodies import standin
 
 Depth = NDArray[np.float32]
 Spoil = Callable[["Scene", np.random.Generator], Depth]
 
-BODY = load_body()
+BODY = standin()
 CAMERA = Camera(640, 480, np.array([[520.0, 0, 320], [0, 520.0, 240], [0, 0, 1]]), np.array([-0.2, 0.05, 0, 0, 0]))
 ARMS_DOWN = {16: [0, 0, -1.2], 17: [0, 0, 1.2]}  # shoulders
 WRONG = (0.8, 0.9, 1.25, 1.6)  # estimated over true distance; 1.6 is a child taken for an adult

@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from smplerx_ros.body import load_body
 from smplerx_ros.body.stature import MEAN_STATURE
 from smplerx_ros.config.options import Options
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.pipeline.estimator import Estimator
 from smplerx_ros.types import BodyEstimate, Estimated, Frame, Observation, Person, SmplxParams
+from support.bodies import standin
 
-BODY = load_body()
+BODY = standin()
 IMAGE = np.zeros((480, 640, 3), np.uint8)
 BOX = Box(200, 90, 420, 390, 0.9)
 PIXEL, HEIGHT = np.array([310.0, 240.0]), 300.0  # of the pelvis; and of the person, in pixels

@@ -15,7 +15,6 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from smplerx_ros.body import load_body
 from smplerx_ros.config.options import Options
 from smplerx_ros.config.table import PARAMETERS
 from smplerx_ros.errors import ConfigError, InputError, ModelFileError
@@ -27,8 +26,9 @@ from smplerx_ros.pipeline.smoothing.people import SmoothingOptions
 from smplerx_ros.pipeline.tracking.tracker import Tracker
 from smplerx_ros.types import PARAM_SIZES, BodyEstimate, DistanceSource, Estimated, Frame, SmplxParams
 from smplerx_ros.visualization.rasterizer import rasterize
+from support.bodies import standin
 
-BODY = load_body()
+BODY = standin()
 IMAGE = np.zeros((480, 640, 3), np.uint8)
 FRAME_NS = 33_000_000
 FACING = np.array([np.pi, 0, 0])

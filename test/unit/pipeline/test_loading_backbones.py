@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from smplerx_ros.body import load_body
 from smplerx_ros.config.options import Options
 from smplerx_ros.errors import ConfigError, ModelFileError
 from smplerx_ros.pipeline.estimator import Estimator
 from smplerx_ros.pipeline.loading import load_backbones
+from support.bodies import standin
 
-BODY = load_body()
+BODY = standin()
 
 
 def test_lite_has_nothing_to_fall_back_on():

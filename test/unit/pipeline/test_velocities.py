@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.config.options import Options
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.pipeline.estimator import Estimator
 from smplerx_ros.types import BodyEstimate, Estimated, Frame, Observation, Person, SmplxParams
+from support.bodies import standin
 
-BODY = load_body()
+BODY = standin()
 IMAGE = np.zeros((480, 640, 3), np.uint8)
 SECOND = 1_000_000_000
 TURNING = 1.0  # rad/s

@@ -10,16 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.rep155.axes import JOINT_FROM_REP, body_frames
 from smplerx_ros.rep155.ball_joints import Hinges
 from smplerx_ros.rep155.decomposition import LIMB_ENDS, joint_angles
 from smplerx_ros.rep155.description import ANGLE_INDEX, JOINTS, LOWER, MOVING, UPPER, BodyDescription, link_transforms
 from smplerx_ros.types import SmplxParams
+from support.bodies import standin
 from support.human_poses import human_poses
 
-BODY = load_body()
+BODY = standin()
 SAME = {  # links and the SMPL-X joints that they are
     **{f"{side[0]}_{name}": f"{side}_{name}" for side in ("left", "right") for name in ("shoulder", "elbow", "wrist")},
     **{f"{side[0]}_{name}": f"{side}_{name}" for side in ("left", "right") for name in ("hip", "knee", "ankle")},

@@ -9,7 +9,6 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from smplerx_ros.backbones.smpler_x.prediction import ESTIMATED
-from smplerx_ros.body import load_body
 from smplerx_ros.body.placement import Placement
 from smplerx_ros.body.skeleton import EXTRA_JOINT_NAMES, JOINT_INDEX
 from smplerx_ros.geometry.boxes import Box
@@ -21,9 +20,10 @@ from smplerx_ros.rep155.people import BodyTracker
 from smplerx_ros.rep155.presence import GRACE_NS, Presence
 from smplerx_ros.rep155.skeleton2d import FACE_POINTS, KEYPOINTS, keypoints
 from smplerx_ros.types import Estimated, Person, SmplxParams
+from support.bodies import standin
 from support.human_poses import UPRIGHT, human_poses
 
-BODY = load_body()
+BODY = standin()
 CAMERA = Camera(640, 480, np.array([[500.0, 0, 320], [0, 500, 240], [0, 0, 1]]))
 STANDING = replace(
     SmplxParams.rest(),

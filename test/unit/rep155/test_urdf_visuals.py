@@ -11,12 +11,12 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import cdist
 from scipy.spatial.transform import Rotation
 
-from smplerx_ros.body import load_body
 from smplerx_ros.rep155.description import JOINTS, BodyDescription
 from smplerx_ros.types import SmplxParams
 from smplerx_ros.visualization.palette import person_color
+from support.bodies import standin
 
-BODY = load_body()
+BODY = standin()
 PARENT = {f"{joint.child}_p7": joint for joint in JOINTS}
 OVERLAP = 0.01  # metres by which neighbours have to overlap, that no gap is seen
 

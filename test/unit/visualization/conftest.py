@@ -7,14 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from smplerx_ros.body import BodyModel, load_body
+from smplerx_ros.body import BodyModel
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.types import Person, SmplxParams
+from support.bodies import standin
 
 
 @pytest.fixture(scope="module")
 def body() -> BodyModel:
-    return load_body()
+    return standin()
 
 
 @pytest.fixture(scope="module")

@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from smplerx_ros.body import load_body
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.types import SmplxParams
 from smplerx_ros.visualization.decimation import DecimatedMesh, decimate
 from smplerx_ros.visualization.rasterizer import rasterize
+from support.bodies import standin
 from support.human_poses import human_poses
 
-BODY = load_body()
+BODY = standin()
 CAMERA = Camera.from_fov(480, 480)
 POSES = 6
 LEAST_IN_COMMON = 0.97  # of the silhouettes' union

@@ -5,7 +5,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from smplerx_ros.body import load_body
 from smplerx_ros.body.surface import vertex_normals
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
@@ -13,6 +12,7 @@ from smplerx_ros.types import Person, SmplxParams
 from smplerx_ros.visualization.overlay import draw_people
 from smplerx_ros.visualization.palette import LEFT, PEOPLE, RIGHT, joint_color, person_color
 from smplerx_ros.visualization.rasterizer import rasterize
+from support.bodies import standin
 
 CAMERA = Camera.from_fov(320, 240)
 FACING = np.array([np.pi, 0, 0], np.float32)  # upright, looking at the camera
@@ -20,7 +20,7 @@ FACING = np.array([np.pi, 0, 0], np.float32)  # upright, looking at the camera
 
 @pytest.fixture(scope="module")
 def body():
-    return load_body()
+    return standin()
 
 
 def person(body, x, z, person_id="p1", confidence=1.0):

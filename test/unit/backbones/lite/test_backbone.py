@@ -10,13 +10,13 @@ import pytest
 from smplerx_ros.backbones.lite.backbone import LiteBackbone
 from smplerx_ros.backbones.lite.landmarks import LandmarkQuery, PersonLandmarks
 from smplerx_ros.backbones.lite.sides import MAX_HELD, exchanged
-from smplerx_ros.body import load_body
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.types import BodyEstimate, Estimated, Frame, Observation
+from support.bodies import standin
 from support.synthetic import landmarks_of, random_params
 
-BODY = load_body()
+BODY = standin()
 CAMERA = Camera.from_fov(1280, 720)
 IMAGE = np.zeros((720, 1280, 3), np.uint8)
 FRAME_NS = 33_333_333

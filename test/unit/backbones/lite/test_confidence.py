@@ -7,14 +7,14 @@ from dataclasses import replace
 import numpy as np
 
 from smplerx_ros.backbones.lite.confidence import joint_confidence
-from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_INDEX, LEFT_HAND, RIGHT_HAND
 from smplerx_ros.geometry.camera import Camera
+from support.bodies import standin
 from support.synthetic import landmarks_of, random_params
 
 
 def test_hidden_parts_are_told():
-    seen = landmarks_of(load_body(), random_params(3), Camera.from_fov(1280, 720))
+    seen = landmarks_of(standin(), random_params(3), Camera.from_fov(1280, 720))
     visibility = seen.body.visibility.copy()
     visibility[25] = 0.05  # left knee
     person = replace(seen, left_hand=None, body=replace(seen.body, visibility=visibility))

@@ -13,13 +13,13 @@ from smplerx_ros.backbones.lite.backbone import LiteBackbone
 from smplerx_ros.backbones.lite.landmark_estimator import LandmarkEstimator
 from smplerx_ros.backbones.lite.landmarks import LandmarkQuery, PersonLandmarks
 from smplerx_ros.backbones.lite.points import POINTS
-from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.config.options import Options
 from smplerx_ros.detection.builtin import BuiltinDetector
 from smplerx_ros.io.video import VideoReader
 from smplerx_ros.pipeline.estimator import Estimator
 from smplerx_ros.types import Frame, Person
+from support.bodies import standin
 
 FRAMES = 45  # 1.5 s: a step and a half
 LIMBS = [p for p in POINTS if p.name.split("_")[-1] in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")]
@@ -44,7 +44,7 @@ class Listener:
 @pytest.fixture(scope="module")
 def walk() -> list[tuple[Person, PersonLandmarks] | None]:
     """The woman, who is the lower of the two, in each frame: what was estimated, and the landmarks behind it."""
-    body, networks = load_body(), Listener(LandmarkEstimator(threads=1))
+    body, networks = standin(), Listener(LandmarkEstimator(threads=1))
     estimator = Estimator(LiteBackbone(body, networks), BuiltinDetector(threads=1), body, Options())
     with as_file(files("smplerx_ros") / "assets" / "demo_walk.mp4") as clip:
         frames = [frame for frame, _ in zip(VideoReader(clip), range(FRAMES), strict=False)]
@@ -75,7 +75,7 @@ def test_limbs_lie_on_their_landmarks(walk):
 
 def test_she_walks_left_in_profile_with_her_head_up(walk):
     """The body's front (+z) points left in the image and its crown up, and so does the head's."""
-    body = load_body()
+    body = standin()
     for person, _ in filter(None, walk):
         rotations = body.transforms(person.params)[0][0]
         for joint in ("pelvis", "head"):
@@ -86,7 +86,7 @@ def test_she_walks_left_in_profile_with_her_head_up(walk):
 
 def test_nothing_flips_between_frames(walk):
     """Global orientations of trunk, legs and feet turn by less than a step of a walk allows."""
-    body = load_body()
+    body = standin()
     names = (
         "pelvis",
         "spine3",

@@ -7,9 +7,9 @@ import pytest
 
 from smplerx_ros.backbones.lite.face import face_pose
 from smplerx_ros.backbones.lite.topology import BLENDSHAPE_INDEX
-from smplerx_ros.body import load_body
+from support.bodies import standin
 
-STANDIN = load_body().expression_names
+STANDIN = standin().expression_names
 
 
 def weights(**values: float) -> np.ndarray:

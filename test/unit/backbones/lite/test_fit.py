@@ -12,14 +12,14 @@ from smplerx_ros.backbones.lite.fit import BodyFitter, Track
 from smplerx_ros.backbones.lite.points import POINT_INDEX
 from smplerx_ros.backbones.lite.refinement import Pose, Targets
 from smplerx_ros.backbones.lite.targets import sightings
-from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.geometry.camera import NEAR, Camera
 from smplerx_ros.geometry.rotations import matrix_from_rotvec, rotation_between, rotvec_from_matrix
 from smplerx_ros.types import SmplxParams
+from support.bodies import standin
 from support.synthetic import STANDING, landmarks_of, random_params
 
-BODY = load_body()
+BODY = standin()
 CAMERA = Camera.from_fov(1280, 720)
 STATURE = float(np.ptp(BODY.v_template[:, 1]))
 LIMBS = [

@@ -9,8 +9,8 @@ import pytest
 
 from smplerx_ros.backbones.lite.landmarks import PersonLandmarks
 from smplerx_ros.backbones.lite.sides import MAX_HELD, exchanged, exchanges, held_on
-from smplerx_ros.body import load_body
 from smplerx_ros.geometry.camera import Camera
+from support.bodies import standin
 from support.synthetic import landmarks_of, random_params
 
 CASES = [(True, False), (False, True), (True, True)]
@@ -18,7 +18,7 @@ CASES = [(True, False), (False, True), (True, True)]
 
 @pytest.fixture(scope="module")
 def person() -> PersonLandmarks:
-    return landmarks_of(load_body(), random_params(3), Camera.from_fov(1280, 720))
+    return landmarks_of(standin(), random_params(3), Camera.from_fov(1280, 720))
 
 
 @pytest.mark.parametrize("groups", CASES)

@@ -14,7 +14,6 @@ from smplerx_ros.backbones.smpler_x import loading
 from smplerx_ros.backbones.smpler_x.estimation import NetworkBackbone
 from smplerx_ros.backbones.smpler_x.loading import _cropper_beside
 from smplerx_ros.backbones.smpler_x.model import Model
-from smplerx_ros.body import load_body
 from smplerx_ros.config.table import PARAMETERS
 from smplerx_ros.errors import ConfigError
 from smplerx_ros.geometry.boxes import Box
@@ -24,6 +23,7 @@ from smplerx_ros.runtime.crops import Cropper
 from smplerx_ros.runtime.onnx import OnnxNetwork
 from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Frame, Observation
 from support import parity
+from support.bodies import standin
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
@@ -82,7 +82,7 @@ def apart(ours: list[BodyEstimate | None], theirs: list[BodyEstimate | None]) ->
 
 @pytest.mark.parametrize("count", [1, 5, 17])
 def test_people_are_the_same(file: Path, on_gpu: OnGpu, count: int) -> None:
-    body, people = load_body(), observations(count)
+    body, people = standin(), observations(count)
     expected = NetworkBackbone(Model(SMALL, OnnxNetwork(file, threads=1), "onnx", "fp32"), body).estimate(people)
     given = NetworkBackbone(Model(SMALL, on_gpu, "onnx", "fp32"), body).estimate(people)
     assert max(apart(given, expected).values()) < 1e-3

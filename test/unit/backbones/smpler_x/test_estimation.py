@@ -11,13 +11,14 @@ from scipy.spatial.transform import Rotation
 from smplerx_ros.backbones.registry import BACKBONES
 from smplerx_ros.backbones.smpler_x.estimation import NetworkBackbone
 from smplerx_ros.backbones.smpler_x.model import Model
-from smplerx_ros.body import BodyModel, load_body
+from smplerx_ros.body import BodyModel
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.geometry.crops import crop_box, optical_from_crop, virtual_camera
 from smplerx_ros.pipeline.localization.persons import persons
 from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Frame, Observation
+from support.bodies import standin
 
 ORIENT = np.array([np.pi, 0.0, 0.0])  # upright, facing the camera
 ARMS_DOWN = {"left_shoulder": [0.0, 0.0, -1.2], "right_shoulder": [0.0, 0.0, 1.2]}
@@ -61,7 +62,7 @@ class FakeNetwork:
 
 @pytest.fixture(scope="module")
 def body() -> BodyModel:
-    return load_body()
+    return standin()
 
 
 @pytest.fixture

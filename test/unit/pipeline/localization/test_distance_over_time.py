@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from smplerx_ros.body import load_body
 from smplerx_ros.config.options import Options
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.pipeline.estimator import Estimator
 from smplerx_ros.pipeline.localization.distance import Distances
 from smplerx_ros.types import BodyEstimate, DistanceSource, Estimated, Frame, Observation, Person, SmplxParams
+from support.bodies import standin
 
-BODY = load_body()
+BODY = standin()
 CAMERA = Camera(640, 480, np.array([[460.0, 0, 320], [0, 460.0, 240], [0, 0, 1]]))
 IMAGE = np.zeros((480, 640, 3), np.uint8)
 SECOND = 1_000_000_000

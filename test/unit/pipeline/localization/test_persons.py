@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from smplerx_ros.body import load_body
 from smplerx_ros.body.placement import Placement
 from smplerx_ros.body.stature import KNOWN_STATURE_SIGMA, MEAN_STATURE, STATURE_SIGMA
 from smplerx_ros.geometry.boxes import Box
@@ -25,9 +24,10 @@ from smplerx_ros.pipeline.localization.persons import box_round, persons
 from smplerx_ros.pipeline.tracking.tracker import overlaps
 from smplerx_ros.types import BodyEstimate, DistanceSource, Frame, Observation, Person, SmplxParams
 from smplerx_ros.visualization.rasterizer import rasterize
+from support.bodies import standin
 from support.human_poses import human_poses
 
-BODY = load_body()
+BODY = standin()
 FRAME = Frame(np.zeros((480, 640, 3), np.uint8), Camera.from_fov(640, 480))
 
 

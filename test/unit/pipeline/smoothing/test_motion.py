@@ -6,15 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_NAMES
 from smplerx_ros.config.options import Options
 from smplerx_ros.pipeline.smoothing.motion import VELOCITY_JOINTS, Motion, smoothing_options
 from smplerx_ros.pipeline.smoothing.one_euro import Cutoff
 from smplerx_ros.pipeline.smoothing.people import PeopleSmoother, Sample, SmoothingOptions
 from smplerx_ros.types import SmplxParams
+from support.bodies import standin
 
-BODY = load_body()
+BODY = standin()
 FRAME_NS = 33_333_333
 
 

@@ -9,7 +9,6 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from smplerx_ros.body import load_body
 from smplerx_ros.body.placement import Placement
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.geometry.boxes import Box
@@ -17,8 +16,9 @@ from smplerx_ros.pipeline.smoothing.motion import Motion
 from smplerx_ros.pipeline.smoothing.moving_camera import MovingCamera
 from smplerx_ros.pipeline.smoothing.people import Sample
 from smplerx_ros.types import Person, SmplxParams
+from support.bodies import standin
 
-BODY = load_body()
+BODY = standin()
 MAP_FROM_OPTICAL = np.array([[0.0, 0, 1], [-1, 0, 0], [0, -1, 0]])  # a camera that looks along x
 ORIGIN = np.array([4e5, 5e6, 100.0])  # a map in UTM coordinates: floats of 32 bits are half a metre apart there
 SECOND = 1_000_000_000

@@ -7,13 +7,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from smplerx_ros.body import load_body
 from smplerx_ros.pipeline.smoothing.one_euro import Cutoff
 from smplerx_ros.pipeline.smoothing.people import LONGEST_GAP_NS, PeopleSmoother, Sample, SmoothingOptions
 from smplerx_ros.pipeline.smoothing.velocity import VelocityEstimator
 from smplerx_ros.types import PARAM_SIZES, SmplxParams
+from support.bodies import standin
 
-BODY = load_body()
+BODY = standin()
 SECOND = 1_000_000_000
 FRAME_NS = 33_333_333
 

@@ -8,13 +8,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from smplerx_ros.body import load_body
 from smplerx_ros.pipeline.smoothing.motion import Motion
 from smplerx_ros.pipeline.smoothing.one_euro import Cutoff
 from smplerx_ros.pipeline.smoothing.people import Sample, SmoothingOptions
 from smplerx_ros.types import PARAM_SIZES, SmplxParams
+from support.bodies import standin
 
-BODY = load_body()
+BODY = standin()
 OPTIONS = SmoothingOptions(Cutoff(1.0, 8.0), Cutoff(0.5, 5.0))
 ANGLES = st.sampled_from([0.0, np.pi, -np.pi, np.pi - 1e-7, -np.pi + 1e-7, 3 * np.pi, 1e-12]) | st.floats(-10, 10)
 STAMPS = st.integers(0, 5_000_000_000)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from smplerx_ros.body import load_body
 from smplerx_ros.pipeline.tracking.tracker import MAX_AGE
+from support.bodies import standin
 from support.crowd import VISIBLE, Crowd, make_crowd
 from support.crowd_tracking import NOISY, TRUE, Noise, follow, identity_scores
 
-BODY = load_body()
+BODY = standin()
 PEOPLE = (2, 5)
 MARKS = pytest.mark.parametrize(("noise", "least"), [(TRUE, 0.95), (NOISY, 0.85)], ids=["true", "noisy"])
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from smplerx_ros.body import BodyModel, load_body
+from smplerx_ros.body import BodyModel
 from smplerx_ros.cli import main
 from smplerx_ros.errors import ConfigError, InputError, ModelFileError
 from smplerx_ros.geometry.boxes import Box
@@ -29,6 +29,7 @@ from smplerx_ros.research.evaluation.humandata import HumanData, write_humandata
 from smplerx_ros.research.evaluation.report import markdown_table, notes, summarize, write_samples
 from smplerx_ros.research.evaluation.results import Results, ResultStore, Status
 from smplerx_ros.types import SmplxParams
+from support.bodies import standin
 from support.smplx_cases import write_model
 
 from .sets import COUNT, HEIGHT, WIDTH, Oracle, random_bodies, write_set
@@ -38,7 +39,7 @@ ROOT = np.array([-2.98747896, 0.01172457, -0.05704687])  # EHF's scans to its ca
 
 @pytest.fixture(scope="module")
 def body() -> BodyModel:
-    return load_body()
+    return standin()
 
 
 @pytest.fixture(scope="module")

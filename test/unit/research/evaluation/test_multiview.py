@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from smplerx_ros.backbones.lite.topology import BODY_INDEX, BODY_POINTS
-from smplerx_ros.body import BodyModel, load_body
+from smplerx_ros.body import BodyModel
 from smplerx_ros.body.skeleton import EXTRA_JOINT_INDEX, JOINT_INDEX
 from smplerx_ros.errors import InputError
 from smplerx_ros.geometry.boxes import Box
@@ -25,6 +25,7 @@ from smplerx_ros.research.evaluation.triangulation import (
     triangulate,
 )
 from smplerx_ros.types import Person, SmplxParams
+from support.bodies import standin
 
 Array = NDArray[np.float64]
 
@@ -48,7 +49,7 @@ def views() -> list[View]:
 
 @pytest.fixture(scope="module")
 def body() -> BodyModel:
-    return load_body()
+    return standin()
 
 
 @pytest.fixture(scope="module")

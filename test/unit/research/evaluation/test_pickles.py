@@ -89,7 +89,10 @@ def test_constants_of_chumpy_become_arrays(tmp_path: Path) -> None:
         np.zeros(2, [("a", "O")]),
         object(),
     ],
-    ids=str,
+    ids=[
+        *("system", "eval", "getattr", "in a dictionary", "in an array of objects"),
+        *("set", "path", "dtype", "array of records with objects", "object"),
+    ],
 )
 def test_anything_else_is_refused(tmp_path: Path, value: Any) -> None:
     with pytest.raises(InputError, match="more than arrays and plain containers"):

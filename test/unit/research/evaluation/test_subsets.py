@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smplerx_ros.body import load_body
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.errors import ModelFileError
 from smplerx_ros.research.evaluation.subsets import (
@@ -21,6 +20,7 @@ from smplerx_ros.research.evaluation.subsets import (
     subsets_from_skinning,
 )
 from smplerx_ros.types import SmplxParams
+from support.bodies import standin
 
 V = 10475
 
@@ -37,7 +37,7 @@ def licensed(folder: Path, **changes: object) -> dict[str, np.ndarray]:
 
 
 def test_the_bodys_own_hands_and_face_are_where_they_belong() -> None:
-    body = load_body()
+    body = standin()
     sets = subsets_from_skinning(body)
     assert not sets.comparable
     joints, mesh = body.joints(SmplxParams.rest())[0], body.v_template
@@ -51,7 +51,7 @@ def test_the_bodys_own_hands_and_face_are_where_they_belong() -> None:
 
 def test_the_stand_in_never_takes_the_licensed_sets(tmp_path: Path) -> None:
     licensed(tmp_path)
-    assert not load_subsets(load_body(), tmp_path).comparable
+    assert not load_subsets(standin(), tmp_path).comparable
 
 
 def test_licensed_files_are_converted_once(tmp_path: Path) -> None:

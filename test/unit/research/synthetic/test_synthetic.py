@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from smplerx_ros.body import BodyModel, load_body
+from smplerx_ros.body import BodyModel
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.cli import main
 from smplerx_ros.errors import ConfigError
@@ -21,13 +21,14 @@ from smplerx_ros.research.synthetic.generate import annotate, generate
 from smplerx_ros.research.synthetic.people import place_on_floor, random_params, to_optical_frame
 from smplerx_ros.research.synthetic.scene import Scene, SceneOptions, random_scene
 from smplerx_ros.visualization.rasterizer import rasterize
+from support.bodies import standin
 
 SMALL = SceneOptions(width=128, height=128)
 
 
 @pytest.fixture(scope="module")
 def body() -> BodyModel:
-    return load_body()
+    return standin()
 
 
 def test_scene_is_the_same_whatever_came_before(body: BodyModel) -> None:

@@ -12,13 +12,14 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from smplerx_ros.backbones.smpler_x.prediction import ROTATIONS  # noqa: E402
-from smplerx_ros.body import BodyModel, load_body  # noqa: E402
+from smplerx_ros.body import BodyModel  # noqa: E402
 from smplerx_ros.body.skeleton import JOINT_NAMES, JOINTS_137  # noqa: E402
 from smplerx_ros.geometry.crops import crop  # noqa: E402
 from smplerx_ros.research.training.augmentation import MIRRORED_137, MIRRORED_ROTATIONS, Augmentation  # noqa: E402
 from smplerx_ros.research.training.dataset import PersonDataset, TrainingSamples  # noqa: E402
 from smplerx_ros.research.training.targets import DEPTH_EXTENT_M, PARTS, Annotation, targets  # noqa: E402
 from smplerx_ros.types import SmplxParams  # noqa: E402
+from support.bodies import standin  # noqa: E402
 
 TURNED = Augmentation(scale=1.1, rotation=0.4)
 MIRRORED = Augmentation(flip=True)
@@ -28,7 +29,7 @@ CASES = pytest.mark.parametrize("augmentation", [Augmentation(), TURNED, MIRRORE
 
 @pytest.fixture(scope="module")
 def body() -> BodyModel:
-    return load_body()
+    return standin()
 
 
 @pytest.fixture(scope="module")

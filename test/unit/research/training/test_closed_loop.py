@@ -11,9 +11,9 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from smplerx_ros.body import load_body
 from smplerx_ros.research.synthetic.people import random_params
 from smplerx_ros.types import PARAM_SIZES
+from support.bodies import standin
 from support.paths import ROOT
 
 SCRIPT = ROOT / "benchmarks" / "closed_loop.py"
@@ -45,7 +45,7 @@ def test_every_part_runs(closed_loop: ModuleType, tmp_path: Path, monkeypatch: p
 
 
 def test_mean_pose_of_people_alike_is_theirs(closed_loop: ModuleType) -> None:
-    body = load_body()
+    body = standin()
     one = random_params(np.random.default_rng(0))
     people = replace(one, **{name: np.stack([getattr(one, name)] * 2) for name in PARAM_SIZES})
     assert closed_loop.mean_pose_error(body, people, people) < 1e-3

@@ -12,7 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from smplerx_ros.body import BodyModel, load_body  # noqa: E402
+from smplerx_ros.body import BodyModel  # noqa: E402
 from smplerx_ros.errors import InputError  # noqa: E402
 from smplerx_ros.research.evaluation.humandata import (  # noqa: E402
     HumanData,
@@ -23,11 +23,12 @@ from smplerx_ros.research.evaluation.humandata import (  # noqa: E402
 from smplerx_ros.research.training.augmentation import Augmentation  # noqa: E402
 from smplerx_ros.research.training.dataset import PersonDataset  # noqa: E402
 from smplerx_ros.research.training.trainer import Trainer  # noqa: E402
+from support.bodies import standin  # noqa: E402
 
 
 @pytest.fixture(scope="module")
 def body() -> BodyModel:
-    return load_body()
+    return standin()
 
 
 @pytest.fixture

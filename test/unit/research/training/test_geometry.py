@@ -9,7 +9,6 @@ from scipy.spatial.transform import Rotation
 torch = pytest.importorskip("torch")
 
 from smplerx_ros.backbones.smpler_x.prediction import ROTATIONS, rotvec_from_6d  # noqa: E402
-from smplerx_ros.body import load_body  # noqa: E402
 from smplerx_ros.research.synthetic.people import random_params  # noqa: E402
 from smplerx_ros.research.training.body import TorchBody  # noqa: E402
 from smplerx_ros.research.training.rotations import (  # noqa: E402
@@ -19,6 +18,7 @@ from smplerx_ros.research.training.rotations import (  # noqa: E402
     rotvec_from_matrix,
 )
 from smplerx_ros.types import SmplxParams  # noqa: E402
+from support.bodies import standin  # noqa: E402
 
 
 def test_axis_angle_of_6d_is_what_the_runtimes_compute() -> None:
@@ -54,7 +54,7 @@ def test_nearest_equivalent_is_the_same_rotation_and_never_farther() -> None:
 
 
 def test_torch_body_has_the_137_joints_of_the_body_model() -> None:
-    body = load_body()
+    body = standin()
     rng = np.random.default_rng(3)
     params = SmplxParams.stack([random_params(rng) for _ in range(4)])
     rotvecs = np.concatenate([getattr(params, name).reshape(4, -1, 3) for name in ROTATIONS], axis=1)
@@ -66,4 +66,4 @@ def test_torch_body_has_the_137_joints_of_the_body_model() -> None:
 
 
 def test_torch_body_is_not_saved_with_a_network() -> None:
-    assert not TorchBody(load_body()).state_dict()
+    assert not TorchBody(standin()).state_dict()

@@ -19,7 +19,6 @@ torch = pytest.importorskip("torch")
 import smplerx_ros  # noqa: E402
 from smplerx_ros.backbones.registry import BACKBONES  # noqa: E402
 from smplerx_ros.backbones.smpler_x.checkpoint import read_checkpoint  # noqa: E402
-from smplerx_ros.body import load_body  # noqa: E402
 from smplerx_ros.errors import ConfigError, InputError, ModelFileError  # noqa: E402
 from smplerx_ros.research.training.history import HISTORY, read_history  # noqa: E402
 from smplerx_ros.research.training.network import TRAINABLE, TrainingNetwork, initialize_network  # noqa: E402
@@ -32,6 +31,7 @@ from smplerx_ros.research.training.settings import (  # noqa: E402
 from smplerx_ros.research.training.snapshots import LAST, load_network, published_state  # noqa: E402
 from smplerx_ros.research.training.trainer import Trainer  # noqa: E402
 from support import parity  # noqa: E402
+from support.bodies import standin  # noqa: E402
 
 Make = Callable[..., Settings]
 
@@ -102,7 +102,7 @@ def test_adam_follows_a_cosine_per_step_after_the_warm_up(settings: Make) -> Non
 def test_gradients_are_cut_between_stages(output: str, part: slice, without: set[str]) -> None:
     """Joints, heat maps and boxes are only looked at by the stage that comes after them."""
     torch.manual_seed(0)
-    network = TrainingNetwork(initialize_network(replace(BACKBONES["tiny"], depth=1)), load_body())
+    network = TrainingNetwork(initialize_network(replace(BACKBONES["tiny"], depth=1)), standin())
     for size in (network.network.box_net.lhand_size, network.network.box_net.rhand_size):
         torch.nn.init.constant_(size[2].bias, 4.0)  # cells
     network.train()(torch.rand(2, 3, 256, 192))[output][:, part].square().sum().backward()
