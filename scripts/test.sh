@@ -3,12 +3,21 @@
 # those that compute, shown at the end. Arguments are pytest's.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-log=$(mktemp)
-trap 'rm -f "$log"; kill "$(jobs -p)" 2>/dev/null' EXIT
+SMPLERX_TEST_FILES=$(mktemp -d) # what both parts need is made once, there
+export SMPLERX_TEST_FILES
+log=$SMPLERX_TEST_FILES/log
+trap 'kill "$(jobs -p)" 2>/dev/null; rm -rf "$SMPLERX_TEST_FILES"' EXIT
 
-nice -n 19 python -m pytest -p no:cacheprovider test/unit test/fuzz test/test_*.py "$@" >"$log" 2>&1 &
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 # each core has a process already
+unset PYTHONDONTWRITEBYTECODE # else each of hundreds of processes compiles the package
+
+# Files are distributed over processes; the tests of a file run in order in one of them, with one set of fixtures.
+pytest=(python -m pytest -p no:cacheprovider --dist loadfile)
+cores=$(nproc)
+
+nice -n 19 "${pytest[@]}" -n "$((cores < 4 ? cores : 4))" test/unit test/fuzz test/test_*.py "$@" >"$log" 2>&1 &
 computing=$!
-python -m pytest test/faults test/ros test/soak "$@"
+"${pytest[@]}" -n "$((cores < 4 ? cores + 1 : 5))" test/faults test/ros test/soak "$@"
 failed=$?
 echo "The other part of the tests, which ran at the same time:"
 wait "$computing" || failed=$?
