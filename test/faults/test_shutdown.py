@@ -154,6 +154,13 @@ def test_24_two_nodes_of_one_name_do_not_harm_each_other(tmp_path: Path) -> None
         scene.close()
 
 
+def computes(process: int) -> bool:
+    """Whether a step of a conversion has begun with its work: torch is loaded."""
+    with suppress(OSError):  # it has ended meanwhile
+        return "libtorch" in Path(f"/proc/{process}/maps").read_text()
+    return False
+
+
 def of_session(leader: int) -> set[int]:
     """Processes that are alive in a session (proc(5): the sixth field of stat)."""
     found = set()
@@ -174,11 +181,10 @@ def test_24_a_conversion_ends_and_leaves_nothing(s32_checkpoint: Path, tmp_path:
     with log.open("wb") as file:
         process = subprocess.Popen(arguments, stderr=file, stdout=file, start_new_session=True, env={**os.environ})
     end = time.monotonic() + 60
-    while len(of_session(process.pid)) < 2:  # a step of the conversion runs
+    while not any(computes(pid) for pid in of_session(process.pid) - {process.pid}):  # a step of it
         assert process.poll() is None, log.read_text()
         assert time.monotonic() < end
         time.sleep(0.05)
-    time.sleep(1)
     began = time.monotonic()
     process.send_signal(number)
     code = process.wait(20)
