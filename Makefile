@@ -1,7 +1,7 @@
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 ENV := source scripts/env.sh &&
-LINTED := ruff-check,ruff-format,codespell,import-linter# pre-commit's hooks that the line before has run
+LINTED := ruff-check,ruff-format,codespell,import-linter
 
 .PHONY: help setup setup-torch demo closed-loop test test-all test-pythons lint fuzz soak clean
 
@@ -20,6 +20,7 @@ demo: setup ## a person in a video, through a ROS graph: see out/demo; with VIEW
 closed-loop: setup-torch ## render people, train a tiny network on them, measure it, let it estimate a clip: see out/closed_loop
 	@$(ENV) python benchmarks/closed_loop.py
 
+# $(LINTED) are pre-commit's hooks that the first line runs itself, with and without Git.
 lint: setup ## ruff, codespell, the import contracts, mypy, and the file checks of pre-commit
 	@$(ENV) ruff check . && ruff format --check . && codespell && lint-imports && mypy
 	@$(ENV) if git rev-parse --git-dir >/dev/null; then SKIP=$(LINTED) pre-commit run --all-files; \

@@ -67,3 +67,15 @@ def imported() -> Iterator[str]:
             if isinstance(node, ast.ImportFrom) and not node.level:
                 names.append(node.module or "")
             yield from {name.partition(".")[0] for name in names} - sys.stdlib_module_names
+
+
+def test_changelog_is_one_that_bloom_reads() -> None:
+    """Bloom reads sections named "version (date)"; `catkin_prepare_release` names the first one so."""
+    changelog = pytest.importorskip("catkin_pkg.changelog")
+    text = (ROOT / "CHANGELOG.rst").read_text()
+    assert "\nForthcoming\n-----------\n" in text
+    released = text.replace("\nForthcoming\n-----------\n", "\n0.2.0 (2026-12-24)\n------------------\n")
+    read = changelog.populate_changelog_from_rst(changelog.Changelog("smplerx_ros"), released)
+    assert [str(version) for version, _, _ in read.foreach_version()][0] == "0.2.0"
+    bullets = [line for line in str(read).splitlines() if line.lstrip().startswith("* ")]
+    assert len(bullets) == text.count("\n* ")
