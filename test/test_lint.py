@@ -76,6 +76,6 @@ def test_changelog_is_one_that_bloom_reads() -> None:
     assert "\nForthcoming\n-----------\n" in text
     released = text.replace("\nForthcoming\n-----------\n", "\n0.2.0 (2026-12-24)\n------------------\n")
     read = changelog.populate_changelog_from_rst(changelog.Changelog("smplerx_ros"), released)
-    assert [str(version) for version, _, _ in read.foreach_version()][0] == "0.2.0"
+    assert [str(version) for version, _, _ in read.foreach_version()] == ["0.2.0"]
     bullets = [line for line in str(read).splitlines() if line.lstrip().startswith("* ")]
     assert len(bullets) == text.count("\n* ")
