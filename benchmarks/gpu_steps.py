@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smplerx_ros.backbones.registry import get_backbone
-from smplerx_ros.detection import probe
+from smplerx_ros.detection import sample
 from smplerx_ros.detection.builtin import BuiltinDetector
 from smplerx_ros.geometry.crops import crop_each
 from smplerx_ros.runtime.crops import Cropper
@@ -91,7 +91,7 @@ def _cut_by_network(images: list[Array], regions: list[Array]) -> Array:
 
 def people() -> tuple[list[Array], list[Array]]:
     """An image and a region for each of four crops; the last one is of another image."""
-    picture = probe.picture()
+    picture = sample.sample_image()
     images = [picture] * (len(_REGIONS) - 1) + [np.ascontiguousarray(picture[:, ::-1])]
     return images, [np.array(region, np.float32) for region in _REGIONS]
 
@@ -184,7 +184,7 @@ def embedded(step: dict[str, Any], note: Note) -> None:
         feed = {each.name: _random(each.shape, each.type) for each in here.inputs}
         difference = _difference(there.run(feed), here.run(feed))
         _note_difference(note, name, device, 1, difference, TOLERANCES["fp32"])
-    picture = probe.picture()
+    picture = sample.sample_image()
     here, there = (BuiltinDetector(where).detect([picture])[0] for where in ("cpu", device))
     boxes = [np.array([box.xyxy for box in each]).reshape(-1, 4) for each in (there, here)]
     same = len(boxes[0]) == len(boxes[1])
@@ -201,7 +201,7 @@ def beside(step: dict[str, Any], note: Note) -> None:
     model = onnx_model(get_backbone(step["backbone"]), path, device=device, precision="fp32", gpu_mode="graphs")
     _started(model.network.provider, device)
     crops, expected = crop_each(*people()), _expected(step, "opencv")
-    detector, picture = BuiltinDetector(device), probe.picture()
+    detector, picture = BuiltinDetector(device), sample.sample_image()
     first = detector.detect([picture])
     other, failed = {"runs": 0, "wrong": 0}, []
     end = time.monotonic() + min(_TOGETHER_S, step["longest_s"])

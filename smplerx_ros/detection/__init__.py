@@ -1,4 +1,4 @@
-"""Finding people: images in, boxes out."""
+"""Person detection: bounding boxes of people in images."""
 
 from __future__ import annotations
 
@@ -13,31 +13,38 @@ from smplerx_ros.geometry.boxes import Box
 
 
 class Detector(Protocol):
-    """Finds people in images; `threshold` is the least score of those it answers."""
+    """Detects people in images; `threshold` is the minimum score of the returned boxes."""
 
     threshold: float
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Box]]:
-        """Boxes per image, pixels."""
+        """Detect people.
+
+        Args:
+            images: `(H, W, 3) uint8` each, RGB.
+
+        Returns:
+            Boxes in each image, pixels.
+        """
 
 
-class OneAtATime:
-    """A detector that two threads share: they take turns."""
+class LockedDetector:
+    """Serializes the calls of a detector that several threads share."""
 
     def __init__(self, detector: Detector) -> None:
         self._detector = detector
-        self._turn = Lock()
+        self._lock = Lock()
 
     @property
     def threshold(self) -> float:
-        """The detector's."""
+        """Minimum score of the returned boxes."""
         return self._detector.threshold
 
     @threshold.setter
-    def threshold(self, least: float) -> None:
-        self._detector.threshold = least
+    def threshold(self, value: float) -> None:
+        self._detector.threshold = value
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Box]]:
-        """The detector's boxes."""
-        with self._turn:
+        """Detect people; see `Detector.detect`."""
+        with self._lock:
             return self._detector.detect(images)

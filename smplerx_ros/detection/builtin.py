@@ -1,4 +1,4 @@
-"""The embedded person detector: Google's MoveNet MultiPose Lightning, its boxes and its points to tell people apart."""
+"""The embedded person detector: Google's MoveNet MultiPose Lightning, whose keypoints help to merge duplicates."""
 
 from __future__ import annotations
 
@@ -12,32 +12,39 @@ from smplerx_ros.errors import ConfigError, InputError
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.runtime.onnx import OnnxNetwork
 
-from .clean import LEAST_SIDE, clean_rows
-from .merge import Sightings, one_each
+from .clean import MIN_SIDE, clean_rows
+from .merge import Candidates, merge_duplicates
 from .resize import padded, scaled
 from .tiles import Tile, tiles
 
-# Pixels of the image's longer side as the network sees it, one run each. The larger size finds distant people and
-# misses those who fill the image, the smaller one the reverse (measured: benchmarks/detector.md).
+# Input sizes: pixels of the image's longer side, with one run for each. The larger size finds distant people and misses
+# those who fill the image, the smaller one vice versa (measured in benchmarks/detector.md).
 SIZES = (448, 192)
-TILE_SIZE = 448  # the same for the longer side of a tile
-STRIDE = 32  # the network takes multiples of it (its documentation)
-MOST_PEOPLE = 6  # that one run of the network gives
+TILE_SIZE = 448  # input size of a tile
+STRIDE = 32  # sides of the input are multiples of it (the network's documentation)
+MAX_PEOPLE = 6  # detected in one run of the network
 POINTS = slice(0, 51)  # 17 times y, x, score
 BOX = slice(51, 56)  # ymin, xmin, ymax, xmax, score
-DEFAULT_THRESHOLD = 0.2  # measured: lower ones find few more people and the first false boxes
-# Tiles are looked at where somebody seems to be small, or where as many people as the network can give seem to be:
-# there may be more. Sightings count for that from half the threshold on (both measured as above).
-SMALL = 1 / 7  # longer side of a box as a share of the image's
-DOUBTFUL = 0.5  # of the threshold
-NARROW = 3.0  # longer by shorter side from which the whole image says too little about anybody
+DEFAULT_THRESHOLD = 0.2  # measured: lower values add few people and the first false positives
+# Tiles are processed if a person is small, or if there are as many people as the network can return: there may be more.
+# Boxes from half the threshold on count (both measured as above).
+SMALL = 1 / 7  # longer side of a box relative to the image's
+DOUBTFUL = 0.5  # minimum score of these boxes relative to the threshold
+NARROW = 3.0  # aspect ratio from which people are too small in the whole image
 
 
 class BuiltinDetector:
-    """Finds people: up to six a look, in the whole image at several sizes and, where there may be more, in tiles.
+    """Detects up to six people per run, in the whole image at several sizes and, if there may be more, in tiles.
 
-    `device` and `threads` as in `OnnxNetwork`; `threshold` 0..1 of the score; `sizes` as `SIZES`; `tiled` False never
-    looks at tiles.
+    Args:
+        device: As in `OnnxNetwork`.
+        threads: As in `OnnxNetwork`.
+        threshold: Minimum score, 0..1.
+        sizes: Input sizes, as `SIZES`.
+        tiled: Whether tiles may be used.
+
+    Raises:
+        ConfigError: If the threshold is invalid.
     """
 
     def __init__(
@@ -61,55 +68,59 @@ class BuiltinDetector:
         return self._network.provider
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Box]]:
-        """People of each image `(H, W, 3) uint8 RGB`: boxes inside the image, without doubles, best score first."""
-        return [self._detect(image) for image in images]  # the network takes one image a run
+        """Detect people in images `(H, W, 3) uint8` RGB: boxes clipped to the image, best score first."""
+        return [self._detect(image) for image in images]  # the network has no batch axis
 
     def _detect(self, image: NDArray[np.uint8]) -> list[Box]:
         check_image(image)
         height, width = image.shape[:2]
-        seen = [self._look(image, size) for size in self._sizes]
-        if self._tiled and self._may_be_more(seen[0], image):
-            seen += [self._look_at_tile(image, tile) for tile in tiles(width, height)]
-        all_seen = Sightings.join(seen)
-        people = one_each(all_seen[all_seen.scores > self.threshold])
+        found = [self._run(image, size) for size in self._sizes]
+        if self._tiled and self._may_be_more(found[0], image):
+            found += [self._run_on_tile(image, tile) for tile in tiles(width, height)]
+        candidates = Candidates.join(found)
+        people = merge_duplicates(candidates[candidates.scores > self.threshold])
         return clean_rows(np.column_stack([people.boxes, people.scores]), width, height)
 
-    def _may_be_more(self, seen: Sightings, image: NDArray[np.uint8]) -> bool:
-        """Whether somebody besides those in the whole image may be there: it is narrow, they are many or small."""
+    def _may_be_more(self, found: Candidates, image: NDArray[np.uint8]) -> bool:
+        """Whether people may have been missed in the whole image: it is narrow, or people are many or small."""
         longer, shorter = max(image.shape[:2]), min(image.shape[:2])
-        boxes = seen.boxes[seen.scores > DOUBTFUL * self.threshold]
+        boxes = found.boxes[found.scores > DOUBTFUL * self.threshold]
         small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) < SMALL * longer
-        return longer >= NARROW * shorter or len(boxes) >= MOST_PEOPLE or bool(small.any())
+        return longer >= NARROW * shorter or len(boxes) >= MAX_PEOPLE or bool(small.any())
 
-    def _look_at_tile(self, image: NDArray[np.uint8], tile: Tile) -> Sightings:
+    def _run_on_tile(self, image: NDArray[np.uint8], tile: Tile) -> Candidates:
         part = np.ascontiguousarray(image[tile.y0 : tile.y1, tile.x0 : tile.x1])
-        seen = self._look(part, TILE_SIZE)
+        found = self._run(part, TILE_SIZE)
         corner = np.array([tile.x0, tile.y0], dtype=np.float64)
-        boxes = seen.boxes + np.tile(corner, 2)
-        points = seen.points + np.append(corner, 0)
-        placed = Sightings(boxes, seen.scores, points, np.ones(len(boxes), dtype=bool))
-        return placed[tile.whole_and_small(boxes)]
+        boxes = found.boxes + np.tile(corner, 2)
+        points = found.points + np.append(corner, 0)
+        in_image = Candidates(boxes, found.scores, points, np.ones(len(boxes), dtype=bool))
+        return in_image[tile.whole_and_small(boxes)]
 
-    def _look(self, image: NDArray[np.uint8], size: int) -> Sightings:
-        """One run: at most six people, in pixels of the image, clipped to it."""
+    def _run(self, image: NDArray[np.uint8], size: int) -> Candidates:
+        """Run the network once: at most six people, in pixels of the image; boxes are clipped to it."""
         canvas, scale = fit(image, size, STRIDE)
         people = self._network.run({"image": canvas[None].astype(np.int32)})["people"][0].astype(np.float64)
         height, width = np.array(canvas.shape[:2]) / scale
         limits = np.tile(image.shape[1::-1], 2)
         boxes = (people[:, BOX][:, [1, 0, 3, 2]] * [width, height, width, height]).clip(0, limits)
         points = people[:, POINTS].reshape(len(people), -1, 3)[..., [1, 0, 2]] * [width, height, 1]
-        seen = Sightings(boxes, people[:, BOX][:, 4], points, np.zeros(len(people), dtype=bool))
-        return seen[(boxes[:, 2:] - boxes[:, :2] >= LEAST_SIDE).all(axis=1)]
+        found = Candidates(boxes, people[:, BOX][:, 4], points, np.zeros(len(people), dtype=bool))
+        return found[(boxes[:, 2:] - boxes[:, :2] >= MIN_SIDE).all(axis=1)]
 
 
 def check_image(image: NDArray[np.uint8]) -> None:
-    """Raises InputError for anything but a picture `(H, W, 3) uint8`."""
+    """Check that `image` is `(H, W, 3) uint8`.
+
+    Raises:
+        InputError: If it is not.
+    """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
         raise InputError(f"detector: images must be uint8 (H, W, 3) RGB, got {image.dtype} {image.shape}")
 
 
 def fit(image: NDArray[np.uint8], size: int, stride: int) -> tuple[NDArray[np.uint8], float]:
-    """The image with its longer side scaled to `size`, black below and to the right up to `stride`; and the scale."""
+    """Scale the image's longer side to `size` and pad it with black to multiples of `stride`; return also the scale."""
     rows, columns = image.shape[:2]
     scale = size / max(rows, columns)
     small = scaled(image, round(columns * scale), round(rows * scale))

@@ -1,4 +1,4 @@
-"""The names of a detector's classes, as exporters write them into its file."""
+"""Parse the names of a detector's classes from the metadata of its file."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 
 def class_names(text: str) -> dict[int, str]:
-    """By index: of a dictionary of either direction or a list, as Python or JSON writes it. Empty: of anything else."""
+    """Names by index, from a list or a dictionary of either direction in Python's or JSON syntax; otherwise empty."""
     value = _value(text)
     if isinstance(value, list | tuple):
         value = dict(enumerate(value))

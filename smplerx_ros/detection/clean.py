@@ -1,4 +1,4 @@
-"""What a detector answers, made fit for use: whatever is no box inside the image is dropped."""
+"""Sanitize the boxes of a detector: clip them to the image and drop invalid ones."""
 
 from __future__ import annotations
 
@@ -12,27 +12,33 @@ from smplerx_ros.geometry.boxes import Box
 
 log = logging.getLogger(__name__)
 
-LEAST_SIDE = 2.0  # pixels inside the image; nobody can be seen in less
-MOST_BOXES = 100  # the most people that the parameter max_people allows
+MIN_SIDE = 2.0  # pixels inside the image; smaller boxes show no person
+MAX_BOXES = 100  # the maximum of the parameter max_people
 
 
-def clean_boxes(boxes: Iterable[Box], width: int, height: int, *, least_side: float = LEAST_SIDE) -> list[Box]:
-    """The boxes clipped to an image of `width` x `height` pixels, as `clean_rows` does."""
+def clean_boxes(boxes: Iterable[Box], width: int, height: int, *, min_side: float = MIN_SIDE) -> list[Box]:
+    """Sanitize boxes in an image of `width` x `height` pixels, as `clean_rows` does."""
     rows = np.array([[*box.xyxy, box.score] for box in boxes], dtype=np.float64).reshape(-1, 5)
-    return clean_rows(rows, width, height, least_side=least_side)
+    return clean_rows(rows, width, height, min_side=min_side)
 
 
-def clean_rows(rows: FloatArray, width: int, height: int, *, least_side: float = LEAST_SIDE) -> list[Box]:
-    """Boxes of `rows (N, 5)`, x0, y0, x1, y1 in pixels and score, clipped to the image; best score first.
+def clean_rows(rows: FloatArray, width: int, height: int, *, min_side: float = MIN_SIDE) -> list[Box]:
+    """Clip boxes to the image, sort them by descending score, and drop invalid ones; never raises.
 
-    Dropped: rows with a value that is not finite, inverted ones, those with a side below `least_side` pixels inside
-    the image, and all but the best `MOST_BOXES`. Scores are clipped to 0..1. Nothing of N is too odd to raise.
+    Non-finite and inverted boxes are dropped, and those with a side below `min_side` pixels inside the image, and all
+    but the best `MAX_BOXES`. Scores are clipped to 0..1.
+
+    Args:
+        rows: `(N, 5)` x0, y0, x1, y1 in pixels, score.
+        width: Width of the image.
+        height: Height of the image.
+        min_side: Minimum width and height of a box inside the image, pixels.
     """
     rows = np.asarray(rows, dtype=np.float64).reshape(-1, 5)
     finite = rows[np.isfinite(rows).all(axis=1)].clip(0, [width, height, width, height, 1])
     sides = finite[:, 2:4] - finite[:, :2]
-    kept = finite[(sides > 0).all(axis=1) & (sides >= least_side).all(axis=1)]
-    kept = kept[np.argsort(-kept[:, 4], kind="stable")][:MOST_BOXES]
+    kept = finite[(sides > 0).all(axis=1) & (sides >= min_side).all(axis=1)]
+    kept = kept[np.argsort(-kept[:, 4], kind="stable")][:MAX_BOXES]
     if len(kept) < len(rows):
-        log.debug("dropped %d of %d boxes: not finite, empty, outside, or too many", len(rows) - len(kept), len(rows))
+        log.debug("dropped %d of %d boxes: non-finite, empty, outside, or too many", len(rows) - len(kept), len(rows))
     return [Box(*row) for row in kept.tolist()]

@@ -1,4 +1,4 @@
-"""No detection: the whole image is one person."""
+"""A detector that takes the whole image as one person."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from smplerx_ros.geometry.boxes import Box
 
 
 class FullFrameDetector:
-    """For images that are crops of one person."""
+    """Detector for images that are crops of one person."""
 
-    threshold = 0.0  # of a score that there is not
+    threshold = 0.0  # unused
 
     def detect(self, images: Sequence[NDArray[np.uint8]]) -> list[list[Box]]:
-        """One box per image: its edges."""
+        """Return one box per image: its edges."""
         return [[Box(0, 0, image.shape[1], image.shape[0])] for image in images]

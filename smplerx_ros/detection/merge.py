@@ -1,4 +1,4 @@
-"""One box for each person out of several looks at an image: at sizes, and at tiles that overlap."""
+"""Merge duplicate detections from several runs on an image: at several sizes and on overlapping tiles."""
 
 from __future__ import annotations
 
@@ -12,63 +12,63 @@ from numpy.typing import NDArray
 from smplerx_ros.arrays import FloatArray
 
 MAX_OVERLAP = 0.5  # intersection over union of two people
-# A tile may show a part of somebody: its box lies within the other one, and the body's points agree.
-INSIDE = 0.7  # of the smaller box's area
-NEAR = 0.3  # median distance of common points, as a share of the smaller box's longer side
-POINT_SCORE = 0.2  # least score of a point that counts
-LEAST_POINTS = 3  # in common; with fewer the boxes decide
+# A tile may show a part of a person: its box is inside the other one, and the keypoints agree.
+INSIDE = 0.7  # minimum intersection relative to the smaller box's area
+NEAR = 0.3  # maximum median distance of common keypoints, relative to the smaller box's longer side
+POINT_SCORE = 0.2  # minimum score of a keypoint
+MIN_POINTS = 3  # common keypoints; with fewer, only the boxes are compared
 
 
 @dataclass(frozen=True, eq=False)
-class Sightings:
-    """What looks at one image showed: `boxes (N, 4)` x0, y0, x1, y1, `points (N, P, 3)` x, y, score; image pixels."""
+class Candidates:
+    """Detections in one image before duplicates are merged; pixels of the image."""
 
-    boxes: FloatArray
+    boxes: FloatArray  # (N, 4) x0, y0, x1, y1
     scores: FloatArray  # (N,)
-    points: FloatArray
-    in_tile: NDArray[np.bool_]  # (N,) seen in a part of the image only
+    points: FloatArray  # (N, P, 3) keypoints: x, y, score
+    in_tile: NDArray[np.bool_]  # (N,) detected in a tile
 
-    def __getitem__(self, which: NDArray[Any]) -> Sightings:
-        """The chosen ones."""
-        return Sightings(self.boxes[which], self.scores[which], self.points[which], self.in_tile[which])
+    def __getitem__(self, which: NDArray[Any]) -> Candidates:
+        """Select rows by a mask or indices."""
+        return Candidates(self.boxes[which], self.scores[which], self.points[which], self.in_tile[which])
 
     @classmethod
-    def join(cls, parts: Sequence[Sightings]) -> Sightings:
-        """All of them."""
+    def join(cls, parts: Sequence[Candidates]) -> Candidates:
+        """Concatenate the candidates of several runs."""
         names = ("boxes", "scores", "points", "in_tile")
         return cls(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
 
 
-def one_each(seen: Sightings) -> Sightings:
-    """The best sighting of each person, best first. Boxes must have an area."""
-    same = _same_person(seen)
+def merge_duplicates(candidates: Candidates) -> Candidates:
+    """Keep the best candidate of each person, best score first; boxes must have an area."""
+    same = _same_person(candidates)
     kept: list[int] = []
-    for candidate in np.argsort(-seen.scores, kind="stable").tolist():
+    for candidate in np.argsort(-candidates.scores, kind="stable").tolist():
         if not same[candidate, kept].any():
             kept.append(candidate)
-    return seen[np.array(kept, dtype=int)]
+    return candidates[np.array(kept, dtype=int)]
 
 
-def _same_person(seen: Sightings) -> NDArray[np.bool_]:
-    """`(N, N)`."""
-    sides = seen.boxes[:, 2:] - seen.boxes[:, :2]
+def _same_person(candidates: Candidates) -> NDArray[np.bool_]:
+    """Whether two candidates are the same person, `(N, N)`."""
+    sides = candidates.boxes[:, 2:] - candidates.boxes[:, :2]
     areas = sides.prod(axis=1)
-    low = np.maximum(seen.boxes[:, None, :2], seen.boxes[None, :, :2])
-    high = np.minimum(seen.boxes[:, None, 2:], seen.boxes[None, :, 2:])
+    low = np.maximum(candidates.boxes[:, None, :2], candidates.boxes[None, :, :2])
+    high = np.minimum(candidates.boxes[:, None, 2:], candidates.boxes[None, :, 2:])
     shared = (high - low).clip(0).prod(axis=-1)
     overlap = shared / (areas[:, None] + areas[None] - shared)
     inside = shared > INSIDE * np.minimum(areas[:, None], areas[None])
-    in_tile = seen.in_tile[:, None] | seen.in_tile[None]
+    in_tile = candidates.in_tile[:, None] | candidates.in_tile[None]
     longer = sides.max(axis=1)
-    near = _points_agree(seen.points, NEAR * np.minimum(longer[:, None], longer[None]))
+    near = _points_agree(candidates.points, NEAR * np.minimum(longer[:, None], longer[None]))
     return np.asarray((overlap > MAX_OVERLAP) | (inside & in_tile & near))
 
 
 def _points_agree(points: FloatArray, within: FloatArray) -> NDArray[np.bool_]:
-    """`(N, N)` whether the points of two sightings lie `within` some pixels, or tell nothing."""
+    """Whether the keypoints of two candidates are `within` some pixels, or too few to compare, `(N, N)`."""
     common = (points[:, None, :, 2] > POINT_SCORE) & (points[None, :, :, 2] > POINT_SCORE)
     distances = np.linalg.norm(points[:, None, :, :2] - points[None, :, :, :2], axis=-1)
-    telling = common.sum(axis=-1) >= LEAST_POINTS
+    comparable = common.sum(axis=-1) >= MIN_POINTS
     distances[~common] = np.nan
-    distances[~telling] = 0
+    distances[~comparable] = 0
     return np.asarray(np.nanmedian(distances, axis=-1) < within)

@@ -1,4 +1,4 @@
-"""Overlapping parts of an image, for people who are too small or too many in the whole."""
+"""Divide an image into overlapping tiles, to detect people who are too small or too many for the whole image."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Shares of a tile's side that the next one shows, too: of two by two tiles, and of tiles in a row. Either way no seam
-# cuts people up to 1/7 of the image's longer side, with `MOST_IN_A_ROW` just so.
+# Overlap of adjacent tiles relative to a tile's side, for two by two tiles and for a row of tiles. With either, people
+# up to 1/7 of the image's longer side are completely inside a tile (just so with `MAX_IN_A_ROW`).
 OVERLAP = 1 / 3
 OVERLAP_IN_A_ROW = 1 / 2
-MOST_IN_A_ROW = 6
-LARGEST = 0.5  # of a tile's longer side: people above it were large enough in the whole image
-EDGE = 0.02  # of a tile's longer side: boxes that come so near to an inner edge may be cut off
+MAX_IN_A_ROW = 6
+LARGEST = 0.5  # of a tile's longer side: larger people are detected in the whole image
+EDGE = 0.02  # of a tile's longer side: boxes closer to an inner edge may be truncated
 
 
 @dataclass(frozen=True)
 class Tile:
-    """Part of an image of `width` x `height` pixels: columns x0 to x1 - 1, rows y0 to y1 - 1."""
+    """A part of an image of `width` x `height` pixels: columns x0 to x1 - 1, rows y0 to y1 - 1."""
 
     x0: int
     y0: int
@@ -29,7 +29,7 @@ class Tile:
     height: int
 
     def whole_and_small(self, boxes: NDArray[Any]) -> NDArray[np.bool_]:
-        """Of boxes `(N, 4)` x0, y0, x1, y1 in the image: which are not cut by the tile and not too large for it."""
+        """Whether boxes `(N, 4)` x0, y0, x1, y1 in the image are neither truncated by the tile nor too large for it."""
         longer = max(self.x1 - self.x0, self.y1 - self.y0)
         margin = EDGE * longer
         cut = (
@@ -43,12 +43,12 @@ class Tile:
 
 
 def tiles(width: int, height: int) -> list[Tile]:
-    """Two by two tiles; a row or a column of them where one side is twice the other or more."""
+    """Divide an image into two by two tiles, or into a row or column if one side is at least twice the other."""
     aspect = max(width, height) / min(width, height)
     if aspect < 2:
         columns, rows, overlap = 2, 2, OVERLAP
     else:
-        count = min(round(1.1 * aspect), MOST_IN_A_ROW)
+        count = min(round(1.1 * aspect), MAX_IN_A_ROW)
         columns, rows, overlap = (count, 1, OVERLAP_IN_A_ROW) if width > height else (1, count, OVERLAP_IN_A_ROW)
     return [
         Tile(x0, y0, x1, y1, width, height)
@@ -58,6 +58,6 @@ def tiles(width: int, height: int) -> list[Tile]:
 
 
 def _spans(length: int, count: int, overlap: float) -> list[tuple[int, int]]:
-    """`count` equal spans over 0..length that overlap."""
+    """Divide 0..length into `count` equal, overlapping spans."""
     side = min(length, round(length / (count - (count - 1) * overlap)))
     return [(start, start + side) for start in np.linspace(0, length - side, count).round().astype(int).tolist()]

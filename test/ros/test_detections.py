@@ -223,9 +223,9 @@ def test_detections_are_not_subscribed_unless_asked_for(graph: Graph, start_node
 @pytest.mark.parametrize(
     ("given", "scores", "words"),
     [
-        ("person", {"0": 0.9}, "none is of class 'person' (detection.topic_class); there came '0' (score up to 0.90)"),
+        ("person", {"0": 0.9}, "none is of class 'person' (detection.topic_class); received: '0' (score up to 0.90)"),
         ("person", {"Person": 0.9}, "did you mean 'Person'?"),
-        ("", {"person": 0.0}, "no score reaches detection.threshold, 0.2; there came 'person' (score up to 0.00)"),
+        ("", {"person": 0.0}, "no score reaches detection.threshold, 0.2; received: 'person' (score up to 0.00)"),
     ],
 )
 def test_boxes_that_vanish_are_told(

@@ -1,53 +1,54 @@
-"""What exported detectors take and answer, by family: the image's form, and boxes with the score of one class."""
+"""Formats of exported detectors, by family: how images are passed in, and boxes and scores are read out."""
 
 from __future__ import annotations
 
 from smplerx_ros.arrays import FloatArray
 
 from . import grids, queries, rows
-from .base import GREY, IMAGENET_DEVIATION, IMAGENET_MEAN, LIKELY, Format, Graph, Outputs, Size, implausible
+from .base import CONFIDENT, GREY, IMAGENET_MEAN, IMAGENET_STD, Format, Outputs, ProbedModel, Size, implausible
 
 __all__ = [
+    "CONFIDENT",
     "FORMATS",
     "GREY",
-    "IMAGENET_DEVIATION",
     "IMAGENET_MEAN",
-    "LIKELY",
+    "IMAGENET_STD",
     "SAME_OUTPUTS",
     "FloatArray",
     "Format",
-    "Graph",
     "Outputs",
+    "ProbedModel",
     "Size",
-    "doubt",
     "implausible",
-    "recognised",
+    "matching_formats",
+    "mismatch",
 ]
 
 FORMATS: dict[str, Format] = queries.QUERIES | rows.ROWS | grids.GRIDS
 
-# Formats that differ in the image alone: which one a file has, its answer to a picture shows.
+# Formats that differ only in their preprocessing, so that the output for the sample image decides.
 SAME_OUTPUTS = (frozenset({"yolox_nms", "rtmdet"}), frozenset({"label_xyxy_score", "label_xyxy_score_bgr"}))
 
 
-def recognised(graph: Graph) -> tuple[list[str], dict[str, str]]:
-    """The names of the formats that a file may have, and why those that have its shapes are not among them.
+def matching_formats(model: ProbedModel) -> tuple[list[str], dict[str, str]]:
+    """Determine the formats that a model may have.
 
-    One name: it has that format. None: it has none of `FORMATS`. Several: nothing tells them apart; of `SAME_OUTPUTS`
-    the likelier one comes first.
+    Returns:
+        The names of the possible formats, the likelier of `SAME_OUTPUTS` first; and, for each format that was excluded
+        although its shapes match, the reason.
     """
-    fitting = [name for name, form in FORMATS.items() if _fits(form, graph)]
-    doubts = {name: reason for name in fitting if (reason := doubt(FORMATS[name], graph))}
-    names = [name for name in fitting if name not in doubts]
-    for tell_apart in (grids.tell_apart, queries.tell_apart, rows.tell_apart):
-        names = tell_apart(names, graph)
-    return names, doubts
+    fitting = [name for name, form in FORMATS.items() if _fits(form, model)]
+    mismatches = {name: reason for name in fitting if (reason := mismatch(FORMATS[name], model))}
+    names = [name for name in fitting if name not in mismatches]
+    for family in (grids, queries, rows):
+        names = family.disambiguate(names, model)
+    return names, mismatches
 
 
-def _fits(form: Format, graph: Graph) -> bool:
-    return all(form.fits(answer, graph.size) for answer in graph.answers)
+def _fits(form: Format, model: ProbedModel) -> bool:
+    return all(form.fits(outputs, model.size) for outputs in model.samples)
 
 
-def doubt(form: Format, graph: Graph) -> str:
-    """Why the file's answers are not of `form`, whose shapes they have; "" where they may be."""
-    return next((reason for answer in graph.answers if (reason := form.doubt(answer, graph.size))), "")
+def mismatch(form: Format, model: ProbedModel) -> str:
+    """Reason why the model's outputs, whose shapes match `form`, are not of this format; "" if they may be."""
+    return next((reason for outputs in model.samples if (reason := form.mismatch(outputs, model.size))), "")

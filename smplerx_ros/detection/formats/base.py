@@ -1,4 +1,4 @@
-"""What is said about a family of exported detectors, and what is known of a file before its first frame."""
+"""Description of a format of exported detectors, and helpers to read outputs."""
 
 from __future__ import annotations
 
@@ -12,95 +12,100 @@ from numpy.typing import NDArray
 from smplerx_ros.arrays import FloatArray
 from smplerx_ros.detection.resize import Fit
 
-Outputs = Mapping[str, NDArray[Any]]  # of a network by name, floating-point ones as float32
+Outputs = Mapping[str, NDArray[Any]]  # by name; floating-point outputs as float32
 
-GREY = 114  # round the image, as all YOLO families were trained
+GREY = 114  # padding value of all YOLO families
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], np.float32)  # of RGB in 0..1
-IMAGENET_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
-COCO_CATEGORIES = 91  # where a network has as many classes, they are COCO's category numbers: a person is 1, else 0
-# Rows of a detector that needs no non-maximum suppression or has it in its graph; published ones have up to 1750
-# queries. Grids have more.
-MOST_ROWS = 3000
-MOST_CLASSES = 10_000  # an index above it is something else
-LIKELY = 0.3  # score from which a box is taken for one, where answers are judged
-SHARE = 2.0  # largest corner or side, as a share of the input: boxes may reach beyond it. In pixels that is nothing
-FAR = 3.0  # input sizes beyond which no box lies
-SCORE_ROUNDING = 1e-2  # of half precision and of 8-bit numbers, beyond 0..1
+IMAGENET_STD = np.array([0.229, 0.224, 0.225], np.float32)
+COCO_CATEGORIES = 91  # a model with this many classes uses COCO's category ids, where person is 1 and not 0
+# Rows of models without non-maximum suppression or with it in the graph; published ones have up to 1750 queries. Dense
+# heads have more.
+MAX_ROWS = 3000
+MAX_CLASSES = 10_000  # larger values are no class indices
+CONFIDENT = 0.3  # score of a detection, when formats are determined
+NORMALIZED_LIMIT = 2.0  # largest normalized coordinate (boxes may extend beyond the input); larger ones are pixels
+FAR_FACTOR = 3.0  # input sizes; no box lies further outside
+SCORE_ROUNDING = 1e-2  # tolerance beyond 0..1 for half precision and quantized networks
 
 
 @dataclass(frozen=True)
 class Size:
-    """Of the network's input, in pixels."""
+    """Size of the network's input, in pixels."""
 
     width: int
     height: int
 
 
 @dataclass(frozen=True, eq=False)
-class Graph:
-    """A detector's file: its `answers` to an empty image, and to a picture of people as values of 0..1 and of 0..255.
+class ProbedModel:
+    """What is known about a model: its outputs for sample images, and its metadata."""
 
-    `image` is the name of its input, `class_names` those that the file gives by index.
-    """
-
-    answers: tuple[Outputs, ...]
+    samples: tuple[Outputs, ...]  # for an empty image, and for an image of people with values 0..1 and 0..255
     size: Size
-    image: str = ""
-    class_names: Mapping[int, str] = field(default_factory=dict)
+    image_name: str = ""  # name of the image input
+    class_names: Mapping[int, str] = field(default_factory=dict)  # by index; empty if the file has none
 
 
-def no_doubt(_: Outputs, __: Size) -> str:
-    """For formats whose names and shapes say everything."""
+def no_mismatch(_: Outputs, __: Size) -> str:
+    """For formats that are determined by names and shapes."""
     return ""
 
 
 def person_by_count(classes: int | None, _: tuple[Outputs, ...]) -> int:
-    """COCO's category number of a person where there are as many classes as categories, else the first class."""
+    """COCO's category id of a person if the number of classes is that of categories, otherwise the first class."""
     return int(classes == COCO_CATEGORIES)
 
 
 @dataclass(frozen=True)
 class Format:
-    """A family of detectors.
+    """A format of detectors.
 
-    `fits(outputs, size)` says whether names and shapes are of this form; `doubt(outputs, size)` why the values are not,
-    "" where they may be. `read(outputs, size, class index)` gives `(N, K, 5)`: x0, y0, x1, y1 in pixels of the
-    network's input, and score. `classes` how many there are, None where the graph does not say; `person` the index of
-    a person where the file has no names.
+    Args:
+        fit: How the image is fitted to the input.
+        fits: Whether names and shapes of the outputs match.
+        read: Reads boxes and scores of a class, `(N, K, 5)`: x0, y0, x1, y1 in pixels of the network's input, score.
+        classes: Number of classes; None if the outputs do not show it.
+        mismatch: Reason why the values of the outputs do not match; "" if they may.
+        person: Index of the class person, from the number of classes and the samples, if the file has no class names.
+        bgr: Channels are BGR instead of RGB.
+        unit: Values are scaled to 0..1 instead of 0..255.
+        imagenet: Values are normalized by ImageNet's mean and standard deviation.
+        overlapping: Boxes need non-maximum suppression.
+        batched: The outputs' first axis is the batch; otherwise they are of a single image.
     """
 
     fit: Fit
     fits: Callable[[Outputs, Size], bool]
     read: Callable[[Outputs, Size, int], FloatArray]
     classes: Callable[[Outputs, Size], int | None]
-    doubt: Callable[[Outputs, Size], str] = no_doubt
+    mismatch: Callable[[Outputs, Size], str] = no_mismatch
     person: Callable[[int | None, tuple[Outputs, ...]], int] = person_by_count
     bgr: bool = False
-    unit: bool = True  # values 0..1, else 0..255
-    imagenet: bool = False  # mean and deviation taken out
-    overlapping: bool = False  # needs non-maximum suppression
-    batched: bool = True  # else the outputs are of one image, without a first axis for it
+    unit: bool = True
+    imagenet: bool = False
+    overlapping: bool = False
+    batched: bool = True
 
 
 def implausible(rows: FloatArray, size: Size) -> str:
-    """Why `rows (..., 5)` of `Format.read` cannot be boxes and scores, "" if they may be.
+    """Reason why `rows (..., 5)` of `Format.read` cannot be boxes and scores; "" if they may be.
 
-    Most of those that count must be right: one or two odd ones are dropped later.
+    Only most of the confident boxes must be valid: single invalid ones are dropped later.
     """
     rows = rows.reshape(-1, 5)
     rows = rows[np.isfinite(rows).all(axis=1)]
     scores = rows[:, 4]
     if scores.size and (scores.min() < -SCORE_ROUNDING or np.median(scores) > 1 + SCORE_ROUNDING):
         return f"its scores would be {scores.min():.3g} to {scores.max():.3g}, not 0 to 1"
-    boxes = rows[scores > LIKELY][:, :4]
+    boxes = rows[scores > CONFIDENT][:, :4]
     if not len(boxes):
         return ""
-    if np.abs(boxes).max() <= SHARE and min(size.width, size.height) > 2 * SHARE:
-        return f"its boxes would lie within {SHARE:.0f} pixels: they are shares of the image"
+    if np.abs(boxes).max() <= NORMALIZED_LIMIT and min(size.width, size.height) > 2 * NORMALIZED_LIMIT:
+        return f"its boxes would lie within {NORMALIZED_LIMIT:.0f} pixels: they are normalized coordinates"
     if _most(np.any(boxes[:, 2:] < boxes[:, :2], axis=1)):
         return "its boxes' second corners would lie before their first ones"
     limits = np.array([size.width, size.height])
-    if _most(np.any((boxes[:, :2] > FAR * limits) | (boxes[:, 2:] < -FAR * limits), axis=1)):
+    if _most(np.any((boxes[:, :2] > FAR_FACTOR * limits) | (boxes[:, 2:] < -FAR_FACTOR * limits), axis=1)):
         return f"its boxes would lie far outside the input of {size.width} x {size.height} pixels"
     return ""
 
@@ -109,61 +114,61 @@ def _most(flags: NDArray[Any]) -> bool:
     return 2 * int(np.count_nonzero(flags)) > len(flags)
 
 
-def corners(boxes: FloatArray) -> FloatArray:
-    """Centre x, y, width, height to x0, y0, x1, y1 along the last axis."""
+def corners_from_centres(boxes: FloatArray) -> FloatArray:
+    """Convert centre x, y, width, height to x0, y0, x1, y1 along the last axis."""
     centre, half = boxes[..., :2], boxes[..., 2:4] / 2
     return np.concatenate([centre - half, centre + half], axis=-1)
 
 
 def with_scores(boxes: FloatArray, scores: FloatArray) -> FloatArray:
-    """`(..., 4)` and `(...,)` to `(..., 5)` in double precision."""
+    """Join boxes `(..., 4)` and scores `(...,)` to rows `(..., 5)`, float64."""
     return np.concatenate([boxes, scores[..., None]], axis=-1, dtype=np.float64)
 
 
 def of_class(boxes: FloatArray, scores: FloatArray, labels: NDArray[Any], index: int) -> FloatArray:
-    """`with_scores`; boxes of other classes have the score 0."""
+    """Join boxes and scores as `with_scores`, with a score of 0 for boxes whose label is not `index`."""
     return with_scores(boxes, np.where(np.round(labels) == index, scores, 0))
 
 
-def in_pixels(shares: FloatArray, size: Size) -> FloatArray:
-    """Corners `(..., 4)` as shares of the input, in its pixels."""
-    return np.asarray(shares * np.array([size.width, size.height, size.width, size.height], np.float64))
+def to_pixels(normalized: FloatArray, size: Size) -> FloatArray:
+    """Convert normalized corners `(..., 4)` to pixels of the input."""
+    return np.asarray(normalized * np.array([size.width, size.height, size.width, size.height], np.float64))
 
 
 def sigmoid(logits: FloatArray) -> FloatArray:
-    """Of each."""
+    """Logistic function, float64."""
     return np.asarray(1 / (1 + np.exp(-logits.astype(np.float64).clip(-50, 50))))
 
 
-def only_rows(outputs: Outputs) -> FloatArray | None:
-    """The only output of rank 3, None if there is none or are several. Masks are of rank 4."""
+def find_rows(outputs: Outputs) -> FloatArray | None:
+    """The only output of rank 3 (masks have rank 4); None if there is none or more than one."""
     found = [value for value in outputs.values() if value.ndim == 3]
     return found[0] if len(found) == 1 else None
 
 
-def doubt_centres(rows: FloatArray) -> str:
-    """Why columns 0 to 3 of rows of all over the image are no centres and sides: few boxes begin beyond its corner."""
+def check_centres(rows: FloatArray) -> str:
+    """Reason why columns 0 to 3 are corners and not centres and sides: all sides are larger than the centres."""
     if len(rows) and (rows[:, 2:4] >= rows[:, :2]).all():
         return "columns 0 to 3 are two corners, not a centre and sides"
     return ""
 
 
-def need_rows(outputs: Outputs) -> FloatArray:
-    """The same, where `fits` has said that it is there."""
-    rows = only_rows(outputs)
+def get_rows(outputs: Outputs) -> FloatArray:
+    """As `find_rows`, for outputs that `Format.fits` accepted."""
+    rows = find_rows(outputs)
     assert rows is not None
     return rows
 
 
-def number_of(outputs: Outputs) -> NDArray[Any] | None:
-    """How many boxes of each image were found, None where no output says it."""
+def detection_counts(outputs: Outputs) -> NDArray[Any] | None:
+    """Number of boxes of each image; None if no output holds it."""
     return next((outputs[name] for name in ("num_dets", "num_detections") if name in outputs), None)
 
 
-def masks(outputs: Outputs, columns: int, size: Size) -> int:
-    """How many masks the only other output of rank 4 has, each cell with a coefficient for it among its `columns`.
+def mask_count(outputs: Outputs, columns: int, size: Size) -> int:
+    """Number of prototype masks, each of which has a coefficient among the `columns`; 0 if there are none.
 
-    Masks have a quarter of the input's size; others of that rank are the graph's inner layers.
+    They are the only output of rank 4, at a quarter of the input's size; other outputs of that rank are inner layers.
     """
     found = [value.shape for value in outputs.values() if value.ndim == 4]
     if len(found) != 1 or found[0][2:] != (size.height // 4, size.width // 4):
@@ -171,7 +176,7 @@ def masks(outputs: Outputs, columns: int, size: Size) -> int:
     return int(found[0][1]) if found[0][1] < columns - 4 else 0
 
 
-def filled(rows: FloatArray) -> FloatArray:
-    """Of `rows (..., C)` those `(K, C)` with anything in them: others only fill the array up."""
+def without_padding(rows: FloatArray) -> FloatArray:
+    """Rows `(K, C)` of `rows (..., C)` that are finite and not all zero, as padding is."""
     flat = rows.reshape(-1, rows.shape[-1])
     return np.asarray(flat[np.isfinite(flat).all(axis=1) & (flat != 0).any(axis=1)])

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smplerx_ros.config.options import Options
-from smplerx_ros.detection import Detector, OneAtATime
+from smplerx_ros.detection import Detector, LockedDetector
 from smplerx_ros.detection.clean import clean_boxes
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.types import Frame
@@ -28,7 +28,7 @@ class Finder:
 
     def __init__(self, detector: Detector | None, beside: Detector | None, options: Options) -> None:
         if detector is not None and beside in (None, detector):
-            detector = beside = OneAtATime(detector)
+            detector = beside = LockedDetector(detector)
         self._detector = detector
         self._detector_beside = beside
         self._beside = Beside("smplerx_detector")

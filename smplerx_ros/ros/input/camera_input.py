@@ -13,7 +13,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from vision_msgs.msg import Detection2DArray
 
 from smplerx_ros.arrays import RgbImage
-from smplerx_ros.detection.vanished import VanishedBoxes
+from smplerx_ros.detection.box_monitor import BoxMonitor
 from smplerx_ros.errors import InputError
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
@@ -99,7 +99,7 @@ class CameraInput:
         self._detections: PacedMessages[Any] | None = None
         if options.detection_sync_tolerance is not None:
             self._detections = PacedMessages(options.detection_sync_tolerance)
-        self._vanished = VanishedBoxes(options.topic_class, seconds)
+        self._box_monitor = BoxMonitor(options.topic_class, seconds)
         self._bit_depth = BitDepth(self.image_topic, node.get_logger().warning)
         self._boxes_s = 0.0  # when boxes were found last
         self._subscriptions: list[Subscription] = []
@@ -200,9 +200,9 @@ class CameraInput:
             return None
         if complaint:
             self._statistics.drop("bad_detections", complaint)
-        vanished = self._vanished.complaint(best_scores(found), boxes, self._options.detection_threshold())
-        if vanished:
-            self._statistics.drop("no_person_boxes", f"{self._detections_topic}: {vanished}")
+        unused = self._box_monitor.warning(best_scores(found), boxes, self._options.detection_threshold())
+        if unused:
+            self._statistics.drop("no_person_boxes", f"{self._detections_topic}: {unused}")
         return boxes
 
     def _report_missing_boxes(self, offset_ns: int | None) -> None:

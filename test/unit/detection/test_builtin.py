@@ -88,8 +88,8 @@ def test_small_people_are_found(detector: BuiltinDetector, walker: NDArray[np.ui
 
 def test_one_near_person_costs_no_tiles(walker: NDArray[np.uint8], monkeypatch: pytest.MonkeyPatch) -> None:
     looks = []
-    look = BuiltinDetector._look
-    monkeypatch.setattr(BuiltinDetector, "_look", lambda self, *args: (looks.append(args[1]), look(self, *args))[1])
+    look = BuiltinDetector._run
+    monkeypatch.setattr(BuiltinDetector, "_run", lambda self, *args: (looks.append(args[1]), look(self, *args))[1])
     BuiltinDetector(threads=2).detect([_on_grey(walker, [(500, 100)])])
     assert looks == list(SIZES)
 
@@ -128,7 +128,7 @@ def test_points_are_their_own_persons() -> None:
     """Four copies of a person: with maps not weighed by rows and by columns, points jump to the copies beside."""
     with as_file(files("smplerx_ros") / "assets" / "demo_walk.mp4") as clip, VideoReader(clip) as reader:
         image = next(frame.image for i, frame in enumerate(reader) if i == 72)
-    seen = BuiltinDetector()._look(np.tile(image[340:700, 350:610], (2, 2, 1)), SIZES[0])
+    seen = BuiltinDetector()._run(np.tile(image[340:700, 350:610], (2, 2, 1)), SIZES[0])
     sure = np.flatnonzero(seen.scores > 0.3)
     assert len(sure) == 4
     for box, points in zip(seen.boxes[sure], seen.points[sure], strict=True):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from smplerx_ros.detection.clean import LEAST_SIDE, MOST_BOXES, clean_boxes, clean_rows
+from smplerx_ros.detection.clean import MAX_BOXES, MIN_SIDE, clean_boxes, clean_rows
 from smplerx_ros.geometry.boxes import Box
 
 WIDTH, HEIGHT = 640, 480
@@ -46,15 +46,15 @@ def test_what_is_no_box_in_the_image_is_dropped(row: tuple[float, ...]) -> None:
 
 def test_least_side_is_the_callers() -> None:
     thin = Box(0, 0, 8, 100)
-    assert clean_boxes([thin], WIDTH, HEIGHT, least_side=8.0) == [thin]
-    assert clean_boxes([thin], WIDTH, HEIGHT, least_side=8.5) == []
-    assert clean_rows(np.zeros((3, 5)), WIDTH, HEIGHT, least_side=0.0) == []
+    assert clean_boxes([thin], WIDTH, HEIGHT, min_side=8.0) == [thin]
+    assert clean_boxes([thin], WIDTH, HEIGHT, min_side=8.5) == []
+    assert clean_rows(np.zeros((3, 5)), WIDTH, HEIGHT, min_side=0.0) == []
 
 
 def test_of_too_many_the_best_stay() -> None:
     boxes = [Box(0, 0, 100, 100, i / 1000) for i in range(500)]
     kept = clean_boxes(boxes, WIDTH, HEIGHT)
-    assert len(kept) == MOST_BOXES
+    assert len(kept) == MAX_BOXES
     assert [box.score for box in kept] == [box.score for box in boxes[:-101:-1]]
 
 
@@ -64,7 +64,7 @@ numbers = st.one_of(st.floats(width=32), st.floats(-100, 1000))
 @given(arrays(np.float64, st.tuples(st.integers(0, 60), st.just(5)), elements=numbers))
 def test_anything_is_survived(rows: np.ndarray) -> None:
     for box in clean_rows(rows, WIDTH, HEIGHT):
-        assert min(box.width, box.height) >= LEAST_SIDE
+        assert min(box.width, box.height) >= MIN_SIDE
         assert box.xyxy.min() >= 0
         assert box.x1 <= WIDTH
         assert box.y1 <= HEIGHT

@@ -125,7 +125,7 @@ def _rows(*columns: float, name: str = "output0") -> Outputs:
     [
         (_rows(*centre(PERSON), 0.0, SCORE), "column 5 is not a class"),
         (_rows(*centre(PERSON), 80.0, 0.0), "column 4 is not a score"),
-        (_rows(0.0, *corner(PERSON), SCORE), "columns 1 to 4 are not shares"),
+        (_rows(0.0, *corner(PERSON), SCORE), "columns 1 to 4 are not normalized"),
         (_rows(*(stretch(PERSON) / SIDE), SCORE, 0.0), "two corners"),
         ({"output": np.array([[0, *corner(PERSON), 0, SCORE]])}, r"output \[1, 1, 7\]"),
         ({"output": np.ones((3, 8, 8, 85))}, r"output \[1, 3, 8, 8, 85\]"),
@@ -184,7 +184,7 @@ def _with(outputs: Outputs, name: str, change: Any) -> Outputs:
                 "labels": np.array([0]),
                 "scores": np.array([SCORE]),
             },
-            "shares of the image",
+            "normalized coordinates",
         ),
         (
             {
@@ -280,7 +280,7 @@ def test_a_fixed_batch_with_answers_for_fewer_is_refused(file: Path) -> None:
     rows = np.zeros((1, 300, 6))
     rows[0, 0] = [*centre(PERSON), SCORE, 0]
     write(file, {"output0": rows}, shape=(4, 3, SIDE, SIDE), batched=False)
-    with pytest.raises(ModelFileError, match=r"output0 \[1, 300, 6\].*answers for 1 images of 4"):
+    with pytest.raises(ModelFileError, match=r"output0 \[1, 300, 6\].*outputs for 1 images of 4"):
         OnnxDetector(file)
 
 
@@ -386,9 +386,9 @@ def test_yolox_over_all_cells_is_sure_of_few(file: Path) -> None:
 
 def test_who_sees_no_person_in_a_picture_of_people_is_logged(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     OnnxDetector(written(file, "yolov10", 0))
-    assert "sees no person" not in caplog.text
+    assert "detects no person" not in caplog.text
     OnnxDetector(written(file, "yolov10", 1))  # and class 1 with 0.95, the first one by nobody
-    (record,) = [record for record in caplog.records if "sees no person" in record.message]
+    (record,) = [record for record in caplog.records if "detects no person" in record.message]
     for part in ("detector.onnx", "'yolov10'", "(class 0)", "class 1 0.95", "detection.class", "detection.format"):
         assert part in record.message
     caplog.clear()
@@ -401,7 +401,7 @@ def test_a_scale_in_which_a_person_is_seen_is_logged(file: Path, caplog: pytest.
     assert "a person 0.80 with values of 0..1" in caplog.text
     caplog.clear()
     OnnxDetector(_brighter_than(file, 10.0, less=False), format="yolox_nms")
-    assert "sees no person" not in caplog.text
+    assert "detects no person" not in caplog.text
 
 
 def _tensorflow(boxes: Any, classes: Any) -> Outputs:

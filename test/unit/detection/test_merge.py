@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from smplerx_ros.detection.merge import Sightings, one_each
-from smplerx_ros.detection.tiles import MOST_IN_A_ROW, tiles
+from smplerx_ros.detection.merge import Candidates, merge_duplicates
+from smplerx_ros.detection.tiles import MAX_IN_A_ROW, tiles
 
 PERSON = (100.0, 100.0, 200.0, 400.0)
 
@@ -17,44 +17,44 @@ def _points(box: tuple[float, ...], score: float = 0.9) -> NDArray[np.float64]:
     return np.stack([x, np.linspace(box[1], box[3], 17), np.full(17, score)], axis=-1)
 
 
-def _seen(*rows: tuple[tuple[float, ...], float, NDArray[np.float64], bool]) -> Sightings:
+def _seen(*rows: tuple[tuple[float, ...], float, NDArray[np.float64], bool]) -> Candidates:
     boxes, scores, points, in_tile = zip(*rows, strict=True)
-    return Sightings(np.array(boxes), np.array(scores), np.array(points), np.array(in_tile))
+    return Candidates(np.array(boxes), np.array(scores), np.array(points), np.array(in_tile))
 
 
 def test_nobody_stays_nobody() -> None:
-    none = Sightings(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 17, 3)), np.zeros(0, dtype=bool))
-    assert len(one_each(none).scores) == 0
+    none = Candidates(np.zeros((0, 4)), np.zeros(0), np.zeros((0, 17, 3)), np.zeros(0, dtype=bool))
+    assert len(merge_duplicates(none).scores) == 0
 
 
 def test_the_best_of_overlapping_boxes_stays() -> None:
     moved = tuple(value + 10 for value in PERSON)
-    kept = one_each(_seen((PERSON, 0.4, _points(PERSON), False), (moved, 0.8, _points(moved), True)))
+    kept = merge_duplicates(_seen((PERSON, 0.4, _points(PERSON), False), (moved, 0.8, _points(moved), True)))
     assert kept.scores.tolist() == [0.8]
 
 
 def test_a_part_that_a_tile_saw_belongs_to_the_whole() -> None:
     part = (110.0, 110.0, 190.0, 220.0)  # the upper body, its points where the whole body's are
     points = _points(PERSON)
-    kept = one_each(_seen((PERSON, 0.5, points, False), (part, 0.4, points, True)))
+    kept = merge_duplicates(_seen((PERSON, 0.5, points, False), (part, 0.4, points, True)))
     assert kept.boxes.tolist() == [list(PERSON)]
 
 
 def test_a_child_before_an_adult_is_somebody_else() -> None:
     child = (110.0, 280.0, 170.0, 400.0)  # inside the adult's box, with points of its own
-    kept = one_each(_seen((PERSON, 0.5, _points(PERSON), False), (child, 0.4, _points(child), True)))
+    kept = merge_duplicates(_seen((PERSON, 0.5, _points(PERSON), False), (child, 0.4, _points(child), True)))
     assert len(kept.scores) == 2
 
 
 def test_boxes_decide_where_points_tell_nothing() -> None:
     child = (110.0, 280.0, 170.0, 400.0)
-    kept = one_each(_seen((PERSON, 0.5, _points(PERSON), False), (child, 0.4, _points(child, 0.1), True)))
+    kept = merge_duplicates(_seen((PERSON, 0.5, _points(PERSON), False), (child, 0.4, _points(child, 0.1), True)))
     assert len(kept.scores) == 1
 
 
 def test_looks_at_the_whole_image_merge_by_overlap_alone() -> None:
     child = (110.0, 280.0, 170.0, 400.0)
-    kept = one_each(_seen((PERSON, 0.5, _points(PERSON), False), (child, 0.4, _points(child, 0.1), False)))
+    kept = merge_duplicates(_seen((PERSON, 0.5, _points(PERSON), False), (child, 0.4, _points(child, 0.1), False)))
     assert len(kept.scores) == 2
 
 
@@ -67,7 +67,7 @@ def test_tiles_cover_the_image_and_overlap() -> None:
             assert 0 <= tile.y0 < tile.y1 <= height
             covered[tile.y0 : tile.y1, tile.x0 : tile.x1] += 1
         assert covered.min() >= 1
-        assert len(grid) <= MOST_IN_A_ROW
+        assert len(grid) <= MAX_IN_A_ROW
         assert min(width, height) < 10 or covered.max() >= 2
 
 

@@ -148,7 +148,7 @@ def test_names_of_classes_in_other_notations(file: Path, names: str) -> None:
 
 def test_names_that_cannot_be_read_are_logged(file: Path, caplog: pytest.LogCaptureFixture) -> None:
     OnnxDetector(write(file, yolov8(0), names="dog and person"))
-    assert "names of its classes cannot be read: 'dog and person'" in caplog.text
+    assert "names of its classes cannot be parsed: 'dog and person'" in caplog.text
 
 
 def test_a_guessed_class_is_said(file: Path, caplog: pytest.LogCaptureFixture) -> None:

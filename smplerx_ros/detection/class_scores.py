@@ -1,4 +1,4 @@
-"""What a detector sees in a picture, class by class."""
+"""The best score of each class in a detector's output."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from smplerx_ros.arrays import FloatArray
 from .formats import Format, Outputs, Size
 from .formats.base import SCORE_ROUNDING
 
-_MOST_LABELS = 366  # classes looked at where the graph does not say how many there are: Objects365's, from 0 or 1 on
+_MAX_LABELS = 366  # classes to read if their number is unknown: those of Objects365, from 0 or 1 on
 _LISTED = 3
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
-    """The best `scores (classes,)` of each class, and `rows (N, K, 5)`: every box with its best score of any class."""
+class ClassScores:
+    """Best scores by class, and by box."""
 
-    scores: FloatArray
-    rows: FloatArray
+    scores: FloatArray  # (classes,)
+    rows: FloatArray  # (N, K, 5) every box with its best score of any class
 
-    def text(self, names: Mapping[int, str]) -> str:
-        """The classes with the best scores."""
+    def describe(self, names: Mapping[int, str]) -> str:
+        """List the classes with the best scores."""
         best = [int(index) for index in np.argsort(-self.scores, kind="stable")[:_LISTED] if self.scores[index] > 0]
         listed = (f"class {index} {names.get(index, '')}".strip() + f" {self.scores[index]:.2f}" for index in best)
         return ", ".join(listed) or "no class at all"
 
 
-def sight(form: Format, outputs: Outputs, size: Size, count: int | None) -> Sight:
-    """Of an answer that has `form` with `count` classes.
+def class_scores(form: Format, outputs: Outputs, size: Size, count: int | None) -> ClassScores:
+    """Compute the best scores in outputs of format `form` with `count` classes.
 
-    Columns that hold anything but scores of 0 to 1 (points of a pose, logits) count as 0.
+    Columns whose values are not all in 0..1, such as keypoints or logits, count as 0.
     """
-    every = [np.nan_to_num(form.read(outputs, size, index)) for index in range(count or _MOST_LABELS)]
+    every = [np.nan_to_num(form.read(outputs, size, index)) for index in range(count or _MAX_LABELS)]
     scores = np.stack([rows[..., 4] for rows in every])
     flat = scores.reshape(len(every), -1)
     are_scores = (flat.min(axis=1, initial=0) >= -SCORE_ROUNDING) & (flat.max(axis=1, initial=0) <= 1 + SCORE_ROUNDING)
     scores[~are_scores] = 0
     rows = np.concatenate([every[0][..., :4], scores.max(axis=0)[..., None]], axis=-1)
-    return Sight(scores.reshape(len(every), -1).max(axis=1, initial=0), rows)
+    return ClassScores(scores.reshape(len(every), -1).max(axis=1, initial=0), rows)

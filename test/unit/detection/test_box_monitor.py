@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smplerx_ros.detection.vanished import RENAMED_AFTER_S, VANISHED_AFTER_S, VanishedBoxes
+from smplerx_ros.detection.box_monitor import REJECTED_AFTER_S, RENAMED_AFTER_S, BoxMonitor
 from smplerx_ros.geometry.boxes import Box
 
 PERSON, UNSCORED, SHARE = Box(10, 10, 50, 90, 0.9), Box(10, 10, 50, 90, 0.0), Box(0.1, 0.1, 0.5, 0.9, 0.9)
@@ -22,14 +22,14 @@ class Detector:
 
     def __init__(self, person_class: str = "person") -> None:
         self.clock = Clock()
-        self._vanished = VanishedBoxes(person_class, self.clock)
+        self._box_monitor = BoxMonitor(person_class, self.clock)
 
     def sends(self, classes: dict[str, float], *boxes: Box, seconds: float = 6.0, threshold: float = 0.2) -> str:
-        complaint = ""
+        warning = ""
         for _ in range(round(seconds * 10)):
-            complaint = self._vanished.complaint(classes, boxes, threshold)
+            warning = self._box_monitor.warning(classes, boxes, threshold)
             self.clock.now += 0.1
-        return complaint
+        return warning
 
 
 @pytest.mark.parametrize(
@@ -52,26 +52,26 @@ class Detector:
     ],
 )
 def test_a_class_of_another_name(person_class: str, classes: dict[str, float], words: list[str]) -> None:
-    complaint = Detector(person_class).sends(classes)
-    assert complaint.startswith("boxes came for 6 s, and nobody was taken from them: ")
+    warning = Detector(person_class).sends(classes)
+    assert warning.startswith("boxes arrived for 6 s, but none was accepted: ")
     for word in words:
-        assert word in complaint
-    assert len(complaint) < 1000
+        assert word in warning
+    assert len(warning) < 1000
 
 
 @pytest.mark.parametrize("person_class", ["", "person"])
 def test_scores_that_nobody_set(person_class: str) -> None:
-    complaint = Detector(person_class).sends({"person": 0.0}, UNSCORED)
-    assert "no score reaches detection.threshold, 0.2; there came 'person' (score up to 0.00)" in complaint
-    assert "were the scores left unset?" in complaint
+    warning = Detector(person_class).sends({"person": 0.0}, UNSCORED)
+    assert "no score reaches detection.threshold, 0.2; received: 'person' (score up to 0.00)" in warning
+    assert "were the scores left unset?" in warning
 
 
 def test_boxes_in_shares_of_the_image() -> None:
-    assert "boxes are in pixels, not in shares" in Detector().sends({"person": 0.9}, SHARE)
+    assert "boxes must be in pixels, not normalized" in Detector().sends({"person": 0.9}, SHARE)
 
 
 def test_nothing_is_said_before_some_seconds_or_without_boxes() -> None:
-    assert Detector().sends({"0": 0.9}, seconds=VANISHED_AFTER_S - 0.1) == ""
+    assert Detector().sends({"0": 0.9}, seconds=REJECTED_AFTER_S - 0.1) == ""
     assert Detector().sends({}, seconds=60) == ""
 
 
@@ -79,7 +79,7 @@ def test_boxes_that_come_now_and_then_are_not_seconds_of_boxes() -> None:
     detector = Detector()
     for _ in range(20):
         assert detector.sends({"dog": 0.9}, seconds=1) == ""
-        assert detector.sends({}, seconds=VANISHED_AFTER_S + 1) == ""
+        assert detector.sends({}, seconds=REJECTED_AFTER_S + 1) == ""
 
 
 def test_a_detector_that_misses_some_images_is_told_of() -> None:
@@ -108,9 +108,9 @@ def test_a_threshold_that_is_raised_above_all_scores() -> None:
 @pytest.mark.parametrize(
     ("person_class", "classes", "words"),
     [
-        ("person", {"0": 0.9, "16": 0.3}, "none is of class 'person' (detection.topic_class); there came '0'"),
+        ("person", {"0": 0.9, "16": 0.3}, "none is of class 'person' (detection.topic_class); received: '0'"),
         ("person", {"Person": 0.9}, "did you mean 'Person'?"),
-        ("person", {"": 1.0}, "none is of class 'person' (detection.topic_class); there came ''"),
+        ("person", {"": 1.0}, "none is of class 'person' (detection.topic_class); received: ''"),
     ],
 )
 def test_a_detector_that_is_replaced_by_one_with_other_classes(
@@ -144,4 +144,4 @@ def test_dogs_who_look_in_are_not_a_minute_of_dogs() -> None:
     assert detector.sends({"person": 0.9}, PERSON, seconds=1) == ""
     for _ in range(20):
         assert detector.sends({"dog": 0.9}, seconds=10) == ""
-        assert detector.sends({}, seconds=VANISHED_AFTER_S + 1) == ""
+        assert detector.sends({}, seconds=REJECTED_AFTER_S + 1) == ""
