@@ -1,4 +1,4 @@
-"""The shell around the core: the node, its conversions between messages and the package's types, and the demo."""
+"""The ROS 2 shell around the core: lifecycle node, subscriptions, publishers, message conversions and viewer."""
 
 from typing import TYPE_CHECKING
 

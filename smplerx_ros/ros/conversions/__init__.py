@@ -1,1 +1,1 @@
-"""Between ROS messages and the types of the core, one message each."""
+"""Conversions between ROS messages and the types of the core."""

@@ -1,4 +1,4 @@
-"""sensor_msgs/CameraInfo to a Camera of the image as it arrives, by REP-104."""
+"""Conversions between sensor_msgs/CameraInfo and Camera, following REP-104."""
 
 from __future__ import annotations
 
@@ -13,15 +13,20 @@ from smplerx_ros.errors import InputError
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.geometry.lens import is_fisheye
 
-_LONGEST_MODEL = 40  # characters of a name that may be anything, and that errors repeat
+_LONGEST_MODEL = 40  # characters of the distortion model's name that are kept and quoted in errors
 
 
 def camera_from_info(info: CameraInfo, topic: str, *, rectified: bool = False) -> Camera:
-    """The camera of the delivered image: region of interest cut out and binning applied.
+    """The camera of the image as delivered, after region of interest and binning.
 
-    `rectified`: the image is undistorted, so P counts and D does not; where P's fourth column says so, the optical
-    centre is beside the origin of the frame (the right camera of a stereo pair). Raises InputError naming topic and
-    field.
+    Args:
+        info: The message.
+        topic: Its topic, for errors.
+        rectified: The image is undistorted: P is used, and D is not. P's fourth column may place the optical centre
+            beside the frame's origin (the right camera of a stereo pair).
+
+    Raises:
+        InputError: The message describes no usable camera; the error names topic and field.
     """
     # REP-104: 0 means 1 for binning, and the full image for the region of interest.
     binning = np.array([max(info.binning_x, 1), max(info.binning_y, 1)])
@@ -39,11 +44,11 @@ def camera_from_info(info: CameraInfo, topic: str, *, rectified: bool = False) -
     if rectified and p[2, 3] != 0:
         raise InputError(f"{topic}: using p: its third row must be 0, 0, 1, 0, got {info.p[8:12].tolist()}")
     k = p[:, :3].copy() if rectified else _scaled(np.array(info.k).reshape(3, 3))
-    k[:2, 2] -= offset  # REP-104: K is of the full-resolution image
+    k[:2, 2] -= offset  # REP-104: K refers to the full-resolution image
     k[:2] /= binning[:, None]
     width, height = (size // binning).tolist()
     model, coefficients = info.distortion_model[:_LONGEST_MODEL], np.array(info.d, dtype=np.float64)
-    # Zeros bend nothing, by whatever name, but in a fisheye lens.
+    # Zero coefficients mean no distortion in every model but the fisheye ones.
     if rectified or not (np.any(coefficients) or is_fisheye(model)):
         model, coefficients = "", np.zeros(0)
     try:
@@ -54,7 +59,7 @@ def camera_from_info(info: CameraInfo, topic: str, *, rectified: bool = False) -
 
 
 def info_from_camera(camera: Camera, header: Header) -> CameraInfo:
-    """The CameraInfo of an image as it is, neither rectified, binned nor cut; P's fourth column tells its `centre`."""
+    """The CameraInfo of an unrectified, full-resolution image; P's fourth column holds the camera's `centre`."""
     info = CameraInfo(header=header, width=camera.width, height=camera.height)
     info.distortion_model = camera.model
     info.d = camera.d.tolist() or [0.0] * 5
@@ -65,24 +70,24 @@ def info_from_camera(camera: Camera, header: Header) -> CameraInfo:
 
 
 def describe_centre(camera: Camera, frame_id: str) -> str:
-    """What P's fourth column means for positions, for the log; empty where it is zero."""
+    """A log message on what P's fourth column means for positions; empty if the column is zero."""
     x, y, _ = camera.centre.tolist()
     if not (x or y):
         return ""
     return (
         f"P's fourth column puts the camera {x:+.4f} m right and {y:+.4f} m below the origin of {frame_id!r}, as for "
-        f"the right camera of a stereo pair: positions are those in {frame_id!r}. If that is this camera's own optical "
+        f"the right camera of a stereo pair: positions are in {frame_id!r}. If that is this camera's own optical "
         "frame, set image_is_rectified to false (K is used; D of rectified images is zero) or publish P without it"
     )
 
 
 def _scaled(matrix: FloatArray) -> FloatArray:
-    """`matrix (3, n)` with 1 in K's corner, as offsets in pixels need it: it means the same at any scale."""
+    """The homogeneous `matrix (3, n)` scaled so that its element [2, 2] is 1, as offsets in pixels require."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.asarray(matrix / matrix[2, 2] if matrix[2, 2] > 0 else matrix)
 
 
 def _centre(p: FloatArray) -> FloatArray:
-    """The optical centre `(3,)` in metres in the frame whose points `p (3, 4)` projects: P's Tx is -fx times its x."""
+    """The optical centre `(3,)`, metres, in the frame whose points `p (3, 4)` projects: Tx = -fx * x."""
     with np.errstate(over="ignore", invalid="ignore"):
         return np.array([-p[0, 3] / p[0, 0], -p[1, 3] / p[1, 1], 0.0])

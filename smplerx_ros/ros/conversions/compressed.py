@@ -1,4 +1,4 @@
-"""sensor_msgs/CompressedImage to RGB and back; size and completeness are read from the header before decoding."""
+"""sensor_msgs/CompressedImage to RGB and back; size and completeness are checked before decoding."""
 
 from __future__ import annotations
 
@@ -17,21 +17,23 @@ from .bit_depth import BitDepth
 from .image import MAX_PIXELS
 
 _JPEG_START, _PNG_START = b"\xff\xd8", b"\x89PNG\r\n\x1a\n"  # ITU T.81, table B.1; PNG specification
-# A marker of JPEG (ITU T.81, B.1.1): neither a stuffed zero nor a restart, which lie in the data; 0xFF may be repeated.
+# A JPEG marker (ITU T.81, B.1.1), but no stuffed zero and no restart marker, which occur in the data; 0xFF may repeat.
 _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 _END_OF_IMAGE = 0xD9
-# ITU T.81, table B.1: start-of-frame markers hold the size. C4, C8 and CC lie between them and do not.
+# ITU T.81, table B.1: start-of-frame markers hold the size; C4, C8 and CC are not among them.
 _START_OF_FRAME = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-JPEG_QUALITY = 80  # of 100, where lines and edges of a drawing still look right
-# As compressed_image_transport writes it: the image's encoding, the codec, the encoding of what the codec was given.
+JPEG_QUALITY = 80  # of 100: lines of an overlay show no visible artefacts
+# As compressed_image_transport writes it: encoding of the image, codec, encoding of the codec's input.
 JPEG_FORMAT = "rgb8; jpeg compressed bgr8"
 
 
 def image_from_compressed(message: CompressedImage, topic: str, depth: BitDepth | None = None) -> RgbImage:
-    """`(H, W, 3) uint8` RGB of a JPEG or PNG, told by its bytes rather than by `format`; alpha is dropped.
+    """Decode a JPEG or PNG to RGB `(H, W, 3) uint8`; alpha is dropped.
 
-    A PNG of 16 bits is scaled as by `image_from_message`. Raises InputError naming the topic for other formats,
-    oversized headers and truncated or corrupt data.
+    The format is recognized by the data, not by `message.format`. A 16-bit PNG is scaled as by `image_from_message`.
+
+    Raises:
+        InputError: Another format, more than `MAX_PIXELS`, or truncated or corrupt data; the error names the topic.
     """
     data = bytes(message.data)
     if not data:
@@ -39,50 +41,50 @@ def image_from_compressed(message: CompressedImage, topic: str, depth: BitDepth 
     width, height = _declared_size(data, message.format, topic)
     if width * height > MAX_PIXELS:
         raise InputError(f"{topic}: the header declares {width}x{height} pixels, more than the limit of {MAX_PIXELS}")
-    # The image must lie as CameraInfo describes it: an orientation tag does not turn it.
+    # CameraInfo describes the image as stored: an EXIF orientation tag must not rotate it.
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     except cv2.error as error:
         raise InputError(f"{topic}: data is corrupt: {error}") from error
     if bgr is None or bgr.shape[:2] != (height, width):
-        raise InputError(f"{topic}: data is corrupt: {len(data)} bytes that say they are a {width}x{height} image")
+        raise InputError(f"{topic}: data is corrupt: {len(data)} bytes declared as a {width}x{height} image")
     if bgr.dtype == np.uint16:
         bgr = (depth or BitDepth(topic)).to_8_bits(bgr.astype(np.uint16, copy=False))
     return cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB)  # type: ignore[return-value]
 
 
 def compressed_from_image(image: RgbImage, header: Header) -> CompressedImage:
-    """A JPEG of an `(H, W, 3) uint8` RGB image. Raises InputError for one of more than 65500 pixels a side."""
+    """Encode an `(H, W, 3) uint8` RGB image as JPEG. Raises InputError if a side exceeds 65500 pixels."""
     bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
     try:
         made, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-    except cv2.error:  # versions differ in how they refuse
+    except cv2.error:  # OpenCV versions differ: some return False
         made, data = False, np.zeros(0, np.uint8)
     if not made:
-        raise InputError(f"no JPEG can be made of an image of {image.shape[1]}x{image.shape[0]} pixels")
+        raise InputError(f"an image of {image.shape[1]}x{image.shape[0]} pixels cannot be encoded as JPEG")
     message = CompressedImage(header=header, format=JPEG_FORMAT)
     message.data.frombytes(data.data)
     return message
 
 
 def _declared_size(data: bytes, format_name: str, topic: str) -> tuple[int, int]:
-    """Width and height of a complete image; whatever follows it is padding of the driver's transfer."""
+    """Width and height of a complete image; bytes after its end are padding that some drivers add."""
     if data.startswith(_PNG_START):
         size = _png_size(data)
     elif data.startswith(_JPEG_START):
         size = _jpeg_size(data)
     else:
         raise InputError(f"{topic}: data is neither JPEG nor PNG (format {format_name[:40]!r})")
-    if size is None:  # a decoder fills what is missing with grey and says nothing
+    if size is None:  # decoders fill the missing part with grey without an error
         raise InputError(f"{topic}: data is truncated: {len(data)} bytes without a complete image")
     return size
 
 
 def _png_size(data: bytes) -> tuple[int, int] | None:
-    """None where no chunk is the last."""
+    """Width and height; None if there is no IEND chunk."""
     at = len(_PNG_START)
-    while at + 12 <= len(data):  # length, type, and the checksum behind the content
+    while at + 12 <= len(data):  # length, type and checksum
         kind, length = data[at + 4 : at + 8], int.from_bytes(data[at : at + 4], "big")
         at += 12 + length
         if kind == b"IEND":
@@ -92,7 +94,7 @@ def _png_size(data: bytes) -> tuple[int, int] | None:
 
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
-    """None where no marker ends the image; those of a preview in a segment do not count."""
+    """Width and height; None without an end-of-image marker. Markers of embedded thumbnails do not count."""
     size, at = None, len(_JPEG_START)
     while found := _MARKER.search(data, at):
         at = found.end()

@@ -1,4 +1,4 @@
-"""Depth images: messages to metres (REP-118), registered to the image."""
+"""Depth images (REP-118) to metres, registered to the color image."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def _same(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 DEPTH_ENCODINGS = {
-    "16UC1": Encoding(1, _same, bits=16),  # millimetres, 0 is invalid
-    "mono16": Encoding(1, _same, bits=16),  # what some drivers call the same
-    "32FC1": Encoding(1, _same, bits=32),  # metres; NaN, infinities and what is not positive are invalid
+    "16UC1": Encoding(1, _same, bits=16),  # millimetres; 0 is invalid
+    "mono16": Encoding(1, _same, bits=16),  # the same, as some drivers name it
+    "32FC1": Encoding(1, _same, bits=32),  # metres; non-finite and non-positive values are invalid
 }
 
 
 def depth_from_message(message: Image, topic: str) -> DepthImage:
-    """`(H, W) float32` metres, NaN where not measured. Raises InputError naming the topic and the field."""
+    """Depth `(H, W) float32`, metres, NaN where invalid. Raises InputError naming the topic and the field."""
     encoding = checked(message, topic, DEPTH_ENCODINGS)
     floats = message.encoding == "32FC1"
     depth = pixels_of(message, encoding, "f" if floats else "u")[..., 0].astype(np.float32)
@@ -40,9 +40,10 @@ def depth_from_message(message: Image, topic: str) -> DepthImage:
 
 
 def registered(message: Image, topic: str, image: NDArray[np.uint8], frame_id: str) -> DepthImage:
-    """The depth at each pixel of `image (H, W, 3)` in the optical frame `frame_id`.
+    """The depth `(H, W)` at each pixel of `image (H, W, 3)`, in the optical frame `frame_id`.
 
-    Raises InputError where the message cannot be that, or measures nothing.
+    Raises:
+        InputError: Another frame or size than the image's, or no valid measurement.
     """
     theirs = message.header.frame_id
     if theirs and frame_id and theirs.lstrip("/") != frame_id.lstrip("/"):

@@ -1,4 +1,4 @@
-"""Boxes of the user's own detector: vision_msgs/Detection2DArray to boxes of persons."""
+"""vision_msgs/Detection2DArray of an external detector to boxes of persons."""
 
 from __future__ import annotations
 
@@ -11,17 +11,28 @@ from smplerx_ros.detection.clean import clean_rows
 from smplerx_ros.errors import InputError
 from smplerx_ros.geometry.boxes import Box
 
-UNSCORED = 1.0  # of a detection without hypotheses: whoever publishes only persons need not say so
-_HIGHEST = 1.001  # score, with room for rounding
+UNSCORED = 1.0  # of a detection without hypotheses, from detectors that publish only persons
+_HIGHEST = 1.001  # score, with tolerance for rounding
 
 
 def boxes_from_message(
     message: Any, topic: str, frame_id: str, width: int, height: int, person_class: str = ""
 ) -> tuple[tuple[Box, ...], str]:
-    """The persons' boxes inside an image of `width` x `height` pixels in `frame_id`, and what was wrong with others.
+    """The boxes of persons, and a message on invalid ones.
 
-    `person_class` is the `class_id` of a person; empty: everything is one. A turned box counts with its corners.
-    Raises InputError where the message is of another camera.
+    Args:
+        message: A Detection2DArray. A rotated box is replaced by the axis-aligned box around it.
+        topic: Its topic, for messages.
+        frame_id: Frame of the image.
+        width: Of the image, pixels.
+        height: Of the image, pixels.
+        person_class: `class_id` of persons; empty: every detection is a person.
+
+    Returns:
+        Boxes in pixels, clipped to the image, and a description of what was wrong with others (empty: nothing).
+
+    Raises:
+        InputError: The message is in another frame than the image.
     """
     theirs = message.header.frame_id
     if theirs and frame_id and theirs.lstrip("/") != frame_id.lstrip("/"):
@@ -32,7 +43,7 @@ def boxes_from_message(
 
 
 def best_scores(message: Any) -> dict[str, float]:
-    """Of each `class_id` in a message; a detection without hypotheses has the class ""."""
+    """The highest score of each `class_id`; a detection without hypotheses has the class ""."""
     best: dict[str, float] = {}
     for detection in message.detections:
         found = [(result.hypothesis.class_id, result.hypothesis.score) for result in detection.results]
@@ -42,7 +53,7 @@ def best_scores(message: Any) -> dict[str, float]:
 
 
 def _complaints(topic: str, rows: list[tuple[float, ...]], kept: int) -> list[str]:
-    """What is wrong with some of the `rows`, of which so many were `kept`."""
+    """What is wrong with some of the `rows`, of which `kept` were kept."""
     complaints = []
     if kept < len(rows):
         reason = "not finite, empty, inverted, outside the image or too many"
@@ -51,13 +62,13 @@ def _complaints(topic: str, rows: list[tuple[float, ...]], kept: int) -> list[st
     if high:
         complaints.append(
             f"{topic}: {len(high)} of {len(rows)} boxes have scores above 1, up to {max(high):g}, and count as 1: "
-            "scores are from 0 to 1 (per cent are to be divided by 100)"
+            "scores must be between 0 and 1 (divide percentages by 100)"
         )
     return complaints
 
 
 def _row(detection: Any, person_class: str) -> tuple[float, ...] | None:
-    """x0, y0, x1, y1, score; NaN where a value is unusable; None for something else than a person."""
+    """x0, y0, x1, y1, score; all NaN if a value is invalid; None for another class."""
     hypotheses = [result.hypothesis for result in detection.results]
     scores = [h.score for h in hypotheses if person_class in ("", h.class_id)]
     if not scores and (hypotheses or person_class):

@@ -1,4 +1,4 @@
-"""PersonArray back to people and camera: for whatever records or shows them."""
+"""PersonArray to people and camera; for viewers, recorders and applications."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from smplerx_ros.types import PARAM_SIZES, DistanceSource, Estimated, Person, Sm
 
 from .camera_info import camera_from_info
 
-_LEAST_SIDE = 1e-3  # pixels of a box, which a message may leave at zero
+_LEAST_SIDE = 1e-3  # pixels of a box's side, which may be zero in a message
 
 
 def people_from_message(message: PersonArray) -> tuple[Person, ...]:
-    """The people of one frame."""
+    """The people of one image."""
     return tuple(_person(person) for person in message.people)
 
 
 def camera_from_message(message: PersonArray, topic: str) -> Camera:
-    """The camera of the image as received, as it was used; raises InputError, which names `topic`, for another's."""
-    # Only `centre` needs P: without it K and P are alike, and D may be there.
+    """The camera that the people were estimated with. Raises InputError naming `topic` if it is invalid."""
+    # P is needed only for an offset `centre`; otherwise K and P agree, and D may be set.
     beside = bool(np.any(np.array(message.camera_info.p).reshape(3, 4)[:, 3]))
     camera = camera_from_info(message.camera_info, f"{topic}: camera_info", rectified=beside)
     return replace(camera, calibrated=message.camera_source == PersonArray.CAMERA_SOURCE_CAMERA_INFO)
 
 
 def stamp_ns(message: object) -> int:
-    """The stamp of a message with a header, in nanoseconds."""
+    """The header stamp of a message, nanoseconds."""
     stamp = message.header.stamp  # type: ignore[attr-defined]
     return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
 
@@ -63,7 +63,7 @@ def _person(message: PersonMessage) -> Person:
 
 
 def _distance_source(value: int) -> DistanceSource:
-    """A later version may have others."""
+    """UNKNOWN for values of later versions."""
     return DistanceSource(value) if value in DistanceSource.__members__.values() else DistanceSource.UNKNOWN
 
 

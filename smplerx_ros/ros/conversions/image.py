@@ -1,4 +1,4 @@
-"""sensor_msgs/Image to RGB: every field is checked before the bytes are looked at."""
+"""sensor_msgs/Image to RGB and back; all fields are validated before the data is read."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from .bit_depth import BitDepth
 
 Convert = Callable[[NDArray[Any]], NDArray[Any]]
 
-MAX_PIXELS = 1 << 26  # 67 million: above any camera in use, below what would exhaust a small machine's memory
+MAX_PIXELS = 1 << 26  # 67 million: above any camera in use, and within the memory of a small machine
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """How pixels lie in memory: `channels` values of `bits` each, and what makes them RGB of that depth."""
+    """Memory layout of a pixel, `channels` values of `bits` each, and the conversion to RGB of that depth."""
 
     channels: int
     convert: Convert
     bits: int = 8
-    even_width: bool = False  # pixels come in pairs,
-    even_height: bool = False  # or in squares of four
+    even_width: bool = False  # pixels come in pairs
+    even_height: bool = False  # pixels come in blocks of 2 x 2
     chroma: bool = False  # half as many rows of chroma follow the luma rows
 
     def rows(self, height: int) -> int:
-        """Rows of bytes of an image."""
+        """Rows of bytes of an image of this height."""
         return height * 3 // 2 if self.chroma else height
 
 
@@ -46,7 +46,8 @@ def _same(pixels: NDArray[Any]) -> NDArray[Any]:
 
 
 _GREY, _BGR, _BGRA = _cvt(cv2.COLOR_GRAY2RGB), _cvt(cv2.COLOR_BGR2RGB), _cvt(cv2.COLOR_BGRA2RGB)
-# OpenCV names a Bayer pattern by the second row's second and third pixel, ROS by the first four: rggb is OpenCV's BG.
+# OpenCV names a Bayer pattern after the second row's second and third pixel, ROS after the first 2 x 2 block: ROS's
+# rggb is OpenCV's BG.
 _BAYER = {
     "rggb": _cvt(cv2.COLOR_BayerBG2RGB),
     "bggr": _cvt(cv2.COLOR_BayerRG2RGB),
@@ -85,10 +86,15 @@ ENCODINGS: dict[str, Encoding] = {
 
 
 def image_from_message(message: Image, topic: str, depth: BitDepth | None = None) -> RgbImage:
-    """`(H, W, 3) uint8` RGB, without a copy where the message already is that (then keep the message unchanged).
+    """RGB `(H, W, 3) uint8` of a message.
 
-    16-bit images are scaled to 8 bits by the camera's `depth`, None: by that which this image needs. Raises InputError
-    naming the topic and the field.
+    Args:
+        message: Not copied if it holds rgb8 without padding; then it must not change while the result is in use.
+        topic: Its topic, for errors.
+        depth: Bit depth of the camera, by which 16-bit images are scaled to 8 bits; None: that of this image.
+
+    Raises:
+        InputError: A field is invalid; the error names the topic and the field.
     """
     encoding = checked(message, topic, ENCODINGS)
     pixels = pixels_of(message, encoding, "u")
@@ -103,14 +109,14 @@ def image_from_message(message: Image, topic: str, depth: BitDepth | None = None
 
 
 def _row_bytes(message: Image, encoding: Encoding) -> int:
-    """Of the pixels of a row, without padding."""
+    """Bytes of the pixels of one row, without padding."""
     return int(message.width) * encoding.channels * encoding.bits // 8
 
 
 def pixels_of(message: Image, encoding: Encoding, kind: str) -> NDArray[Any]:
-    """`(rows, W, C)` in the message's byte order, of a `checked` message; `kind` is NumPy's: `u` unsigned, `f` float.
+    """Pixels `(rows, W, C)` of a `checked` message, in its byte order; chroma rows follow the image's own.
 
-    As many rows as the image is high, and those of its chroma.
+    `kind`: NumPy's kind of the values, `u` (unsigned integers) or `f` (floats).
     """
     dtype = np.dtype(f"{'>' if message.is_bigendian else '<'}{kind}{encoding.bits // 8}")
     rows = np.frombuffer(message.data, np.uint8).reshape(-1, message.step)[:, : _row_bytes(message, encoding)]
@@ -118,7 +124,7 @@ def pixels_of(message: Image, encoding: Encoding, kind: str) -> NDArray[Any]:
 
 
 def checked(message: Image, topic: str, encodings: Mapping[str, Encoding]) -> Encoding:
-    """The message's encoding, if its fields fit together; raises InputError naming the topic and the field."""
+    """Validate a message; returns its encoding. Raises InputError naming the topic and the field."""
     height, width, step = message.height, message.width, message.step
     if height == 0 or width == 0 or len(message.data) == 0:
         raise InputError(
@@ -145,12 +151,12 @@ def checked(message: Image, topic: str, encodings: Mapping[str, Encoding]) -> En
 
 
 def message_from_image(image: RgbImage, message: Image) -> Image:
-    """Fill `message` (its header stays) with an `(H, W, 3) uint8` RGB image and return it."""
+    """Fill `message` with an `(H, W, 3) uint8` RGB image and return it; the header is kept."""
     message.height, message.width = image.shape[:2]
     message.encoding = "rgb8"
     message.is_bigendian = 0
     message.step = 3 * image.shape[1]
-    # array.frombytes of a memoryview is the one quick way in: assigning an array or bytes checks every element.
+    # Assigning an array or bytes to `data` checks each element; array.frombytes does not.
     del message.data[:]
     message.data.frombytes(np.ascontiguousarray(image).data.cast("B"))
     return message

@@ -1,4 +1,4 @@
-"""People as RViz markers: bones, joints, identity, and a mesh on request; taken down when a person leaves."""
+"""People to RViz markers: bones, joints, a label with the id, and optionally a mesh."""
 
 from __future__ import annotations
 
@@ -21,37 +21,38 @@ from .cdr import CdrWriter
 
 BONE_WIDTH, JOINT_DIAMETER, TEXT_HEIGHT = 0.015, 0.03, 0.12  # metres
 LABEL_ABOVE_HEAD = 0.25  # metres
-UNSURE_OPACITY = 0.25  # of a joint with confidence 0; 1 with confidence 1, and where nothing tells
-LIFETIME_S = 2.0  # whoever is not seen again vanishes, whatever becomes of the node
+UNSURE_OPACITY = 0.25  # of a joint with confidence 0; opacity 1 for confidence 1 or unknown
+LIFETIME_S = 2.0  # RViz removes markers after this time, even if the node has ended
 NAMESPACES = ("bones", "joints", "label", "mesh")
 _BONE_ENDS = np.array(BONES)  # (54, 2)
-_NOTHING = np.zeros((0, 3))
+_EMPTY = np.zeros((0, 3))
 
 
 @dataclass(frozen=True, eq=False)
 class _Shape:
-    """What is particular to one marker."""
+    """The fields in which markers differ."""
 
     namespace: str
     kind: int
     scale: float  # metres
     color: FloatArray  # (4,) RGBA, 0..1
-    place: FloatArray  # (3,) metres
+    position: FloatArray  # (3,) metres
     points: FloatArray  # (N, 3) metres
-    colors: FloatArray  # (N, 4), or none
+    colors: FloatArray  # (N, 4) RGBA, or empty
     text: str = ""
 
 
 class MarkerWriter:
-    """Writes the MarkerArray of each frame as it travels, and remembers whom RViz shows, so that they can be deleted.
+    """Serializes the MarkerArray of each image, and deletes markers of people who have left.
 
-    `mesh()` is the body's, thin, and asked for when it is first shown; `numbers` are the markers' ids, shared by the
-    writers of one topic.
+    Args:
+        mesh: Returns the decimated mesh of the body; called when a mesh is first shown.
+        numbers: Marker ids, shared by the writers of one topic.
     """
 
     def __init__(self, mesh: Callable[[], DecimatedMesh], numbers: Iterator[int] | None = None) -> None:
         self._mesh = mesh
-        self._numbers: dict[str, int] = {}  # marker ids of the people on show
+        self._numbers: dict[str, int] = {}  # marker id of each person shown
         self._next = count(1) if numbers is None else numbers
         self._mesh_shown = False
 
@@ -88,17 +89,17 @@ class MarkerWriter:
         return writer.message()
 
     def clear(self, header: Header) -> bytes | None:
-        """DELETE everything on show; None where nothing is."""
+        """A message that deletes all markers shown; None if there are none."""
         return self.update((), header, mesh=False) if self._numbers else None
 
     def _corners(self, people: Sequence[Person]) -> FloatArray:
-        """`(P, N, 3)`: the corners of each person's triangles, metres."""
+        """The vertices of each person's triangles `(P, N, 3)`, metres; three per triangle."""
         mesh = self._mesh()
         vertices = mesh.vertices(SmplxParams.stack([person.params for person in people]))
         return vertices[:, mesh.faces.ravel()]
 
     def _departed(self, present: set[str], mesh: bool) -> list[tuple[str, int]]:
-        """Namespaces and numbers of what is on show and should not be; forgotten here."""
+        """Namespaces and ids of markers to delete; they are removed from the record."""
         gone = [self._numbers.pop(known) for known in list(self._numbers) if known not in present]
         deleted = [(namespace, number) for number in gone for namespace in NAMESPACES]
         if self._mesh_shown and not mesh:
@@ -113,21 +114,21 @@ def _skeleton(person: Person, up: FloatArray) -> list[_Shape]:
     ends = _BONE_ENDS.ravel()
     at_child = np.repeat(_BONE_ENDS[:, 1], 2)
     bones = _Shape("bones", Marker.LINE_LIST, BONE_WIDTH, np.zeros(4), np.zeros(3), joints[ends], colors[at_child])
-    balls = _Shape("joints", Marker.SPHERE_LIST, JOINT_DIAMETER, np.zeros(4), np.zeros(3), joints, colors)
-    place = joints[JOINT_INDEX["head"]] + LABEL_ABOVE_HEAD * up
+    spheres = _Shape("joints", Marker.SPHERE_LIST, JOINT_DIAMETER, np.zeros(4), np.zeros(3), joints, colors)
+    position = joints[JOINT_INDEX["head"]] + LABEL_ABOVE_HEAD * up
     label = _Shape(
-        "label", Marker.TEXT_VIEW_FACING, TEXT_HEIGHT, _color(person), place, _NOTHING, _NOTHING, text=person.id
+        "label", Marker.TEXT_VIEW_FACING, TEXT_HEIGHT, _color(person), position, _EMPTY, _EMPTY, text=person.id
     )
-    return [bones, balls, label]
+    return [bones, spheres, label]
 
 
 def _surface(person: Person, corners: FloatArray) -> _Shape:
-    """Opaque: RViz does not sort triangles, so that a translucent body would show its back through its front."""
-    return _Shape("mesh", Marker.TRIANGLE_LIST, 1.0, _color(person), np.zeros(3), corners, _NOTHING)
+    """An opaque mesh: RViz does not sort triangles by depth, so a translucent one would show its back in front."""
+    return _Shape("mesh", Marker.TRIANGLE_LIST, 1.0, _color(person), np.zeros(3), corners, _EMPTY)
 
 
 def _deleted(namespace: str) -> _Shape:
-    return _Shape(namespace, 0, 0.0, np.zeros(4), np.zeros(3), _NOTHING, _NOTHING)
+    return _Shape(namespace, 0, 0.0, np.zeros(4), np.zeros(3), _EMPTY, _EMPTY)
 
 
 def _color(person: Person) -> FloatArray:
@@ -135,11 +136,11 @@ def _color(person: Person) -> FloatArray:
 
 
 def _write(writer: CdrWriter, header: Header, number: int, action: int, shape: _Shape, lifetime: float) -> None:
-    """One visualization_msgs/Marker, field by field as since ROS 2 Humble."""
+    """Write one visualization_msgs/Marker; its fields are the same from ROS 2 Humble on."""
     writer.header(header)
-    writer.text(shape.namespace)
+    writer.string(shape.namespace)
     writer.numbers("i", number, shape.kind, action)
-    writer.numbers("d", *shape.place, 0.0, 0.0, 0.0, 1.0, *[shape.scale] * 3)
+    writer.numbers("d", *shape.position, 0.0, 0.0, 0.0, 1.0, *[shape.scale] * 3)
     writer.numbers("f", *shape.color)
     seconds, nanoseconds = divmod(round(lifetime * 1e9), 1_000_000_000)
     writer.numbers("i", seconds)
@@ -147,13 +148,13 @@ def _write(writer: CdrWriter, header: Header, number: int, action: int, shape: _
     writer.numbers("?", False)  # frame_locked
     writer.sequence(np.asarray(shape.points, np.float64))
     writer.sequence(np.asarray(shape.colors, np.float32))
-    writer.text("")  # texture_resource
+    writer.string("")  # texture_resource
     writer.header(Header())
-    writer.text("")  # format of the texture,
-    writer.sequence(np.zeros(0, np.uint8))  # and its data
+    writer.string("")  # texture.format
+    writer.sequence(np.zeros(0, np.uint8))  # texture.data
     writer.sequence(np.zeros((0, 2), np.float32))  # uv_coordinates
-    writer.text(shape.text)
-    writer.text("")  # mesh_resource
-    writer.text("")  # name of mesh_file,
-    writer.sequence(np.zeros(0, np.uint8))  # and its data
+    writer.string(shape.text)
+    writer.string("")  # mesh_resource
+    writer.string("")  # mesh_file.filename
+    writer.sequence(np.zeros(0, np.uint8))  # mesh_file.data
     writer.numbers("?", False)  # mesh_use_embedded_materials

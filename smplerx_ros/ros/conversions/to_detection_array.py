@@ -1,4 +1,4 @@
-"""`~/detections`: people as boxes with ids, for stacks that want no more."""
+"""People to vision_msgs/Detection2DArray: boxes with ids, published on `~/detections`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ PERSON_CLASS = "person"
 
 
 def detection_array(people: People, header: Header) -> Detection2DArray:
-    """One detection a person, empty where nobody is; boxes in pixels, clipped to the image; `header` is the image's."""
+    """One detection per person; boxes in pixels, clipped to the image. `header`: of the image."""
     height, width = people.frame.image.shape[:2]
     detections = [_detection(person, header, width, height) for person in people.people]
     return Detection2DArray(header=header, detections=detections)

@@ -1,4 +1,4 @@
-"""People to PersonArray: every value in place, unknown values NaN."""
+"""People to PersonArray; unknown values are NaN."""
 
 from __future__ import annotations
 
@@ -27,11 +27,15 @@ def person_array(
     frame_prefixes: Sequence[str] = (),
     pool: list[Person] | None = None,
 ) -> PersonArray:
-    """The message for one image.
+    """The message of one image.
 
-    `header`: the image's, or that of the target frame which the people are in. `camera_info`: of the image, as used.
-    `frame_prefixes` are those of the people's TF frames, if any. `pool`: messages of people to be used again and added
-    to, since making them costs most; then the message is valid until the next call.
+    Args:
+        people: Estimated people.
+        header: Stamp of the image, and the frame that the people are in.
+        camera_info: Of the image, as used.
+        frame_prefixes: Prefixes of the people's TF frames; empty: they have none.
+        pool: Person messages to reuse and extend, because creating them takes most of the time. The returned message
+            is then valid until the next call.
     """
     pool = [] if pool is None else pool
     pool += [Person() for _ in range(len(people.people) - len(pool))]
@@ -74,8 +78,8 @@ def _filled(message: Person, person: PersonData, frame_prefix: str, gender: Gend
 def _fill_pose(message: PoseWithCovariance, person: PersonData) -> None:
     position, orientation = message.pose.position, message.pose.orientation
     position.x, position.y, position.z = person.joints[0].tolist()
-    turn = quaternion_from_rotvec(person.params.global_orient.tolist())
-    orientation.x, orientation.y, orientation.z, orientation.w = turn
+    quaternion = quaternion_from_rotvec(person.params.global_orient.tolist())
+    orientation.x, orientation.y, orientation.z, orientation.w = quaternion
     message.covariance = with_unknown_as_large(person.pose_covariance).ravel()
 
 
@@ -86,6 +90,6 @@ def _fill_box(message: BoundingBox2D, box: Box) -> None:
 
 
 def _fill_duration(message: Duration, seconds: float) -> None:
-    """Unknown (NaN) is -1 s."""
+    """NaN (unknown) becomes -1 s."""
     nanoseconds = round(seconds * 1e9) if isfinite(seconds) else -1_000_000_000
     message.sec, message.nanosec = divmod(nanoseconds, 1_000_000_000)

@@ -1,6 +1,6 @@
-"""One TFMessage per image: joints as `smplx_<slot>/<joint>` along SMPL-X's tree, and REP-155's frames.
+"""People to TF: joints as `smplx_<slot>/<joint>` along SMPL-X's kinematic tree, and the frames of REP-155.
 
-Everything hangs below the camera's frame, which others own; no frame of theirs gets a parent here.
+There is one TFMessage per image. The root of all frames is the camera's optical frame, which gets no parent here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _ALL = frozenset(range(len(JOINT_NAMES)))
 
 @dataclass(frozen=True, eq=False)
 class Transforms:
-    """`N` transforms: parent and child frames, `translations (N, 3)` metres, `quaternions (N, 4)` x, y, z, w."""
+    """`N` transforms: (parent, child) frames, translations `(N, 3)` in metres, quaternions `(N, 4)` as x, y, z, w."""
 
     frames: list[tuple[str, str]]
     translations: FloatArray
@@ -52,10 +52,14 @@ def joint_transforms(
     camera_frame: str,
     chosen: frozenset[int] = _ALL,
 ) -> Transforms:
-    """The `chosen` joints of each person, with rotations `(P, 55, 3, 3)`; the topmost of them hang below the camera.
+    """Transforms of the joints of each person.
 
-    Frames are called `prefix + joint`, with the person's one of `prefixes` (`smplx_0/`).
-    Positions are the persons' own, so that TF and PersonArray say the same.
+    Args:
+        people: `P` people; positions are taken from them, so that TF and PersonArray agree.
+        prefixes: Prefix of the frame names of each person (`smplx_0/`), followed by the joint's name.
+        optical_from_joint: Rotations `(P, 55, 3, 3)`.
+        camera_frame: Optical frame, the parent of joints without a chosen ancestor.
+        chosen: Indices of the joints to include.
     """
     positions = np.stack([person.joints for person in people])
     indices, parents = _tree(chosen)
@@ -66,7 +70,7 @@ def joint_transforms(
 
 
 def rep155_transforms(bodies: Bodies, camera_frame: str, *, links: bool) -> Transforms:
-    """`body_<id>` of each person, with `links` those of the kinematic model; `face_<id>`, `gaze_<id>` of seen faces."""
+    """`body_<id>` of each person, `face_<id>` and `gaze_<id>` of visible faces, with `links` the kinematic model."""
     faces = [i for i, box in enumerate(bodies.face_boxes) if box is not None]
     frames = [(camera_frame, f"body_{person.id}") for person in bodies.people]
     names = [face_id(bodies.people[i].id) for i in faces]
@@ -77,26 +81,26 @@ def rep155_transforms(bodies: Bodies, camera_frame: str, *, links: bool) -> Tran
     quaternions = quaternion_from_matrix(np.concatenate(rotations))
     if links:
         frames += [names for person in bodies.people for names in _link_frames(person.id)]
-        places, turns = link_transforms(bodies.descriptions, bodies.angles.values)
-        translations.append(places.reshape(-1, 3))
-        quaternions = np.concatenate([quaternions, turns.reshape(-1, 4)])
+        positions, rotated = link_transforms(bodies.descriptions, bodies.angles.values)
+        translations.append(positions.reshape(-1, 3))
+        quaternions = np.concatenate([quaternions, rotated.reshape(-1, 4)])
     return Transforms(frames, np.concatenate(translations), quaternions)
 
 
 class TransformWriter:
-    """Writes the TFMessage of each frame as it travels: made of Python objects it takes several times as long.
+    """Serializes TFMessages without Python message objects, which take many times as long.
 
-    The bytes are kept from frame to frame, and only numbers and stamp change while the names stay.
+    The bytes are reused from image to image; while the frame names stay the same, only numbers and stamps are replaced.
     """
 
     def __init__(self) -> None:
-        self._names: list[tuple[str, str]] | None = None  # parent and child of each transform in the bytes
+        self._names: list[tuple[str, str]] | None = None  # (parent, child) of each transform in `_bytes`
         self._bytes = bytearray()
         self._stamps: NDArray[np.intp] = np.zeros((0, 2), np.intp)
         self._numbers: NDArray[np.intp] = np.zeros((0, 7), np.intp)
 
     def serialized(self, parts: Sequence[Transforms], stamp: Time) -> bytes:
-        """All parts with the image's stamp, as `rclpy.serialization` would write their TFMessage."""
+        """The serialized TFMessage of all parts, stamped with `stamp`."""
         names = [frames for part in parts for frames in part.frames]
         if names != self._names:
             self._bytes, self._stamps, self._numbers = _laid_out(names)
@@ -110,7 +114,7 @@ class TransformWriter:
 
 
 def _laid_out(frames: Sequence[tuple[str, str]]) -> tuple[bytearray, NDArray[np.intp], NDArray[np.intp]]:
-    """The bytes of a TFMessage, where its stamps lie `(N, 2)` in 4 bytes, and its numbers `(N, 7)` in 8 bytes."""
+    """A TFMessage with zeros, and the indices of its stamps `(N, 2)`, as uint32, and numbers `(N, 7)`, as float64."""
     writer = CdrWriter()
     writer.numbers("I", len(frames))
     stamps, numbers = [], []
@@ -118,16 +122,16 @@ def _laid_out(frames: Sequence[tuple[str, str]]) -> tuple[bytearray, NDArray[np.
         stamps.append(writer.align(4))
         writer.skip(8)
         for name in names:
-            writer.text(name)
+            writer.string(name)
         numbers.append(writer.align(8))
         writer.skip(56)
-    places = (np.add.outer(np.array(starts, np.intp), np.arange(n)) for starts, n in ((stamps, 2), (numbers, 7)))
-    return bytearray(writer.message()), *places
+    indices = (np.add.outer(np.array(starts, np.intp), np.arange(n)) for starts, n in ((stamps, 2), (numbers, 7)))
+    return bytearray(writer.message()), *indices
 
 
 @lru_cache(maxsize=64)
 def _joint_frames(prefix: str, camera_frame: str, chosen: frozenset[int]) -> tuple[tuple[str, str], ...]:
-    """Parent and child of a person's chosen joints."""
+    """(parent, child) of a person's chosen joints."""
     names = [prefix + joint for joint in JOINT_NAMES]
     indices, parents = _tree(chosen)
     return tuple((camera_frame if parents[j] < 0 else names[parents[j]], names[j]) for j in indices)
@@ -135,12 +139,12 @@ def _joint_frames(prefix: str, camera_frame: str, chosen: frozenset[int]) -> tup
 
 @lru_cache(maxsize=64)
 def _link_frames(person_id: str) -> tuple[tuple[str, str], ...]:
-    """Parent and child of a person's links of REP-155's kinematic model."""
+    """(parent, child) of the links of a person's kinematic model (REP-155)."""
     return tuple((f"{joint.parent}_{person_id}", f"{joint.child}_{person_id}") for joint in JOINTS)
 
 
 @lru_cache(maxsize=8)
 def _tree(chosen: frozenset[int]) -> tuple[list[int], list[int]]:
-    """The chosen joints in the order of the tree, and each joint's nearest chosen ancestor."""
+    """The chosen joints in tree order, and the nearest chosen ancestor of each joint (-1: none)."""
     parents = list(PARENTS) if chosen == _ALL else parents_among(chosen)
     return sorted(chosen), parents

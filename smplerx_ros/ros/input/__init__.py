@@ -1,1 +1,1 @@
-"""Subscriptions: messages in, frames out."""
+"""Subscriptions: from messages to frames."""

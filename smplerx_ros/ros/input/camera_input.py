@@ -1,4 +1,4 @@
-"""A camera's topics: subscriptions that only keep the newest messages, and the frame that an image makes with them."""
+"""Subscriptions of one camera, which keep only the newest messages, and conversion of an image to a Frame."""
 
 from __future__ import annotations
 
@@ -33,26 +33,26 @@ from .synchronization import KEPT, PacedMessages, StampedMessages
 
 ImageMessage: TypeAlias = Image | CompressedImage
 
-NO_BOXES = "known people are followed, new ones are not found"
-NO_BOXES_AFTER_S = 2.0  # seconds; a detector may be slower than the camera
+NO_BOXES = "known people are tracked, new ones are not found"
+NO_BOXES_AFTER_S = 2.0  # seconds without detections until a warning; a detector may be slower than the camera
 NO_DEPTH = "distances are estimated from the image alone"
 
 
 class WaitingForCamera(Exception):
-    """No usable CameraInfo yet, and the time to wait for one is not over."""
+    """No usable CameraInfo has arrived, and camera_info_timeout is not over."""
 
 
 @dataclass(frozen=True)
 class InputOptions:
-    """What is subscribed, and how it is read; ages and times in seconds."""
+    """Which topics are subscribed, and how they are interpreted; times in seconds."""
 
-    compressed: bool = False
-    rectified: bool = False
+    compressed: bool = False  # subscribe to `image/compressed`
+    rectified: bool = False  # images are undistorted
     camera_info_timeout: float = 2.0
-    depth_sync_tolerance: float | None = None  # None: no depth
-    detection_sync_tolerance: float | None = None  # None: no boxes from a topic
-    topic_class: str = ""
-    detection_threshold: Callable[[], float] = lambda: 0.0  # as it stands: it may change
+    depth_sync_tolerance: float | None = None  # None: no depth topic
+    detection_sync_tolerance: float | None = None  # None: no detections topic
+    topic_class: str = ""  # `class_id` of persons; empty: any
+    detection_threshold: Callable[[], float] = lambda: 0.0  # current value: it may change
 
     @classmethod
     def from_config(cls, config: NodeParameters) -> InputOptions:
@@ -69,9 +69,15 @@ class InputOptions:
 
 
 class CameraInput:
-    """Subscribes while started; turns image messages into frames. `seconds()` is a steady clock.
+    """Subscriptions of one camera. Callbacks run in the executor's thread, `frame` in the worker's.
 
-    `name` is the camera's, put before its topics; empty where it is the only one.
+    Args:
+        node: Node of the subscriptions.
+        name: Of the camera, which prefixes its topics; empty if it is the only one.
+        on_image: Called with each image message.
+        statistics: Counts and logs what cannot be used.
+        seconds: A steady clock.
+        options: See InputOptions.
     """
 
     def __init__(
@@ -101,30 +107,30 @@ class CameraInput:
             self._detections = PacedMessages(options.detection_sync_tolerance)
         self._box_monitor = BoxMonitor(options.topic_class, seconds)
         self._bit_depth = BitDepth(self.image_topic, node.get_logger().warning)
-        self._boxes_s = 0.0  # when boxes were found last
+        self._boxes_s = 0.0  # time of the last detections
         self._subscriptions: list[Subscription] = []
         self._group = MutuallyExclusiveCallbackGroup()
         self._newest_info: CameraInfo | None = None
         self._parsed_info: CameraInfo | None = None
         self._camera: Camera | None = None
-        self._logged: set[str] = set()  # what was odd about the camera_info
+        self._logged: set[str] = set()  # warnings about the camera_info given so far
         self._waiting_since: float | None = None
 
     @property
     def started(self) -> bool:
-        """Whether images are taken."""
+        """Whether the topics are subscribed."""
         return bool(self._subscriptions)
 
     @property
     def qos_overrides(self) -> list[str]:
-        """Names of the parameters that change the quality of service of its topics."""
+        """Names of the parameters that override the QoS of the topics."""
         return [name for _, topic, *_ in self._topics() for name in override_names(self._node, topic, SUBSCRIPTION)]
 
     def start(self) -> None:
-        """Subscribe; nothing happens where that is done already."""
+        """Subscribe, unless subscribed already."""
         if self._subscriptions:
             return
-        # A group keeps a reference to everything that was ever in it: let it go with the subscriptions.
+        # A callback group keeps references to all entities that were ever in it: use a new one each time.
         self._group = MutuallyExclusiveCallbackGroup()
         self._waiting_since, self._boxes_s = None, self._seconds()
         for waiting in (self._detections, self._depth):
@@ -134,14 +140,21 @@ class CameraInput:
             self._subscriptions.append(self._subscribe(*topic))
 
     def stop(self) -> None:
-        """Take no more images; the last camera_info is kept."""
+        """Unsubscribe; the last camera_info is kept."""
         while self._subscriptions:
             self._node.destroy_subscription(self._subscriptions.pop())
 
     def frame(self, message: ImageMessage) -> Frame:
-        """The frame of an image message, with the newest usable camera; None as camera where it has to be assumed.
+        """The frame of an image message.
 
-        Raises InputError for what cannot be used and WaitingForCamera while a CameraInfo may still come.
+        May wait for depth and detections of this image, up to their tolerances.
+
+        Returns:
+            The frame with the newest valid camera; its camera is None if a field of view has to be assumed.
+
+        Raises:
+            InputError: The image is invalid, or does not fit its camera.
+            WaitingForCamera: A CameraInfo may still arrive.
         """
         self._update_camera()
         self._check_frame_id(message.header.frame_id)
@@ -168,7 +181,7 @@ class CameraInput:
         )
 
     def _depth_of(self, message: ImageMessage, image: RgbImage) -> DepthImage | None:
-        """The depth at each pixel of the image; None, and said, where there is none that can be used."""
+        """The depth at each pixel of the image; None, counted and logged, if there is none."""
         if self._depth is None:
             return None
         depth = self._depth.nearest(stamp_ns(message))
@@ -182,7 +195,7 @@ class CameraInput:
             return None
 
     def _detections_of(self, message: ImageMessage, image: RgbImage) -> tuple[Box, ...] | None:
-        """The boxes of the user's detector; None where none have come for this image."""
+        """Boxes of the external detector; None if no message belongs to this image."""
         if self._detections is None:
             return None
         found = self._detections.take(stamp_ns(message))
@@ -227,7 +240,7 @@ class CameraInput:
         self._log_once("centre", describe_centre(self._camera, info.header.frame_id))
 
     def _check_frame_id(self, frame_id: str) -> None:
-        """Say so where the camera_info is not of the image's frame: it may be another camera's."""
+        """Warn if the camera_info is in another frame than the image: it may belong to another camera."""
         other = self._parsed_info.header.frame_id if self._parsed_info is not None else ""
         same = not other or other.lstrip("/") == frame_id.lstrip("/")
         self._log_once(
@@ -239,7 +252,7 @@ class CameraInput:
         )
 
     def _log_once(self, what: str, message: str) -> None:
-        """Log something odd about the camera_info, once after each start."""
+        """Log a warning about the camera_info, once per kind."""
         if message and what not in self._logged:
             self._logged.add(what)
             self._node.get_logger().warning(f"{self.info_topic}: {message}")
@@ -257,7 +270,7 @@ class CameraInput:
         return str(self._node.resolve_topic_name(f"{self._name}/{name}" if self._name else name))
 
     def _topics(self) -> Iterator[tuple[type[Any], str, Callable[[Any], None], int]]:
-        """Type, name, callback and depth of each; images last, when everything that belongs to them can come."""
+        """Type, name, callback and queue depth of each topic; images last, so that the others arrive before them."""
         if self._detections is not None:
             yield Detection2DArray, self._detections_topic, self._detections.put, KEPT
         if self._depth is not None:

@@ -1,4 +1,7 @@
-"""Messages that belong to an image by their stamp: depth images, and boxes of a detector."""
+"""Time synchronization: matches depth images and detections with images by their stamps.
+
+Why not message_filters: docs/decisions/ros_libraries.md.
+"""
 
 from __future__ import annotations
 
@@ -13,24 +16,28 @@ from smplerx_ros.ros.conversions.from_person_array import stamp_ns
 
 Message = TypeVar("Message")
 
-KEPT = 5  # messages: they may come a little before or after their image
-_ALIVE_NS = 1_000_000_000  # a topic this far behind is not waited for; one that steps back so far has begun anew
-_SIMULTANEOUS_NS = 5_000_000  # cameras that are not triggered together are never closer
+KEPT = 5  # messages per topic: they may arrive a little before or after their image
+_ALIVE_NS = 1_000_000_000  # a topic this far behind is not waited for; a step back by this much is a restart
+_SIMULTANEOUS_NS = 5_000_000  # stamps of separately triggered cameras differ by more
 
 
 class StampedMessages(Generic[Message]):
-    """The newest messages of a topic; `put` in one thread, the others in another. `sync_tolerance` in seconds.
+    """Buffer of a topic's newest messages, from which each image takes the nearest one.
 
-    An image waits for its message only where one is due by the topic's own rhythm, and those before came in time: a
-    topic that has every second image's holds up none of the others, and one that is always late holds up nobody.
+    `put` is called in the executor's thread, everything else in the worker's. An image waits for its message only if
+    one is due by the topic's period, and earlier messages arrived in time. So a topic with a message for every second
+    image does not delay the other images, and one that is always late delays none.
+
+    Args:
+        sync_tolerance: Largest difference between the stamps of image and message, and longest wait, seconds.
     """
 
     def __init__(self, sync_tolerance: float) -> None:
         self._sync_tolerance_ns = round(sync_tolerance * 1e9)
         self._messages: deque[Message] = deque(maxlen=KEPT)
         self._arrived = threading.Condition()
-        self._in_time = True  # the newest message was, or would have been if waited for
-        self._asked = 0, 0.0  # the last image's stamp, and when it asked (time.monotonic)
+        self._in_time = True  # whether the newest message arrived in time, or would have if waited for
+        self._asked = 0, 0.0  # stamp of the last image, and time of its request (time.monotonic)
 
     def put(self, message: Message) -> None:
         """A message arrived."""
@@ -53,9 +60,9 @@ class StampedMessages(Generic[Message]):
             self._in_time, self._asked = True, (0, 0.0)
 
     def nearest(self, image_ns: int) -> Message | None:
-        """The message nearest in time to an image, at most `sync_tolerance` away from it; None where there is none.
+        """The message with the stamp nearest to the image's, within `sync_tolerance`; None if there is none.
 
-        Waits for it as long as `sync_tolerance` where it is likely to come: it is often published a little later.
+        Waits up to `sync_tolerance` if the message is due: it is often published a little later than the image.
         """
         with self._arrived:
             self._asked = image_ns, time.monotonic()
@@ -66,17 +73,17 @@ class StampedMessages(Generic[Message]):
             return self._match(image_ns)
 
     def _may_come(self, image_ns: int) -> bool:
-        """Whether a message of this image is due that has not come. One that is due long after it is the next one's."""
+        """Whether a message is due for this image and has not arrived; one due much later belongs to the next image."""
         if not self._messages or not self._in_time or not 0 < image_ns - self._newest_ns < _ALIVE_NS:
             return False
         return self._newest_ns < self._expected_ns(image_ns) <= image_ns + self._simultaneous_ns
 
     def _due_ns(self, image_ns: int) -> int:
-        """The least stamp of the message that is waited for."""
+        """Lowest stamp of the message to wait for."""
         return self._expected_ns(image_ns) - self._simultaneous_ns
 
     def _expected_ns(self, image_ns: int) -> int:
-        """By the topic's rhythm, the stamp nearest to an image's; the image's own where none is known."""
+        """The stamp nearest to the image's by the topic's period; the image's own if the period is unknown."""
         period = self._period_ns
         return self._newest_ns + round((image_ns - self._newest_ns) / period) * period if period else image_ns
 
@@ -86,7 +93,7 @@ class StampedMessages(Generic[Message]):
 
     @property
     def _period_ns(self) -> int:
-        """The usual time between two messages; 0 where that is not known yet."""
+        """Median time between two messages; 0: not known yet."""
         stamps = sorted(map(stamp_ns, self._messages))
         return median_low([later - earlier for earlier, later in pairwise(stamps)] or [0])
 
@@ -95,7 +102,7 @@ class StampedMessages(Generic[Message]):
         return min(self._period_ns // 4, _SIMULTANEOUS_NS)
 
     def _match(self, image_ns: int) -> Message | None:
-        """Of several with one stamp the last."""
+        """The nearest message; of several with the same stamp the last."""
         newest_first = reversed(self._messages)
         nearest = min(newest_first, key=lambda message: abs(stamp_ns(message) - image_ns), default=None)
         if nearest is None or abs(stamp_ns(nearest) - image_ns) > self._sync_tolerance_ns:
@@ -104,17 +111,17 @@ class StampedMessages(Generic[Message]):
 
 
 class PacedMessages(StampedMessages[Message]):
-    """Messages that may come for every image, or more seldom; each belongs to one image at most.
+    """Messages for every image or for some of them, each of which belongs to one image at most.
 
-    An image waits for its message only where both images before it got theirs: a detector that takes every tenth image
-    must not hold up the nine others.
+    An image waits for its message only if both images before it got theirs: a detector that processes every tenth image
+    must not delay the nine others.
     """
 
     def __init__(self, sync_tolerance: float) -> None:
         super().__init__(sync_tolerance)
         self._asked_ns: deque[int] = deque(maxlen=2)
-        self._stamps_ns: deque[int] = deque(maxlen=2 * KEPT)  # of all that came, taken or not
-        self.offset_ns: int | None = None  # of the newest message to the last image; None: none came
+        self._stamps_ns: deque[int] = deque(maxlen=2 * KEPT)  # of all messages, taken or not
+        self.offset_ns: int | None = None  # of the newest message from the last image; None: no message yet
 
     def put(self, message: Message) -> None:
         """A message arrived."""
@@ -131,7 +138,7 @@ class PacedMessages(StampedMessages[Message]):
         super().clear()
 
     def take(self, image_ns: int) -> Message | None:
-        """As `nearest`; the message, and those before it, are gone then."""
+        """As `nearest`; removes the message and those before it."""
         found = self.nearest(image_ns)
         with self._arrived:
             self._asked_ns.append(image_ns)
@@ -147,5 +154,5 @@ class PacedMessages(StampedMessages[Message]):
         return all(any(abs(stamp - asked) < half for stamp in self._stamps_ns) for asked in self._asked_ns)
 
     def _due_ns(self, image_ns: int) -> int:
-        """Nearer to this image than to the last: what belongs to that one may have come late."""
+        """A stamp nearer to this image than to the last one, whose message may have arrived late."""
         return image_ns - (image_ns - self._asked_ns[-1]) // 2 + 1

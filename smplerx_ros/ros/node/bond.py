@@ -1,4 +1,4 @@
-"""Heartbeats by which a lifecycle manager notices that the node has ended, in the messages of bond_core."""
+"""Heartbeats (bond_core's messages) by which a lifecycle manager notices that the node has ended."""
 
 from __future__ import annotations
 
@@ -9,47 +9,47 @@ from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 
-TOPIC = "bond"  # relative, as nav2's manager and nodes have it
-DEPTH = 5  # of bondcpp's publisher
-# Nav2's manager waits half of its `bond_timeout` (4 s) for the first heartbeat, and the whole of it for each later one.
+TOPIC = "bond"  # relative, as in nav2's manager and nodes
+DEPTH = 5  # queue depth of bondcpp's publisher
+# Nav2's manager waits half of its `bond_timeout` (4 s) for the first heartbeat, and all of it for each later one.
 PERIOD_S, TIMEOUT_S = 0.5, 4.0
 
 
 class Bond:
-    """The node's side: a heartbeat at `start`, then every `PERIOD_S`, and a last message at `stop` that ends the bond.
+    """The node's side of a bond: a heartbeat at `start` and every `PERIOD_S`, and a final message at `stop`.
 
-    The other side's heartbeats are not listened to: the node goes on without its manager. Heartbeats come from the
-    node's executor, so that one that hangs breaks the bond, too.
+    The manager's heartbeats are not monitored: the node keeps running without it. Heartbeats are sent by the node's
+    executor, so that a hanging executor breaks the bond as well.
     """
 
     def __init__(self, node: LifecycleNode, status_type: type[Any]) -> None:
         self._node = node
         self._status_type = status_type
-        self._instance = ""  # of the present bond; empty: there is none
+        self._instance = ""  # id of the current bond; empty: none
         self._publisher = node.create_publisher(status_type, TOPIC, QoSProfile(depth=DEPTH))
         self._timer = node.create_timer(PERIOD_S, self._beat, clock=Clock(clock_type=ClockType.STEADY_TIME))
         self._timer.cancel()
 
     @classmethod
     def create(cls, node: LifecycleNode) -> Bond | None:
-        """None where bond_core's messages are not installed, which the log says."""
+        """A bond; None, with a log message, if bond_core's messages are not installed."""
         try:
             from bond.msg import Status
         except ImportError:
             node.get_logger().info(
-                "bond is not installed: no heartbeats for a lifecycle manager; Nav2's needs bond_timeout: 0.0"
+                "bond is not installed: no heartbeats for a lifecycle manager; set Nav2's bond_timeout to 0.0"
             )
             return None
         return cls(node, Status)
 
     def start(self) -> None:
-        """Begin a bond."""
+        """Start a bond."""
         self._instance = str(uuid4())
         self._beat()
         self._timer.reset()
 
     def stop(self) -> None:
-        """End the bond, if there is one: the other side is notified, and takes it for no failure."""
+        """End the bond, if any. The manager is notified and does not treat it as a failure."""
         self._timer.cancel()
         if self._instance and self._node.context.ok():
             self._publish(active=False)

@@ -1,4 +1,4 @@
-"""The node's health as a DiagnosticArray: levels that mean something, figures that say why."""
+"""Health of the node as a DiagnosticArray: a level, the reason for it, and measurements."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 
 from smplerx_ros.ros.statistics import Snapshot
 
-SUPERSEDED = "superseded"  # the drop that is by design: a newer image came
+SUPERSEDED = "superseded"  # dropped by design: a newer image arrived
 PERCENTILES = ("p50", "p95", "p99")
 STALE_AFTER_S = 3.0  # without images
 
 
 @dataclass(frozen=True)
 class NodeHealth:
-    """What all cameras share when a report is due."""
+    """State of the node, common to all cameras."""
 
-    state: str  # of the lifecycle
+    state: str  # lifecycle state
     enabled: bool
-    failure: str = ""  # why the last transition failed
-    backend: Mapping[str, str] = field(default_factory=dict)  # backbone, body model, runtime of the last frame
-    degraded: str = ""  # what is done less because of latency.budget_ms
-    memory: Mapping[str, int] = field(default_factory=dict)  # bytes
-    figures: Mapping[str, str] = field(default_factory=dict)  # of the output
+    failure: str = ""  # of the last transition, or a call that hangs; empty: none
+    backend: Mapping[str, str] = field(default_factory=dict)  # backbone, body model and runtime of the last frame
+    degraded: str = ""  # what is reduced to meet latency.budget_ms; empty: nothing
+    memory: Mapping[str, int] = field(default_factory=dict)  # bytes, by kind
+    figures: Mapping[str, str] = field(default_factory=dict)  # further values of the output, by key
 
 
 @dataclass(frozen=True)
 class CameraHealth:
-    """One camera, and its counts since the last report."""
+    """State of one camera, and its counts since the last report."""
 
-    name: str  # empty where it is the only one
+    name: str  # empty if it is the only one
     image_topic: str
-    silent_s: float  # since the last image
-    camera_assumed: bool
+    silent_s: float  # seconds since the last image
+    camera_assumed: bool  # no calibration: default_fov is assumed
     counts: Snapshot
 
 
@@ -45,7 +45,7 @@ NO_CAMERA = CameraHealth("", "", 0.0, False, Snapshot())
 def diagnostics(
     node_name: str, stamp: Time, node: NodeHealth, cameras: Iterable[CameraHealth], period_s: float
 ) -> DiagnosticArray:
-    """One status for each camera, for the `period_s` seconds that its counts cover; one of the node without any."""
+    """One status per camera, or one for the node if there is none. `period_s`: seconds that the counts cover."""
     statuses = [_status(node_name, node, camera, period_s) for camera in cameras]
     message = DiagnosticArray(status=statuses or [_status(node_name, node, NO_CAMERA, period_s)])
     message.header.stamp = stamp
@@ -92,7 +92,7 @@ def _verdict(node: NodeHealth, camera: CameraHealth) -> tuple[bytes, str]:
     if faults:
         return DiagnosticStatus.WARN, ", ".join(f"{number} x {reason}" for reason, number in sorted(faults.items()))
     if node.degraded:
-        return DiagnosticStatus.WARN, f"less is done because of latency.budget_ms: {node.degraded}"
+        return DiagnosticStatus.WARN, f"reduced to meet latency.budget_ms: {node.degraded}"
     if camera.camera_assumed:
         return DiagnosticStatus.WARN, "no usable camera_info: default_fov is assumed"
     return DiagnosticStatus.OK, "estimating"

@@ -1,4 +1,4 @@
-"""What happens to the newest image of each camera: one estimation of all of them, then publication."""
+"""Estimation and publication of the newest image of each camera, in the worker thread."""
 
 from __future__ import annotations
 
@@ -19,37 +19,41 @@ from smplerx_ros.types import PARAM_SIZES, Frame, People, Person
 
 from .stream import Arrival, CameraStream
 
-MAY_BE_NAN = ("leye_pose", "reye_pose")  # not estimated is NaN there (SmplxParams)
+MAY_BE_NAN = ("leye_pose", "reye_pose")  # NaN if not estimated (SmplxParams)
 
 
 class EstimatorLike(Protocol):
-    """What the node needs of an estimator."""
+    """The interface of an estimator that the node uses."""
 
     @property
     def body(self) -> BodyModel:
-        """The body model that the parameters of its people belong to."""
+        """Body model of the estimated parameters."""
 
     def warm_up(self) -> None:
-        """Run the networks once, before images come."""
+        """Run the networks once, before the first image."""
 
     def process(self, frames: Mapping[str, Frame]) -> Mapping[str, People]:
-        """The people of each camera's frame, by its name."""
+        """Estimate the people of each camera's frame; by the camera's name."""
 
     def update(self, values: Mapping[str, object]) -> None:
         """Change live parameters."""
 
     def reset(self) -> None:
-        """Forget who was seen."""
+        """Forget all tracked people."""
 
     def close(self, timeout: float) -> bool:
-        """Free threads and networks; False where one did not end within `timeout` seconds. May be called again."""
+        """Free threads and networks; False if one did not end within `timeout` seconds. May be called repeatedly."""
 
 
 class PendingRequests:
-    """What is wanted of the estimator before the next image: other threads must not touch it.
+    """Resets and parameter changes that the worker applies to the estimator before the next image.
 
-    `live()` are the live parameters as they stand, `given` those that the estimator was made with. They are compared
-    rather than announced: what a callback of rclpy hears of may still be refused by the next one.
+    Only the worker's thread may use the estimator. Parameters are compared with those in use, not taken from rclpy's
+    callbacks, since another callback may still refuse a change.
+
+    Args:
+        live: Returns the current values of the live parameters.
+        given: The values that the estimator was created with.
     """
 
     def __init__(self, live: Callable[[], Mapping[str, Any]], given: Mapping[str, Any]) -> None:
@@ -58,11 +62,11 @@ class PendingRequests:
         self._reset = threading.Event()
 
     def reset(self) -> None:
-        """Forget who was seen."""
+        """Request a reset of the estimator; from any thread."""
         self._reset.set()
 
     def apply(self, estimator: EstimatorLike) -> None:
-        """In the thread that uses the estimator."""
+        """Apply pending requests, in the thread that uses the estimator."""
         if self._reset.is_set():
             self._reset.clear()
             estimator.reset()
@@ -90,12 +94,12 @@ class FrameProcessor:
         self._output = output
         self._options = options
         self._logger = logger
-        self.last: People | None = None  # what came out last
-        self.degraded = ""  # as the last people said
+        self.last: People | None = None  # the last published result
+        self.degraded = ""  # its `degraded_text`
         self.wanted: Callable[[], bool] = lambda: True
 
     def handle(self, arrivals: Mapping[str, Arrival]) -> None:
-        """Estimate the newest image of each camera in one batch, and publish; never raises."""
+        """Estimate the newest image of each camera in one batch, and publish the people; never raises."""
         taken = perf_counter()
         frames: dict[str, Frame] = {}
         for name, arrival in arrivals.items():
@@ -116,11 +120,11 @@ class FrameProcessor:
                 self._drop([name], error)
 
     def _estimated(self, frames: Mapping[str, Frame]) -> dict[str, People]:
-        """All cameras in one batch. Where that fails, each by itself: what one cannot bear, the others may."""
+        """Estimate all cameras in one batch; if that fails, each on its own: one image must not spoil the others."""
         try:
             self._requests.apply(self._estimator)
             return dict(self._estimator.process(frames))
-        except Exception as error:  # whatever a network throws, the next image may be fine
+        except Exception as error:  # networks raise anything; the next image may succeed
             if len(frames) == 1:
                 self._drop(frames, error)
                 return {}
@@ -153,11 +157,11 @@ class FrameProcessor:
 
     def _log_degradation(self, degraded: str) -> None:
         if degraded != self.degraded:
-            self._logger.warning(f"latency.budget_ms: {degraded or 'room for everything again'}")
+            self._logger.warning(f"latency.budget_ms: {degraded or 'nothing is reduced any more'}")
         self.degraded = degraded
 
     def _without_broken(self, people: People, statistics: Statistics) -> People:
-        """`people` without those whose numbers are not finite: one bad person must not spoil the others."""
+        """`people` without persons that have non-finite values, which are counted as dropped."""
         good = []
         for person in people.people:
             if _finite(person):

@@ -1,4 +1,4 @@
-"""What rclpy's lifecycle lacks in the releases that this package supports."""
+"""Workarounds for rclpy's lifecycle nodes in the releases that this package supports."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rclpy.lifecycle import LifecycleNode
 
 
 def answer_invalid_transitions(node: LifecycleNode) -> None:
-    """Answer a request for an impossible transition with `success = False`.
+    """Answer requests for invalid transitions with `success = False`.
 
-    Releases before rclpy's pull request 1319 raise from the service's callback, which ends the process.
+    Without rclpy's pull request 1319 the service callback raises, which ends the process.
     """
     service = getattr(node, "_service_change_state", None)
     if service is None:

@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
     from .node import EstimatorFactory
 
-# Everything of ROS is imported after the signal handlers stand: a signal during the imports ends the process, too.
+# ROS is imported after the signal handlers are installed, so that a signal during the imports ends the process, too.
 
-SPIN_S = 0.2  # an executor that is woken goes on waiting: only its timeout ends that
+SPIN_S = 0.2  # a woken executor continues to wait: only the timeout lets it see `stop`
 _SEGMENT_LOCK = r"/dev/shm/fastrtps_[0-9a-f]{16}_el"
-EXIT_TIMEOUT_S = 1.8  # after the signal: whatever still blocks is given up
+EXIT_TIMEOUT_S = 1.8  # after the signal: then the process exits, whatever still blocks
 
 
 def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | None = None) -> int:
-    """Run the node until a signal comes; 1 for parameters that cannot be used. The factory is for other estimators."""
+    """Run the node until a signal arrives; returns 1 for invalid parameters. Tests pass other estimator factories."""
     stop = threading.Event()
     exit_timer = threading.Timer(EXIT_TIMEOUT_S, _end_now)
     exit_timer.daemon = True
@@ -53,7 +53,7 @@ def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | No
     share_arena()
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    except Exception as error:  # rclpy has no public names for its own
+    except Exception as error:  # rclpy's own exceptions for this are not public
         rclpy.logging.get_logger("smplerx").fatal(f"the arguments after --ros-args cannot be used: {error}")
         return 1
     try:
@@ -64,7 +64,7 @@ def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | No
         return 1
     executor = SingleThreadedExecutor()
     executor.add_node(node)
-    # The main thread only waits, so that a signal is seen while a model loads.
+    # The main thread only waits, so that signals are handled while a model loads.
     spinner = threading.Thread(target=_spin, args=(executor, stop), name="smplerx_executor", daemon=True)
     spinner.start()
     stop.wait()
@@ -75,14 +75,14 @@ def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | No
     node.destroy_node()
     rclpy.try_shutdown()
     if not idle:
-        _end_now()  # native code still runs in the abandoned thread: the interpreter cannot be taken down under it
-    return 0  # the last resort stays: threads that are waited for at the interpreter's end may hang, too
+        _end_now()  # native code still runs in the abandoned thread, so the interpreter cannot be finalized
+    return 0  # the exit timer keeps running: threads joined at interpreter exit may hang, too
 
 
 def _end_now() -> None:
-    """End while something still runs; Fast DDS then leaves the shared memory whose lock is open here."""
+    """Exit while threads still run; remove the shared memory that Fast DDS would leave behind (its lock is open)."""
     for descriptor in Path("/proc/self/fd").glob("*"):
-        with suppress(OSError):  # closed meanwhile
+        with suppress(OSError):  # closed in the meantime
             lock = descriptor.readlink()
             if re.fullmatch(_SEGMENT_LOCK, str(lock)):
                 lock.with_name(lock.name.removesuffix("_el")).unlink(missing_ok=True)
@@ -93,20 +93,20 @@ def _end_now() -> None:
 
 
 def _spin(executor: Executor, stop: threading.Event) -> None:
-    """Spin until told to stop; an exception in a callback is reported, now and then, and does not end the node."""
+    """Spin until `stop` is set. Exceptions in callbacks are logged, throttled by where they were raised."""
     from rclpy.executors import ExternalShutdownException
     from rclpy.impl.implementation_singleton import rclpy_implementation
 
     from smplerx_ros.ros.statistics import LOG_PERIOD_S
 
-    logged: dict[tuple[str, int | None], float] = {}  # by where it was raised
+    logged: dict[tuple[str, int | None], float] = {}  # when, by file and line where it was raised
     while not stop.is_set():
         try:
             executor.spin_once(timeout_sec=SPIN_S)
         except ExternalShutdownException:
             stop.set()
         except rclpy_implementation.InvalidHandle:
-            continue  # rclpy was about to wait for something that the worker destroys: a publisher of one who left
+            continue  # the worker destroyed an entity that rclpy was about to wait for, such as a publisher
         except Exception as error:
             raised_at = traceback.extract_tb(error.__traceback__)[-1]
             now, key = time.monotonic(), (raised_at.filename, raised_at.lineno)

@@ -1,4 +1,4 @@
-"""Memory that this process uses, of the machine and of the GPU."""
+"""Host and GPU memory used by this process."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ STATM = Path("/proc/self/statm")  # pages: total, resident, ... (proc_pid_statm(
 
 
 def memory_in_use() -> dict[str, int]:
-    """Bytes by kind; what cannot be known is left out."""
+    """Bytes by kind; unknown ones are left out."""
     kinds = {"memory": _resident(), "GPU memory": _of_gpu()}
     return {name: size for name, size in kinds.items() if size is not None}
 
@@ -23,8 +23,8 @@ def _resident() -> int | None:
 
 
 def _of_gpu() -> int | None:
-    """What torch has reserved, if it runs on CUDA here. ONNX Runtime does not tell what its own allocator holds."""
-    cuda = getattr(sys.modules.get("torch"), "cuda", None)  # never imported for this
+    """Memory reserved by torch, if it uses CUDA here. ONNX Runtime does not report what its allocator holds."""
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)  # not imported just for this
     if cuda is None or not cuda.is_initialized():
         return None
     return sum(cuda.memory_reserved(device) for device in range(cuda.device_count()))

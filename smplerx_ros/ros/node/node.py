@@ -1,4 +1,4 @@
-"""The lifecycle node `smplerx`: images in, people out; what each transition allocates stands in its docstring."""
+"""The lifecycle node `smplerx`: images in, people out. Each transition's docstring says what it allocates."""
 
 from __future__ import annotations
 
@@ -36,24 +36,24 @@ EstimatorFactory = Callable[[Mapping[str, object]], EstimatorLike]
 Transition = Callable[["SmplerxNode", LifecycleState], TransitionCallbackReturn]
 
 DIAGNOSTICS_PERIOD_S = 1.0
-TRANSITION_LIMIT_S = 30.0  # for one transition (large networks take their time to load); then it is taken for a hang
-ESTIMATION_LIMIT_S = 3.0  # for one image; the same
-STOP_TIMEOUT_S = 1.0  # for the estimation that runs; then it is abandoned, so that a shutdown takes less than 2 s
-LAST_TIMEOUT_S = 0.3  # then, for the detection beside it
+TRANSITION_LIMIT_S = 30.0  # a transition (large networks load slowly) that takes longer is reported as hanging
+ESTIMATION_LIMIT_S = 3.0  # the same for the estimation of one image
+STOP_TIMEOUT_S = 1.0  # for the running estimation; then it is abandoned, so that a shutdown takes less than 2 s
+LAST_TIMEOUT_S = 0.3  # after that, for a detection in its own thread
 DIAGNOSTICS = "/diagnostics"
 
 
 def load_estimator(values: Mapping[str, object]) -> EstimatorLike:
-    """The package's own estimator; a robot converts nothing, so that `weights` has to be a bundle."""
+    """The package's own estimator; `weights` must be a bundle, since the node converts no checkpoints."""
     from smplerx_ros.pipeline.estimator import Estimator
 
     return Estimator.from_config(values, bundles_only=True)
 
 
 def _guarded(transition: Transition) -> Transition:
-    """Turn an exception into ERROR with a logged reason: rclpy would drop it, or end the process.
+    """Turn exceptions of a transition into ERROR and log them; rclpy would drop them, or end the process.
 
-    `on_error` then frees everything, so that the node is unconfigured and can be configured again.
+    `on_error` then frees everything, which leaves the node unconfigured and ready to be configured again.
     """
 
     @wraps(transition)
@@ -75,7 +75,7 @@ def _guarded(transition: Transition) -> Transition:
 
 @dataclass(frozen=True)
 class _Loaded:
-    """What exists from configure to cleanup."""
+    """Objects that exist from configure to cleanup."""
 
     estimator: EstimatorLike
     requests: PendingRequests
@@ -85,17 +85,23 @@ class _Loaded:
 
 @dataclass(frozen=True)
 class _Running:
-    """What exists from activate to deactivate."""
+    """Objects that exist from activate to deactivate."""
 
     processor: FrameProcessor
     worker: LatestWorker[Arrival]
 
 
 class SmplerxNode(LifecycleNode):
-    """Estimates the people of the newest image of each camera in a thread of its own.
+    """Estimates the people in the newest image of each camera, in a worker thread.
 
-    `estimator_factory` makes the estimator from the values of `config.PARAMETERS`. Raises ConfigError for parameter
-    overrides that cannot be used.
+    Callbacks of subscriptions, services, parameters and transitions run in the executor's thread.
+
+    Args:
+        estimator_factory: Creates the estimator from the values of `config.PARAMETERS`.
+        **kwargs: Passed on to `LifecycleNode`.
+
+    Raises:
+        ConfigError: A parameter override is invalid.
     """
 
     def __init__(self, *, estimator_factory: EstimatorFactory = load_estimator, **kwargs: Any) -> None:
@@ -119,22 +125,22 @@ class SmplerxNode(LifecycleNode):
         self.create_service(SetBool, "~/enable", self._on_enable)
         backwards = JumpThreshold(min_forward=None, min_backward=Duration(nanoseconds=-1), on_clock_change=True)
         self._jump_handle = self.get_clock().create_jump_callback(backwards, post_callback=self._on_time_jump)
-        self._bond = None if self._config["autostart"] else Bond.create(self)  # a manager's
+        self._bond = None if self._config["autostart"] else Bond.create(self)  # for a lifecycle manager
         if self._config["autostart"]:
             self._autostart_timer = self.create_timer(0.0, self._autostart, clock=self._steady)
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
-        """What the parameter services call: in the table's types, and refused with the parameter's name."""
+        """Called by the parameter services: converts to the table's types, and names the parameter on refusal."""
         return self._config.set(parameter_list, super().set_parameters_atomically)
 
     @_guarded
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Load and warm up the estimator; create the publishers."""
+        """Load and warm up the estimator; create the publishers and camera inputs."""
         live = self._config.live_of_estimator()
         values = self._config.of_estimator()
         values["id_prefix"] = values["id_prefix"] or random_prefix()
         estimator = self._factory(values)
-        with ExitStack() as made:  # a configuration that fails frees what it has made
+        with ExitStack() as made:  # frees what was created if the configuration fails
             made.callback(estimator.close, STOP_TIMEOUT_S)
             estimator.warm_up()
             names = self._config["cameras"] or ("",)
@@ -182,13 +188,13 @@ class SmplerxNode(LifecycleNode):
 
     @_guarded
     def on_shutdown(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """From any state: stop and free everything."""
+        """Stop and free everything, from any state."""
         self._stop_taking_images()
         self._release()
         return super().on_shutdown(state)
 
     def on_error(self, state: LifecycleState) -> TransitionCallbackReturn:
-        """Free everything; unconfigured afterwards, or finalized where even that fails."""
+        """Free everything; the node is then unconfigured, or finalized if that fails."""
         try:
             self._release()
         except Exception as error:
@@ -197,7 +203,7 @@ class SmplerxNode(LifecycleNode):
         return TransitionCallbackReturn.SUCCESS
 
     def stop(self) -> bool:
-        """For the end: take no more images; False where an estimation or detection did not return in time."""
+        """Stop taking images before the process ends; False if an estimation or detection did not return in time."""
         loaded = self._loaded
         try:
             self._stop_taking_images()
@@ -207,7 +213,7 @@ class SmplerxNode(LifecycleNode):
         return loaded is None or loaded.estimator.close(LAST_TIMEOUT_S)
 
     def destroy_node(self) -> None:
-        """End the diagnostics before their publisher goes."""
+        """Stop the diagnostics before their publisher is destroyed."""
         self._reporter.stop()
         super().destroy_node()
 
@@ -246,7 +252,7 @@ class SmplerxNode(LifecycleNode):
                     f"a detection did not return within {STOP_TIMEOUT_S:g} s and is abandoned; its network's memory "
                     "stays in use until it returns"
                 )
-            self._loaded = None  # not before: what could not be freed is tried again by `on_error`
+            self._loaded = None  # last, so that `on_error` tries again what could not be freed
 
     def _autostart(self) -> None:
         self.destroy_timer(self._autostart_timer)
@@ -254,7 +260,7 @@ class SmplerxNode(LifecycleNode):
             self.trigger_activate()
 
     def _put(self, camera: str, arrival: Arrival) -> None:
-        running = self._running  # read once: other threads end what runs
+        running = self._running  # read once: other threads may reset it
         if running is not None:
             running.worker.put(camera, arrival)
 

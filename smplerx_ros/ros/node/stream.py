@@ -1,4 +1,4 @@
-"""One camera of the node: its input, its counters, and which of its images are taken."""
+"""One camera of the node: input, statistics, and selection of images by their stamps."""
 
 from __future__ import annotations
 
@@ -15,21 +15,27 @@ from smplerx_ros.ros.input.camera_input import CameraInput, ImageMessage, InputO
 from smplerx_ros.ros.statistics import Statistics
 from smplerx_ros.types import Frame
 
-TIME_JUMP_NS = 1_000_000_000  # stamps this far back are a looped bag or a reset clock; smaller steps are late images
+TIME_JUMP_NS = 1_000_000_000  # a larger step back is a looped bag or a reset clock, a smaller one a late image
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """An image, and when it came."""
+    """An image and its time of arrival."""
 
     message: ImageMessage
     at: float  # seconds of time.perf_counter
 
 
 class CameraStream:
-    """Takes images of one camera; `name` is empty where it is the only one. `seconds()` is a steady clock.
+    """Receives the images of one camera.
 
-    `put(name, image)` gets every image that arrives, in the executor's thread; `frame` is for the worker's.
+    Args:
+        node: Node of the subscriptions.
+        name: Of the camera; empty if it is the only one.
+        put: Called as `put(name, arrival)` for each image, in the executor's thread. `frame` is called in the worker's.
+        seconds: A steady clock.
+        options: Options of the input.
+        image_max_age: Images older than this many seconds are dropped; 0: never.
     """
 
     def __init__(
@@ -44,7 +50,7 @@ class CameraStream:
         self.name = name
         self.statistics = Statistics(seconds, node.get_logger().warning)
         self.input = CameraInput(node, name, self._on_image, self.statistics, seconds, options)
-        self.camera_assumed = False  # the last frame had no calibration
+        self.camera_assumed = False  # the last frame had no CameraInfo
         self._node = node
         self._put = put
         self._seconds = seconds
@@ -59,18 +65,18 @@ class CameraStream:
         return self._seconds() - self._last_image_s
 
     def begin(self, *, taking_images: bool) -> None:
-        """Start anew, and subscribe if images are to be taken."""
+        """Reset stamps and ages, and subscribe if `taking_images`."""
         self.statistics.clear_ages()
         self._last_stamp_ns = 0
         self.enable(taking_images)
 
     def enable(self, taking_images: bool) -> None:
-        """Subscribe, or unsubscribe."""
+        """Subscribe or unsubscribe."""
         self._last_image_s = self._seconds()
         self.input.start() if taking_images else self.input.stop()
 
     def frame(self, message: ImageMessage) -> Frame | None:
-        """The frame of an image; None, and counted and told, where it cannot be used. Never raises."""
+        """The frame of an image; None, counted and logged, if it cannot be used. Never raises."""
         try:
             if not self._in_time(message):
                 return None
@@ -79,7 +85,7 @@ class CameraStream:
             self.statistics.drop("waiting_for_camera_info", str(waiting))
         except InputError as error:
             self.statistics.drop("bad_input", str(error))
-        except Exception as error:  # whatever a message makes a library throw: the next one may be fine
+        except Exception as error:  # libraries raise anything on bad messages; the next one may be fine
             self.statistics.drop("exception", f"{self.input.image_topic}: {type(error).__name__}: {error}")
         else:
             self._warn_of_assumed_camera(frame)
@@ -87,13 +93,13 @@ class CameraStream:
         return None
 
     def count_warnings(self, warnings: Mapping[str, str]) -> None:
-        """Count, and log now and then, what the estimator found wrong with the frames (`People.warnings`)."""
+        """Count and log (throttled) the estimator's warnings about a frame (`People.warnings`)."""
         for reason, text in warnings.items():
             topic = self.input.depth_topic if reason == UNUSED_DEPTH else self.input.image_topic
             self.statistics.drop(reason, f"{topic}: {text}")
 
     def age_ns(self, stamp: int) -> int:
-        """From a stamp until now, in the node's time."""
+        """Nanoseconds from a stamp until now, by the node's clock."""
         return int(self._node.get_clock().now().nanoseconds) - stamp
 
     def _on_image(self, message: ImageMessage) -> None:
@@ -102,9 +108,9 @@ class CameraStream:
         self._put(self.name, Arrival(message, perf_counter()))
 
     def _in_time(self, message: ImageMessage) -> bool:
-        """Whether the image is newer than the last and not too old; 0 is no stamp and always taken.
+        """Whether the image is newer than the last and not too old; images without a stamp (0) always pass.
 
-        A long step back in time is told; the estimator starts anew with it.
+        A long step back in time is logged; the estimator restarts its tracks on it.
         """
         stamp = stamp_ns(message)
         if not stamp:
@@ -118,7 +124,7 @@ class CameraStream:
             self.statistics.drop("too_old", f"{topic}: {age * 1e-9:.3f} s old, image_max_age is exceeded")
             return False
         if behind >= TIME_JUMP_NS:
-            self._node.get_logger().info(f"{topic}: stamps went back by {behind * 1e-9:.1f} s: tracks start anew")
+            self._node.get_logger().info(f"{topic}: stamps went back by {behind * 1e-9:.1f} s: tracks restart")
         self._last_stamp_ns = stamp
         return True
 

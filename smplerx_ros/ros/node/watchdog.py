@@ -1,4 +1,4 @@
-"""Notices what does not return: seen from a thread of its own, since the executor's may be the one that hangs."""
+"""Detection of hanging calls, to be checked from a separate thread, since the executor itself may hang."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 @dataclass
 class _Activity:
-    what: str
+    name: str
     began: float
     limit_s: float
     thread: threading.Thread
@@ -21,7 +21,12 @@ class _Activity:
 
 
 class Watchdog:
-    """Who is at what since when. `seconds()` is a steady clock; `report` gets one message for each hang."""
+    """Records which calls are running and since when.
+
+    Args:
+        seconds: A steady clock.
+        report: Called with one message for each call that exceeds its limit.
+    """
 
     def __init__(self, seconds: Callable[[], float], report: Callable[[str], object]) -> None:
         self._seconds = seconds
@@ -30,9 +35,9 @@ class Watchdog:
         self._activities: list[_Activity] = []
 
     @contextmanager
-    def over(self, what: str, limit_s: float) -> Iterator[None]:
-        """While the body runs, it is watched; more than `limit_s` seconds are too long."""
-        activity = _Activity(what, self._seconds(), limit_s, threading.current_thread())
+    def over(self, name: str, limit_s: float) -> Iterator[None]:
+        """Watch the body of the `with` statement; it should take no more than `limit_s` seconds."""
+        activity = _Activity(name, self._seconds(), limit_s, threading.current_thread())
         with self._lock:
             self._activities.append(activity)
         try:
@@ -42,26 +47,26 @@ class Watchdog:
                 self._activities = [other for other in self._activities if other is not activity]
 
     def overdue(self) -> str:
-        """What has been running for too long, or ""."""
+        """A message on the first call that exceeds its limit; empty if none does."""
         now = self._seconds()
         with self._lock:
             late = next((a for a in self._activities if now - a.began > a.limit_s), None)
         if late is None:
             return ""
-        text = f"{late.what} has not returned for {now - late.began:.0f} s"
+        text = f"{late.name} has not returned for {now - late.began:.0f} s"
         if not late.reported:
             late.reported = True
             self._report(text)
         return text
 
     def clear(self) -> None:
-        """What other threads are at has been abandoned."""
+        """Forget the calls of other threads, which have been abandoned."""
         with self._lock:
             self._activities = [a for a in self._activities if a.thread is threading.current_thread()]
 
 
 class PeriodicThread:
-    """Calls `action()` every `period_s` seconds in a thread of its own until stopped; what it raises is logged."""
+    """Calls `action()` every `period_s` seconds in its own thread until stopped; exceptions are logged."""
 
     def __init__(self, period_s: float, action: Callable[[], None], name: str) -> None:
         self._period_s = period_s
@@ -71,7 +76,7 @@ class PeriodicThread:
         self._thread.start()
 
     def stop(self) -> None:
-        """No call begins after this returns."""
+        """Stop; no call begins after this returns."""
         self._stopped.set()
         if threading.current_thread() is not self._thread:
             self._thread.join()
@@ -80,5 +85,5 @@ class PeriodicThread:
         while not self._stopped.wait(self._period_s):
             try:
                 self._action()
-            except Exception:  # the next call may be fine
+            except Exception:  # the next call may succeed
                 log.exception("%s", self._thread.name)

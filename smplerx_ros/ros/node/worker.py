@@ -1,4 +1,4 @@
-"""One thread and a mailbox of one item a source: the newest wins, nothing queues."""
+"""A worker thread that processes the newest item of each source; older items are dropped, not queued."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ Item = TypeVar("Item")
 class LatestWorker(Generic[Item]):
     """Calls `handle(items)` in its own thread with the newest item of every source that has one.
 
-    `on_drop(source)` counts the others.
-    `handle` must not raise. `stop` waits a stated time and no longer: a call that hangs is abandoned (the thread is a
-    daemon), and `handle` asks `stopping` before it lets a late result out.
+    A call that hangs is abandoned by `stop` (the thread is a daemon); `handle` checks `stopping` before it publishes
+    a late result.
+
+    Args:
+        handle: Must not raise.
+        on_drop: Called with the source of each item that was replaced before it was handled.
     """
 
     def __init__(self, handle: Callable[[dict[str, Item]], None], on_drop: Callable[[str], None]) -> None:
@@ -32,7 +35,7 @@ class LatestWorker(Generic[Item]):
         return self._stopping
 
     def put(self, source: str, item: Item) -> None:
-        """Replace what waits of this source by `item`; returns at once."""
+        """Replace the pending item of this source; returns immediately."""
         with self._wake:
             dropped = source in self._items
             self._items[source] = item
@@ -41,7 +44,7 @@ class LatestWorker(Generic[Item]):
             self._on_drop(source)
 
     def stop(self, timeout: float) -> bool:
-        """End the thread after the call that runs; False where that did not return within `timeout` seconds."""
+        """End the thread after the running call; False if that did not return within `timeout` seconds."""
         with self._wake:
             self._stopping, self._items = True, {}
             self._wake.notify()

@@ -1,1 +1,1 @@
-"""Publishers: people in, messages out."""
+"""Publishers: from people to messages."""

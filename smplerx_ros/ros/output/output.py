@@ -1,4 +1,4 @@
-"""Everything that leaves the node for one frame's people, and nothing that nobody asked for."""
+"""Publishers of the people of each frame; topics without subscribers cost nothing where possible."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ from smplerx_ros.types import People, Person, SmplxParams
 from .slots import AssignedSlot, Slots, default_prefix
 from .target_frame import TargetFrame
 
-RESULTS_DEPTH = 5  # reliable; a late reader gets the last few frames and never holds up the node
-TF_DEPTH = 100  # what tf2_ros uses
-PAUSE_TIMEOUT_S = 0.3  # for a frame that is being published when nothing more is to go out
+RESULTS_DEPTH = 5  # reliable; a slow subscriber gets the last few frames and does not delay the node
+TF_DEPTH = 100  # as tf2_ros
+PAUSE_TIMEOUT_S = 0.3  # for a frame that is being published while the output is paused
 
 
 @dataclass(frozen=True)
 class OutputOptions:
-    """What can be switched while the node runs."""
+    """Options that may change while the node is active."""
 
     tf: bool
-    joints: frozenset[int]  # SMPL-X joints that are TF frames
+    joints: frozenset[int]  # SMPL-X joints published as TF frames
     rep155_tf: bool
     rep155_links: bool
     cropped: bool
@@ -77,11 +77,19 @@ class OutputOptions:
 
 
 class Output:
-    """The publishers of results, active and inactive with the node; `cameras` are named as in `Frame.source`.
+    """The publishers of results: lifecycle publishers, active with the node.
 
-    People and markers of all cameras go out on one topic, each camera's overlay on its own, `~/<camera>/overlay`, and
-    as JPEG where image_transport looks for it, `/compressed` below that.
-    Raises ConfigError where `target_frame` cannot be had.
+    People and markers of all cameras share one topic each. Each camera has its own overlay, `~/<camera>/overlay`, and
+    as JPEG the topic below it that image_transport expects, `/compressed`.
+
+    Args:
+        node: Node of the publishers.
+        body: Body model of the people.
+        cameras: Names of the cameras, as in `Frame.source`.
+        config: Parameters of the node.
+
+    Raises:
+        ConfigError: `target_frame` is set and tf2_ros is missing, or a QoS override is invalid.
     """
 
     def __init__(self, node: LifecycleNode, body: BodyModel, cameras: Sequence[str], config: NodeParameters) -> None:
@@ -93,8 +101,8 @@ class Output:
         self._slots = Slots()
         self._prefix = config["tf.prefix"] or default_prefix(node.get_namespace(), node.get_name())
         self._person_messages: list[PersonMessage] = []
-        self._infos: dict[str, tuple[Camera, CameraInfo]] = {}  # by the frames' sources
-        with ExitStack() as made:  # a constructor that fails frees what it has made
+        self._infos: dict[str, tuple[Camera, CameraInfo]] = {}  # by `Frame.source`
+        with ExitStack() as made:  # frees what was created if the constructor fails
             self._made = made
             self._make(cameras, config)
             self._made = made.pop_all()
@@ -111,7 +119,7 @@ class Output:
         self._tf_publisher = self._publisher(TFMessage, "/tf", TF_DEPTH)
         self._marker_publisher = self._publisher(MarkerArray, "~/markers", RESULTS_DEPTH)
         self._detections_publisher = self._publisher(Detection2DArray, "~/detections", RESULTS_DEPTH)
-        self._motions = {camera: MovingCamera() for camera in cameras}  # in the target frame
+        self._motions = {camera: MovingCamera() for camera in cameras}  # of the cameras in the target frame
         self._overlay_publishers = {
             camera: self._publisher(Image, f"~/{camera}/overlay" if camera else "~/overlay", 1) for camera in cameras
         }
@@ -123,17 +131,18 @@ class Output:
         self._made.callback(self._drawing_client.close)
 
     def publish(self, people: People, header: Header, options: OutputOptions) -> None:
-        """Send one frame: people and TF first, then what is only to be looked at. Nothing while paused.
+        """Publish one frame: people and TF first, then visualization. Does nothing while paused.
 
-        Raises InputError where the camera's place in the target frame is not known: then people and markers stay out,
-        and all else has been sent.
+        Raises:
+            InputError: TF does not know the camera's pose in the target frame. People and markers were not published
+                then; everything else was.
         """
         with self._sending:
             if not self._paused:
                 self._send(people, header, options)
 
     def pause(self) -> None:
-        """Nobody is seen any more, and what is still being estimated stays inside. From any thread."""
+        """Clear all published people, and publish nothing until `resume`. From any thread."""
         self._paused = True
         sent = self._sending.acquire(timeout=PAUSE_TIMEOUT_S)
         try:
@@ -153,7 +162,7 @@ class Output:
         return drawn | ({} if self._rep155 is None else self._rep155.figures())
 
     def clear(self) -> None:
-        """Nobody is seen any more: take down the markers, and bodies and faces."""
+        """Publish that nobody is tracked: delete markers, bodies and faces."""
         self._drawing_client.clear()
         if self._rep155 is not None:
             self._rep155.clear()
@@ -177,7 +186,7 @@ class Output:
             raise unknown
 
     def _camera_info(self, people: People, header: Header) -> CameraInfo:
-        """Of the image: the same message as long as the camera stays, with the image's header."""
+        """CameraInfo with the image's header; the message is reused while the camera stays the same."""
         camera, info = self._infos.get(people.frame.source, (None, None))
         if info is None or camera is not people.camera:
             info = info_from_camera(people.camera, header)
@@ -186,7 +195,7 @@ class Output:
         return info
 
     def _placement(self, header: Header) -> tuple[Placement | None, InputError | None]:
-        """Where the camera is in the target frame (None: messages stay in its own), or why nobody knows."""
+        """Pose of the camera in the target frame (None: no target frame), or the error if TF does not know it."""
         if self._target is None:
             return None, None
         try:
@@ -195,21 +204,23 @@ class Output:
             return None, error
 
     def _assigned(self, people: People, header: Header, options: OutputOptions) -> list[AssignedSlot]:
-        """Slots of the people; none where joint frames are not published. TF has no place for a nameless camera."""
+        """Slots of the people; empty if joint frames are not published, or the image has no frame_id."""
         if not (options.tf and options.joints and header.frame_id):
             return []
         frame = people.frame
-        stamp_ns = frame.stamp_ns or self._node.get_clock().now().nanoseconds  # images without stamps come now
+        stamp_ns = (
+            frame.stamp_ns or self._node.get_clock().now().nanoseconds
+        )  # images without a stamp count as taken now
         return self._slots.assign(people.people, stamp_ns, frame.source)
 
     def _prefixes(self, slots: Sequence[AssignedSlot]) -> list[str]:
-        """What the names of the joint frames begin with."""
+        """Prefix of the names of each person's joint frames."""
         return [f"{self._prefix}{slot.number}/" for slot in slots]
 
     def _draw(
         self, people: People, header: Header, placement: Placement | None, options: OutputOptions, *, markers: bool
     ) -> None:
-        """Hand over what is only to be looked at, where somebody looks."""
+        """Hand markers and overlay to the drawing process, if they have subscribers."""
         frame = people.frame
         markers = markers and bool(self._marker_publisher.get_subscription_count())
         overlays = self._overlay_publishers[frame.source], self._compressed_publishers[frame.source]
@@ -221,7 +232,7 @@ class Output:
         self._drawing_client.show(replace(scene, image=frame.image, camera=people.camera) if overlay else scene)
 
     def _drawing(self, body_model: str) -> Settings:
-        """What the drawing process has to know: it publishes in this node's stead."""
+        """Settings of the drawing process, which publishes on the topics of this node."""
 
         def topic(publisher: Any) -> Topic:
             return Topic(publisher.topic_name, numbers_of(publisher.qos_profile))
@@ -229,7 +240,7 @@ class Output:
         name, namespace = self._node.get_name(), self._node.get_namespace()
         nodes = self._node.get_node_names_and_namespaces_with_enclaves()
         return Settings(
-            node=f"_{name}_drawing",  # hidden from lists of nodes, as its name begins with "_"
+            node=f"_{name}_drawing",  # names with a leading "_" are hidden from lists of nodes
             namespace=namespace,
             domain=self._node.context.get_domain_id(),
             enclave=next((enclave for *who, enclave in nodes if who == [name, namespace]), "/"),
@@ -240,7 +251,7 @@ class Output:
         )
 
     def _placed(self, people: People, header: Header, placement: Placement | None) -> tuple[People, Header]:
-        """In the target frame, where there is one."""
+        """People and header in the target frame, if there is one."""
         if placement is None or self._target is None:
             return people, header
         moved = self._motions[people.frame.source].placed(people.people, placement, people.frame.stamp_ns)
@@ -249,9 +260,9 @@ class Output:
     def _publish_transforms(
         self, people: People, header: Header, slots: Sequence[AssignedSlot], options: OutputOptions
     ) -> None:
-        """TF, and REP-155's topics, which share the joints' rotations; joint frames where there are `slots`."""
+        """Publish TF and the topics of REP-155, which share the joints' rotations; joint frames only with `slots`."""
         tf = options.tf and bool(header.frame_id)
-        camera = header.frame_id.lstrip("/")  # tf2 has no leading slashes
+        camera = header.frame_id.lstrip("/")  # frame names in tf2 have no leading slash
         parts: list[Transforms] = []
         rotations = None
         if people.people and (slots or self._rep155):
@@ -275,9 +286,9 @@ class Output:
         stamp: Time,
         joints: tuple[str, frozenset[int]],
     ) -> None:
-        """Send the joints of people whose slots were others' a first time, a nanosecond before the image's stamp.
+        """Publish joints in reassigned slots once more, a nanosecond before the image's stamp.
 
-        tf2 drops what is too old before it stores a transform: the predecessor goes with the second one.
+        tf2 drops old transforms before it stores a new one, so that two are needed to evict the previous person's.
         """
         new = [index for index, slot in enumerate(slots) if slot.reassigned]
         stamp_ns = RclpyTime.from_msg(stamp).nanoseconds
@@ -288,7 +299,7 @@ class Output:
             self._tf_publisher.publish(TransformWriter().serialized([part], before))
 
     def _rotations(self, people: Sequence[Person]) -> NDArray[Any]:
-        """`(P, 55, 3, 3)` optical_from_joint; estimators that tell none leave it to the body model."""
+        """Rotations optical_from_joint `(P, 55, 3, 3)`, from the body model unless the estimator provided them."""
         known = [person.rotations for person in people if person.rotations is not None]
         if len(known) == len(people):
             return np.stack(known)

@@ -1,4 +1,4 @@
-"""TF names that are used again: tf2 never forgets a frame, so people share a bounded set of `<prefix><slot>/` names."""
+"""Reuse of TF frame names: tf2 never forgets a frame, so people share a bounded set of names `<prefix><slot>/`."""
 
 from __future__ import annotations
 
@@ -11,16 +11,18 @@ import numpy as np
 from smplerx_ros.types import Person
 
 # A listener interpolates between any two transforms in its cache, whose default length is 10 s
-# (tf2::BUFFER_CORE_DEFAULT_CACHE_TIME); the second on top covers images that are published late. A new transform drops
-# what is too old, but since 2024 before it is stored itself (geometry2's pull request 680), so that it takes two.
+# (tf2::BUFFER_CORE_DEFAULT_CACHE_TIME); one more second covers images that are published late. A new transform drops
+# old ones, but since geometry2's pull request 680 (2024) before it is stored itself, so that two are needed.
 SILENCE_NS = 11_000_000_000
-NODE = "smplerx"  # the name by which the launch file starts the node
-TIME_JUMP_NS = 1_000_000_000  # stamps this far back are a looped bag or a reset clock: tf2's listeners start anew
+NODE = "smplerx"  # name of the node in the launch file
+TIME_JUMP_NS = (
+    1_000_000_000  # a step back by this much is a looped bag or a reset clock, on which tf2 clears its buffers
+)
 
 
 @dataclass(frozen=True)
 class AssignedSlot:
-    """A person's slot in an image; `reassigned` in that image in which another person's became theirs."""
+    """A person's slot; `reassigned` is true in the image in which it was taken over from another person."""
 
     number: int
     reassigned: bool
@@ -28,7 +30,7 @@ class AssignedSlot:
 
 @dataclass
 class _Slot:
-    """Who holds the slot, which camera sees them, and the stamp of its newest image with that person."""
+    """The person in the slot, their camera, and the stamp of its newest image that shows them."""
 
     person: str
     camera: str
@@ -36,7 +38,7 @@ class _Slot:
 
 
 class Slots:
-    """Numbers from 0 for people, given again only after `silence_ns` without a frame, by the clock of their camera."""
+    """Assigns numbers from 0 to people; reuses one only `silence_ns` after its person was last seen by their camera."""
 
     def __init__(self, silence_ns: int = SILENCE_NS) -> None:
         self._silence_ns = silence_ns
@@ -44,10 +46,11 @@ class Slots:
         self._newest_ns: dict[str, int] = {}  # of each camera
 
     def assign(self, people: Sequence[Person], stamp_ns: int, camera: str = "") -> list[AssignedSlot]:
-        """The slot of each of `people` in an image; people without one get the lowest free ones, the nearest first.
+        """The slot of each of `people` in an image.
 
-        `people` are distinct; the distance is that of the pelvis from the camera. Cameras may have clocks of their own.
-        An image that lies `TIME_JUMP_NS` behind its camera's newest begins anew: listeners have emptied their caches.
+        People without a slot get the lowest free ones, nearest (by the pelvis) first. Cameras may have separate clocks.
+        An image more than `TIME_JUMP_NS` older than its camera's newest frees that camera's slots, since listeners have
+        cleared their buffers then.
         """
         newest = self._newest_ns.get(camera, stamp_ns)
         if stamp_ns < newest - TIME_JUMP_NS:
@@ -55,7 +58,7 @@ class Slots:
             newest = stamp_ns
         self._newest_ns[camera] = max(newest, stamp_ns)
         held = {slot.person: number for number, slot in self._slots.items()}
-        for person in people:  # before others look for a free one
+        for person in people:  # before free slots are assigned
             if person.id in held:
                 slot = self._slots[held[person.id]]
                 slot.stamp_ns = max(slot.stamp_ns, stamp_ns)
@@ -69,13 +72,13 @@ class Slots:
         return [AssignedSlot(held[person.id], held[person.id] in reassigned) for person in people]
 
     def _free(self, number: int, stamp_ns: int) -> bool:
-        """Silent for long enough by its camera's clock, and by that of the image with the stamp `stamp_ns`."""
+        """Whether a slot is unused for long enough, by its camera's clock and by the image's stamp."""
         slot = self._slots.get(number)
         return slot is None or min(stamp_ns, self._newest_ns[slot.camera]) - slot.stamp_ns > self._silence_ns
 
 
 def default_prefix(namespace: str, node: str) -> str:
-    """What the names of a node's frames begin with, so that two nodes in one graph have different ones.
+    """Prefix of a node's frame names, different for each node of a graph.
 
     `smplx_` for `/smplerx`, `robot2/smplx_` for `/robot2/smplerx`, `front/smplx_` for `/front`.
     """

@@ -1,4 +1,4 @@
-"""The camera's place in the frame that messages and markers shall be in, from TF."""
+"""The camera's pose in the parameter `target_frame`, from TF."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from std_msgs.msg import Header
 from smplerx_ros.body.placement import Placement
 from smplerx_ros.errors import ConfigError, InputError
 
-_PATIENCE = Duration(seconds=0.1)  # TF of an image's time often comes a little after the image
+_LOOKUP_TIMEOUT = Duration(seconds=0.1)  # transforms often arrive a little later than the image
 
 
 class TargetFrame:
-    """Looks up TF. Raises ConfigError where tf2_ros is missing."""
+    """Looks up the camera's pose. Raises ConfigError if tf2_ros is not installed."""
 
     def __init__(self, node: Node, name: str) -> None:
         try:
@@ -31,19 +31,19 @@ class TargetFrame:
         self._listener = TransformListener(self._buffer, node)
 
     def placement(self, header: Header) -> Placement:
-        """Of the camera `header.frame_id` at the image's time; raises InputError where TF does not know it."""
+        """Pose of the frame `header.frame_id` at the image's stamp. Raises InputError if TF does not know it."""
         from tf2_ros import TransformException
 
         camera = header.frame_id.lstrip("/")
         try:
-            found = self._buffer.lookup_transform(self.name, camera, Time.from_msg(header.stamp), _PATIENCE)
+            found = self._buffer.lookup_transform(self.name, camera, Time.from_msg(header.stamp), _LOOKUP_TIMEOUT)
         except TransformException as error:
             raise InputError(
                 f"target_frame {self.name!r}: no transform from {camera!r} at the image's time: {error}"
             ) from error
         t, q = found.transform.translation, found.transform.rotation
-        turn = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()
-        return Placement(turn, np.array([t.x, t.y, t.z]))
+        rotation = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()
+        return Placement(rotation, np.array([t.x, t.y, t.z]))
 
     def destroy(self) -> None:
         """Unsubscribe from TF."""
