@@ -1,4 +1,4 @@
-"""Tables of parameters as ROS parameters: declared, described, and checked at start and on every change."""
+"""Parameter tables as ROS parameters: declared, described, and validated at start and on every change."""
 
 from __future__ import annotations
 
@@ -31,11 +31,18 @@ Apply = Callable[[list[RosParameter]], SetParametersResult]
 
 
 class TableParameters:
-    """Declares a table on a node, with the values of its overrides.
+    """Declares a table of parameters on a node, with the values of its overrides.
 
-    Raises ConfigError for an override that cannot be used; one with an unknown name is only warned of, since parameter
-    files may serve several versions, and several nodes: names in `of_others` are not even warned of. `fixed(parameter)`
-    says why a parameter cannot be changed now; empty where it can.
+    Unknown overrides only cause a warning, since a parameter file may serve several versions and several nodes.
+
+    Args:
+        node: Node to declare on.
+        table: The parameters.
+        fixed: Returns why a parameter cannot be changed now; empty if it can.
+        of_others: Names of other nodes' parameters, which cause no warning.
+
+    Raises:
+        ConfigError: An override is invalid.
     """
 
     def __init__(
@@ -58,10 +65,10 @@ class TableParameters:
         return self._table[name].check(self._node.get_parameter(name).value)
 
     def set(self, changes: Sequence[RosParameter], apply: Apply) -> SetParametersResult:
-        """Apply the changes in the table's types; refused with a reason that names the parameter.
+        """Convert the changes to the table's types and apply them; a refusal names the parameter.
 
-        Integers stand for numbers and indices, as YAML and `ros2 param set` write them, and an empty list of any type
-        for an empty list of strings; rclpy alone would refuse them, and name no parameter.
+        Integers are accepted for floats and strings of digits, as YAML and `ros2 param set` write them, and an empty
+        list of any type for an empty list of strings; rclpy would refuse them without naming the parameter.
         """
         try:
             typed = [self._typed(change) for change in changes]
@@ -87,7 +94,7 @@ class TableParameters:
         return change
 
     def _checked(self, changes: list[RosParameter]) -> SetParametersResult:
-        """Whether the changes may be; nothing acts yet, since another callback may still refuse them."""
+        """Validate changes without acting on them, since another callback may still refuse them."""
         for change in changes:
             parameter = self._table.get(change.name)
             if parameter is None:
@@ -97,13 +104,15 @@ class TableParameters:
             except ConfigError as error:
                 return SetParametersResult(successful=False, reason=str(error))
             reason = self._fixed(parameter)
-            if reason and value != self[change.name]:  # `ros2 param load` sets everything, mostly to what it is
+            if (
+                reason and value != self[change.name]
+            ):  # `ros2 param load` sets all parameters, most of them to their current value
                 return SetParametersResult(successful=False, reason=f"parameter {change.name!r} {reason}")
         return SetParametersResult(successful=True)
 
 
 class NodeParameters(TableParameters):
-    """The parameters of the node; `configured()` says whether those that are not live are in use."""
+    """The parameters of the node; `configured()` returns whether those that are not live are in use."""
 
     def __init__(self, node: Node, configured: Callable[[], bool]) -> None:
         def fixed(parameter: Parameter) -> str:
@@ -113,16 +122,16 @@ class NodeParameters(TableParameters):
         super().__init__(node, NODE_PARAMETERS, fixed)
 
     def of_estimator(self) -> dict[str, Any]:
-        """What `Estimator.from_config` takes."""
+        """The values for `Estimator.from_config`."""
         return {parameter.name: self[parameter.name] for parameter in PARAMETERS}
 
     def live_of_estimator(self) -> dict[str, Any]:
-        """What `Estimator.update` takes."""
+        """The values for `Estimator.update`."""
         return {parameter.name: self[parameter.name] for parameter in PARAMETERS if parameter.live}
 
 
 def _plain(given: RosParameter) -> object:
-    """The value as Python has it. ROS gives an empty list no type and no value, or any type."""
+    """The value as a Python object. In ROS an empty list has no type and no value, or any type."""
     if given.type_ == RosParameter.Type.NOT_SET:
         return []
     return list(given.value) if given.type_ in _ARRAYS else given.value
@@ -134,7 +143,7 @@ def _ros_parameter(parameter: Parameter, value: Value) -> RosParameter:
 
 
 def describe(parameter: Parameter) -> ParameterDescriptor:
-    """What `ros2 param describe` shows."""
+    """The descriptor that `ros2 param describe` shows."""
     descriptor = ParameterDescriptor(name=parameter.name, description=parameter.description)
     descriptor.additional_constraints = parameter.allowed
     if parameter.range is not None:

@@ -1,4 +1,4 @@
-"""Quality of service: what `qos_overrides` may change, and what to do about peers whose own does not fit ours."""
+"""Quality of service: overrides by parameters, and warnings about incompatible peers."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from smplerx_ros.config.parameter import shown
 from smplerx_ros.errors import ConfigError
 
 PREFIX = "qos_overrides."
-DELIVERY_S = 0.2  # for readers to have the last messages, before their writer may go
+DELIVERY_S = 0.2  # for subscribers to receive the last messages before the publisher is destroyed
 PUBLISHER, SUBSCRIPTION = "publisher", "subscription"
-_LAST = "lifespan"  # how long a publisher's messages live: subscriptions have none
+_LAST = "lifespan"  # of a publisher's messages: subscriptions have none
 _CHOICES: dict[str, Any] = {
     "history": HistoryPolicy,
     "reliability": ReliabilityPolicy,
@@ -45,9 +45,10 @@ _POLICIES = tuple(QoSPolicyKind[name.upper()] for name in (*_CHOICES, *_NUMBERS)
 
 
 def sensor_qos(node: Node, topic: str, depth: int) -> QoSProfile:
-    """Of a subscription of a sensor's data, with room for `depth` messages. Overrides are written into it by rclpy.
+    """A new sensor data profile with this depth; rclpy writes overrides into it.
 
-    Transient local asks for reliable, unless reliability is overridden too: DDS gives old messages to nobody else.
+    Overriding durability with transient local also sets reliable (unless reliability is overridden as well), because
+    DDS delivers earlier messages to reliable subscriptions only.
     """
     qos: QoSProfile = copy.copy(qos_profile_sensor_data)
     qos.depth = depth
@@ -57,9 +58,9 @@ def sensor_qos(node: Node, topic: str, depth: int) -> QoSProfile:
 
 
 def overriding_options(node: Node, topic: str, entity: str) -> QoSOverridingOptions:
-    """Every policy of a topic's PUBLISHER or SUBSCRIPTION can be overridden.
+    """Options that allow overriding every policy of a topic's PUBLISHER or SUBSCRIPTION.
 
-    Raises ConfigError for an override that no policy can take.
+    Raises ConfigError for an invalid value.
     """
     for name in override_names(node, topic, entity):
         value = _override(node, name)
@@ -75,20 +76,20 @@ def override_names(node: Node, topic: str, entity: str) -> list[str]:
 
 
 def numbers_of(qos: QoSProfile) -> dict[str, int]:
-    """A profile's policies by name, in rmw's numbers and in nanoseconds: for another process."""
+    """A profile as numbers, to pass to another process: rmw's enumerators, and nanoseconds."""
     numbers = {name: int(getattr(qos, name).value) for name in _CHOICES}
     return numbers | {"depth": qos.depth} | {name: getattr(qos, name).nanoseconds for name in _DURATIONS}
 
 
 def qos_of(numbers: Mapping[str, int]) -> QoSProfile:
-    """The profile of such numbers."""
+    """The profile from the numbers of `numbers_of`."""
     choices = {name: kind(numbers[name]) for name, kind in _CHOICES.items()}
     durations = {name: Duration(nanoseconds=numbers[name]) for name in _DURATIONS}
     return QoSProfile(depth=numbers["depth"], **choices, **durations)
 
 
 def warn_of_unknown_overrides(node: Node, known: Iterable[str]) -> None:
-    """Warn of overrides that are neither `known` nor declared by an endpoint: they have no effect."""
+    """Warn of overrides that have no effect, being neither `known` nor declared by an endpoint."""
     names = sorted({*known, *(name for name in node._parameters if name.startswith(PREFIX))})
     for name in node._parameter_overrides:
         if name.startswith(PREFIX) and name not in names:
@@ -101,7 +102,7 @@ def warn_of_unknown_overrides(node: Node, known: Iterable[str]) -> None:
 
 
 def subscription_events(node: Node, topic: str) -> SubscriptionEventCallbacks:
-    """Warn of publishers that offer less than is asked for."""
+    """Callbacks that warn of publishers with an incompatible QoS."""
     text = (
         f"{topic}: a publisher offers an incompatible QoS ({{policy}}), so nothing comes from it; "
         f"set {PREFIX}{topic}.{SUBSCRIPTION}.{{parameter}} to what it offers"
@@ -110,7 +111,7 @@ def subscription_events(node: Node, topic: str) -> SubscriptionEventCallbacks:
 
 
 def publisher_events(node: Node, topic: str) -> PublisherEventCallbacks:
-    """Warn of subscribers that ask for more than is offered."""
+    """Callbacks that warn of subscribers with an incompatible QoS."""
     topic = node.resolve_topic_name(topic)
     text = (
         f"{topic}: a subscriber asks for an incompatible QoS ({{policy}}), so nothing reaches it; "
@@ -120,7 +121,7 @@ def publisher_events(node: Node, topic: str) -> PublisherEventCallbacks:
 
 
 def delivered(*publishers: Publisher) -> None:
-    """Wait a moment until all reliable readers have what was published: a writer that goes takes the rest along."""
+    """Wait briefly until reliable subscribers have all messages: a destroyed publisher drops unsent ones."""
     for publisher in publishers:
         publisher.wait_for_all_acked(Duration(seconds=DELIVERY_S))
 
@@ -146,7 +147,7 @@ def _check(name: str, value: object) -> None:
 
 
 def _warning(node: Node, text: str) -> Callable[[Any], None]:
-    """What logs `text` with the name of the policy that does not fit."""
+    """A callback that logs `text` with the name of the incompatible policy."""
 
     def incompatible(event: Any) -> None:
         policy = qos_policy_name_from_kind(event.last_policy_kind)

@@ -1,4 +1,4 @@
-"""What the node counts: frames, drops by reason, ages; and the log throttled by reason."""
+"""Counters of frames, ages and drops by reason, and a log throttled by reason."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-LONGEST_MESSAGE = 600  # characters: what a message says of itself must not fill the disk
-LOG_PERIOD_S = 5.0  # one reason is logged at most this often
-AGE_WINDOW = 300  # newest ages and working times kept for the percentiles: 10 s of a 30 Hz camera
+LONGEST_MESSAGE = 600  # characters: a message's own strings must not fill the log
+LOG_PERIOD_S = 5.0  # at most one log message per reason in this time
+AGE_WINDOW = 300  # ages and processing times kept for the percentiles: 10 s of a 30 Hz camera
 
 
 @dataclass(frozen=True)
@@ -23,15 +23,15 @@ class Snapshot:
     new_drops: dict[str, int] = field(default_factory=dict)
     drops: dict[str, int] = field(default_factory=dict)
     ages_ms: tuple[float, float, float] | None = None  # p50, p95, p99 from image stamp to publication
-    work_ms: tuple[float, float, float] | None = None  # the same of the time from when an image was taken
+    work_ms: tuple[float, float, float] | None = None  # the same from the start of processing to publication
     people: int = 0
-    not_estimated: int = 0  # people in view above the most that are estimated
+    not_estimated: int = 0  # people in view beyond max_people
     stages_ms: dict[str, float] = field(default_factory=dict)  # mean time of each stage since the last snapshot
-    last_messages: dict[str, str] = field(default_factory=dict)  # the newest message of each reason, logged or not
+    last_messages: dict[str, str] = field(default_factory=dict)  # the newest message per reason, logged or not
 
 
 class Statistics:
-    """Thread-safe counters; `seconds()` is a steady clock and `warn` the logger."""
+    """Thread-safe counters. `seconds()`: a steady clock; `warn`: called with messages to log."""
 
     def __init__(self, seconds: Callable[[], float], warn: Callable[[str], object]) -> None:
         self._seconds = seconds
@@ -48,7 +48,7 @@ class Statistics:
         self._last_messages: dict[str, str] = {}
 
     def received(self) -> None:
-        """An image arrived."""
+        """Count an image that arrived."""
         with self._lock:
             self._received += 1
 
@@ -59,7 +59,7 @@ class Statistics:
         not_estimated: int = 0,
         stage_seconds: Mapping[str, float] | None = None,
     ) -> None:
-        """A frame's people went out, `age_ms` after its stamp (None: it has no stamp)."""
+        """Count a published frame, `age_ms` after its stamp (None: it has no stamp)."""
         with self._lock:
             self._published += 1
             self._people, self._not_estimated = people, not_estimated
@@ -72,7 +72,7 @@ class Statistics:
                 self._ages_ms.append(age_ms)
 
     def drop(self, reason: str, message: str = "") -> None:
-        """Count something that could not be used, and log `message` unless the same reason was logged just now."""
+        """Count a drop by reason, and log `message` unless the same reason was logged within LOG_PERIOD_S."""
         message = message[:LONGEST_MESSAGE]
         with self._lock:
             self._drops[reason] += 1
@@ -87,7 +87,7 @@ class Statistics:
         self._warn(f"{message} [{reason}{f', and {silent} more since the last report' if silent else ''}]")
 
     def snapshot(self) -> Snapshot:
-        """The figures now; counts of the period start again."""
+        """Current counts; starts a new period."""
         with self._lock:
             snapshot = Snapshot(
                 self._received,
@@ -107,7 +107,7 @@ class Statistics:
         return snapshot
 
     def clear_ages(self) -> None:
-        """After time jumped, or the node was stopped: old ages say nothing."""
+        """Discard ages, which are meaningless after a jump in time or a pause."""
         with self._lock:
             self._ages_ms.clear()
             self._work_ms.clear()
@@ -115,7 +115,7 @@ class Statistics:
 
 
 def _percentiles(values: Sequence[float]) -> tuple[float, float, float] | None:
-    """p50, p95, p99; None of nothing."""
+    """p50, p95, p99; None if empty."""
     if not values:
         return None
     p50, p95, p99 = np.percentile(values, (50, 95, 99)).tolist()

@@ -164,9 +164,9 @@ def _noted(made: list[str], name: str, make: Callable[..., Any], *arguments: Any
 
 def test_nobody_is_left_when_nothing_comes_any_more(exhibition: Exhibition) -> None:
     shown = exhibition.draw(scene())
-    exhibition.renderer.take_down_old(time.monotonic() + 1.0)
+    exhibition.renderer.delete_expired(time.monotonic() + 1.0)
     exhibition.markers.clear()
-    exhibition.renderer.take_down_old(time.monotonic() + 2.1)
+    exhibition.renderer.delete_expired(time.monotonic() + 2.1)
     exhibition.graph.spin_until(lambda: exhibition.markers)
     assert {(m.ns, m.id) for m in exhibition.markers[-1].markers} >= {(m.ns, m.id) for m in shown.markers}
     assert {m.action for m in exhibition.markers[-1].markers} == {Marker.DELETE}

@@ -62,7 +62,7 @@ def _complaints(topic: str, rows: list[tuple[float, ...]], kept: int) -> list[st
     if high:
         complaints.append(
             f"{topic}: {len(high)} of {len(rows)} boxes have scores above 1, up to {max(high):g}, and count as 1: "
-            "scores must be between 0 and 1 (divide percentages by 100)"
+            "scores must be between 0 and 1 (percentages must be divided by 100)"
         )
     return complaints
 

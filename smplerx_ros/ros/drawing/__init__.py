@@ -1,4 +1,4 @@
-"""Markers and overlays, made in a process of their own: where cores are scarce, pictures are dropped, never estimates.
+"""Markers and overlays, drawn in a separate process: on a busy machine drawings are dropped, never estimates.
 
-The node hands over the newest frame when the last one is drawn, and spends no more on it than a copy of the image.
+The node hands over the newest frame once the last one is drawn, which costs it one copy of the image.
 """

@@ -1,4 +1,4 @@
-"""The node's side: the newest frame of each camera waits until the drawing process has time for it."""
+"""The node's side of the drawing process: keeps the newest frame of each camera until it can be drawn."""
 
 from __future__ import annotations
 
@@ -16,41 +16,46 @@ from dataclasses import asdict, dataclass
 from .scene import Scene, SharedMemory, write
 
 CLEAR = b"clear"
-RESTART_S = 10.0  # after the drawing process has ended by itself
-SLOW_DRAWING_S = 5.0  # for one picture; then the user should know why there is nothing to be seen
-EXIT_TIMEOUT_S = 2.0  # for it to end, when it is asked to
+RESTART_S = 10.0  # delay until the drawing process is restarted after it has ended by itself
+SLOW_DRAWING_S = 5.0  # for one scene; then a warning tells the user why nothing is drawn
+EXIT_TIMEOUT_S = 2.0  # for the drawing process to end
 COMMAND = (sys.executable, "-m", "smplerx_ros.ros.drawing.main")
-# Pictures take one thread, and modules come from where the node's come from, not from the working directory.
+# Draw with one thread, and import modules from where the node does, not from the working directory.
 _ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONSAFEPATH": "1"}
 
 
 @dataclass(frozen=True)
 class Topic:
-    """A topic by its full name, and its quality of service."""
+    """Fully qualified name and QoS of a topic."""
 
     name: str
-    qos: Mapping[str, int]  # as `qos.numbers_of` has them
+    qos: Mapping[str, int]  # as from `qos.numbers_of`
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What the drawing process has to know."""
+    """Settings of the drawing process."""
 
-    node: str  # its own name
+    node: str  # name of its node
     namespace: str
     domain: int
-    enclave: str  # of SROS 2: what the node may publish there, so may this process
-    body_model: str  # file; "": the embedded one
+    enclave: str  # SROS 2 enclave of the node, whose permissions the process shares
+    body_model: str  # file; empty: the embedded one
     markers: Topic
     overlays: Mapping[str, Topic]  # by camera
     compressed: Mapping[str, Topic]  # the overlays as JPEG, by camera
 
 
 class DrawingClient:
-    """Draws in another process, which is started with the first scene and again where it ends by itself.
+    """Draws in another process, which is started with the first scene and restarted if it ends by itself.
 
-    It ends with this one, however that ends. `warn` gets what the user should know. All methods may be called from any
-    thread and return at once, but `close`.
+    The drawing process ends with this one, however this one ends. All methods may be called from any thread; all but
+    `close` return immediately.
+
+    Args:
+        settings: Settings of the process.
+        warn: Called with messages for the user.
+        command: Command of the process, to which its arguments are appended.
     """
 
     def __init__(self, settings: Settings, warn: Callable[[str], object], *, command: Sequence[str] = COMMAND) -> None:
@@ -58,17 +63,17 @@ class DrawingClient:
         self._warn = warn
         self._command = command
         self._wake = threading.Condition()
-        self._waiting: dict[str, Scene] = {}  # the newest of each camera
-        self._cleared = 0  # how often
+        self._waiting: dict[str, Scene] = {}  # the newest scene of each camera
+        self._cleared = 0  # number of calls of `clear`
         self._closing = False
         self._thread: threading.Thread | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
-        self._handed_s: float | None = None  # when the scene was handed over that is being drawn
+        self._handed_s: float | None = None  # when the scene being drawn was handed over
         self.shown = self.dropped = 0  # scenes
 
     def show(self, scene: Scene) -> None:
-        """Draw this as soon as there is time for it, unless a newer one of the same camera comes before."""
+        """Draw a scene when the process is free, unless a newer one of the same camera replaces it before."""
         with self._wake:
             self.dropped += scene.source in self._waiting
             self._waiting[scene.source] = scene
@@ -78,7 +83,7 @@ class DrawingClient:
             self._wake.notify()
             late = self._handed_s is not None and time.monotonic() - self._handed_s > SLOW_DRAWING_S
             if late:
-                self._handed_s = None  # once for each
+                self._handed_s = None  # one warning for each scene
         if late:
             self._warn(
                 f"no marker or overlay has been drawn for {SLOW_DRAWING_S:g} s: drawing has the lowest priority and "
@@ -86,16 +91,16 @@ class DrawingClient:
             )
 
     def clear(self) -> None:
-        """Nobody is to be seen any more."""
+        """Delete all markers, and drop pending scenes."""
         with self._wake:
             self._waiting.clear()
             self._cleared += 1
             if self._socket is not None:
-                with suppress(OSError):  # it has ended, or has a lot to do: then the markers' lifetimes end
+                with suppress(OSError):  # the process has ended or is busy: then the markers expire
                     self._socket.send(CLEAR, socket.MSG_DONTWAIT)
 
     def close(self) -> None:
-        """End the process; what it shows is taken down."""
+        """End the process, which deletes its markers."""
         with self._wake:
             self._closing = True
             self._waiting.clear()
@@ -115,8 +120,8 @@ class DrawingClient:
                 self.shown += 1
             elif not self._closing:
                 self._warn(
-                    f"the process that draws markers and overlays has ended {self._ended()}; another one is started "
-                    f"in {RESTART_S:g} s, where they are still asked for"
+                    f"the process that draws markers and overlays has ended {self._ended()}; it is restarted "
+                    f"in {RESTART_S:g} s if they are still subscribed"
                 )
                 with self._wake:
                     self._wake.wait_for(lambda: self._closing, RESTART_S)
@@ -125,7 +130,7 @@ class DrawingClient:
         memory.close()
 
     def _next(self) -> Scene | None:
-        """The scene that has waited longest; None at the end."""
+        """The scene that has waited longest; None when closing."""
         with self._wake:
             self._wake.wait_for(lambda: self._closing or self._waiting)
             if self._closing:
@@ -135,7 +140,7 @@ class DrawingClient:
     def _start(self, memory: SharedMemory) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         arguments = [str(theirs.fileno()), str(memory.descriptor), json.dumps(asdict(self._settings))]
-        # In this session: where the kernel schedules by sessions, a low priority counts within one only.
+        # In this session: with the kernel's autogroup scheduling, priorities count within a session only.
         with theirs:
             self._process = subprocess.Popen(
                 [*self._command, *arguments],
@@ -149,7 +154,7 @@ class DrawingClient:
                 ours.shutdown(socket.SHUT_RDWR)
 
     def _draw(self, scene: Scene, memory: SharedMemory) -> bool:
-        """Hand over, and wait until it is drawn; False where the process has ended."""
+        """Hand a scene over and wait until it is drawn; False if the process has ended."""
         assert self._socket is not None
         before = self._cleared
         message = write(scene, memory)
@@ -166,7 +171,7 @@ class DrawingClient:
             self._handed_s = None
 
     def _ended(self) -> str:
-        """Let go of the process, which has ended or is about to; answers how."""
+        """Wait for the end of the process; returns a description of how it ended."""
         assert self._process is not None
         assert self._socket is not None
         with self._wake:

@@ -1,4 +1,4 @@
-"""The drawing process: `DrawingClient` starts it and hands it the frames. It ends with the process that started it."""
+"""Entry point of the drawing process, which `DrawingClient` starts; it ends with the process that started it."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import threading
 import time
 from contextlib import suppress
 
-EXIT_TIMEOUT_S = 3.0  # for the last deletions, once the node is gone
-# Of a core, for pictures, per core that there is: a core may be a thread that shares its core with one that estimates.
+EXIT_TIMEOUT_S = 3.0  # for deleting the markers after the node has ended
+# CPU time for drawing, per available core; a logical core may share its physical one with an estimating thread.
 SHARE_PER_CORE = 1 / 8
-POLL_S = 0.2  # between looks at whose time is over
+POLL_S = 0.2  # period of checks for expired markers
 
 
 def main() -> None:
-    """Draw what comes until the node is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the node
+    """Draw scenes until the node ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is handled by the node
     _lowest_priority()
     connection = socket.socket(fileno=int(sys.argv[1]))
     threading.Thread(target=_end_with, args=(connection,), name="end_with_node", daemon=True).start()
@@ -43,7 +43,7 @@ def main() -> None:
     arguments = ["--ros-args", "--enclave", settings["enclave"]]
     rclpy.init(args=arguments, context=context, domain_id=settings["domain"])
     renderer = Renderer(context, settings)
-    rest = max(0.0, 1 / (SHARE_PER_CORE * len(os.sched_getaffinity(0))) - 1)  # after work, of its time
+    rest = max(0.0, 1 / (SHARE_PER_CORE * len(os.sched_getaffinity(0))) - 1)  # idle time per CPU time
     while True:
         if select.select([connection], [], [], POLL_S)[0]:
             message = _received(connection)
@@ -55,18 +55,18 @@ def main() -> None:
                 busy = time.process_time()
                 try:
                     renderer.draw(read(message, memory))
-                except Exception as error:  # whatever a picture throws, the next one may be fine
+                except Exception as error:  # the next scene may be drawn without an error
                     renderer.log_error(f"picture dropped after {type(error).__name__}: {error}")
                 time.sleep(rest * (time.process_time() - busy))
                 with suppress(OSError):
                     connection.send(b"\1")
-        renderer.take_down_old(time.monotonic())
+        renderer.delete_expired(time.monotonic())
     renderer.close()
     rclpy.shutdown(context=context)
 
 
 def _received(connection: socket.socket) -> bytes:
-    """The next message; empty at the end."""
+    """The next message; empty when the node has closed the connection."""
     try:
         return connection.recv(1 << 20)
     except OSError:
@@ -74,14 +74,14 @@ def _received(connection: socket.socket) -> bytes:
 
 
 def _lowest_priority() -> None:
-    """Only what nobody else needs of the processor."""
+    """Run only when no other process needs the processor."""
     os.nice(19)
     with suppress(OSError, AttributeError):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
 
 
 def _end_with(connection: socket.socket) -> None:
-    """End soon after the node, even in the middle of something that does not return."""
+    """Exit soon after the node has ended, even if drawing hangs."""
     poll = select.poll()
     poll.register(connection, select.POLLRDHUP)
     poll.poll()

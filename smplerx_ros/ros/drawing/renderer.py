@@ -1,4 +1,4 @@
-"""Draws scenes and publishes what came of them, on the node's own topics."""
+"""Draws scenes and publishes markers and overlays on the topics of the node; runs in the drawing process."""
 
 from __future__ import annotations
 
@@ -28,25 +28,30 @@ from smplerx_ros.visualization.overlay import draw_people
 
 from .scene import Scene
 
-MESH_FACES = 3000  # of the mesh that is drawn; the body's own has 20908 (SMPL-X) or 27420, and hardly looks better
-INTERVALS = 3  # between frames, for which markers last where frames come seldom
-LONGEST_INTERVAL_S = 10.0  # between frames; more is a pause
+MESH_FACES = 3000  # triangles of the mesh drawn; the body model's 20908 (SMPL-X) or 27420 hardly look better
+INTERVALS = 3  # frame intervals that markers last at low frame rates
+LONGEST_INTERVAL_S = 10.0  # a longer interval between frames is a pause
 
 
 @dataclass
 class _View:
-    """What is shown of one camera's people."""
+    """Publishers and markers of one camera."""
 
     markers: MarkerWriter
     overlay: Publisher
     compressed: Publisher  # the overlay as JPEG
     header: Header  # of the last markers
-    drawn_s: float = float("-inf")  # when, on a steady clock
-    until_s: float = float("inf")  # when they are old
+    drawn_s: float = float("-inf")  # time of the last markers (time.monotonic)
+    until_s: float = float("inf")  # when they expire
 
 
 class Renderer:
-    """Publishes from a node of its own, with the names and the quality of service that `settings` say."""
+    """Publishes from a node of its own.
+
+    Args:
+        context: Context of the node.
+        settings: `Settings` as a dictionary: topics, their QoS, and the node's name.
+    """
 
     def __init__(self, context: Context, settings: dict[str, Any]) -> None:
         self._node = rclpy.create_node(
@@ -73,7 +78,7 @@ class Renderer:
         }
 
     def draw(self, scene: Scene) -> None:
-        """Publish what is wanted of a scene: markers first, which take less."""
+        """Publish the markers and overlays that a scene asks for; markers first, as they take less time."""
         view = self._views[scene.source]
         if scene.markers:
             self._publish_markers(view, scene)
@@ -85,26 +90,26 @@ class Renderer:
                 view.compressed.publish(compressed_from_image(drawn, scene.header))
 
     def log_error(self, text: str) -> None:
-        """Log an error, now and then."""
+        """Log an error, throttled."""
         self._node.get_logger().error(text, throttle_duration_sec=LOG_PERIOD_S)
 
     def clear(self) -> None:
-        """Take everybody down; what comes next begins anew."""
+        """Delete all markers."""
         for view in self._views.values():
-            self._take_down(view)
+            self._delete_markers(view)
             view.drawn_s = float("-inf")
         delivered(self._markers)
 
     def close(self) -> None:
-        """Take everybody down, and leave the graph."""
+        """Delete all markers and destroy the node."""
         self.clear()
         self._node.destroy_node()
 
-    def take_down_old(self, now: float) -> None:
-        """Take down what nobody has replaced in time; `now` in seconds of time.monotonic."""
+    def delete_expired(self, now: float) -> None:
+        """Delete markers that have expired; `now` in seconds of time.monotonic."""
         for view in self._views.values():
             if now > view.until_s:
-                self._take_down(view)
+                self._delete_markers(view)
 
     def _publish_markers(self, view: _View, scene: Scene) -> None:
         now = time.monotonic()
@@ -119,13 +124,13 @@ class Renderer:
         view.drawn_s, view.until_s = now, now + lifetime
         self._markers.publish(view.markers.update(people, view.header, mesh=scene.mesh, up=up, lifetime=lifetime))
 
-    def _take_down(self, view: _View) -> None:
+    def _delete_markers(self, view: _View) -> None:
         view.until_s = float("inf")
         deletions = view.markers.clear(view.header)
         if deletions is not None:
             self._markers.publish(deletions)
 
     def _publisher(self, kind: type[Any], topic: dict[str, Any]) -> Publisher:
-        # The node itself has a publisher of each topic and warns of subscribers that ask for something else.
+        # The node has a publisher of each topic as well, and warns of subscribers with an incompatible QoS.
         silent = PublisherEventCallbacks(use_default_callbacks=False)
         return self._node.create_publisher(kind, topic["name"], qos_of(topic["qos"]), event_callbacks=silent)

@@ -1,4 +1,4 @@
-"""One frame as it is handed over: a short message, and the numbers and the image in memory that both processes map."""
+"""One frame for the drawing process: a short JSON message, and arrays and image in shared memory."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.types import NUM_JOINTS, PARAM_SIZES, Person, SmplxParams
 
-# What is drawn of a person, as one row: score, box, parameters, joints, their pixels and confidence.
+# A person as one row: score, box, parameters, joints, joints in the image, confidence.
 _SIZES = (1, 5, sum(PARAM_SIZES.values()), NUM_JOINTS * 3, NUM_JOINTS * 2, NUM_JOINTS)
 _ENDS = np.cumsum(_SIZES)
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """The people of one image of one camera, and what is wanted of them."""
+    """The people in one image of one camera, and what to draw."""
 
-    source: str  # the camera's name
-    header: Header  # the image's
+    source: str  # name of the camera
+    header: Header  # of the image
     people: tuple[Person, ...]  # in the camera's optical frame
-    markers: bool
-    mesh: bool  # among the markers
-    target: tuple[str, Placement] | None = None  # frame of the markers; None: the camera's
-    image: NDArray[np.uint8] | None = None  # (H, W, 3) RGB, to draw over; None: no overlay
+    markers: bool  # publish markers
+    mesh: bool  # include meshes in the markers
+    target: tuple[str, Placement] | None = None  # frame of the markers, and camera pose in it; None: the camera's frame
+    image: NDArray[np.uint8] | None = None  # (H, W, 3) RGB to draw on; None: no overlay
     camera: Camera | None = None  # of the image
 
 
 class SharedMemory:
-    """Memory without a name, which nobody has to clear away: it goes with the last process that has it open."""
+    """Anonymous shared memory (memfd), freed with the last process that has it open."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -48,11 +48,11 @@ class SharedMemory:
 
     @classmethod
     def create(cls) -> SharedMemory:
-        """New memory; the descriptor is not inherited unless passed on."""
+        """Create memory; the descriptor is inherited only if passed on explicitly."""
         return cls(os.memfd_create("smplerx_drawing"))
 
     def at_least(self, size: int) -> NDArray[np.uint8]:
-        """The first `size` bytes, mapped; it grows where it is smaller."""
+        """The first `size` bytes, mapped; the memory grows if it is smaller."""
         if self._map is None or len(self._map) < size:
             if os.fstat(self.descriptor).st_size < size:
                 os.ftruncate(self.descriptor, size)
@@ -60,13 +60,13 @@ class SharedMemory:
         return np.frombuffer(self._map, np.uint8, size)
 
     def close(self) -> None:
-        """Give it back."""
+        """Unmap the memory and close the descriptor."""
         self._map = None
         os.close(self.descriptor)
 
 
 def write(scene: Scene, memory: SharedMemory) -> bytes:
-    """Put the numbers and the image into `memory`; answers the message that goes with them."""
+    """Write arrays and image to `memory`; returns the message for `read`."""
     rows = np.array([_row(person) for person in scene.people], np.float64).reshape(len(scene.people), _ENDS[-1])
     shape = (0, 0, 3) if scene.image is None else scene.image.shape
     buffer = memory.at_least(rows.nbytes + int(np.prod(shape)))
@@ -89,7 +89,7 @@ def write(scene: Scene, memory: SharedMemory) -> bytes:
 
 
 def read(message: bytes, memory: SharedMemory) -> Scene:
-    """What `write` has written; image and numbers lie in `memory` until the next one comes."""
+    """The scene that `write` has written. Its image lies in `memory` and is valid until the next `write`."""
     values = json.loads(message)
     shape = tuple(values["image"] or (0, 0, 3))
     size = 8 * len(values["ids"]) * int(_ENDS[-1])

@@ -1,4 +1,4 @@
-"""REP-155 on the graph: bodies and faces under /humans, where hri_msgs is installed."""
+"""REP-155 output: bodies and faces under /humans, if hri_msgs is installed."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class HumansOutput:
-    """The people as REP-155's bodies and faces, and their provider."""
+    """Converts people to bodies and faces (REP-155) and publishes them."""
 
     def __init__(self, tracker: BodyTracker, provider: Provider) -> None:
         self._tracker = tracker
@@ -27,7 +27,7 @@ class HumansOutput:
 
     @classmethod
     def create(cls, node: Node, body: BodyModel) -> HumansOutput | None:
-        """None where the messages are not installed; then the log says so."""
+        """The output; None, with a log message, if hri_msgs is not installed."""
         if find_spec("hri_msgs") is None:
             node.get_logger().info("rep155: hri_msgs is not installed, nothing is published under /humans")
             return None
@@ -39,13 +39,16 @@ class HumansOutput:
     def publish(
         self, people: People, rotations: NDArray[Any] | None, header: Header, *, cropped: bool
     ) -> Bodies | None:
-        """One frame's people with their joints' rotations `(P, 55, 3, 3)`; answers what was made of them."""
+        """Publish the people of one frame; returns their bodies.
+
+        `rotations`: optical_from_joint `(P, 55, 3, 3)`; None: there are no people.
+        """
         bodies = None if rotations is None else self._tracker.update(people.people, rotations, people.camera)
         self._provider.publish(people, bodies, header, cropped=cropped)
         return bodies
 
     def figures(self) -> dict[str, str]:
-        """For diagnostics: angles that had to be limited, and how far wrists and ankles are off."""
+        """Values for the diagnostics: number of clamped joint angles, and largest error of wrists and ankles."""
         counts = self._tracker.counts
         return {
             "rep155 angles limited": f"{counts.limited} of {counts.angles}",
@@ -53,7 +56,7 @@ class HumansOutput:
         }
 
     def clear(self) -> None:
-        """Nobody is seen any more."""
+        """Publish that nobody is tracked."""
         self._provider.clear()
 
     def destroy(self) -> None:

@@ -1,4 +1,4 @@
-"""REP-155's provider of bodies and faces: what is published under /humans for each frame."""
+"""REP-155's provider of bodies and faces: publishes the topics under /humans for each frame."""
 
 from __future__ import annotations
 
@@ -29,13 +29,18 @@ from smplerx_ros.types import People, Person, SmplxParams
 from .topics import LATCHED, RESULTS, BodyTopics, FaceTopics
 
 FACE_WIDTH, FACE_HEIGHT = 128, 128  # pixels of a cropped face: defaults of REP-155's /humans/faces/width and height
-SILENCE_S = 3.0  # without images of any camera, or longer where they are rare; then nobody is tracked any more
+SILENCE_S = 3.0  # without images of any camera, longer at low frame rates; then nobody is tracked
 
 
 class Provider:
-    """Publishes bodies and faces of all cameras; per-id topics come and go with the people.
+    """Publishes bodies and faces of all cameras; the topics of an id exist as long as it is tracked.
 
-    Frames may come from one thread while another clears. `left(ids)` is called with the bodies that have left.
+    `publish` and `clear` may be called from different threads.
+
+    Args:
+        node: Node of the publishers.
+        body: Body model, for the skeleton's face points.
+        left: Called with the ids of bodies that have left.
     """
 
     def __init__(self, node: Node, body: BodyModel, left: Callable[[Collection[str]], None]) -> None:
@@ -50,7 +55,7 @@ class Provider:
         self._clock = Clock(clock_type=ClockType.STEADY_TIME)
         self._updated_s = self._seconds
         self._arrivals = ImageInterval()
-        with ExitStack() as made:  # a constructor that fails frees what it has made
+        with ExitStack() as made:  # frees what was created if the constructor fails
             self._made = made
             self._body_list = self._publisher(IdsList, "/humans/bodies/tracked", LATCHED)
             self._face_list = self._publisher(IdsList, "/humans/faces/tracked", LATCHED)
@@ -59,7 +64,7 @@ class Provider:
             self._made = made.pop_all()
 
     def publish(self, people: People, bodies: Bodies | None, header: Header, *, cropped: bool) -> None:
-        """One frame's people, `bodies` made of them (None: nobody)."""
+        """Publish one frame; `bodies` belong to `people` (None: there are none)."""
         with self._lock:
             self._updated_s = self._seconds
             self._arrivals.seen(round(self._updated_s * 1e9))
@@ -68,7 +73,7 @@ class Provider:
             self._publish_faces(people, bodies, header, cropped)
 
     def clear(self) -> None:
-        """Nobody is tracked: empty lists, and no topics of bodies and faces."""
+        """Publish empty lists, and remove the topics of bodies and faces."""
         with self._lock:
             self._revoke(self._face_presence.clear())
             self._drop_bodies(self._body_presence.clear())
@@ -87,7 +92,7 @@ class Provider:
 
     def _publisher(self, kind: type[Any], topic: str, qos: QoSProfile) -> Any:
         options = overriding_options(self._node, topic, PUBLISHER)
-        # Overrides are written into the profile.
+        # rclpy writes overrides into the profile: pass a copy.
         publisher = self._node.create_publisher(kind, topic, copy.copy(qos), qos_overriding_options=options)
         self._made.callback(self._node.destroy_publisher, publisher)
         return publisher
@@ -157,7 +162,7 @@ class Provider:
             topics.publish_landmarks(header, points.tolist(), width, height)
 
     def _revoke(self, faces: tuple[str, ...]) -> None:
-        """Faces that are gone belong to nobody."""
+        """Revoke the matches of faces that have left, and remove their topics."""
         for face in faces:
             self._matches.publish(_match(face, person_of(face), 0.0))
         self._drop(self._faces, faces)

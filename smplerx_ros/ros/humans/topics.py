@@ -1,4 +1,4 @@
-"""The topics of one body and of one face, under /humans; they exist as long as it is tracked."""
+"""The topics of one body or face under /humans, which exist as long as it is tracked."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from smplerx_ros.rep155.crops import normalized_box
 from smplerx_ros.rep155.description import MOVING, BodyDescription
 from smplerx_ros.ros.conversions.image import message_from_image
 
-# Reliable and volatile, as pyhri and libhri subscribe (system defaults); late readers of a list or URDF get the last.
+# Reliable and volatile, as pyhri and libhri subscribe (system defaults); lists and URDFs are latched.
 RESULTS = QoSProfile(depth=5)
-# rclpy keeps two objects for ever for each publisher with event callbacks, and looks through all of them.
+# rclpy never frees the event handlers of a publisher, and iterates over all of them.
 NO_EVENTS = PublisherEventCallbacks(use_default_callbacks=False)
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class Topics:
-    """Publishers below one namespace, by their last name."""
+    """Publishers in one namespace, by the last part of the topic's name."""
 
     def __init__(self, node: Node, namespace: str, kinds: dict[str, type[Any]]) -> None:
         self._node = node
@@ -37,20 +37,20 @@ class Topics:
         }
 
     def wanted(self, name: str) -> bool:
-        """Whether anybody listens."""
+        """Whether the topic exists and has subscribers."""
         return name in self._publishers and bool(self._publishers[name].get_subscription_count())
 
     def publish(self, name: str, message: Any) -> None:
-        """Send a message on the topic `name`."""
+        """Publish a message on the topic `name`."""
         self._publishers[name].publish(message)
 
     def destroy(self) -> None:
-        """Take the topics down."""
+        """Destroy the publishers."""
         for publisher in self._publishers.values():
             self._node.destroy_publisher(publisher)
 
     def publish_region(self, header: Header, box: Box, score: float, width: int, height: int) -> None:
-        """The box as `roi`, if anybody listens."""
+        """Publish the box as `roi`, if it has subscribers."""
         if not self.wanted("roi"):
             return
         xmin, ymin, xmax, ymax = normalized_box(box, width, height)
@@ -58,12 +58,12 @@ class Topics:
         self.publish("roi", message)
 
     def publish_cropped(self, header: Header, image: RgbImage) -> None:
-        """The image as `cropped`."""
+        """Publish the image as `cropped`."""
         self.publish("cropped", message_from_image(image, Image(header=header)))
 
 
 class BodyTopics(Topics):
-    """/humans/bodies/<id>."""
+    """Topics below /humans/bodies/<id>."""
 
     def __init__(self, node: Node, identity: str) -> None:
         kinds = {
@@ -78,24 +78,24 @@ class BodyTopics(Topics):
         self._joints = [f"{joint.name}_{identity}" for joint in MOVING]
 
     def publish_urdf(self, description: BodyDescription) -> None:
-        """The body's model."""
+        """Publish the kinematic model of the body."""
         self.publish("urdf", String(data=description.urdf(self._identity)))
 
     def publish_joint_states(self, header: Header, angles: list[float]) -> None:
-        """Angles in the order of MOVING, radians, if anybody listens."""
+        """Publish angles, radians, in the order of MOVING, if the topic has subscribers."""
         if not self.wanted("joint_states"):
             return
         self.publish("joint_states", JointState(header=header, name=self._joints, position=angles))
 
     def publish_skeleton(self, header: Header, points: list[list[float]]) -> None:
-        """18 normalized points with confidence."""
+        """Publish 18 points (x, y, confidence), normalized."""
         message = Skeleton2D(header=header)
         _fill(message.skeleton, points)
         self.publish("skeleton2d", message)
 
 
 class FaceTopics(Topics):
-    """/humans/faces/<id>; `landmarks` exists where the backbone has them."""
+    """Topics below /humans/faces/<id>; `landmarks` only if the backbone estimates them."""
 
     def __init__(self, node: Node, identity: str, landmarks: bool) -> None:
         kinds: dict[str, type[Any]] = {"roi": NormalizedRegionOfInterest2D, "cropped": Image}
@@ -104,7 +104,7 @@ class FaceTopics(Topics):
         )
 
     def publish_landmarks(self, header: Header, points: list[list[float]], width: int, height: int) -> None:
-        """70 normalized points with confidence, of a `width` x `height` image."""
+        """Publish 70 points (x, y, confidence), normalized to a `width` x `height` image."""
         message = FacialLandmarks(header=header, width=width, height=height)
         _fill(message.landmarks, points)
         self.publish("landmarks", message)

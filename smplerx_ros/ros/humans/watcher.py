@@ -1,4 +1,4 @@
-"""Watches a running graph and records what providers of bodies and faces publish."""
+"""Records what providers of bodies and faces publish on a running graph."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from smplerx_ros.rep155.conformance.recording import (
 from smplerx_ros.ros.conversions.from_person_array import stamp_ns
 
 DEPTH = 100
-DISCOVERY_PERIOD_S = 0.2  # at the topics
+DISCOVERY_PERIOD_S = 0.2  # of looking for new topics
 
 Read = Callable[[Any], Any]
 
@@ -52,7 +52,7 @@ _MATCH_FIELDS = ("id1", "id1_type", "id2", "id2_type", "confidence")
 
 
 class GraphWatcher(Node):
-    """Subscribes to everything under /humans, TF, and cameras' intrinsics; `recording()` is what came."""
+    """Subscribes to all topics under /humans, TF and CameraInfo, and records them."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("rep155_check", **kwargs)
@@ -70,7 +70,7 @@ class GraphWatcher(Node):
         self.look()
 
     def look(self) -> None:
-        """Note who publishes what, and subscribe to what is new."""
+        """Record the publishers under /humans, and subscribe to new topics."""
         endpoints: list[Endpoint] = []
         for topic, types in self.get_topic_names_and_types():
             if topic.startswith("/humans/"):
@@ -82,7 +82,7 @@ class GraphWatcher(Node):
         self._snapshots.append((time.monotonic(), tuple(endpoints)))
 
     def recording(self) -> Recording:
-        """All so far."""
+        """Everything recorded so far."""
         return Recording(
             self._begin,
             time.monotonic(),
@@ -115,7 +115,7 @@ class GraphWatcher(Node):
             self._listen(topic, kind, read)
 
     def _listen(self, topic: str, kind: type[Any], read: Read) -> None:
-        """As any publisher of the topic can serve; what is latched may have come before."""
+        """Subscribe with a QoS that all publishers of the topic match; latched topics deliver earlier messages."""
         durable = all(endpoint.latched and endpoint.reliable for endpoint in self._endpoints(topic))
         qos = QoSProfile(
             depth=DEPTH,
@@ -155,7 +155,7 @@ class GraphWatcher(Node):
 
 
 def watch(seconds: float, context: Context | None = None) -> Recording:
-    """What a new node sees of the graph for so long. rclpy has to be initialised."""
+    """Record the graph for `seconds` with a new node; rclpy must be initialised."""
     node = GraphWatcher(context=context)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
@@ -173,7 +173,7 @@ def watch(seconds: float, context: Context | None = None) -> Recording:
 
 
 def _reading(topic: str) -> tuple[type[Any], Read] | None:
-    """Type of a topic that the rules know, and what to read of its messages."""
+    """Type of a topic, and a function that reads its messages for the rules; None for other topics."""
     if topic in LISTS.values():
         return IdsList, lambda message: tuple(message.ids)
     if topic == MATCHES:

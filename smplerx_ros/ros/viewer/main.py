@@ -1,4 +1,4 @@
-"""The executable `viewer`: people in a browser, in a process of its own.
+"""The executable `viewer`: the web viewer, in a process of its own.
 
 ros2 run smplerx_ros viewer --ros-args -p port:=8090 -r image:=/camera/image_raw -r camera_info:=/camera/camera_info
 """
@@ -16,11 +16,11 @@ from rclpy.signals import SignalHandlerOptions
 from smplerx_ros.errors import SmplerxError
 from smplerx_ros.runtime.heap import keep_freed_memory
 
-SPIN_S = 0.2  # between looks at whether a signal has come
+SPIN_S = 0.2  # period of checks for a signal
 
 
 def main(args: list[str] | None = None) -> int:
-    """Serve until a signal comes; 1 for parameters that cannot be used, or without viser."""
+    """Serve until a signal arrives; returns 1 for invalid parameters, or without viser."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -1,4 +1,4 @@
-"""The node behind the page for browsers: it subscribes while somebody looks, and shows the newest message only."""
+"""The node of the web viewer: subscribes while a browser is connected, and shows the newest message."""
 
 from __future__ import annotations
 
@@ -28,18 +28,20 @@ from smplerx_ros.visualization.web.options import VIEWER_PARAMETERS
 from smplerx_ros.visualization.web.page import OPTICAL, UPRIGHT, Page, View
 
 WATCH_PERIOD_S = 0.5
-SILENT_AFTER_S = 5.0  # without people the page says so, and shows nobody
+SILENT_AFTER_S = 5.0  # without messages until the page says so, and shows nobody
 
 
 class ViewerNode(Node):
     """Subscribes `smplerx/people`, `image` and `/diagnostics` while a browser is connected.
 
-    Raises ConfigError for parameters that cannot be used, ModelFileError for a body model that cannot be read.
+    Raises:
+        ConfigError: A parameter is invalid.
+        ModelFileError: The body model cannot be read.
     """
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__("viewer", **kwargs)
-        # The node's parameter file is often read here, too.
+        # This node is often given the estimator's parameter file as well.
         of_node = [parameter.name for parameter in NODE_PARAMETERS]
         self._config = TableParameters(self, VIEWER_PARAMETERS, lambda _: "is read at the start: start again", of_node)
         values = {parameter.name: self._config[parameter.name] for parameter in VIEWER_PARAMETERS}
@@ -65,18 +67,18 @@ class ViewerNode(Node):
         self.destroy_node()
 
     def set_parameters_atomically(self, parameter_list: list[Parameter]) -> SetParametersResult:
-        """What the parameter services call; refused with a reason that names the parameter."""
+        """Called by the parameter services; a refusal names the parameter."""
         return self._config.set(parameter_list, super().set_parameters_atomically)
 
     def _forget(self) -> None:
         self._people: PersonArray | None = None
         self._drawn: PersonArray | None = None
         self._image: Image | CompressedImage | None = None
-        self._report = Report()  # what the estimator says of itself
+        self._report = Report()  # from the estimator's diagnostics
         self._last_people_s = self._seconds()
 
     def _watch(self) -> None:
-        """Follow whether somebody looks; what changes slowly is drawn here."""
+        """Subscribe or unsubscribe as browsers come and go; update the timeline and the message on silence."""
         if not self._page.watched:
             if self._subscribed:
                 self._unsubscribe()
@@ -110,7 +112,7 @@ class ViewerNode(Node):
     def _keep_people(self, message: PersonArray) -> None:
         image = self._image
         if image is not None and not self._target_frame and image.header.frame_id != message.header.frame_id:
-            return  # another camera's
+            return  # of another camera
         self._people = message
         self._last_people_s = self._seconds()
         age_ns = self.get_clock().now().nanoseconds - stamp_ns(message)
@@ -151,7 +153,7 @@ class ViewerNode(Node):
         )
 
     def _newest_image(self) -> RgbImage | None:
-        """Not in a target frame: where the camera is there is not known."""
+        """The newest image; None in a target frame, in which the camera's pose is not known here."""
         if self._image is None or self._target_frame:
             return None
         convert = image_from_compressed if self._compressed else image_from_message
