@@ -1,1 +1,1 @@
-"""REP-155 (ROS4HRI): the human body as its kinematic model, frames and layouts; no ROS in here."""
+"""REP-155 (ROS4HRI): kinematic model, frames and layouts of the human body; independent of ROS."""

@@ -1,4 +1,4 @@
-"""Ball joints as chains of three hinges: angles within limits, without jumps where the chain is singular."""
+"""Ball joints as chains of three hinges: angles within limits, and continuous where the chain is singular."""
 
 from __future__ import annotations
 
@@ -10,18 +10,20 @@ import numpy as np
 from smplerx_ros.arrays import FloatArray
 from smplerx_ros.geometry.rotations import cross, skew
 
-# Sine of the angle to the singular direction below which the first hinge stays rather than turning with every tremor;
-# it costs at most this many radians of direction.
+# Sine of the angle to the singular direction below which the first angle is kept, since noise would make it jump there.
+# Costs at most this many radians of direction.
 _SINGULAR = 0.003
-_VIOLATION = 1e6  # weight of radians outside the limits against radians of motion
+_VIOLATION = 1e6  # weight of radians outside the limits relative to radians of motion
 
 
 @dataclass(frozen=True, eq=False)
 class Hinges:
-    """`K` chains of three hinges: unit `axes (K, 3, 3)`, one a row, and `lower`, `upper (K, 3)` radians.
+    """`K` chains of three hinges. A chain's rotation is the product of its hinges' rotations, the first on the left.
 
-    Neighbouring axes are perpendicular. The rotation of a chain is that of the first hinge times that of the second
-    times that of the third.
+    Attributes:
+        axes: Unit axes `(K, 3, 3)`, one per row; neighbouring axes are perpendicular.
+        lower: Lower limits `(K, 3)`, radians.
+        upper: Upper limits `(K, 3)`, radians.
     """
 
     axes: FloatArray
@@ -29,44 +31,52 @@ class Hinges:
     upper: FloatArray
 
     def rotations(self, angles: FloatArray) -> FloatArray:
-        """`(P, K, 3, 3)` of `angles (P, K, 3)`."""
-        turns = self._axes.turned(angles)
-        return np.asarray(turns[:, :, 0] @ turns[:, :, 1] @ turns[:, :, 2])
+        """Rotations `(P, K, 3, 3)` of the chains at `angles (P, K, 3)`, radians."""
+        hinges = self._axes.rotations(angles)
+        return np.asarray(hinges[:, :, 0] @ hinges[:, :, 1] @ hinges[:, :, 2])
 
     def angles(self, rotations: FloatArray, before: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """`(P, K, 3)` radians that give `rotations (P, K, 3, 3)`, and the same within the limits.
+        """Inverse kinematics of the chains.
 
-        They go the nearest way from `before (P, K, 3)`. A direction has two solutions, half a turn of the first hinge
-        apart; the one within the limits is taken, and the nearer where both are. Once a first angle is chosen, the
-        others fit best. A hinge that has to stop at a limit is made up for by those after it.
+        A direction of the third axis has two solutions, whose first angles differ by pi. The one within the limits is
+        taken, or the nearer one if both are. Once the first angle is chosen, the others fit best. If a hinge stops at
+        a limit, those after it compensate.
+
+        Args:
+            rotations: Wanted rotations `(P, K, 3, 3)`.
+            before: Angles of the last frame `(P, K, 3)`, radians, from which the nearest solutions are chosen.
+
+        Returns:
+            Angles `(P, K, 3)`, radians, without and with the limits.
         """
-        seen = _Seen.of(np.swapaxes(self._frames, -1, -2) @ rotations @ self._frames, self._third)
-        one = _near(np.arctan2(-seen.pointed[1], seen.pointed[2]), before[..., 0])
-        turns = np.stack([one, _near(one + np.pi, before[..., 0])])
-        cost = self._cost(turns, seen.lift(turns, self._middle[:, 1]), before)
-        turn = np.where(cost[0] <= cost[1], turns[0], turns[1])
-        sine2 = seen.pointed[1] ** 2 + seen.pointed[2] ** 2
-        turn = before[..., 0] + (turn - before[..., 0]) * (sine2 / (sine2 + _SINGULAR**2))
-        free = self._following(turn, seen, before, stop=False)
+        rotated = _RotatedAxes.of(np.swapaxes(self._frames, -1, -2) @ rotations @ self._frames, self._third)
+        one = _wrapped(np.arctan2(-rotated.third[1], rotated.third[2]), before[..., 0])
+        both = np.stack([one, _wrapped(one + np.pi, before[..., 0])])
+        cost = self._cost(both, rotated.second_angle(both, self._middle[:, 1]), before)
+        first = np.where(cost[0] <= cost[1], both[0], both[1])
+        sine2 = rotated.third[1] ** 2 + rotated.third[2] ** 2
+        first = before[..., 0] + (first - before[..., 0]) * (sine2 / (sine2 + _SINGULAR**2))
+        free = self._completed(first, rotated, before, stop=False)
         if ((free >= self.lower) & (free <= self.upper)).all():
             return free, free
-        turn = _within(turn, self.lower[:, 0], self.upper[:, 0])
-        return free, _within(self._following(turn, seen, before, stop=True), self.lower, self.upper)
+        first = _clipped(first, self.lower[:, 0], self.upper[:, 0])
+        return free, _clipped(self._completed(first, rotated, before, stop=True), self.lower, self.upper)
 
-    def _cost(self, turn: FloatArray, lift: FloatArray, before: FloatArray) -> FloatArray:
-        outside = np.zeros_like(turn)
-        for i, angle in ((0, turn), (1, lift)):
-            outside += np.abs(angle - _within(angle, self.lower[:, i], self.upper[:, i]))
-        return np.asarray(_VIOLATION * outside + np.abs(turn - before[..., 0]))
+    def _cost(self, first: FloatArray, second: FloatArray, before: FloatArray) -> FloatArray:
+        outside = np.zeros_like(first)
+        for i, angle in ((0, first), (1, second)):
+            outside += np.abs(angle - _clipped(angle, self.lower[:, i], self.upper[:, i]))
+        return np.asarray(_VIOLATION * outside + np.abs(first - before[..., 0]))
 
-    def _following(self, turn: FloatArray, seen: _Seen, before: FloatArray, *, stop: bool) -> FloatArray:
-        lift = seen.lift(turn, self._middle[:, 1])
+    def _completed(self, first: FloatArray, rotated: _RotatedAxes, before: FloatArray, *, stop: bool) -> FloatArray:
+        """All angles for given first ones; `stop`: the second stays within its limits."""
+        second = rotated.second_angle(first, self._middle[:, 1])
         if stop:
-            lift = _within(lift, self.lower[:, 1], self.upper[:, 1])
-        roll = _near(seen.roll(turn, lift), before[..., 2])
-        inside = (roll >= self.lower[:, 2]) & (roll <= self.upper[:, 2])
-        roll = np.where(inside, roll, _near(roll, self._middle[:, 2]))
-        return np.stack([turn, lift, roll], axis=-1)
+            second = _clipped(second, self.lower[:, 1], self.upper[:, 1])
+        third = _wrapped(rotated.third_angle(first, second), before[..., 2])
+        inside = (third >= self.lower[:, 2]) & (third <= self.upper[:, 2])
+        third = np.where(inside, third, _wrapped(third, self._middle[:, 2]))
+        return np.stack([first, second, third], axis=-1)
 
     @cached_property
     def _axes(self) -> Axes:
@@ -78,75 +88,75 @@ class Hinges:
 
     @cached_property
     def _frames(self) -> FloatArray:
-        """`(K, 3, 3)`: the first axis, the second, and that perpendicular to both, as columns."""
+        """`(K, 3, 3)`: the first axis, the second, and their cross product, as columns."""
         first, second = self.axes[:, 0], self.axes[:, 1]
         return np.stack([first, second, cross(first, second)], axis=-1)
 
     @cached_property
     def _third(self) -> FloatArray:
-        """`(2, K)`: the third axis in those frames, where it has no part of the second."""
+        """`(2, K)`: first and last component of the third axis in those frames; the second one is zero."""
         return np.asarray(np.einsum("kij,ki->jk", self._frames, self.axes[:, 2])[[0, 2]])
 
 
 @dataclass(frozen=True, eq=False)
-class _Seen:
-    """A chain's rotation in the frame of its first two axes: what it does to directions, each three `(P, K)`."""
+class _RotatedAxes:
+    """Directions after the wanted rotation of a chain, in the frame of its first two axes, each `(3, P, K)`."""
 
-    third: FloatArray  # (2, K) first and last component of the third axis
-    pointed: FloatArray  # (3, P, K) where the third axis goes,
-    second: FloatArray  # the second,
-    aside: FloatArray  # and that perpendicular to both
+    third_axis: FloatArray  # (2, K) first and last component of the third axis before the rotation
+    third: FloatArray  # the third axis
+    second: FloatArray  # the second axis
+    normal: FloatArray  # the direction perpendicular to both
 
     @classmethod
-    def of(cls, rotations: FloatArray, third: FloatArray) -> _Seen:
+    def of(cls, rotations: FloatArray, third_axis: FloatArray) -> _RotatedAxes:
         x, y, z = rotations.transpose(3, 2, 0, 1)  # columns, each (3, P, K)
-        return cls(third, third[0] * x + third[1] * z, y, third[0] * z - third[1] * x)
+        return cls(third_axis, third_axis[0] * x + third_axis[1] * z, y, third_axis[0] * z - third_axis[1] * x)
 
-    def lift(self, turn: FloatArray, middle: FloatArray) -> FloatArray:
-        """The second angle once the first is `turn`, in the turn round `middle`."""
-        x, y, z = self.pointed
-        z = np.cos(turn) * z - np.sin(turn) * y
-        first, last = self.third
-        return _near(np.arctan2(x * last - z * first, x * first + z * last), middle)
+    def second_angle(self, first: FloatArray, middle: FloatArray) -> FloatArray:
+        """The second angle for given first ones, within pi of `middle`."""
+        x, y, z = self.third
+        z = np.cos(first) * z - np.sin(first) * y
+        start, end = self.third_axis
+        return _wrapped(np.arctan2(x * end - z * start, x * start + z * end), middle)
 
-    def roll(self, turn: FloatArray, lift: FloatArray) -> FloatArray:
-        """The third angle that comes nearest to the rotation: it maximises the trace of their quotient."""
-        first, last = self.third
+    def third_angle(self, first: FloatArray, second: FloatArray) -> FloatArray:
+        """The third angle that brings the chain nearest to the wanted rotation (largest trace of the difference)."""
+        start, end = self.third_axis
         parts = []
-        cosine, sine, cosine_lift, sine_lift = np.cos(turn), np.sin(turn), np.cos(lift), np.sin(lift)
-        for x, y, z in (self.second, self.aside):
-            y, z = cosine * y + sine * z, cosine * z - sine * y
-            x, z = cosine_lift * x - sine_lift * z, sine_lift * x + cosine_lift * z
-            parts.append((y, first * z - last * x))
-        (second_kept, second_turned), (aside_turned, aside_kept) = parts
-        return np.asarray(np.arctan2(second_turned - aside_turned, second_kept + aside_kept))
+        cosine_1, sine_1, cosine_2, sine_2 = np.cos(first), np.sin(first), np.cos(second), np.sin(second)
+        for x, y, z in (self.second, self.normal):
+            y, z = cosine_1 * y + sine_1 * z, cosine_1 * z - sine_1 * y
+            x, z = cosine_2 * x - sine_2 * z, sine_2 * x + cosine_2 * z
+            parts.append((y, start * z - end * x))
+        (second_y, second_normal), (normal_y, normal_normal) = parts
+        return np.asarray(np.arctan2(second_normal - normal_y, second_y + normal_normal))
 
 
 @dataclass(frozen=True, eq=False)
 class Axes:
-    """Unit axes `(...)` to turn about, and what Rodrigues' formula makes of them beforehand, each `(..., 3, 3)`."""
+    """Unit axes `(...)` and the constant matrices `(..., 3, 3)` of Rodrigues' rotation formula about them."""
 
-    kept: FloatArray
-    swung: FloatArray
-    crossed: FloatArray
+    parallel: FloatArray
+    perpendicular: FloatArray
+    skew: FloatArray
 
     @classmethod
     def of(cls, axes: FloatArray) -> Axes:
-        """Of `axes (..., 3)`."""
-        kept = axes[..., :, None] * axes[..., None, :]
-        return cls(kept, np.eye(3) - kept, skew(axes))
+        """From unit axes `(..., 3)`."""
+        parallel = axes[..., :, None] * axes[..., None, :]
+        return cls(parallel, np.eye(3) - parallel, skew(axes))
 
-    def turned(self, angles: FloatArray) -> FloatArray:
+    def rotations(self, angles: FloatArray) -> FloatArray:
         """Rotations `(..., 3, 3)` by `angles (...)`, radians."""
         wide = angles[..., None, None]
-        return np.asarray(self.kept + np.cos(wide) * self.swung + np.sin(wide) * self.crossed)
+        return np.asarray(self.parallel + np.cos(wide) * self.perpendicular + np.sin(wide) * self.skew)
 
 
-def _near(angles: FloatArray, reference: FloatArray) -> FloatArray:
-    """The same angles in the turn round `reference`."""
+def _wrapped(angles: FloatArray, reference: FloatArray) -> FloatArray:
+    """Equivalent angles within pi of `reference`."""
     return np.asarray(reference + np.remainder(angles - reference + np.pi, 2 * np.pi) - np.pi)
 
 
-def _within(angles: FloatArray, lower: FloatArray, upper: FloatArray) -> FloatArray:
-    """As `np.clip`, which takes three times as long for so few."""
+def _clipped(angles: FloatArray, lower: FloatArray, upper: FloatArray) -> FloatArray:
+    """As `np.clip`, but three times as fast for so few values."""
     return np.asarray(np.minimum(np.maximum(angles, lower), upper))

@@ -1,8 +1,8 @@
-"""REP-155's kinematic model of a person: its joints, their axes and limits, and the URDF made to a body's measures.
+"""REP-155's kinematic model of a person: joints, axes and limits, and the URDF for a body's dimensions.
 
 Names, tree and axes are those of the REP's kinematic model and its reference description (ros4hri/human_description
-1.0.1). With all angles at zero the body stands upright with hanging arms. Limits are the reference's too, but for
-shoulders and hips: there a human moves further (AAOS, Joint Motion, 1965; nobody could sit with the reference's hips).
+1.0.1). With all angles at zero the body stands upright with hanging arms. Limits are the reference's, except for
+shoulders and hips, which have a larger range in humans (AAOS, Joint Motion, 1965; the reference's hips cannot sit).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from smplerx_ros.arrays import FloatArray
 from smplerx_ros.body.skeleton import JOINT_INDEX
 
 from .axes import JOINT_FROM_REP
-from .urdf_visuals import SHAPES, ball, cylinder, numbers
+from .urdf_visuals import SHAPES, cylinder, numbers, sphere
 
 Axis = tuple[float, float, float]
 
@@ -27,7 +27,7 @@ _X, _Y, _Z = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)
 
 @dataclass(frozen=True)
 class Joint:
-    """One joint of the model; it moves the link `child` against `parent`. Names without the person's id."""
+    """A joint of the model, which moves the link `child` relative to `parent`; names lack the person's id."""
 
     name: str
     parent: str
@@ -35,7 +35,7 @@ class Joint:
     axis: Axis | None = None  # None: fixed
     lower: float = 0.0  # radians
     upper: float = 0.0
-    at: str = ""  # SMPL-X joint whose place at rest is the child's origin; "": see BodyDescription
+    at: str = ""  # SMPL-X joint whose rest position is the child's origin; "": see BodyDescription
 
 
 def _negative(axis: Axis) -> Axis:
@@ -48,7 +48,7 @@ def _arm(side: str, name: str) -> list[Joint]:
     return [
         Joint(f"{side}_y_shoulder", "torso", f"{side}_y_shoulder", into, -1.7, 2.5, f"{name}_shoulder"),
         Joint(f"{side}_p_shoulder", f"{side}_y_shoulder", f"{side}_p_shoulder", up, -1.1, 3.9),
-        # More than a turn: the rolls that belong to all directions of an upper arm take that much.
+        # More than a full rotation, which the rolls over all directions of an upper arm need.
         Joint(f"{side}_r_shoulder", f"{side}_p_shoulder", f"{side}_shoulder", out, -4.2, 4.2),
         Joint(f"{side}_elbow", f"{side}_shoulder", f"{side}_elbow", _negative(_Y), 0.0, 2.5, f"{name}_elbow"),
         Joint(f"{side}_wrist", f"{side}_elbow", f"{side}_wrist", at=f"{name}_wrist"),
@@ -92,43 +92,43 @@ CHEST = [JOINT_INDEX[name] for name in ("neck", "left_collar", "right_collar")]
 _ARMS = [(f"{side}_y_shoulder", f"{side}_elbow", f"{side}_wrist") for side in ("l", "r")]
 _LEGS = [(f"{side}_y_hip", f"{side}_knee", f"{side}_ankle") for side in ("l", "r")]
 _ARM_ROWS, _LEG_ROWS = ([JOINT_ROW[limb[0]] for limb in limbs] for limbs in (_ARMS, _LEGS))
-_ARM_PLACES, _LEG_PLACES = ([_AT[limb[0]] for limb in limbs] for limbs in (_ARMS, _LEGS))
-# Upper and lower parts of limbs: from, to, and the row of the joint at the far end.
+_ARM_JOINTS, _LEG_JOINTS = ([_AT[limb[0]] for limb in limbs] for limbs in (_ARMS, _LEGS))
+# Upper and lower segments of limbs: start, end, and the row of the end joint.
 _BONES = [bone for limb in (*_ARMS, *_LEGS) for bone in pairwise(limb)]
-_BONE_PLACES = np.array([[_AT[near], _AT[far]] for near, far in _BONES]).T
+_BONE_JOINTS = np.array([[_AT[near], _AT[far]] for near, far in _BONES]).T
 _BONE_ROWS = [JOINT_ROW[far] for _, far in _BONES]
-_EFFORT, _VELOCITY = "1000", "10"  # URDF asks for them; nothing limits them here
+_EFFORT, _VELOCITY = "1000", "10"  # required by URDF; not limited here
 
 
 @dataclass(frozen=True, eq=False)
 class BodyDescription:
-    """The measures of one person, metres, with all angles at zero."""
+    """The dimensions of one person, metres, with all angles at zero."""
 
-    origins: FloatArray  # (26, 3) each joint's place in its parent link
-    chest: FloatArray  # (3, 3) neck and collars in the link `waist`: what moves with the chest alone
+    origins: FloatArray  # (26, 3) position of each joint in its parent link
+    chest: FloatArray  # (3, 3) neck and collars in the link `waist`, which move with the chest only
 
     @classmethod
     def from_rest(cls, rest_joints: FloatArray) -> list[BodyDescription]:
-        """Of `P` people, from SMPL-X's joints at rest `(P, 55, 3)`, metres, template axes (x left, y up, z front)."""
-        places = (rest_joints - rest_joints[:, _HIPS].mean(axis=1, keepdims=True)) @ JOINT_FROM_REP
-        waist, torso = places[:, _AT["waist"]], places[:, _SHOULDERS].mean(axis=1)
-        origins = np.zeros((len(places), len(JOINTS), 3))
+        """Descriptions of `P` people from rest joints `(P, 55, 3)`, metres, template axes (x left, y up, z front)."""
+        positions = (rest_joints - rest_joints[:, _HIPS].mean(axis=1, keepdims=True)) @ JOINT_FROM_REP
+        waist, torso = positions[:, _AT["waist"]], positions[:, _SHOULDERS].mean(axis=1)
+        origins = np.zeros((len(positions), len(JOINTS), 3))
         origins[:, JOINT_ROW["waist"]] = waist
         origins[:, JOINT_ROW["torso"]] = torso - waist
-        origins[:, JOINT_ROW["r_head"]] = places[:, _AT["r_head"]] - torso
-        origins[:, _ARM_ROWS] = places[:, _ARM_PLACES] - torso[:, None]
-        origins[:, _LEG_ROWS] = places[:, _LEG_PLACES]
-        bones = places[:, _BONE_PLACES[1]] - places[:, _BONE_PLACES[0]]
+        origins[:, JOINT_ROW["r_head"]] = positions[:, _AT["r_head"]] - torso
+        origins[:, _ARM_ROWS] = positions[:, _ARM_JOINTS] - torso[:, None]
+        origins[:, _LEG_ROWS] = positions[:, _LEG_JOINTS]
+        bones = positions[:, _BONE_JOINTS[1]] - positions[:, _BONE_JOINTS[0]]
         origins[:, _BONE_ROWS, 2] = -np.sqrt(np.einsum("pji,pji->pj", bones, bones))
-        chests = places[:, CHEST] - waist[:, None]
+        chests = positions[:, CHEST] - waist[:, None]
         return [cls(*both) for both in zip(origins, chests, strict=True)]
 
     def origin(self, joint: str) -> FloatArray:
-        """`(3,)` metres in the parent link."""
+        """Position `(3,)` of a joint in its parent link, metres."""
         return np.asarray(self.origins[JOINT_ROW[joint]])
 
     def differs(self, other: BodyDescription, metres: float) -> bool:
-        """Whether any joint sits elsewhere by more than `metres`."""
+        """Whether the position of any joint differs by more than `metres`."""
         offsets = self.origins - other.origins
         return bool(np.einsum("ji,ji->j", offsets, offsets).max() > metres**2)
 
@@ -138,7 +138,7 @@ class BodyDescription:
         for link in ("body", *(joint.child for joint in JOINTS)):
             element = ElementTree.SubElement(robot, "link", name=f"{link}_{person_id}")
             for end, radius in SHAPES.get(link, ()):
-                element.append(cylinder(self.origin(end), radius, person_id) if end else ball(radius, person_id))
+                element.append(cylinder(self.origin(end), radius, person_id) if end else sphere(radius, person_id))
         for joint, origin in zip(JOINTS, self.origins, strict=True):
             robot.append(_joint_element(joint, origin, person_id))
         return ElementTree.tostring(robot, encoding="unicode")
@@ -158,9 +158,14 @@ def _joint_element(joint: Joint, origin: FloatArray, person_id: str) -> ElementT
 
 
 def link_transforms(descriptions: Sequence[BodyDescription], angles: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Each joint's child link in its parent link: places `(P, 26, 3)` metres and quaternions `(P, 26, 4)` x, y, z, w.
+    """Poses of child links in their parent links, as robot_state_publisher computes them.
 
-    `angles (P, 20)` radians: what robot_state_publisher makes of URDF and joint states.
+    Args:
+        descriptions: Dimensions of `P` people.
+        angles: Joint angles `(P, 20)`, radians.
+
+    Returns:
+        Positions `(P, 26, 3)`, metres, and quaternions `(P, 26, 4)` as x, y, z, w.
     """
     quaternions = np.zeros((len(descriptions), len(JOINTS), 4))
     quaternions[..., 3] = 1.0

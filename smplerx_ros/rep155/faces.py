@@ -1,4 +1,4 @@
-"""Faces: which of them the camera sees, where, and hri_msgs/FacialLandmarks' 70 points."""
+"""Faces: visibility, bounding boxes, and the 70 points of hri_msgs/FacialLandmarks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from smplerx_ros.types import Estimated, Person
 _FACE_EXTENT = np.array(
     [[0.0, 0.0, -0.12], [-0.02, 0.0, 0.07], [-0.05, 0.07, -0.03], [-0.05, -0.07, -0.03], [0.02, 0.0, -0.04]]
 )
-_LARGEST_TURN = np.cos(np.radians(100))  # a face turned further from the camera is a back of a head
+_MIN_FACING_COSINE = np.cos(np.radians(100))  # of the angle between face and camera: beyond, the head's back is visible
 
-# Points of MediaPipe's face mesh at the places of iBUG's 68 and the two pupils, in hri_msgs' order.
+# Points of MediaPipe's face mesh that correspond to iBUG's 68 points and the two pupils, in hri_msgs' order.
 _CONTOUR = (127, 234, 93, 58, 172, 136, 149, 148, 152, 377, 378, 365, 397, 288, 323, 454, 356)
 _BROWS = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
 _NOSE = (168, 197, 5, 4, 75, 97, 2, 326, 305)
@@ -28,32 +28,38 @@ MESH_POINTS: tuple[int, ...] = (*_CONTOUR, *_BROWS, *_NOSE, *_EYES, *_OUTER_LIPS
 
 
 def face_id(person_id: str) -> str:
-    """The id of a person's face: bodies and faces have ids of their own."""
+    """The id of a person's face; ids of bodies and faces must differ (REP-155)."""
     return f"f{person_id}"
 
 
 def person_of(face: str) -> str:
-    """Whose face it is: the inverse of `face_id`."""
+    """The id of the person with this face; the inverse of `face_id`."""
     return face[1:]
 
 
 def face_box(person: Person, optical_from_face: FloatArray, origin: FloatArray, camera: Camera) -> Box | None:
-    """Where the camera sees the person's face, pixels; None where it does not.
+    """The bounding box of a person's face in the image, pixels; None if it is not visible.
 
-    A face is seen where the backbone found it, it does not look away, and its box reaches into the image.
+    A face is visible if the backbone estimated it, it does not face away, and its box overlaps the image.
+
+    Args:
+        person: The person.
+        optical_from_face: Rotation `(3, 3)`.
+        origin: Origin of the face's frame `(3,)`, metres, optical frame.
+        camera: Camera of the image.
     """
     if not person.params.estimated & Estimated.JAW_POSE:
         return None
     seen = origin - camera.centre
     towards = -float(optical_from_face[:, 0] @ seen)
-    if seen[2] < NEAR or towards < _LARGEST_TURN * float(seen @ seen) ** 0.5:
+    if seen[2] < NEAR or towards < _MIN_FACING_COSINE * float(seen @ seen) ** 0.5:
         return None
     points = person.face_landmarks
     if points is None:
         points = camera.project(origin + _FACE_EXTENT @ optical_from_face.T)
     left, top = points.min(axis=0).tolist()
     right, bottom = points.max(axis=0).tolist()
-    inside = left < camera.width and top < camera.height and right > 0 and bottom > 0  # false for NaN
+    inside = left < camera.width and top < camera.height and right > 0 and bottom > 0  # False for NaN
     if not inside or not (left < right and top < bottom):
         return None
     return Box(left, top, right, bottom, person.score)

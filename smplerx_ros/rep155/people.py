@@ -1,4 +1,4 @@
-"""The people of a frame as REP-155 sees them: body frames, joint angles, faces. It remembers each one's measures."""
+"""People in terms of REP-155: body frames, joint angles and faces, with each person's dimensions kept over time."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .decomposition import Angles, joint_angles
 from .description import MOVING, BodyDescription
 from .faces import face_box
 
-# Measures that change by less do not make a new URDF: wrists and ankles stay exact with the old one, since angles are
-# made to reach them.
-_NEW_MEASURES = 0.005  # metres
+# Smaller changes of dimensions cause no new URDF: wrists and ankles stay exact with the old one, since the angles are
+# solved to reach them.
+_MIN_CHANGE = 0.005  # metres
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,14 +29,14 @@ class Bodies:
 
     people: tuple[Person, ...]
     descriptions: tuple[BodyDescription, ...]
-    remeasured: tuple[bool, ...]  # whose description is new
+    remeasured: tuple[bool, ...]  # whether the description is new
     angles: Angles
     body_rotations: FloatArray
     body_origins: FloatArray
     face_rotations: FloatArray
     face_origins: FloatArray
     gaze_rotations: FloatArray  # face_from_gaze
-    face_boxes: tuple[Box | None, ...]  # in the image; None: not seen
+    face_boxes: tuple[Box | None, ...]  # in the image; None: not visible
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,14 +47,14 @@ class _Memory:
 
 @dataclass(frozen=True)
 class AngleCounts:
-    """How well the kinematic model could follow, over all people so far."""
+    """How well the kinematic model reproduces the poses, over all people so far."""
 
-    angles: int = 0
-    limited: int = 0
-    largest_residual: float = 0.0  # metres, of wrists and ankles, in the last frame
+    angles: int = 0  # computed
+    limited: int = 0  # of them clamped to their limits
+    largest_residual: float = 0.0  # metres, of wrists and ankles in the last frame
 
     def plus(self, angles: Angles) -> AngleCounts:
-        """With one more frame's."""
+        """The counts with one more frame."""
         return AngleCounts(
             self.angles + angles.values.size,
             self.limited + int(angles.clamped.sum()),
@@ -63,7 +63,7 @@ class AngleCounts:
 
 
 class BodyTracker:
-    """Follows people from frame to frame, so that URDFs last and angles go on without jumps."""
+    """Keeps descriptions and angles from frame to frame, so that URDFs stay valid and angles are continuous."""
 
     def __init__(self, body: BodyModel) -> None:
         self._body = body
@@ -71,7 +71,7 @@ class BodyTracker:
         self.counts = AngleCounts()
 
     def update(self, people: Sequence[Person], optical_from_joint: FloatArray, camera: Camera) -> Bodies:
-        """The people, at least one, that `camera` sees, with their joints' rotations `(P, 55, 3, 3)`."""
+        """The bodies of at least one person seen by `camera`; `optical_from_joint`: rotations `(P, 55, 3, 3)`."""
         joints = np.stack([person.joints for person in people]).astype(np.float64)
         described = BodyDescription.from_rest(self._rest(people))
         measured = [self._described(person, new) for person, new in zip(people, described, strict=True)]
@@ -97,7 +97,7 @@ class BodyTracker:
         )
 
     def forget(self, ids: Collection[str]) -> None:
-        """People who have left."""
+        """Forget people who have left."""
         for identity in ids:
             self._memory.pop(identity, None)
 
@@ -107,6 +107,6 @@ class BodyTracker:
 
     def _described(self, person: Person, description: BodyDescription) -> tuple[BodyDescription, bool]:
         known = self._memory.get(person.id)
-        if known is not None and not description.differs(known.description, _NEW_MEASURES):
+        if known is not None and not description.differs(known.description, _MIN_CHANGE):
             return known.description, False
         return description, True

@@ -1,4 +1,4 @@
-"""Who is tracked: several cameras' people as one list, and a moment's grace for those who are missed."""
+"""The list of tracked ids over all cameras, with a grace period for ids that are missed for a moment."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from dataclasses import dataclass, field
 
 from smplerx_ros.pipeline.scheduling.interval import ImageInterval
 
-# A person or face that one frame does not show is often back in the next; topics that come and go with every miss
-# would reach nobody, since discovery takes longer. Ids that the tracker gives up are not used again.
-GRACE_NS = 500_000_000  # longer where images are rare
-_STOPPED_NS = 5_000_000_000  # a camera from which nothing has come for so long, while others go on
+# A person or face missed in one frame is often back in the next. Topics that were removed with every miss would reach
+# no subscriber, since discovery takes longer. The tracker does not reuse ids.
+GRACE_NS = 500_000_000  # longer at low frame rates
+_STOPPED_NS = 5_000_000_000  # a camera silent for so long, while others continue, has stopped
 
 
 @dataclass(frozen=True)
 class Change:
-    """What a frame changed: ids that have come, and that have gone."""
+    """Ids that appeared and ids that left with a frame."""
 
     appeared: tuple[str, ...]
     gone: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _LastSeen:
     camera: str
     stamp_ns: int
     arrived_ns: int  # on a steady clock
@@ -30,33 +30,33 @@ class _Seen:
 
 @dataclass(frozen=True)
 class _Camera:
-    """How often its images come, by their stamps and by a steady clock."""
+    """Image intervals of a camera, by stamps and by a steady clock."""
 
     stamps: ImageInterval = field(default_factory=ImageInterval)
     arrivals: ImageInterval = field(default_factory=ImageInterval)
 
-    def seen(self, now: _Seen) -> None:
-        """An image came."""
+    def seen(self, now: _LastSeen) -> None:
+        """Record an image."""
         if now.stamp_ns:
             self.stamps.seen(now.stamp_ns)
         self.arrivals.seen(now.arrived_ns)
 
 
 class Presence:
-    """The ids in view of all cameras; stamps are the images', which cameras may take from different clocks."""
+    """The tracked ids of all cameras, whose stamps may come from different clocks."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[str, _LastSeen] = {}
         self._cameras: dict[str, _Camera] = {}
 
     @property
     def tracked(self) -> tuple[str, ...]:
-        """In the order in which they came."""
+        """Tracked ids in order of appearance."""
         return tuple(self._seen)
 
     def update(self, camera: str, stamp_ns: int, ids: Collection[str], seconds: float) -> Change:
-        """A frame of `camera` shows `ids`, at `seconds` on a steady clock."""
-        now = _Seen(camera, stamp_ns, round(seconds * 1e9))
+        """Record a frame of `camera` that shows `ids`; `seconds`: time on a steady clock."""
+        now = _LastSeen(camera, stamp_ns, round(seconds * 1e9))
         self._cameras.setdefault(camera, _Camera()).seen(now)
         appeared = tuple(identity for identity in ids if identity not in self._seen)
         self._seen |= dict.fromkeys(ids, now)
@@ -66,13 +66,13 @@ class Presence:
         return Change(appeared, gone)
 
     def clear(self) -> tuple[str, ...]:
-        """Nobody is in view; answers who was."""
+        """Remove all ids; returns them."""
         gone = tuple(self._seen)
         self._seen.clear()
         return gone
 
-    def _over(self, seen: _Seen, now: _Seen) -> bool:
-        """Whether somebody was missed for too long; clocks that jump give no grace."""
+    def _over(self, seen: _LastSeen, now: _LastSeen) -> bool:
+        """Whether an id was missed for longer than its grace period; after a jump in time there is none."""
         camera = self._cameras[seen.camera]
         if seen.camera != now.camera:
             return now.arrived_ns - seen.arrived_ns > camera.arrivals.longest_gap_ns(_STOPPED_NS)

@@ -7,7 +7,7 @@ import numpy as np
 from smplerx_ros.arrays import FloatArray
 from smplerx_ros.body.skeleton import JOINT_INDEX
 
-# Of the body's extra joints (EXTRA_JOINT_NAMES): the first five, in this order.
+# The first five of the body's extra joints (EXTRA_JOINT_NAMES), in this order.
 FACE_POINTS = ("nose", "right_eye", "left_eye", "right_ear", "left_ear")
 
 _LIMBS = [f"{side}_{name}" for side in ("right", "left") for name in ("shoulder", "elbow", "wrist")]
@@ -21,10 +21,18 @@ _HEAD = JOINT_INDEX["head"]
 
 
 def keypoints(joints: FloatArray, confidence: FloatArray, face: FloatArray, width: int, height: int) -> FloatArray:
-    """`(P, 18, 3)`: x and y in 0..1 of a `width` x `height` image, and confidence 0..1.
+    """The 18 keypoints of hri_msgs/Skeleton2D.
 
-    Takes joints `(P, 55, 2)` in pixels with confidences `(P, 55)`, and FACE_POINTS `(P, 5, 2)`. The neck is midway
-    between the shoulders, as COCO's users make it. Points outside the image lie on its edge, with confidence 0.
+    Args:
+        joints: SMPL-X joints in the image `(P, 55, 2)`, pixels.
+        confidence: Of the joints `(P, 55)`.
+        face: FACE_POINTS in the image `(P, 5, 2)`, pixels.
+        width: Of the image, pixels.
+        height: Of the image, pixels.
+
+    Returns:
+        `(P, 18, 3)`: normalized x and y, and confidence, see `normalized_points`. The neck is midway between the
+        shoulders, as usual with COCO.
     """
     head = np.repeat(confidence[:, _HEAD, None], 5, axis=1)
     neck = joints[:, _SHOULDERS].mean(axis=1, keepdims=True)
@@ -37,9 +45,10 @@ def keypoints(joints: FloatArray, confidence: FloatArray, face: FloatArray, widt
 
 
 def normalized_points(pixels: FloatArray, confidence: FloatArray, width: int, height: int) -> FloatArray:
-    """`(..., 3)`: points `(..., 2)` in pixels as shares of the image, with confidence; 0 outside it, on its edge.
+    """Points `(..., 2)` in pixels to `(..., 3)`: x and y in 0..1 of the image, and confidence.
 
-    REP-155 knows 0..1 alone, and its readers take 0 for a point that was not found: an unknown one (NaN) becomes 1.
+    Points outside the image are moved to its edge, with confidence 0. REP-155 allows 0..1 only, and its readers treat
+    0 as not found, so an unknown confidence (NaN) becomes 1.
     """
     share = np.nan_to_num((np.asarray(pixels, np.float64) + 0.5) / (width, height), nan=-1.0)
     inside = ((share >= 0) & (share <= 1)).all(axis=-1)

@@ -1,4 +1,4 @@
-"""What viewers show of a person's URDF: a cylinder or a ball for each part of the body, in the colour of the id."""
+"""Visual elements of a person's URDF: cylinders and spheres, in the person's colour."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 from smplerx_ros.arrays import FloatArray
 from smplerx_ros.visualization.palette import person_color
 
-# Of each link: cylinders from its origin to the place of a joint, and balls that stand on its origin (""), with their
-# radii in metres. Together they leave no gap: whatever a robot's view shows is one body.
+# Per link: cylinders from its origin to a joint, or a sphere on top of its origin (""), with their radii in metres.
+# Together they leave no gaps.
 SHAPES: dict[str, tuple[tuple[str, float], ...]] = {
     "body": (("waist", 0.13),),  # belly
     "waist": (("torso", 0.12),),  # chest
@@ -32,22 +32,22 @@ def cylinder(end: FloatArray, radius: float, person_id: str) -> ElementTree.Elem
     return visual
 
 
-def ball(radius: float, person_id: str) -> ElementTree.Element:
-    """The visual of a ball that stands on a link's origin, metres."""
+def sphere(radius: float, person_id: str) -> ElementTree.Element:
+    """The visual of a sphere on top of a link's origin; `radius` in metres."""
     visual = _visual(np.array([0.0, 0.0, radius]), np.zeros(3), person_id)
     ElementTree.SubElement(visual[1], "sphere", radius=f"{radius:g}")
     return visual
 
 
 def numbers(values: Any) -> str:
-    """Numbers as URDF has them."""
+    """Numbers in URDF's notation."""
     return " ".join(f"{float(value) + 0.0:.5f}".rstrip("0").rstrip(".") for value in values)
 
 
-def _visual(place: FloatArray, turn: FloatArray, person_id: str) -> ElementTree.Element:
-    """Origin, an empty geometry and the material."""
+def _visual(position: FloatArray, rpy: FloatArray, person_id: str) -> ElementTree.Element:
+    """A visual with origin, empty geometry and material."""
     visual = ElementTree.Element("visual")
-    ElementTree.SubElement(visual, "origin", xyz=numbers(place), rpy=numbers(turn))
+    ElementTree.SubElement(visual, "origin", xyz=numbers(position), rpy=numbers(rpy))
     ElementTree.SubElement(visual, "geometry")
     material = ElementTree.SubElement(visual, "material", name=f"color_{person_id}")
     ElementTree.SubElement(material, "color", rgba=numbers([*(c / 255 for c in person_color(person_id)), 1.0]))
@@ -55,6 +55,6 @@ def _visual(place: FloatArray, turn: FloatArray, person_id: str) -> ElementTree.
 
 
 def _towards(end: FloatArray) -> FloatArray:
-    """`(3,)` roll, pitch and yaw that turn z to the direction of `end (3,)`."""
+    """Roll, pitch and yaw `(3,)`, radians, that rotate the z axis to the direction of `end (3,)`."""
     x, y, z = end / np.linalg.norm(end)
     return np.array([-np.arcsin(y), np.arctan2(x, z), 0.0])

@@ -1,1 +1,1 @@
-"""Pictures of people: mesh and skeleton over the camera's image; NumPy and OpenCV only."""
+"""Visualization of people: overlays on the camera's image (NumPy and OpenCV only), and the web viewer (viser)."""

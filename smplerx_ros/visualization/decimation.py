@@ -1,8 +1,8 @@
-"""A mesh of fewer triangles for views: some of the body's own vertices, so that it bends as the body does.
+"""Mesh decimation for visualization: keeps some of the body's own vertices, so that skinning still applies.
 
-Quadric error metrics (Garland and Heckbert, SIGGRAPH 1997) with half-edge collapses: a vertex is moved onto a neighbour
-where that changes the surface least, summed over several poses, because what is flat in one pose bends in another.
-Collapses that do not touch each other are made together, which NumPy does in some dozens of rounds.
+Quadric error metrics (Garland and Heckbert, SIGGRAPH 1997) with half-edge collapses: a vertex is merged into the
+neighbour for which the surface changes least, summed over several poses, since a part that is flat in one pose bends in
+another. Independent collapses are done together, in some dozens of vectorized rounds.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from smplerx_ros.body.skinning import Skin
 from smplerx_ros.geometry.rotations import cross
 from smplerx_ros.types import HasParams, SmplxParams
 
-_ROUND_SHARE = 0.5  # of the vertices, those that cost least, may go in one round
-_MOST_ROUNDS = 300
-_LEAST_TURN = 0.2  # cosine between a triangle's normals before and after: below it would fold
-_BORDER_WEIGHT = 10.0  # of a border's line against surfaces
+_ROUND_SHARE = 0.5  # of the vertices, the cheapest, that may be removed in one round
+_MAX_ROUNDS = 300
+_MIN_NORMAL_COSINE = 0.2  # between a triangle's normals before and after a collapse; below, it would fold
+_BORDER_WEIGHT = 10.0  # weight of border edges relative to surfaces
 
 
 @dataclass(frozen=True, eq=False)
 class DecimatedMesh:
-    """Triangles `faces (F, 3)` of vertices that `vertices` computes, without the others."""
+    """A mesh with some vertices of `body`: triangles `faces (F, 3)` of the vertices that `vertices` computes."""
 
     body: BodyModel
     faces: NDArray[np.int32]
@@ -36,32 +36,38 @@ class DecimatedMesh:
 
     @classmethod
     def of(cls, body: BodyModel, faces: int) -> DecimatedMesh:
-        """About `faces` triangles of the body's mesh; takes a second or so."""
-        kept, thin = decimate(body.vertices(_poses()), body.faces, faces)
-        return cls(body, thin, Skin.from_data(body.data, kept))
+        """Decimate the body's mesh to about `faces` triangles; takes about a second."""
+        kept, decimated = decimate(body.vertices(_poses()), body.faces, faces)
+        return cls(body, decimated, Skin.from_data(body.data, kept))
 
     def vertices(self, params: SmplxParams | HasParams) -> FloatArray:
-        """`(B, V, 3) float32`, as BodyModel.vertices has them."""
+        """Vertices `(B, V, 3) float32`, metres, as `BodyModel.vertices`."""
         return self.body.skinned(self.skin, params)
 
 
 def decimate(poses: FloatArray, faces: IntArray, wanted: int) -> tuple[IntArray, NDArray[np.int32]]:
-    """The rows of the vertices that stay `(v,)`, and about `wanted` faces `(f, 3)` of them.
+    """Reduce a mesh to about `wanted` faces; to more if the surface would tear or fold.
 
-    `poses (K, V, 3)` are the same mesh in several poses. Fewer go where that would tear or fold the surface.
+    Args:
+        poses: Vertices of the mesh in several poses `(K, V, 3)`.
+        faces: `(F, 3)`.
+        wanted: Number of faces.
+
+    Returns:
+        Indices of the remaining vertices `(v,)`, and faces of them `(f, 3)`.
     """
-    places = np.asarray(poses, np.float64)
+    positions = np.asarray(poses, np.float64)
     triangles = np.asarray(faces, np.intp)
-    quadrics = _quadrics(places, triangles)
-    for _ in range(_MOST_ROUNDS):
+    quadrics = _quadrics(positions, triangles)
+    for _ in range(_MAX_ROUNDS):
         if len(triangles) <= wanted:
             break
-        gone, onto = _collapses(places, quadrics, triangles, (len(triangles) - wanted + 1) // 2)
-        if not len(gone):
+        removed, onto = _collapses(positions, quadrics, triangles, (len(triangles) - wanted + 1) // 2)
+        if not len(removed):
             break
-        target = np.arange(places.shape[1])
-        target[gone] = onto
-        np.add.at(quadrics, onto, quadrics[gone])
+        target = np.arange(positions.shape[1])
+        target[removed] = onto
+        np.add.at(quadrics, onto, quadrics[removed])
         triangles = target[triangles]
         triangles = triangles[(triangles != np.roll(triangles, 1, axis=1)).all(axis=1)]
     kept, numbers = np.unique(triangles, return_inverse=True)
@@ -69,7 +75,7 @@ def decimate(poses: FloatArray, faces: IntArray, wanted: int) -> tuple[IntArray,
 
 
 def _poses() -> SmplxParams:
-    """At rest; crouching with bent arms, bowed head and fists."""
+    """The rest pose, and crouching with bent arms, bowed head and fists."""
     rest = SmplxParams.rest()
     pose = rest.body_pose.copy().reshape(-1, 3)
     for name, turn in _CROUCHING.items():
@@ -89,26 +95,26 @@ _CROUCHING = {  # radians, about template axes (x left, y up, z front)
 }
 
 
-def _quadrics(places: FloatArray, faces: IntArray) -> FloatArray:
-    """`(V, K, 10)`: weighted squared distances to the planes of each vertex's triangles, and across its borders.
+def _quadrics(positions: FloatArray, faces: IntArray) -> FloatArray:
+    """Quadrics `(V, K, 10)`: weighted squared distances to the planes of a vertex's triangles and borders.
 
-    Coefficients of `_squares`: the sum of their products is the squared distance.
+    They are coefficients of `_squares`: the sum of products is the squared distance.
     """
-    quadrics = np.zeros((places.shape[1], len(places), 10))
-    normals = _normals(places, faces)
-    _add_planes(quadrics, places, faces, _unit(normals), np.linalg.norm(normals, axis=-1))
+    quadrics = np.zeros((positions.shape[1], len(positions), 10))
+    normals = _normals(positions, faces)
+    _add_planes(quadrics, positions, faces, _unit(normals), np.linalg.norm(normals, axis=-1))
     edges, number, of = _edges(faces)
     border, normals = edges[number == 1], normals[:, of[number == 1]]
-    along = places[:, border[:, 1]] - places[:, border[:, 0]]
-    _add_planes(quadrics, places, border, _unit(cross(along, normals)), _BORDER_WEIGHT * np.sum(along**2, axis=-1))
+    along = positions[:, border[:, 1]] - positions[:, border[:, 0]]
+    _add_planes(quadrics, positions, border, _unit(cross(along, normals)), _BORDER_WEIGHT * np.sum(along**2, axis=-1))
     return quadrics
 
 
 def _add_planes(
-    quadrics: FloatArray, places: FloatArray, corners: IntArray, normals: FloatArray, weights: FloatArray
+    quadrics: FloatArray, positions: FloatArray, corners: IntArray, normals: FloatArray, weights: FloatArray
 ) -> None:
     """Add the planes through the first of `corners (N, n)` to all of them; `normals (K, N, 3)`, `weights (K, N)`."""
-    offsets = -np.sum(normals * places[:, corners[:, 0]], axis=-1, keepdims=True)
+    offsets = -np.sum(normals * positions[:, corners[:, 0]], axis=-1, keepdims=True)
     planes = np.concatenate([normals, offsets], axis=-1)
     squares = (weights[..., None] * _squares(planes) * _TWICE).swapaxes(0, 1)
     for corner in corners.T:
@@ -116,39 +122,39 @@ def _add_planes(
 
 
 def _squares(vectors: FloatArray) -> FloatArray:
-    """Products `(..., 10)` of the elements of `vectors (..., 4)` with each other."""
+    """Products `(..., 10)` of all pairs of elements of `vectors (..., 4)`."""
     return np.asarray(vectors[..., _ROWS] * vectors[..., _COLUMNS])
 
 
 _ROWS, _COLUMNS = np.triu_indices(4)
-_TWICE = np.where(_ROWS == _COLUMNS, 1.0, 2.0)  # the products that a symmetric matrix has twice
+_TWICE = np.where(_ROWS == _COLUMNS, 1.0, 2.0)  # off-diagonal products occur twice in a symmetric matrix
 
 
-def _collapses(places: FloatArray, quadrics: FloatArray, faces: IntArray, most: int) -> tuple[IntArray, IntArray]:
-    """At most `most` vertices that go, and the neighbours they go to; none of them is near another one that goes."""
+def _collapses(positions: FloatArray, quadrics: FloatArray, faces: IntArray, most: int) -> tuple[IntArray, IntArray]:
+    """At most `most` independent collapses: removed vertices, and the neighbours they are merged into."""
     edges, number, _ = _edges(faces)
     start, end = np.concatenate([edges, edges[:, ::-1]]).T
-    points = np.concatenate([places, np.ones((*places.shape[:2], 1))], axis=-1)
-    squares = _squares(points).swapaxes(0, 1).reshape(places.shape[1], -1)
+    points = np.concatenate([positions, np.ones((*positions.shape[:2], 1))], axis=-1)
+    squares = _squares(points).swapaxes(0, 1).reshape(positions.shape[1], -1)
     flat = quadrics.reshape(squares.shape)
     costs = np.einsum("en,en->e", flat[start], squares[end]) + np.einsum("vn,vn->v", flat, squares)[end]
-    costs[~_tears_nothing(edges, number, places.shape[1])] = np.inf
+    costs[~_keeps_topology(edges, number, positions.shape[1])] = np.inf
     order = np.lexsort((costs, start))
-    gone, first = np.unique(start[order], return_index=True)
+    removed, first = np.unique(start[order], return_index=True)
     onto, costs = end[order][first], costs[order][first]
     cheap = costs <= np.quantile(costs, _ROUND_SHARE)
     cheap[~np.isfinite(costs)] = False
-    gone, onto, costs = gone[cheap], onto[cheap], costs[cheap]
-    sound = ~_folds(places, faces, gone, onto)
-    gone, onto = gone[sound], onto[sound]
-    apart = _apart(edges, gone, onto, costs[sound], places.shape[1])[:most]
-    return gone[apart], onto[apart]
+    removed, onto, costs = removed[cheap], onto[cheap], costs[cheap]
+    sound = ~_folds(positions, faces, removed, onto)
+    removed, onto = removed[sound], onto[sound]
+    independent = _independent(edges, removed, onto, costs[sound], positions.shape[1])[:most]
+    return removed[independent], onto[independent]
 
 
-def _tears_nothing(edges: IntArray, number: IntArray, vertices: int) -> NDArray[np.bool_]:
-    """For each edge in both directions `(2 E,)`: whether its ends have no more common neighbours than its triangles.
+def _keeps_topology(edges: IntArray, number: IntArray, vertices: int) -> NDArray[np.bool_]:
+    """Whether collapsing an edge, in either direction `(2 E,)`, keeps the mesh manifold.
 
-    What lies on a border stays on it.
+    That is, its ends have no more common neighbours than it has triangles. Border vertices stay on the border.
     """
     ends = np.concatenate([edges, edges[:, ::-1]])
     near = csr_array((np.ones(len(ends)), ends.T), shape=(vertices, vertices))
@@ -159,11 +165,11 @@ def _tears_nothing(edges: IntArray, number: IntArray, vertices: int) -> NDArray[
     return np.asarray(manifold & (~on_border[ends[:, 0]] | np.tile(number == 1, 2)))
 
 
-def _folds(places: FloatArray, faces: IntArray, gone: IntArray, onto: IntArray) -> NDArray[np.bool_]:
-    """Whether a triangle round `gone (N,)` would turn over in any pose, were that vertex moved to `onto (N,)`."""
-    row = np.full(places.shape[1], -1, np.intp)
-    row[gone] = np.arange(len(gone))
-    folding = np.zeros(len(gone), bool)
+def _folds(positions: FloatArray, faces: IntArray, removed: IntArray, onto: IntArray) -> NDArray[np.bool_]:
+    """Whether a triangle around a `removed (N,)` vertex would flip in any pose when merged into `onto (N,)`."""
+    row = np.full(positions.shape[1], -1, np.intp)
+    row[removed] = np.arange(len(removed))
+    folding = np.zeros(len(removed), bool)
     for corner in range(3):
         owner = row[faces[:, corner]]
         now = faces[owner >= 0]
@@ -171,28 +177,28 @@ def _folds(places: FloatArray, faces: IntArray, gone: IntArray, onto: IntArray) 
         moved = now.copy()
         moved[:, corner] = onto[owner]
         lives = (moved != np.roll(moved, 1, axis=1)).all(axis=1)
-        before, after = _unit(_normals(places, now[lives])), _unit(_normals(places, moved[lives]))
-        turned = (np.sum(before * after, axis=-1) < _LEAST_TURN).any(axis=0)
+        before, after = _unit(_normals(positions, now[lives])), _unit(_normals(positions, moved[lives]))
+        turned = (np.sum(before * after, axis=-1) < _MIN_NORMAL_COSINE).any(axis=0)
         folding[owner[lives][turned]] = True
     return folding
 
 
-def _apart(edges: IntArray, gone: IntArray, onto: IntArray, costs: FloatArray, vertices: int) -> IntArray:
-    """Rows of collapses that do not meddle with each other, the cheapest first.
+def _independent(edges: IntArray, removed: IntArray, onto: IntArray, costs: FloatArray, vertices: int) -> IntArray:
+    """Rows of collapses that are independent of each other, the cheapest first.
 
-    Each costs less than any other that goes beside it, and than any beside the vertex that it goes onto.
+    Each costs less than all others next to its removed vertex and next to the vertex that it is merged into.
     """
     order = np.argsort(costs, kind="stable")
     rank = np.full(vertices, vertices, np.intp)
-    rank[gone[order]] = np.arange(len(order))
-    order = order[rank[gone[order]] < _least_beside(edges, rank)[gone[order]]]
+    rank[removed[order]] = np.arange(len(order))
+    order = order[rank[removed[order]] < _min_neighbour_rank(edges, rank)[removed[order]]]
     remaining = np.full(vertices, vertices, np.intp)
-    remaining[gone[order]] = rank[gone[order]]
-    return np.asarray(order[_least_beside(edges, remaining)[onto[order]] == rank[gone[order]]])
+    remaining[removed[order]] = rank[removed[order]]
+    return np.asarray(order[_min_neighbour_rank(edges, remaining)[onto[order]] == rank[removed[order]]])
 
 
-def _least_beside(edges: IntArray, rank: IntArray) -> IntArray:
-    """`(V,)`: the least `rank (V,)` among the neighbours of each vertex."""
+def _min_neighbour_rank(edges: IntArray, rank: IntArray) -> IntArray:
+    """Minimum `rank (V,)` among the neighbours of each vertex `(V,)`."""
     least = np.full_like(rank, len(rank))
     np.minimum.at(least, edges[:, 0], rank[edges[:, 1]])
     np.minimum.at(least, edges[:, 1], rank[edges[:, 0]])
@@ -207,9 +213,9 @@ def _edges(faces: IntArray) -> tuple[IntArray, IntArray, IntArray]:
     return pairs[first], number, first // 3
 
 
-def _normals(places: FloatArray, faces: IntArray) -> FloatArray:
-    """`(K, F, 3)`, as long as twice the triangles' areas."""
-    a, b, c = (places[:, faces[:, corner]] for corner in range(3))
+def _normals(positions: FloatArray, faces: IntArray) -> FloatArray:
+    """Normals `(K, F, 3)`, whose lengths are twice the triangles' areas."""
+    a, b, c = (positions[:, faces[:, corner]] for corner in range(3))
     return cross(b - a, c - a)
 
 

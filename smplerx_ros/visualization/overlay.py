@@ -1,4 +1,4 @@
-"""People drawn over the camera's image: a shaded, translucent mesh, the skeleton and the identity."""
+"""Overlays: people drawn on the camera's image as shaded, translucent mesh, skeleton and label."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ from .palette import BONES, Color, joint_color, person_color
 from .rasterizer import rasterize
 
 MESH_OPACITY = 0.58
-AMBIENT, DIFFUSE = 0.3, 1.0  # above 1 together: what faces the light turns towards white
+AMBIENT, DIFFUSE = 0.3, 1.0  # sum above 1: surfaces that face the light become white
 LIGHT_OPTICAL = np.array([-0.5, -0.6, -0.7])  # towards the light: left, above and behind the camera
-SURE = 0.5  # confidence from which a joint is drawn in full
+SURE = 0.5  # confidence from which a joint is drawn opaque
 UNSURE_OPACITY = 0.3
-BOX_HEIGHT_PER_WIDTH = 300  # pixels of a person's height for one of a bone's width
+BOX_HEIGHT_PER_WIDTH = 300  # pixels of a person's height per pixel of a bone's width
 FIRST_HAND_JOINT = LEFT_HAND.start
 _SUBPIXEL_BITS = 4
 
 
 class Mesh(Protocol):
-    """A body's mesh: the model's own, or a thinner one."""
+    """A body's mesh: the model's own, or a decimated one."""
 
     @property
     def faces(self) -> NDArray[np.int32]:
@@ -41,9 +41,13 @@ class Mesh(Protocol):
 
 
 def draw_people(image: RgbImage, people: Sequence[Person], body: Mesh, camera: Camera) -> RgbImage:
-    """A new `(H, W, 3) uint8 RGB` image with `people` over `image`, far ones first.
+    """Draw people on a copy of an image, far ones first.
 
-    `camera` is the one that the people were estimated with; `body` the model their parameters speak of.
+    Args:
+        image: `(H, W, 3) uint8` RGB.
+        people: People in the camera's optical frame.
+        body: Mesh of the body model of their parameters.
+        camera: The camera that they were estimated with.
     """
     canvas = image.copy()
     if not people:
@@ -70,7 +74,7 @@ def draw_mesh(canvas: RgbImage, vertices: FloatArray, faces: NDArray[np.int32], 
 
 
 def draw_skeleton(canvas: RgbImage, person: Person) -> None:
-    """Draw bones and joints in place, coloured by side; those with low confidence faint, unknown ones in full."""
+    """Draw bones and joints into `canvas`, coloured by side; translucent if their confidence is low."""
     unsure = person.confidence < SURE
     drawn = _around(person, canvas)
     if unsure.any() and drawn.size:
@@ -81,10 +85,10 @@ def draw_skeleton(canvas: RgbImage, person: Person) -> None:
 
 
 def _draw_joints(canvas: RgbImage, person: Person, chosen: NDArray[np.bool_]) -> None:
-    """Draw the chosen joints `(55,)` and the bones that end in them; what has no place in the image is left out."""
+    """Draw the chosen joints `(55,)` and the bones that end in them; those far outside the image are left out."""
     thickness, drawable = _thickness(person), _drawable(person, canvas)
-    places = np.where(drawable[:, None], person.joints_image, 0.0) * (1 << _SUBPIXEL_BITS)
-    fixed = np.round(places).astype(int).tolist()
+    points = np.where(drawable[:, None], person.joints_image, 0.0) * (1 << _SUBPIXEL_BITS)
+    fixed = np.round(points).astype(int).tolist()
     for parent, child in BONES:
         if chosen[child] and drawable[parent] and drawable[child]:
             width = 1 if child >= FIRST_HAND_JOINT else thickness
@@ -95,7 +99,7 @@ def _draw_joints(canvas: RgbImage, person: Person, chosen: NDArray[np.bool_]) ->
 
 
 def _around(person: Person, canvas: RgbImage) -> RgbImage:
-    """The part of the image that the joints and bones lie in."""
+    """The view of the image that contains all joints and bones."""
     points = person.joints_image[_drawable(person, canvas)]
     if not len(points):
         return canvas[:0]
@@ -105,7 +109,7 @@ def _around(person: Person, canvas: RgbImage) -> RgbImage:
 
 
 def _draw_label(canvas: RgbImage, person: Person) -> None:
-    """Write the identity and the score above the box, inside the image."""
+    """Draw id and score above the box, inside the image."""
     text = f"{person.id} {person.score:.2f}"
     scale = max(0.4, canvas.shape[0] / 1400)
     (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
@@ -121,5 +125,5 @@ def _drawable(person: Person, canvas: RgbImage) -> NDArray[np.bool_]:
 
 
 def _thickness(person: Person) -> int:
-    """Of a bone, pixels."""
+    """Thickness of a bone, pixels."""
     return max(1, round(person.box.height / BOX_HEIGHT_PER_WIDTH))

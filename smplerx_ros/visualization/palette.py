@@ -1,4 +1,4 @@
-"""The colours of people and joints, the same in the overlay and in RViz's markers."""
+"""Colours of people and joints, the same in overlays, RViz markers and the web viewer."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from smplerx_ros.body.skeleton import JOINT_NAMES, PARENTS
 
 Color = tuple[int, int, int]  # RGB, 0..255
 
-# Okabe and Ito, Color Universal Design (2008), without black: distinct for colour-blind eyes too.
+# Okabe and Ito, Color Universal Design (2008), without black: distinct with colour blindness as well.
 PEOPLE: tuple[Color, ...] = (
     (86, 180, 233),
     (230, 159, 0),
@@ -27,13 +27,13 @@ BONES: tuple[tuple[int, int], ...] = tuple((parent, child) for child, parent in 
 
 
 def person_color(person_id: str) -> Color:
-    """Colour of a person, by the number that ends the identity: successive people differ, and nobody's changes."""
+    """Colour of a person by the number at the end of the id: constant, and different for successive people."""
     number = re.search(r"\d+$", person_id)
     key = int(number.group()) if number else crc32(person_id.encode())
     return PEOPLE[key % len(PEOPLE)]
 
 
 def joint_color(joint: int) -> Color:
-    """Colour of a joint, and of the bone that ends in it, by its side of the body."""
+    """Colour of a joint, and of the bone that ends in it, by side of the body."""
     name = JOINT_NAMES[joint]
     return LEFT if name.startswith("left_") else RIGHT if name.startswith("right_") else CENTRE

@@ -1,8 +1,8 @@
-"""Triangle meshes to pixels: a z-buffer in NumPy, without a loop over triangles.
+"""Rasterization of triangle meshes: a z-buffer in NumPy, without a loop over triangles.
 
 A pixel belongs to a triangle if its centre lies inside; rows and spans are half open, so that triangles that share an
 edge neither overlap nor leave a gap. Inverse depth is affine in the image of a pinhole camera, hence exact per pixel.
-With a distorted lens the vertices are projected exactly and edges between them are straight: right for small triangles.
+With a distorted lens the vertices are projected exactly and edges are straight lines: accurate for small triangles.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from smplerx_ros.geometry.camera import Camera
 
 @dataclass(frozen=True, eq=False)
 class Raster:
-    """The covered pixels of an image and what is nearest there; N of them, in row-major order."""
+    """The `N` covered pixels of an image and the nearest surface there, in row-major order."""
 
     height: int  # pixels, of the whole image
     width: int
@@ -29,19 +29,19 @@ class Raster:
     depth: FloatArray  # (N,) metres along the optical axis
 
     def depth_image(self) -> FloatArray:
-        """`(H, W) float32` metres; inf where nothing is."""
+        """Depth `(H, W) float32`, metres; inf where there is no surface."""
         return self._image(self.depth.astype(np.float32), np.float32(np.inf))
 
     def face_image(self) -> IntArray:
-        """`(H, W) int32` index of the visible triangle; -1 where nothing is."""
+        """Index of the visible triangle `(H, W) int32`; -1 where there is none."""
         return self._image(self.faces.astype(np.int32), np.int32(-1))
 
     def mask(self) -> NDArray[np.bool_]:
-        """`(H, W) bool`: the silhouette."""
+        """The silhouette `(H, W) bool`."""
         return self._image(np.ones(len(self.pixels), bool), np.bool_(False))
 
     def interpolate(self, values: FloatArray, faces: IntArray) -> FloatArray:
-        """`(N, C)` values at the pixels from values `(V, C)` at the vertices of `faces (F, 3)`."""
+        """Interpolate values `(V, C)` at the vertices of `faces (F, 3)` to the pixels `(N, C)`."""
         corners = values[faces[self.faces]]
         return np.asarray(np.einsum("nk,nkc->nc", self.weights, corners))
 
@@ -52,12 +52,16 @@ class Raster:
 
 
 def rasterize(vertices: ArrayLike, faces: ArrayLike, camera: Camera, *, closed: bool = False) -> Raster:
-    """Draw a mesh: `vertices (V, 3)` metres in the optical frame, `faces (F, 3)` integers, both sides visible.
+    """Rasterize a mesh, with both sides of its triangles visible.
 
-    Triangles that are degenerate, outside the image, not finite or with a vertex that the camera does not see
-    (`Camera.project`) draw nothing.
-    `closed`: the mesh has an inside that cannot be seen (faces turn counter-clockwise seen from outside), so that half
-    of the work is left out.
+    Triangles that are degenerate, outside the image, non-finite or with a vertex that cannot be projected
+    (`Camera.project`) are skipped.
+
+    Args:
+        vertices: `(V, 3)`, metres, optical frame.
+        faces: `(F, 3)` integers.
+        camera: Camera of the image.
+        closed: The mesh is closed, and faces are counter-clockwise seen from outside: back faces are culled.
     """
     points = np.asarray(vertices, np.float64).reshape(-1, 3)
     pixels, depths = camera.project(points), points[:, 2:] - camera.centre[2]
@@ -83,32 +87,32 @@ class _Spans:
 
 
 def _on_screen(corners: FloatArray, index: IntArray, camera: Camera, closed: bool) -> IntArray:
-    """Rows of `index` whose triangles are finite, can touch a pixel centre of the image and show the wanted side."""
+    """Rows of `index` whose triangles are finite, may cover a pixel centre of the image, and are not culled."""
     order = np.ascontiguousarray(index.T)
     x, y = corners[:, 0][order], corners[:, 1][order]
     low_x, high_x, low_y, high_y = _least(x), _most(x), _least(y), _most(y)
     kept = (np.ceil(low_x) < high_x) & (np.ceil(low_y) < high_y)  # False for NaN
     kept &= (high_x > 0) & (low_x <= camera.width - 1) & (high_y > 0) & (low_y <= camera.height - 1)
     kept &= np.isfinite(corners[:, 2])[order].all(axis=0)
-    if closed:  # y points down, so that what is counter-clockwise has a negative area
+    if closed:  # y points down: counter-clockwise triangles have negative areas
         kept &= (x[1] - x[0]) * (y[2] - y[0]) < (x[2] - x[0]) * (y[1] - y[0])
     return np.flatnonzero(kept)
 
 
 def _least(values: FloatArray) -> FloatArray:
-    """The least of each column of `(3, N)`."""
+    """Minimum of each column of `(3, N)`."""
     return np.asarray(np.minimum(np.minimum(values[0], values[1]), values[2]))
 
 
 def _most(values: FloatArray) -> FloatArray:
-    """The largest of each column of `(3, N)`."""
+    """Maximum of each column of `(3, N)`."""
     return np.asarray(np.maximum(np.maximum(values[0], values[1]), values[2]))
 
 
 def _spans(triangles: FloatArray, camera: Camera) -> _Spans:
     """Rows of triangles `(T, 3, 3)` cut into runs of pixels inside the image.
 
-    An edge's column is computed from its upper end on either side of it, hence bit for bit the same.
+    The column of an edge is computed from its upper end for both triangles, hence identical to the last bit.
     """
     order = np.argsort(triangles[..., 1], axis=1, kind="stable")
     top, middle, bottom = np.moveaxis(np.take_along_axis(triangles[..., :2], order[..., None], 1), 1, 0)
@@ -126,17 +130,17 @@ def _spans(triangles: FloatArray, camera: Camera) -> _Spans:
 
 
 def _edge_column(upper: FloatArray, lower: FloatArray, triangle: IntArray, row: IntArray) -> FloatArray:
-    """Where edges `upper (T, 2)` to `lower (T, 2)` cross the given rows; meaningless for a horizontal edge."""
+    """Columns where edges `upper (T, 2)` to `lower (T, 2)` cross the given rows; undefined for horizontal edges."""
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = (lower[:, 0] - upper[:, 0]) / (lower[:, 1] - upper[:, 1])
         return np.asarray(upper[triangle, 0] + (row - upper[triangle, 1]) * slope[triangle])
 
 
 def _resolve(spans: _Spans, triangles: FloatArray, camera: Camera) -> tuple[IntArray, IntArray]:
-    """Covered pixels, ascending, and the triangle that is nearest in each.
+    """Covered pixels, ascending, and the nearest triangle in each.
 
-    A float's bits order like the positive float itself, so inverse depth above the triangle's number makes one key
-    per fragment, and the largest key of a pixel is both its depth and its triangle.
+    Positive floats order like their bits. So inverse depth in the upper and the triangle's index in the lower half make
+    one key per fragment, and the largest key of a pixel gives both depth and triangle.
     """
     gradient, offset = _planes(triangles)
     span, step = _ranges(spans.length)
@@ -146,7 +150,7 @@ def _resolve(spans: _Spans, triangles: FloatArray, camera: Camera) -> tuple[IntA
     left = offset[triangle] + gradient[triangle, 0] * spans.start + gradient[triangle, 1] * spans.row
     inverse_depth = left[span] + gradient[triangle, 0][span] * step
     inverse = triangles[..., 2].T
-    low, high = _least(inverse)[triangle], _most(inverse)[triangle]  # keeps slivers' rounding inside the triangle
+    low, high = _least(inverse)[triangle], _most(inverse)[triangle]  # keeps rounding errors of slivers in range
     bits = inverse_depth.clip(low[span], high[span]).astype(np.float32).view(np.uint32)
     keys = np.zeros((end_row - first_row) * camera.width, np.uint64)
     np.maximum.at(keys, pixel, bits.astype(np.uint64) << np.uint64(32) | triangle[span].astype(np.uint64))
@@ -179,7 +183,7 @@ def _barycentric(triangles: FloatArray, pixels: IntArray, width: int) -> tuple[F
 
 
 def _ranges(lengths: IntArray) -> tuple[IntArray, IntArray]:
-    """For run lengths `(M,)`: which run each of their elements belongs to, and its place in that run."""
+    """For run lengths `(M,)`: the run of each element, and its position in that run."""
     run = np.repeat(np.arange(len(lengths)), lengths)
     starts = np.cumsum(lengths) - lengths
     return run, np.arange(len(run)) - starts[run]

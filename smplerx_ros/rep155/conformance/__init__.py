@@ -1,1 +1,1 @@
-"""Whether a provider keeps REP-155: what was seen of it, the requirements, and the report."""
+"""Conformance of a provider to REP-155: recording, requirements and report."""

@@ -1,4 +1,4 @@
-"""Rules on TF: which frames there are, where they hang, and where their axes point."""
+"""Rules on TF: existence, parents and axes of frames."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from smplerx_ros.arrays import FloatArray
 
 from .recording import LISTS, Recording, Transform
 
-_TOLERATED_SHARE = 0.25  # share of frames in which an estimate may be wrong before the axes are
-_MAX_AXIS_ERROR_DEG = 60.0  # degrees between an axis and what the image shows
-_MIN_PROJECTED_LENGTH = 0.5  # an axis that the image shows shorter than this says nothing
-_MIN_CONFIDENCE = 0.3  # confidence of a point of the skeleton
+_TOLERATED_SHARE = 0.25  # share of frames with wrong axes that is attributed to errors of estimation
+_MAX_AXIS_ERROR_DEG = 60.0  # degrees between a projected axis and the image
+_MIN_PROJECTED_LENGTH = 0.5  # of a unit axis; foreshortened axes are not checked
+_MIN_CONFIDENCE = 0.3  # of a keypoint
 _NECK, _RIGHT_HIP, _LEFT_HIP = 1, 8, 11  # Skeleton2D
 _CHIN, _SELLION = 8, 27  # FacialLandmarks
-_MAX_ORIGIN_OFFSET = 0.25  # of the distance from hips to neck, from the origin to midway between the hips, and 5 pixels
-_MAX_FACE_ANGLE_DEG = 110.0  # degrees by which a face that is seen may be turned from the camera
-_MAX_GAZE_ANGLE_DEG = 50.0  # degrees by which a gaze may leave the face's direction: what eyes can do
-_MAX_GAZE_OFFSET = 0.02  # metres between face and gaze
+_MAX_ORIGIN_OFFSET = 0.25  # from the middle of the hips, as share of the distance from hips to neck, plus 5 pixels
+_MAX_FACE_ANGLE_DEG = 110.0  # between a visible face and the camera
+_MAX_GAZE_ANGLE_DEG = 50.0  # between gaze and face: range of the eyes
+_MAX_GAZE_OFFSET = 0.02  # metres, between the origins of face and gaze
 
 
 def body_frame(recording: Recording) -> Iterator[str | None]:
-    """`body_<id>` of bodies that were tracked long enough."""
+    """`body_<id>` exists for bodies tracked for long enough, below the sensor's frame, with stamps of images."""
     yield from _sensor_frame(recording, "bodies", "body")
 
 
 def face_frame(recording: Recording) -> Iterator[str | None]:
-    """`face_<id>`, where the provider estimates head poses; x is towards the camera, z as the landmarks show it."""
+    """`face_<id>`, if the provider estimates head poses: x towards the camera, z up as in the landmarks."""
     faces = recording.tracked_spans("faces")
     if not any(recording.transforms_of(f"face_{identity}") for identity in faces):
         return
     yield from _sensor_frame(recording, "faces", "face")
-    turned: list[bool] = []
-    lying: list[bool] = []
+    x_wrong: list[bool] = []
+    z_wrong: list[bool] = []
     for identity in faces:
         for transform in recording.transforms_of(f"face_{identity}"):
             towards = -transform.position / (np.linalg.norm(transform.position) + 1e-9)
-            turned.append(bool(transform.rotation[:, 0] @ towards < np.cos(np.radians(_MAX_FACE_ANGLE_DEG))))
-        lying += _faces_with_wrong_z(recording, identity)
-    yield _mostly(turned, "face_<id>: x points away from the camera that sees the face")
-    if lying:
-        yield _mostly(lying, "face_<id>: z does not point from the chin to the bridge of the nose")
+            x_wrong.append(bool(transform.rotation[:, 0] @ towards < np.cos(np.radians(_MAX_FACE_ANGLE_DEG))))
+        z_wrong += _faces_with_wrong_z(recording, identity)
+    yield _mostly(x_wrong, "face_<id>: x points away from the camera that sees the face")
+    if z_wrong:
+        yield _mostly(z_wrong, "face_<id>: z does not point from the chin to the bridge of the nose")
 
 
 def gaze_frame(recording: Recording) -> Iterator[str | None]:
-    """`gaze_<id>` wherever there is `face_<id>`."""
+    """`gaze_<id>` exists for each `face_<id>`."""
     for identity in recording.tracked_spans("faces"):
         if not recording.transforms_of(f"face_{identity}"):
             continue
@@ -60,10 +60,10 @@ def gaze_frame(recording: Recording) -> Iterator[str | None]:
 
 
 def body_axes(recording: Recording) -> Iterator[str | None]:
-    """The frame's axes and origin in the image, against the skeleton's hips and neck in the same image."""
-    lying: list[bool] = []
-    turned: list[bool] = []
-    off: list[bool] = []
+    """Axes and origin of `body_<id>` projected to the image agree with hips and neck of the skeleton."""
+    z_wrong: list[bool] = []
+    y_wrong: list[bool] = []
+    origin_wrong: list[bool] = []
     for identity in recording.tracked_spans("bodies"):
         frames = {transform.stamp_ns: transform for transform in recording.transforms_of(f"body_{identity}")}
         for message in recording.messages_on(f"/humans/bodies/{identity}/skeleton2d"):
@@ -76,21 +76,21 @@ def body_axes(recording: Recording) -> Iterator[str | None]:
             pixels = points[:, :2] * ((camera.width, camera.height) if camera else (4, 3))
             hips = (pixels[_RIGHT_HIP] + pixels[_LEFT_HIP]) / 2
             up, left = pixels[_NECK] - hips, pixels[_LEFT_HIP] - pixels[_RIGHT_HIP]
-            lying += _misaligned(frame.rotation[:2, 2], up)
-            turned += _misaligned(frame.rotation[:2, 1], left)
+            z_wrong += _misaligned(frame.rotation[:2, 2], up)
+            y_wrong += _misaligned(frame.rotation[:2, 1], left)
             if camera and frame.position[2] > 0:
-                place = camera.k[:2, :2] @ (frame.position[:2] / frame.position[2]) + camera.k[:2, 2]
-                off.append(bool(np.linalg.norm(place - hips) > _MAX_ORIGIN_OFFSET * np.linalg.norm(up) + 5))
-    if lying:
-        yield _mostly(lying, "body_<id>: z does not point from the hips to the neck")
-    if turned:
-        yield _mostly(turned, "body_<id>: y does not point from the right hip to the left")
-    if off:
-        yield _mostly(off, "body_<id>: the origin is not midway between the hips")
+                pixel = camera.k[:2, :2] @ (frame.position[:2] / frame.position[2]) + camera.k[:2, 2]
+                origin_wrong.append(bool(np.linalg.norm(pixel - hips) > _MAX_ORIGIN_OFFSET * np.linalg.norm(up) + 5))
+    if z_wrong:
+        yield _mostly(z_wrong, "body_<id>: z does not point from the hips to the neck")
+    if y_wrong:
+        yield _mostly(y_wrong, "body_<id>: y does not point from the right hip to the left")
+    if origin_wrong:
+        yield _mostly(origin_wrong, "body_<id>: the origin is not midway between the hips")
 
 
 def one_parent(recording: Recording) -> Iterator[str | None]:
-    """No two parents for a frame of a body or face, and none for the frame that images and bodies are in."""
+    """Frames of bodies and faces have one parent; the sensor's frame is not below a person."""
     parents = defaultdict(set)
     for transform in recording.transforms:
         parents[transform.child].add(transform.parent)
@@ -106,7 +106,7 @@ def one_parent(recording: Recording) -> Iterator[str | None]:
 
 
 def not_static(recording: Recording) -> Iterator[str | None]:
-    """People leave; what is latched does not."""
+    """Frames of people are not on /tf_static, since people leave."""
     ids = {identity for kind in LISTS for identity in recording.tracked_spans(kind)}
     for transform in recording.transforms:
         if _suffix(transform.child, ids):
@@ -114,7 +114,7 @@ def not_static(recording: Recording) -> Iterator[str | None]:
 
 
 def stale(recording: Recording) -> Iterator[str | None]:
-    """No transforms of ids that have left."""
+    """Transforms of ids that left stop."""
     for kind, prefix in (("bodies", "body_"), ("faces", "face_")):
         for identity, (_, last) in recording.tracked_spans(kind).items():
             times = [transform.time for transform in recording.transforms_of(f"{prefix}{identity}")]
@@ -159,7 +159,7 @@ def _faces_with_wrong_z(recording: Recording, identity: str) -> list[bool]:
 
 def _gaze(face: Transform, gaze: Transform) -> str | None:
     position, rotation = gaze.position, gaze.rotation
-    if gaze.parent == face.parent:  # else it hangs below the face
+    if gaze.parent == face.parent:  # else its parent is the face
         position = face.rotation.T @ (position - face.position)
         rotation = face.rotation.T @ rotation
     if np.linalg.norm(position) > _MAX_GAZE_OFFSET:
@@ -170,7 +170,7 @@ def _gaze(face: Transform, gaze: Transform) -> str | None:
 
 
 def _misaligned(axis: FloatArray, shown: FloatArray) -> list[bool]:
-    """Whether an axis, as the image shows it, is off; nothing where one of the two is seen end-on."""
+    """Whether a projected axis points away from a direction in the image; empty if one is too short to tell."""
     length, size = np.linalg.norm(axis), np.linalg.norm(shown)
     if length < _MIN_PROJECTED_LENGTH or size < 1e-6:
         return []

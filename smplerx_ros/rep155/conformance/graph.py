@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .recording import LISTS, Endpoint, Recording
+from .recording import LISTS, Endpoint, Recording, without_id
 
 _ID = re.compile(r"[A-Za-z][A-Za-z0-9_]*\Z")
 _TYPES = {"roi": "hri_msgs/msg/NormalizedRegionOfInterest2D", "cropped": "sensor_msgs/msg/Image"}
-_MAX_SILENCE_S = 2.0  # a list that is not latched has to come at least this often
-_MIN_FRAMES = 5  # with fewer a topic may not have been discovered before the last
+_MAX_SILENCE_S = 2.0  # longest period of a list that is not latched
+_MIN_FRAMES = 5  # with fewer, a topic may not have been discovered in time
 _REMOVAL_S = 2.0
 
 
 def lists(recording: Recording) -> Iterator[str | None]:
-    """The lists exist where anything of their kind does, with type and stamp; bodies or faces have to be there."""
+    """The lists exist, with type and stamp, for each kind that is published; bodies or faces must be."""
     endpoints = recording.endpoints
     kinds = {kind: [e for e in endpoints if e.topic.startswith(f"/humans/{kind}/")] for kind in LISTS}
     if not any(kinds.values()):
@@ -31,7 +31,7 @@ def lists(recording: Recording) -> Iterator[str | None]:
 
 
 def late(recording: Recording) -> Iterator[str | None]:
-    """The lists reach those who subscribe later."""
+    """The lists reach late joiners."""
     for topic in LISTS.values():
         for endpoint in (e for e in recording.endpoints if e.topic == topic):
             times = [message.time for message in recording.messages_on(topic)]
@@ -43,20 +43,20 @@ def late(recording: Recording) -> Iterator[str | None]:
 
 
 def reliable(recording: Recording) -> Iterator[str | None]:
-    """No best-effort publishers."""
+    """No publisher is best effort."""
     for endpoint in _provided(recording):
-        yield None if endpoint.reliable else f"{_below_id(endpoint.topic)} is published best effort by {endpoint.node}"
+        yield None if endpoint.reliable else f"{without_id(endpoint.topic)} is published best effort by {endpoint.node}"
 
 
 def ids(recording: Recording) -> Iterator[str | None]:
-    """Syntax of ids."""
+    """Ids have valid syntax."""
     for kind in LISTS:
         for identity in recording.tracked_spans(kind):
             yield None if _ID.match(identity) else f"{kind}: id {identity!r} is not a letter with letters and digits"
 
 
 def required(recording: Recording) -> Iterator[str | None]:
-    """Topics of ids that were tracked long enough to be discovered: advertised with their type, and filled."""
+    """The required topics of ids tracked for long enough are advertised with the right type, and published."""
     endpoints = recording.endpoints
     for kind in LISTS:
         for identity, (first, last) in recording.tracked_spans(kind).items():
@@ -76,7 +76,7 @@ def required(recording: Recording) -> Iterator[str | None]:
 
 
 def leaving(recording: Recording) -> Iterator[str | None]:
-    """Nobody stays in the list for whom nothing comes."""
+    """Ids without messages leave the list."""
     for kind in LISTS:
         for identity, (_, last) in recording.tracked_spans(kind).items():
             times = [message.time for message in recording.messages_on(f"/humans/{kind}/{identity}/roi")]
@@ -87,19 +87,19 @@ def leaving(recording: Recording) -> Iterator[str | None]:
 
 
 def stale_topics(recording: Recording) -> Iterator[str | None]:
-    """Publishers of ids go when the ids go."""
+    """Topics of ids that left are removed."""
     for kind in LISTS:
         for identity, (_, last) in recording.tracked_spans(kind).items():
             prefix = f"/humans/{kind}/{identity}/"
             late_ones = [s for s in recording.snapshots if s[0] > last + _REMOVAL_S]
             left = {e.topic for _, endpoints in late_ones for e in endpoints if e.topic.startswith(prefix)}
             if late_ones:
-                names = ", ".join(sorted(_below_id(topic) for topic in left))
+                names = ", ".join(sorted(without_id(topic) for topic in left))
                 yield f"{names}: still there after the id left the list" if left else None
 
 
 def persons(recording: Recording) -> Iterator[str | None]:
-    """Ids of bodies are no ids of persons, unless these say that they are anonymous."""
+    """Ids of bodies are not used as ids of persons, unless those are marked as anonymous."""
     topics = {endpoint.topic for endpoint in recording.endpoints}
     for identity in recording.tracked_spans("bodies"):
         prefix = f"/humans/persons/{identity}/"
@@ -116,9 +116,3 @@ def persons(recording: Recording) -> Iterator[str | None]:
 def _provided(recording: Recording) -> list[Endpoint]:
     prefixes = tuple(f"/humans/{kind}/" for kind in LISTS)
     return sorted((e for e in recording.endpoints if e.topic.startswith(prefixes)), key=lambda e: e.topic)
-
-
-def _below_id(topic: str) -> str:
-    """The topic with `<id>` for the id, so that one complaint stands for all people."""
-    parts = topic.split("/")
-    return "/".join([*parts[:3], "<id>", *parts[4:]]) if len(parts) == 5 else topic

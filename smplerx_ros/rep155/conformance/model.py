@@ -1,4 +1,4 @@
-"""Rules on the URDF of each body and on its joint states."""
+"""Rules on URDFs and joint states of bodies."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from smplerx_ros.rep155.description import JOINTS
 
 from .recording import Recording
 
-_LIMIT_TOLERANCE = 1e-3  # radians that rounding in a URDF may cost
+_LIMIT_TOLERANCE = 1e-3  # radians, for rounding in the URDF
 
 
 @dataclass(frozen=True)
 class _Model:
-    """What a URDF says; limits are of the joints that move."""
+    """Contents of a URDF; limits of movable joints only."""
 
     joints: dict[str, tuple[str, str]]  # parent and child by name
     limits: dict[str, tuple[float, float]]
@@ -29,7 +29,7 @@ class _Model:
 
 
 def urdf(recording: Recording) -> Iterator[str | None]:
-    """Bodies that were tracked long enough have one, latched, that can be read and starts at the body's frame."""
+    """Bodies tracked for long enough have a latched, valid URDF whose root is the body's frame."""
     endpoints = recording.endpoints
     for identity, (first, last) in recording.tracked_spans("bodies").items():
         topic = f"/humans/bodies/{identity}/urdf"
@@ -53,7 +53,7 @@ def urdf(recording: Recording) -> Iterator[str | None]:
 
 
 def names(recording: Recording) -> Iterator[str | None]:
-    """The REP's tree is in the URDF; further links may hang from it."""
+    """The URDF contains the REP's kinematic tree; further links may be attached."""
     for identity, found in _models(recording):
         suffix = f"_{identity}"
         unmarked = {name for name in (*found.joints, *found.links) if not name.endswith(suffix)}
@@ -73,7 +73,7 @@ def names(recording: Recording) -> Iterator[str | None]:
 
 
 def joint_states(recording: Recording) -> Iterator[str | None]:
-    """Names and numbers fit the URDF."""
+    """Joint states name the URDF's joints, and are finite."""
     models = dict(_models(recording))
     for identity, message in recording.messages_below("bodies", "joint_states"):
         angles: dict[str, float] = message.value
@@ -88,7 +88,7 @@ def joint_states(recording: Recording) -> Iterator[str | None]:
 
 
 def limits(recording: Recording) -> Iterator[str | None]:
-    """No angle outside its limits."""
+    """Angles are within the URDF's limits."""
     models = dict(_models(recording))
     for identity, message in recording.messages_below("bodies", "joint_states"):
         if identity in models:
@@ -103,7 +103,7 @@ def limits(recording: Recording) -> Iterator[str | None]:
 
 
 def _models(recording: Recording) -> Iterator[tuple[str, _Model]]:
-    """The last readable URDF of each body."""
+    """The last valid URDF of each body."""
     for identity in recording.tracked_spans("bodies"):
         readable = [_read(message.value) for message in recording.messages_on(f"/humans/bodies/{identity}/urdf")]
         good = [found for found in readable if isinstance(found, _Model)]
@@ -112,7 +112,7 @@ def _models(recording: Recording) -> Iterator[tuple[str, _Model]]:
 
 
 def _read(text: str) -> _Model | str:
-    """The model, or why there is none."""
+    """The model, or a description of why the URDF is invalid."""
     try:
         robot = ElementTree.fromstring(text)
     except ElementTree.ParseError as error:

@@ -1,4 +1,4 @@
-"""What was seen of a graph for some seconds: messages, transforms and who publishes what; no ROS in here."""
+"""Messages, transforms and publishers recorded on a graph; independent of ROS."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from smplerx_ros.arrays import FloatArray
 
 LISTS = {"bodies": "/humans/bodies/tracked", "faces": "/humans/faces/tracked"}
 MATCHES = "/humans/candidate_matches"
-_SETTLING_S = 1.5
-# Images so long before or after those that were seen may have been on their way.
+_SETTLING_S = 1.5  # seconds for discovery
+# A stamp this far before the first or after the last image recorded may belong to an image that was missed.
 _EARLIER_NS, _LATER_NS = 5_000_000_000, 500_000_000
 
 
@@ -32,10 +32,10 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Message:
-    """One message; `value` is what the rules need of it, by topic.
+    """One message; `value` is the part that the rules need, by topic.
 
     `tracked`: tuple of ids. `roi`: x0, y0, x1, y1, c. `cropped`: width, height, bytes of data. `skeleton2d`: `(18, 3)`.
-    `landmarks`: `(70, 3)`. `joint_states`: radians by name. `urdf`: text. Matches: id1, type1, id2, type2, confidence.
+    `landmarks`: `(70, 3)`. `joint_states`: radians by name. `urdf`: XML. Matches: id1, type1, id2, type2, confidence.
     """
 
     time: float  # of arrival, seconds on a steady clock
@@ -60,7 +60,7 @@ class Transform:
 
 @dataclass(frozen=True, eq=False)
 class CameraIntrinsics:
-    """Intrinsics of a camera, by its CameraInfo."""
+    """Intrinsics of a camera, from its CameraInfo."""
 
     k: FloatArray  # (3, 3)
     width: int
@@ -69,23 +69,23 @@ class CameraIntrinsics:
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """All that was seen between `begin` and `end`, in order of arrival."""
+    """Everything recorded from `begin` to `end` (seconds on a steady clock), in order of arrival."""
 
     begin: float
     end: float
-    snapshots: tuple[tuple[float, tuple[Endpoint, ...]], ...] = ()  # of the topics under /humans
+    snapshots: tuple[tuple[float, tuple[Endpoint, ...]], ...] = ()  # time, and publishers under /humans
     messages: tuple[Message, ...] = ()
     transforms: tuple[Transform, ...] = ()
-    image_stamps: frozenset[int] = frozenset()  # of cameras' images, nanoseconds
+    image_stamps: frozenset[int] = frozenset()  # of images, nanoseconds, from their CameraInfo
     cameras: Mapping[str, CameraIntrinsics] = field(default_factory=dict)  # by frame_id
 
     @cached_property
     def endpoints(self) -> frozenset[Endpoint]:
-        """Every publisher that was ever seen."""
+        """All publishers of all snapshots."""
         return frozenset(endpoint for _, endpoints in self.snapshots for endpoint in endpoints)
 
     def messages_on(self, topic: str) -> list[Message]:
-        """The messages of a topic."""
+        """The messages of one topic."""
         return self._by_topic.get(topic, [])
 
     def messages_below(self, kind: str, name: str) -> Iterator[tuple[str, Message]]:
@@ -96,7 +96,7 @@ class Recording:
                 yield from ((parts[3], message) for message in messages)
 
     def tracked_spans(self, kind: str) -> dict[str, tuple[float, float]]:
-        """For each id of `/humans/<kind>/tracked` when it was first and last in the list; to the end if it still is."""
+        """First and last time of each id in `/humans/<kind>/tracked`; the end of the recording if it is still there."""
         spans: dict[str, tuple[float, float]] = {}
         lists = self.messages_on(LISTS[kind])
         for i, message in enumerate(lists):
@@ -107,7 +107,7 @@ class Recording:
 
     @cached_property
     def settling_time(self) -> float:
-        """Seconds within which discovery and a provider's grace for misses are over, two slow frames included."""
+        """Seconds for discovery and a provider's grace period, including two slow frames."""
         times = {message.stamp_ns: message.time for message in self.messages if message.stamp_ns}
         gaps = np.diff(sorted(times.values()))
         return _SETTLING_S + 2 * float(np.percentile(gaps, 90)) if len(gaps) else _SETTLING_S
@@ -117,7 +117,7 @@ class Recording:
         return self._by_child.get(child, [])
 
     def is_image_stamp(self, stamp_ns: int) -> bool | None:
-        """Whether a stamp is that of an image; None where the image may have been missed, or no camera was seen."""
+        """Whether a stamp is that of an image; None if that image may have been missed, or no camera was recorded."""
         if not self.image_stamps:
             return None
         if stamp_ns in self.image_stamps:
@@ -133,6 +133,12 @@ class Recording:
     @cached_property
     def _by_child(self) -> dict[str, list[Transform]]:
         return _grouped(self.transforms, "child")
+
+
+def without_id(topic: str) -> str:
+    """The topic of one body or face with `<id>` in place of the id, so that one message covers all people."""
+    parts = topic.split("/")
+    return "/".join([*parts[:3], "<id>", *parts[4:]]) if len(parts) == 5 else topic
 
 
 def _grouped(items: Iterable[Any], key: str) -> dict[str, list[Any]]:

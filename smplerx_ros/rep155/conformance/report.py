@@ -1,4 +1,4 @@
-"""The findings as text and exit code."""
+"""Report and exit code of a conformance check."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ CONFORMS, BREAKS, NOTHING = 0, 1, 2
 
 
 def exit_code(findings: Sequence[Finding], recording: Recording) -> int:
-    """0: every requirement that could be judged is kept; 1: one is not; 2: nobody was tracked, so nothing was shown."""
+    """0: all requirements that could be checked are met; 1: one is violated; 2: nobody was tracked."""
     if not any(recording.tracked_spans(kind) for kind in LISTS):
         return NOTHING
     return BREAKS if any(finding.verdict == FAIL for finding in findings) else CONFORMS
 
 
 def report(findings: Sequence[Finding], recording: Recording) -> str:
-    """A line for each requirement, complaints below it, and a summary."""
+    """One line per requirement, with the violations below it, and a summary."""
     width = max(len(finding.requirement.name) for finding in findings)
     lines = []
     for finding in findings:

@@ -1,4 +1,4 @@
-"""The requirements of REP-155 for providers of bodies and faces, as one table of rules over a recording."""
+"""The requirements of REP-155 for providers of bodies and faces, as a table of rules over a recording."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from . import frames, graph, model, values
 from .recording import Recording
 
-# A rule yields an entry for each thing that it judged: None where it is right, else what is wrong with it.
+# A rule yields one entry per item checked: None if it conforms, else a description of the violation.
 Rule = Callable[[Recording], Iterator[str | None]]
 
 PASS, FAIL, WARN, NOT_SEEN = "pass", "FAIL", "warn", "not seen"
@@ -16,7 +16,7 @@ PASS, FAIL, WARN, NOT_SEEN = "pass", "FAIL", "warn", "not seen"
 
 @dataclass(frozen=True)
 class Requirement:
-    """One line of the report. A `must` that fails fails the provider; a `should` is only texts."""
+    """One line of the report. A violated `must` fails the provider, a violated `should` is a warning."""
 
     name: str
     text: str
@@ -26,7 +26,7 @@ class Requirement:
 
 @dataclass(frozen=True)
 class Finding:
-    """The verdict on one requirement, how many things were judged, and the different complaints with their number."""
+    """The verdict on one requirement, the number of items checked, and the distinct violations with their counts."""
 
     requirement: Requirement
     verdict: str
@@ -63,7 +63,7 @@ REQUIREMENTS: tuple[Requirement, ...] = (
 
 
 def judge(recording: Recording, requirements: Iterable[Requirement] = REQUIREMENTS) -> list[Finding]:
-    """A finding for each requirement."""
+    """Check each requirement."""
     return [_finding(requirement, recording) for requirement in requirements]
 
 

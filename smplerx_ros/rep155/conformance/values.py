@@ -1,4 +1,4 @@
-"""Rules on what messages hold."""
+"""Rules on the contents of messages."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .recording import LISTS, MATCHES, Recording
+from .recording import LISTS, MATCHES, Recording, without_id
 
 _FACE, _BODY = 2, 3  # hri_msgs/IdsMatch
 
 
 def regions(recording: Recording) -> Iterator[str | None]:
-    """Regions of bodies and faces."""
+    """Regions of interest of bodies and faces."""
     for kind in LISTS:
         for _, message in recording.messages_below(kind, "roi"):
             x0, y0, x1, y1 = message.value[:4]
-            inside = all(0 <= value <= 1 for value in message.value)  # false for NaN
+            inside = all(0 <= value <= 1 for value in message.value)  # False for NaN
             if not inside:
                 yield f"/humans/{kind}/<id>/roi is not in 0..1"
             elif x0 >= x1 or y0 >= y1:
@@ -26,22 +26,22 @@ def regions(recording: Recording) -> Iterator[str | None]:
 
 
 def skeletons(recording: Recording) -> Iterator[str | None]:
-    """Points of bodies."""
+    """Keypoints of bodies."""
     yield from _points(recording, "bodies", "skeleton2d")
 
 
 def landmarks(recording: Recording) -> Iterator[str | None]:
-    """Points of faces."""
+    """Landmarks of faces."""
     yield from _points(recording, "faces", "landmarks")
 
 
 def stamps(recording: Recording) -> Iterator[str | None]:
-    """Stamps are among those of the images; where no camera was recording, those of one id's topics and frame agree."""
+    """Stamps are those of images; if no camera was recorded, the topics and frames of an id have equal stamps."""
     for message in recording.messages:
         if message.topic not in (MATCHES, *LISTS.values()) and not message.topic.endswith("/urdf"):
             known = recording.is_image_stamp(message.stamp_ns)
             if known is not None:
-                yield None if known else f"{_generic(message.topic)}: the stamp is that of no image"
+                yield None if known else f"{without_id(message.topic)}: the stamp is that of no image"
     if recording.image_stamps:
         return
     for identity in recording.tracked_spans("bodies"):
@@ -49,11 +49,11 @@ def stamps(recording: Recording) -> Iterator[str | None]:
         for name in ("roi", "skeleton2d", "joint_states") if stamps_of_tf else ():
             for message in recording.messages_on(f"/humans/bodies/{identity}/{name}")[1:-1]:
                 good = message.stamp_ns in stamps_of_tf
-                yield None if good else f"{_generic(message.topic)} and TF of body_<id> have different stamps"
+                yield None if good else f"{without_id(message.topic)} and TF of body_<id> have different stamps"
 
 
 def matches(recording: Recording) -> Iterator[str | None]:
-    """Matches are of different things, and name what is tracked; they exist where bodies and faces do."""
+    """Matches link different ids that are tracked; they exist if there are bodies and faces."""
     faces, bodies = recording.tracked_spans("faces"), recording.tracked_spans("bodies")
     found = recording.messages_on(MATCHES)
     if faces and bodies and not found:
@@ -73,8 +73,3 @@ def _points(recording: Recording, kind: str, name: str) -> Iterator[str | None]:
         value = np.asarray(message.value)
         good = bool(((value >= 0) & (value <= 1)).all())
         yield None if good else f"/humans/{kind}/<id>/{name} has points or confidences outside 0..1"
-
-
-def _generic(topic: str) -> str:
-    parts = topic.split("/")
-    return "/".join([*parts[:3], "<id>", *parts[4:]])
