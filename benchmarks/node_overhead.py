@@ -35,7 +35,7 @@ from smplerx_ros.backbones.lite.backbone import LiteBackbone
 from smplerx_ros.backbones.lite.fit import BodyFitter
 from smplerx_ros.backbones.smpler_x.estimation import NetworkBackbone
 from smplerx_ros.io.report import command_line, machine, write_report
-from smplerx_ros.pipeline import estimator
+from smplerx_ros.pipeline import finishing
 from smplerx_ros.pipeline.scheduling.camera import CameraState
 from smplerx_ros.pipeline.scheduling.finder import Finder
 from smplerx_ros.pipeline.smoothing.motion import Motion
@@ -65,7 +65,7 @@ PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "convert": ((CameraStream, "frame"),),
     "detection": ((Finder, "find"),),
     "crops, landmarks": ((LiteBackbone, "estimate"), (NetworkBackbone, "estimate")),
-    "body, persons": ((estimator, "persons"),),
+    "body, persons": ((finishing, "persons"),),
     "smoothing": ((Motion, "smoothed"), (Motion, "velocities")),
     "tracking": ((Tracker, "estimated"),),
     "people": ((output, "person_array"), (output, "info_from_camera"), (Output, "_placed")),

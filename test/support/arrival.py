@@ -125,28 +125,28 @@ def motion(estimator: Estimator) -> list[list[float]]:
 
 def network(name: str) -> Callable[[Any], Any]:
     """What the network of a bundle was loaded with."""
-    return lambda estimator: vars(estimator._backbones[0]._model)["options"][name]
+    return lambda estimator: vars(estimator._estimation._backbones[0]._model)["options"][name]
 
 
 def weights(estimator: Any) -> list[str]:
-    return [backbone._model.path for backbone in estimator._backbones]
+    return [backbone._model.path for backbone in estimator._estimation._backbones]
 
 
 def devices(estimator: Any) -> tuple[Any, ...]:
-    (backbone,) = estimator._backbones
+    (backbone,) = estimator._estimation._backbones
     return (
         backbone.landmarks.device,
-        estimator._finder._detector.arguments[0],
-        estimator._finder._detector_beside.arguments[0],
+        estimator._identification._finder._detector.arguments[0],
+        estimator._identification._finder._detector_beside.arguments[0],
     )
 
 
 def threads(estimator: Any) -> tuple[Any, ...]:
-    (backbone,) = estimator._backbones
+    (backbone,) = estimator._estimation._backbones
     return (
         backbone.landmarks.threads,
-        estimator._finder._detector.arguments[1],
-        estimator._finder._detector_beside.arguments[1],
+        estimator._identification._finder._detector.arguments[1],
+        estimator._identification._finder._detector_beside.arguments[1],
     )
 
 
@@ -154,8 +154,8 @@ def thresholds(estimator: Any) -> tuple[Any, ...]:
     """Of both detectors, and of boxes that come with frames."""
     given = frame(0, detections=(Box(90, 70, 410, 410, 0.5),))
     return (
-        estimator._finder._detector.threshold,
-        estimator._finder._detector_beside.threshold,
+        estimator._identification._finder._detector.threshold,
+        estimator._identification._finder._detector_beside.threshold,
         len(estimator.estimate(given)),
     )
 
@@ -163,7 +163,7 @@ def thresholds(estimator: Any) -> tuple[Any, ...]:
 def detections(estimator: Any) -> int:
     for k in range(12):
         estimator.estimate(frame(k, every_ns=RARE_NS))
-    return int(estimator._finder._detector.calls)
+    return int(estimator._identification._finder._detector.calls)
 
 
 def crowd(estimator: Any) -> int:
@@ -193,11 +193,11 @@ def focal_length(estimator: Any) -> float:
 def known_size(estimator: Any) -> tuple[Any, ...]:
     """For the backbone, and for how sure the distance is."""
     (person,) = estimator.estimate(frame(0))
-    return estimator._backbones[0].person_height, round(float(person.pose_covariance[2, 2]), 6)
+    return estimator._estimation._backbones[0].person_height, round(float(person.pose_covariance[2, 2]), 6)
 
 
 def detector_options(estimator: Any) -> tuple[Any, ...]:
-    detector = estimator._finder._detector
+    detector = estimator._identification._finder._detector
     return type(detector).__name__, detector.arguments[:1], tuple(sorted(detector.options.items()))
 
 

@@ -10,6 +10,7 @@ from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.geometry.depth import DepthReading
 from smplerx_ros.pipeline.localization.depth_watch import DepthWatch
+from smplerx_ros.pipeline.tracking.events import TrackEvent, TrackEventKind
 from smplerx_ros.pipeline.tracking.tracker import Tracker
 
 from .detection import SEARCH_EVERY, DetectionSchedule
@@ -64,16 +65,14 @@ class CameraState:
             self.interval.seen(stamp_ns)
         self.warnings = {NO_STAMP: _NO_STAMP_TEXT} if self.unstamped > 1 or (self.unstamped and self.stamp_ns) else {}
 
-    def looks_through(self, camera: Camera) -> bool:
-        """Take the present frame's camera in; whether the frame before was seen through another one.
-
-        What is known of people in pixels holds on, places and sizes do not: the same picture is elsewhere now.
-        """
+    def looks_through(self, camera: Camera) -> tuple[TrackEvent, ...]:
+        """Take the present frame's camera in; returns the tracks that another calibration than before rescales."""
         changed = self.camera is not None and not camera.sees_like(self.camera)
         self.camera = camera
-        if changed:
-            self.at_a_metre.clear()
-        return changed
+        if not changed:
+            return ()
+        self.at_a_metre.clear()
+        return tuple(TrackEvent(identity, TrackEventKind.RESCALED) for identity in self.tracker.known)
 
     def look_at_depth(self, readings: Sequence[DepthReading]) -> None:
         """What the present frame's depth shows of its people."""
@@ -121,7 +120,8 @@ class CameraState:
         self.schedule.soon()
         return None
 
-    def detected(self, boxes: Sequence[Box], stamp_ns: int, *, confirm: bool) -> None:
+    def detected(self, boxes: Sequence[Box], stamp_ns: int, *, confirm: bool) -> tuple[TrackEvent, ...]:
         """Take in the boxes of the present frame, or of an earlier one."""
-        self.tracker.detected(boxes, stamp_ns, confirm=confirm)
+        events = self.tracker.detected(boxes, stamp_ns, confirm=confirm)
         self.schedule.detected(stamp_ns)
+        return events

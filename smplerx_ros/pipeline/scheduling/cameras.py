@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from smplerx_ros.errors import InputError
+from smplerx_ros.pipeline.tracking.events import TrackEvent
 from smplerx_ros.pipeline.tracking.tracker import Tracker
 from smplerx_ros.types import Frame
 
@@ -41,11 +42,14 @@ class Cameras:
         for state in self:
             state.tracker.max_age = seconds
 
-    def begin(self, frames: Sequence[Frame]) -> tuple[list[CameraState], list[str]]:
-        """The frames' cameras, and the people who are to be forgotten.
+    def begin(self, frames: Sequence[Frame]) -> tuple[TrackEvent, ...]:
+        """Note the frames' cameras and times; returns the tracks that this ends.
 
         A camera whose time went back or whose images have another size than before starts anew. Those not seen for
-        longest are forgotten. Raises InputError for two frames of one camera; then nothing has changed.
+        longest are forgotten.
+
+        Raises:
+            InputError: For two frames of one camera; then nothing has changed.
         """
         names = [camera_name(frame) for frame in frames]
         for i, name in enumerate(names):
@@ -54,27 +58,27 @@ class Cameras:
                     f"frames {names.index(name)} and {i} are both of camera {name!r} (Frame.source, or else frame_id): "
                     "give one frame a camera, or each camera its own name"
                 )
-        gone: list[str] = []
-        states = [self._begin(name, frame, gone) for name, frame in zip(names, frames, strict=True)]
+        events = [event for name, frame in zip(names, frames, strict=True) for event in self._begin(name, frame)]
         for name in list(self._states)[: -max(_MOST_CAMERAS, len(names))]:
-            gone += self._states.pop(name).tracker.clear()
-        return states, gone
+            events += self._states.pop(name).tracker.clear()
+        return tuple(events)
 
     def clear(self) -> None:
         """Forget all of them."""
         self._states.clear()
 
-    def _begin(self, name: str, frame: Frame, gone: list[str]) -> CameraState:
+    def _begin(self, name: str, frame: Frame) -> tuple[TrackEvent, ...]:
         state = self._states.pop(name, None)
         size = frame.image.shape[:2]
+        events: tuple[TrackEvent, ...] = ()
         if state is not None and (0 != frame.stamp_ns < state.stamp_ns or size != state.size):
-            gone += state.tracker.clear()
+            events = state.tracker.clear()
             state = None
         if state is None:
             state = CameraState(Tracker(self._new_ids, self._max_age), size)
         self._states[name] = state
         state.begin(frame.stamp_ns)
-        return state
+        return events
 
 
 def camera_name(frame: Frame) -> str:

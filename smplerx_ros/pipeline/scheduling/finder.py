@@ -11,6 +11,7 @@ from smplerx_ros.config.options import Options
 from smplerx_ros.detection import Detector, LockedDetector
 from smplerx_ros.detection.clean import clean_boxes
 from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.pipeline.tracking.events import TrackEvent
 from smplerx_ros.types import Frame
 
 from .beside import Beside
@@ -51,26 +52,31 @@ class Finder:
         self._detector = self._detector_beside = None
         return ended
 
-    def find(self, frames: Sequence[Frame], states: Sequence[CameraState], spared: int, *, confirm: bool) -> None:
+    def find(
+        self, frames: Sequence[Frame], states: Sequence[CameraState], spared: int, *, confirm: bool
+    ) -> list[list[TrackEvent]]:
         """Boxes of an earlier frame, those that come with the frames, and the detector's where they cannot wait.
 
         A frame that is given again, because its batch failed, is not detected twice. `spared`: so many times as seldom
-        as asked for. `confirm`: people have to be confirmed by detections.
+        as asked for. `confirm`: people have to be confirmed by detections. Returns the events of each
+        frame's tracks.
         """
+        events: list[list[TrackEvent]] = [[] for _ in frames]
         new = [i for i, state in enumerate(states) if state.undetected]
         for i in new:
             search = states[i].found_beside()
             if search is not None and frames[i].detections is None:
-                states[i].detected(search.boxes.result(), search.stamp_ns, confirm=confirm)
+                events[i] += states[i].detected(search.boxes.result(), search.stamp_ns, confirm=confirm)
         found = {i: self._given(frames[i]) for i in new if frames[i].detections is not None}
         if self._detector is not None:
             found |= self._detected(self._detector, [i for i in new if i not in found], frames, states, spared)
         for i, state in enumerate(states):
             if i in found:
                 state.schedule.begun()
-                state.detected(found[i], state.stamp_ns, confirm=confirm)
+                events[i] += state.detected(found[i], state.stamp_ns, confirm=confirm)
             elif confirm and state.stamp_ns - state.schedule.detected_ns > _LONGEST_UNCONFIRMED_NS:
-                state.tracker.detected([], state.stamp_ns, confirm=True)
+                events[i] += state.tracker.detected([], state.stamp_ns, confirm=True)
+        return events
 
     @property
     def _detectors(self) -> set[Detector]:

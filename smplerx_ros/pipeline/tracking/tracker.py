@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,6 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from smplerx_ros.arrays import FloatArray
 from smplerx_ros.geometry.boxes import Box
 
+from .events import TrackEvent, TrackEventKind
 from .motion import BoxMotion
 
 MAX_AGE = 1.0  # seconds for which a person who is not found keeps the identity
@@ -99,7 +100,7 @@ class Tracker:
         """Whether somebody is lost, was missed by the last detection or is new: a reason to detect soon."""
         return bool(self._waiting) or any(track.lost or track.missed for track in self._tracks.values())
 
-    def detected(self, boxes: Sequence[Box], stamp_ns: int, *, confirm: bool = False) -> None:
+    def detected(self, boxes: Sequence[Box], stamp_ns: int, *, confirm: bool = False) -> tuple[TrackEvent, ...]:
         """Take detections in: lost people are found again, boxes of nobody known become new people.
 
         With `confirm` detections have the last word, not the backbone: their boxes are where people are (the backbone's
@@ -113,10 +114,7 @@ class Tracker:
         pairs = _pairs(tracks, boxes)
         for row, column in pairs.items():
             tracks[row].found(boxes[column], stamp_ns, steady=not confirm)
-        for row, track in enumerate(tracks):
-            if confirm and row not in pairs:
-                track.missed += 1
-                track.lost |= track.missed >= MAX_MISSED
+        events = self._missed([track for row, track in enumerate(tracks) if row not in pairs]) if confirm else []
         free = sorted(set(range(len(boxes))) - set(pairs.values()))
         new = [
             boxes[i] for i in free if overlaps([boxes[i]], [t.box for t in self.following]).max(initial=0) < _COVERED
@@ -128,20 +126,18 @@ class Tracker:
             if wait and not again:
                 self._waiting.append(box)
             else:
-                self._begin(box, stamp_ns)
+                events.append(self._begin(box, stamp_ns))
         self._detected_ns = stamp_ns
+        return tuple(events)
 
-    def estimated(self, boxes: Mapping[str, Box | None], stamp_ns: int) -> set[str]:
-        """Where people were found (None: not). Answers whose memory is worth nothing now.
-
-        Those are gone for good: too old, or a double of somebody else; or their body was somebody else's, or not where
-        they were detected in this frame.
-        """
+    def estimated(self, boxes: Mapping[str, Box | None], stamp_ns: int) -> tuple[TrackEvent, ...]:
+        """Where people were found (None: not)."""
         for track in self._tracks.values():
             track.motion.advance(stamp_ns)
         found = {identity: box for identity, box in boxes.items() if box is not None}
         astray = {name for name, box in found.items() if self._tracks[name].left_by(box)}
         mistaken = self._mistaken({name: box for name, box in found.items() if name not in astray})
+        in_view = [identity for identity, track in self._tracks.items() if not track.lost]
         for identity, track in self._tracks.items():
             box = found.get(identity)
             if identity in mistaken:
@@ -156,27 +152,43 @@ class Tracker:
                 track.confirmed |= identity in found and identity not in mistaken
                 track.lost = identity not in found or (identity in mistaken and box is None)
             track.detection = None
-        gone = {identity for identity, track in self._tracks.items() if track.lost and self._over(track)}
+        lost = [identity for identity in in_view if self._tracks[identity].lost]
+        gone = [identity for identity, track in self._tracks.items() if track.lost and self._over(track)]
         self.drop(gone)
-        return gone | set(mistaken) | astray
+        return (
+            *_events(TrackEventKind.MERGED, mistaken),
+            *_events(TrackEventKind.DRIFTED, (name for name in found if name in astray)),
+            *_events(TrackEventKind.LOST, lost),
+            *_events(TrackEventKind.ENDED, gone),
+        )
 
     def drop(self, identities: Collection[str]) -> None:
         """Forget these people."""
         for identity in identities:
             del self._tracks[identity]
 
-    def clear(self) -> list[str]:
-        """Forget everybody; answers who was known."""
-        identities = list(self._tracks)
+    def clear(self) -> tuple[TrackEvent, ...]:
+        """End all tracks."""
+        ended = _events(TrackEventKind.ENDED, self._tracks)
         self._tracks.clear()
         self._waiting, self._detected_ns = [], None
-        return identities
+        return ended
 
-    def _begin(self, box: Box, stamp_ns: int) -> None:
+    def _missed(self, tracks: Sequence[_Track]) -> list[TrackEvent]:
+        events = []
+        for track in tracks:
+            track.missed += 1
+            if track.missed >= MAX_MISSED and not track.lost:
+                track.lost = True
+                events.append(TrackEvent(track.now.id, TrackEventKind.LOST))
+        return events
+
+    def _begin(self, box: Box, stamp_ns: int) -> TrackEvent:
         identity = next(self._new_ids)
         self._tracks[identity] = _Track(
             TrackedBox(identity, box, stamp_ns, detected_ns=stamp_ns), BoxMotion(box, stamp_ns), stamp_ns
         )
+        return TrackEvent(identity, TrackEventKind.APPEARED)
 
     def _away_too_long(self, track: _Track, stamp_ns: int) -> bool:
         """Whether somebody who is lost came back too late if it was halfway from the last detection to this one."""
@@ -213,6 +225,10 @@ class Tracker:
             if taken:
                 mistaken.setdefault(everybody[i], places[j])
         return mistaken
+
+
+def _events(kind: TrackEventKind, identities: Iterable[str]) -> tuple[TrackEvent, ...]:
+    return tuple(TrackEvent(identity, kind) for identity in identities)
 
 
 def _pairs(tracks: Sequence[_Track], boxes: Sequence[Box]) -> dict[int, int]:

@@ -131,13 +131,13 @@ def test_what_is_updated_is_in_the_options_and_what_is_refused_is_not() -> None:
 
 def parts(estimator: Estimator) -> list[object]:
     """What the estimator's parts go by."""
-    smoother = estimator._motion._smoother
+    smoother = estimator._finishing._motion._smoother
     return [
-        [state.tracker.max_age for state in estimator._cameras],
-        {detector.threshold for detector in estimator._finder._detectors},
-        estimator._finder._options,
+        [state.tracker.max_age for state in estimator._identification._cameras],
+        {detector.threshold for detector in estimator._identification._finder._detectors},
+        estimator._identification._finder._options,
         None if smoother is None else smoother._options,
-        estimator._budget is not None,
+        estimator._estimation._budget is not None,
     ]
 
 
@@ -163,7 +163,7 @@ def test_people_are_smoothed_unless_that_is_switched_off() -> None:
     """By default in both ways of making an estimator."""
     for options, smoothed in ((Options(), True), (Options(smoothing_enabled=False), False)):
         with Estimator(StillPeople(), None, BODY, options) as estimator:
-            assert (estimator._motion._smoother is not None) == smoothed
+            assert (estimator._finishing._motion._smoother is not None) == smoothed
 
 
 @pytest.mark.parametrize(("prefix", "name"), [("", "p1"), ("robot", "robot1")])

@@ -122,7 +122,7 @@ def backbone() -> FakeBackbone:
 @pytest.fixture
 def estimator(backbone, detector) -> Estimator:
     estimator = Estimator(backbone, detector, BODY, unsmoothed(detection_interval=5, max_people=2))
-    estimator._finder._beside = AtOnce()
+    estimator._identification._finder._beside = AtOnce()
     return estimator
 
 
@@ -250,7 +250,7 @@ def test_boxes_of_an_earlier_frame_keep_its_time(estimator):
 
     def told(self, boxes, stamp_ns, *, confirm=False):
         stamps.append(stamp_ns)
-        detected(self, boxes, stamp_ns, confirm=confirm)
+        return detected(self, boxes, stamp_ns, confirm=confirm)
 
     with patch.object(Tracker, "detected", told):
         for k in range(9):
@@ -295,7 +295,7 @@ def test_a_search_sees_the_image_as_it_was(backbone):
 def test_another_detector_looks_beside_the_estimation(backbone, detector):
     beside = FakeDetector(detector.boxes)
     estimator = Estimator(backbone, detector, BODY, unsmoothed(detection_interval=5), detector_beside=beside)
-    estimator._finder._beside = AtOnce()
+    estimator._identification._finder._beside = AtOnce()
     for k in range(7):
         estimator.estimate(frame(k))
     assert (detector.calls, beside.calls) == (1, 1)  # nobody was known in the first frame
@@ -429,10 +429,10 @@ def test_live_changes_start_from_the_options(backbone, enabled):
     estimator = Estimator(backbone, None, BODY, given)
     estimator.update({"smoothing.distance_per_speed": 2.0})
     assert estimator.options == replace(given, smoothing_distance_per_speed=2.0)
-    assert (estimator._motion._smoother is not None) == enabled
+    assert (estimator._finishing._motion._smoother is not None) == enabled
     estimator.update({"smoothing.enabled": True})
     expected = SmoothingOptions(Cutoff(7.0, Options().smoothing_rotation_per_speed), Cutoff(0.25, 2.0))
-    assert estimator._motion._smoother._options == expected
+    assert estimator._finishing._motion._smoother._options == expected
 
 
 def with_boxes(seen: Frame, *boxes: Box) -> Frame:
@@ -832,11 +832,11 @@ def test_two_frames_of_one_camera_are_refused_and_nothing_has_changed(estimator)
 def remembered(estimator: Estimator) -> set[str]:
     """Ids that any part of the estimator keeps something of."""
     ids: set[str] = set()
-    motion = estimator._motion
+    motion = estimator._finishing._motion
     for part in (motion._smoother._people, motion._velocities._people, motion._size_sources):
         ids |= set(part)
-    ids |= set(estimator._confidence._usual) | set(estimator._distances._sizes)
-    return ids | {name for state in estimator._cameras for name in state.tracker._tracks}
+    ids |= set(estimator._identification._confidence._usual) | set(estimator._finishing._distances._sizes)
+    return ids | {name for state in estimator._identification._cameras for name in state.tracker._tracks}
 
 
 def test_cameras_that_are_not_seen_again_are_forgotten_with_their_people(backbone, detector):
@@ -846,7 +846,7 @@ def test_cameras_that_are_not_seen_again_are_forgotten_with_their_people(backbon
         fixed, other = estimator.process([with_depth(frame(k, "fixed"), 2.6), with_depth(frame(k, f"image{k}"), 2.6)])
         assert [person.id for person in fixed.people] == ["p1"]
         assert len(other.people) == 1
-    assert len(estimator._cameras) == len(remembered(estimator)) == 64
+    assert len(estimator._identification._cameras) == len(remembered(estimator)) == 64
     assert set(backbone.forgotten) == {f"p{n}" for n in range(2, 39)}
 
 
@@ -865,7 +865,7 @@ def test_nothing_is_remembered_after_a_reset(backbone, detector):
     assert len(remembered(estimator)) == 5
     detector.boxes = [Box(90, 70, 410, 410, 0.9)]
     estimator.process([with_depth(frame(0, "near", Camera.from_fov(640, 480, 70.0)), 2.6)])
-    assert len(estimator._distances._sizes) == 1
+    assert len(estimator._finishing._distances._sizes) == 1
     estimator.reset()
     assert remembered(estimator) == set()
 

@@ -27,7 +27,7 @@ def test_the_one_beside_has_half_of_the_threads() -> None:
 
 def test_the_estimator_has_both() -> None:
     with Estimator.from_config({"device": "cpu", "threads": 2}) as estimator:
-        finder = estimator._finder
+        finder = estimator._identification._finder
         assert (threads(finder._detector), threads(finder._detector_beside)) == (2, 1)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.pipeline.tracking.events import TrackEvent, TrackEventKind, without_history
 from smplerx_ros.pipeline.tracking.motion import BoxMotion
 from smplerx_ros.pipeline.tracking.tracker import MAX_AGE, Tracker, overlaps
 
@@ -26,6 +27,10 @@ def tracker() -> Tracker:
 
 def ids(tracker: Tracker) -> list[str]:
     return [track.id for track in tracker.following]
+
+
+def forgotten(events: tuple[TrackEvent, ...]) -> set[str]:
+    return set(without_history(events))
 
 
 def place(tracker: Tracker, identity: str) -> float:
@@ -76,7 +81,7 @@ def test_bodies_that_are_not_where_somebody_was_detected_are_not_theirs(tracker,
     tracker.detected([seen], 0)
     tracker.estimated({"p1": seen}, 0)
     tracker.detected([seen], FRAME_NS)
-    assert ("p1" in tracker.estimated({"p1": body}, FRAME_NS)) != theirs
+    assert ("p1" in forgotten(tracker.estimated({"p1": body}, FRAME_NS))) != theirs
 
 
 @pytest.mark.parametrize(
@@ -92,7 +97,7 @@ def test_of_somebody_who_lies_the_width_counts(tracker, body, theirs):
     tracker.detected([seen], 0)
     tracker.estimated({"p1": seen}, 0)
     tracker.detected([seen], FRAME_NS)
-    assert ("p1" in tracker.estimated({"p1": body}, FRAME_NS)) != theirs
+    assert ("p1" in forgotten(tracker.estimated({"p1": body}, FRAME_NS))) != theirs
 
 
 def test_when_somebody_was_last_seen_is_known(tracker):
@@ -116,8 +121,8 @@ def test_people_who_are_never_estimated_are_expected_where_detections_led(tracke
 def test_two_may_be_lost_at_once(tracker):
     tracker.detected([box(0), box(500)], 0)
     k = follow(tracker, {"p1": [box(0)] * 3, "p2": [box(500)] * 3})
-    assert tracker.estimated({"p1": None, "p2": None}, k * FRAME_NS) == set()
-    assert tracker.estimated({}, (k + 1) * FRAME_NS) == set()
+    assert forgotten(tracker.estimated({"p1": None, "p2": None}, k * FRAME_NS)) == set()
+    assert forgotten(tracker.estimated({}, (k + 1) * FRAME_NS)) == set()
     tracker.detected([box(500), box(0)], (k + 2) * FRAME_NS)
     assert {track.id: track.box.x0 for track in tracker.following} == {"p1": 0, "p2": 500}
 
@@ -125,7 +130,7 @@ def test_two_may_be_lost_at_once(tracker):
 def test_who_leans_towards_a_neighbour_keeps_the_body(tracker):
     tracker.detected([box(0), box(60)], 0)
     k = follow(tracker, {"p1": [box(0)] * 10, "p2": [box(60)] * 10}, 0)
-    assert tracker.estimated({"p1": box(0), "p2": box(33)}, k * FRAME_NS) == set()
+    assert forgotten(tracker.estimated({"p1": box(0), "p2": box(33)}, k * FRAME_NS)) == set()
     assert (place(tracker, "p1"), place(tracker, "p2")) == (0, 33)
 
 
@@ -152,13 +157,13 @@ def test_a_new_double_that_the_backbone_finds_on_somebody_known_is_dropped_at_on
     tracker.estimated({"p1": box(0)}, 0)
     tracker.detected([box(0), box(60)], FRAME_NS)
     assert ids(tracker) == ["p1", "p2"]
-    assert tracker.estimated({"p1": box(0), "p2": box(2)}, FRAME_NS) == {"p2"}
+    assert forgotten(tracker.estimated({"p1": box(0), "p2": box(2)}, FRAME_NS)) == {"p2"}
     assert not tracker.searching
 
 
 def test_a_box_where_the_backbone_finds_nobody_leaves_nothing(tracker):
     tracker.detected([box(0)], 0)
-    assert tracker.estimated({"p1": None}, 0) == {"p1"}
+    assert forgotten(tracker.estimated({"p1": None}, 0)) == {"p1"}
     assert not tracker.searching
 
 
@@ -198,7 +203,7 @@ def test_people_whom_the_backbone_confirms_need_no_detection(tracker):
 def test_lost_person_is_found_again_under_the_same_id(tracker):
     tracker.detected([box(0)], 0)
     follow(tracker, {"p1": [box(0)]})
-    assert tracker.estimated({"p1": None}, 2 * FRAME_NS) == set()
+    assert forgotten(tracker.estimated({"p1": None}, 2 * FRAME_NS)) == set()
     assert ids(tracker) == []
     assert tracker.searching
     tracker.detected([box(30)], 5 * FRAME_NS)
@@ -209,11 +214,11 @@ def test_lost_person_is_found_again_under_the_same_id(tracker):
 def test_id_is_not_used_again_after_a_long_absence(tracker):
     tracker.detected([box(0)], 0)
     tracker.estimated({"p1": box(0)}, 0)
-    assert tracker.estimated({"p1": None}, MAX_AGE_NS) == set()
+    assert forgotten(tracker.estimated({"p1": None}, MAX_AGE_NS)) == set()
     tracker.detected([], MAX_AGE_NS)
-    assert tracker.estimated({}, MAX_AGE_NS) == set()
+    assert forgotten(tracker.estimated({}, MAX_AGE_NS)) == set()
     tracker.detected([], MAX_AGE_NS + 1)
-    assert tracker.estimated({}, MAX_AGE_NS + 1) == {"p1"}
+    assert forgotten(tracker.estimated({}, MAX_AGE_NS + 1)) == {"p1"}
     tracker.detected([box(0)], MAX_AGE_NS + 2)
     assert ids(tracker) == ["p2"]
 
@@ -236,7 +241,7 @@ def test_how_long_is_an_option():
     tracker.estimated({"p1": box(0)}, 0)
     tracker.estimated({"p1": None}, FRAME_NS)
     tracker.detected([], 100_000_001)
-    assert tracker.estimated({}, 100_000_001) == {"p1"}
+    assert forgotten(tracker.estimated({}, 100_000_001)) == {"p1"}
 
 
 def test_a_walker_who_was_hidden_is_expected_further_on_and_at_the_same_size(tracker):
@@ -253,7 +258,7 @@ def test_who_is_taken_for_the_one_in_front_is_lost_and_comes_back(tracker):
     tracker.detected([box(0), box(150, 120, 260)], 0)
     k = follow(tracker, {"p1": [box(6 * k) for k in range(20)], "p2": [box(150, 120, 260)] * 20})
     front = box(150, 120, 260)
-    assert tracker.estimated({"p1": front, "p2": front}, k * FRAME_NS) == {"p1"}
+    assert forgotten(tracker.estimated({"p1": front, "p2": front}, k * FRAME_NS)) == {"p1"}
     assert ids(tracker) == ["p2"]
     tracker.detected([front, box(260)], (k + 22) * FRAME_NS)
     assert ids(tracker) == ["p1", "p2"]
@@ -275,7 +280,7 @@ def test_people_forgotten_leave_nothing(tracker):
     tracker.detected([box(0), box(400)], 0)
     tracker.drop(["p1"])
     assert ids(tracker) == ["p2"]
-    assert tracker.clear() == ["p2"]
+    assert without_history(tracker.clear()) == ["p2"]
     tracker.detected([box(0)], 0)
     assert ids(tracker) == ["p3"]
 
@@ -308,7 +313,7 @@ def test_a_body_that_is_not_where_its_person_was_detected_is_not_theirs(tracker)
     tracker.detected([box(0), box(60)], 0)
     follow(tracker, {"p1": [box(0)] * 5, "p2": [box(60)] * 5}, 0)
     tracker.detected([box(0), box(60)], 5 * FRAME_NS)
-    assert tracker.estimated({"p1": box(0), "p2": box(14)}, 5 * FRAME_NS) == {"p2"}
+    assert forgotten(tracker.estimated({"p1": box(0), "p2": box(14)}, 5 * FRAME_NS)) == {"p2"}
     assert ids(tracker) == ["p1", "p2"]
     assert place(tracker, "p2") == 60
 
@@ -326,7 +331,7 @@ def test_a_body_that_slid_to_a_neighbour_leaves_what_was_detected(tracker, detec
     follow(tracker, {"p1": [box(0)] * 5, "p2": [box(60)] * 5}, 0)
     tracker.detected([box(0), box(detection)], 5 * FRAME_NS)
     assert ids(tracker) == ["p1", "p2"]
-    assert tracker.estimated({"p1": box(0), "p2": box(8)}, 5 * FRAME_NS) == {"p2"}
+    assert forgotten(tracker.estimated({"p1": box(0), "p2": box(8)}, 5 * FRAME_NS)) == {"p2"}
     assert ids(tracker) == left
     assert place(tracker, "p1") == 0
     assert left == ["p1"] or place(tracker, "p2") == detection
@@ -336,7 +341,7 @@ def test_a_body_that_slid_to_a_neighbour_is_not_followed(tracker):
     """No detection in this frame: p2 is lost, and found again where p2 stood."""
     tracker.detected([box(0), box(60)], 0)
     k = follow(tracker, {"p1": [box(0)] * 10, "p2": [box(60)] * 10}, 0)
-    assert tracker.estimated({"p1": box(0), "p2": box(22)}, k * FRAME_NS) == {"p2"}
+    assert forgotten(tracker.estimated({"p1": box(0), "p2": box(22)}, k * FRAME_NS)) == {"p2"}
     assert ids(tracker) == ["p1"]
     tracker.detected([box(0), box(62)], (k + 1) * FRAME_NS)
     assert place(tracker, "p2") == 62
@@ -346,7 +351,7 @@ def test_a_body_that_slid_to_somebody_lost_is_not_followed(tracker):
     tracker.detected([box(0), box(60)], 0)
     k = follow(tracker, {"p1": [box(0)] * 10, "p2": [box(60)] * 10}, 0)
     tracker.estimated({"p1": None, "p2": box(60)}, k * FRAME_NS)
-    assert tracker.estimated({"p2": box(8)}, (k + 1) * FRAME_NS) == {"p2"}
+    assert forgotten(tracker.estimated({"p2": box(8)}, (k + 1) * FRAME_NS)) == {"p2"}
     tracker.detected([box(62), box(2)], (k + 2) * FRAME_NS)
     assert {track.id: track.box.x0 for track in tracker.following} == {"p1": 2, "p2": 62}
 
@@ -396,3 +401,37 @@ def test_a_jump_of_time_while_somebody_comes_or_goes_stops_nothing(tracker, seco
         tracker.estimated(dict.fromkeys(ids(tracker), seen), stamp_ns)
         assert k == 0 or len(ids(tracker)) == 1
     assert np.isfinite(overlaps([track.now.box for track in tracker._tracks.values()], [seen])).all()
+
+
+def kinds(events: tuple[TrackEvent, ...]) -> list[tuple[str, TrackEventKind]]:
+    return [(event.id, event.kind) for event in events]
+
+
+def test_events_tell_the_life_of_a_track(tracker):
+    appeared, lost, ended = TrackEventKind.APPEARED, TrackEventKind.LOST, TrackEventKind.ENDED
+    assert kinds(tracker.detected([box(0), box(500)], 0)) == [("p1", appeared), ("p2", appeared)]
+    assert tracker.estimated({"p1": box(0), "p2": box(500)}, 0) == ()
+    assert tracker.detected([box(0), box(500)], FRAME_NS) == ()
+    assert kinds(tracker.estimated({"p1": box(0), "p2": None}, 2 * FRAME_NS)) == [("p2", lost)]
+    assert tracker.estimated({"p1": box(0)}, 3 * FRAME_NS) == ()  # told once
+    assert tracker.detected([box(0)], MAX_AGE_NS + 3 * FRAME_NS) == ()
+    assert kinds(tracker.estimated({"p1": box(0)}, MAX_AGE_NS + 3 * FRAME_NS)) == [("p2", ended)]
+    assert kinds(tracker.clear()) == [("p1", ended)]
+
+
+def test_missed_detections_that_lose_a_person_are_an_event(tracker):
+    tracker.detected([box(0)], 0, confirm=True)
+    tracker.estimated({"p1": box(0)}, 0)
+    assert tracker.detected([], FRAME_NS, confirm=True) == ()
+    assert kinds(tracker.detected([], 2 * FRAME_NS, confirm=True)) == [("p1", TrackEventKind.LOST)]
+    assert tracker.detected([], 3 * FRAME_NS, confirm=True) == ()
+
+
+def test_estimates_of_other_people_are_events(tracker):
+    tracker.detected([box(0), box(60)], 0)
+    k = follow(tracker, {"p1": [box(0)] * 10, "p2": [box(60)] * 10}, 0)
+    events = tracker.estimated({"p1": box(0), "p2": box(22)}, k * FRAME_NS)
+    assert kinds(events) == [("p2", TrackEventKind.MERGED), ("p2", TrackEventKind.LOST)]
+    tracker.detected([box(0), box(60)], (k + 1) * FRAME_NS)
+    events = tracker.estimated({"p1": box(0), "p2": box(14)}, (k + 1) * FRAME_NS)
+    assert kinds(events) == [("p2", TrackEventKind.DRIFTED)]

@@ -1,0 +1,163 @@
+"""The first part of the estimator: detection and multi-object tracking of the people of each camera."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import wait
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from smplerx_ros.config.options import Options
+from smplerx_ros.detection import Detector
+from smplerx_ros.geometry.camera import Camera
+from smplerx_ros.types import Frame, Observation, Person
+
+from .scheduling.budget import Effort
+from .scheduling.camera import CameraState
+from .scheduling.cameras import Cameras
+from .scheduling.crowd import nearest, size
+from .scheduling.detection import ConfidenceWatch
+from .scheduling.finder import Finder
+from .smoothing.people import LONGEST_GAP_NS, RAREST_GAP_NS
+from .stages import FinishedFrame, TrackedFrame
+from .tracking.events import TrackEvent, without_history
+
+
+@dataclass(frozen=True, eq=False)
+class Conclusion:
+    """A frame's people after the tracker's judgement, what happened to their tracks, and the camera's warnings."""
+
+    people: tuple[Person, ...]
+    events: tuple[TrackEvent, ...]
+    warnings: Mapping[str, str]
+
+
+class Identification:
+    """Detects people and keeps their ids; the state of all cameras.
+
+    Args:
+        detector: Finds people; None: boxes come with the frames alone.
+        detector_beside: Finds people in a thread beside the estimation; None: `detector`.
+        options: Intervals, thresholds and limits.
+        new_ids: Ids that were never used before.
+    """
+
+    def __init__(
+        self, detector: Detector | None, detector_beside: Detector | None, options: Options, new_ids: Iterator[str]
+    ) -> None:
+        self._options = options
+        self._finder = Finder(detector, detector_beside, options)
+        self._cameras = Cameras(new_ids, options.tracker_max_age)
+        self._confidence = ConfidenceWatch()
+
+    def update(self, options: Options) -> None:
+        """Change the options, once the detections that run have ended: they began with the old ones."""
+        wait([state.search.boxes for state in self._cameras if state.search])
+        self._options = options
+        self._cameras.max_age = options.tracker_max_age
+        self._finder.update(options)
+
+    def begin(self, frames: Sequence[Frame]) -> tuple[TrackEvent, ...]:
+        """Note the frames' cameras and times; returns the events of cameras that start anew or are forgotten.
+
+        Raises:
+            InputError: For two frames of one camera; then nothing has changed.
+        """
+        return self._cameras.begin(frames)
+
+    def identify(self, frames: Sequence[Frame], effort: Effort, *, confirm: bool) -> list[TrackedFrame]:
+        """Detect and track people in frames that have begun.
+
+        Args:
+            frames: Those of the last `begin`.
+            effort: How often to detect, and how many people to estimate.
+            confirm: Whether detections confirm people, because the backbone cannot.
+        """
+        states = [self._cameras[frame] for frame in frames]
+        events = self._finder.find(frames, states, effort.spared, confirm=confirm)
+        return [self._tracked(*each, effort) for each in zip(frames, states, events, strict=True)]
+
+    def conclude(self, finished: FinishedFrame) -> Conclusion:
+        """Update the tracks with the people that were estimated, and leave out those whose estimate is not theirs."""
+        tracked, state = finished.tracked, self._cameras[finished.tracked.frame]
+        state.look_at_depth(finished.depth_readings)
+        falling = [p for p in finished.people.values() if p and self._confidence.falls(p.id, _confidence(p))]
+        boxes = {identity: None if person is None else person.box for identity, person in finished.people.items()}
+        if falling or None in boxes.values():
+            state.schedule.soon()
+        # People in excess of `max_people` are not estimated: only detections show that they are still there.
+        boxes |= {track.id: None for track in tracked.not_estimated if track.seen_ns < state.schedule.detected_ns}
+        events = state.tracker.estimated(boxes, tracked.frame.stamp_ns)
+        gone = set(without_history(events))
+        people = tuple(person for person in finished.people.values() if person is not None and person.id not in gone)
+        state.estimated = frozenset(finished.people)
+        state.at_a_metre |= {p.id: size(p.box) * float(np.linalg.norm(p.joints[0])) for p in people}
+        for identity in gone:
+            state.at_a_metre.pop(identity, None)
+        return Conclusion(people, events, state.warnings)
+
+    def new_warnings(self, frame: Frame, warnings: Mapping[str, str]) -> list[str]:
+        """The `warnings` of the frame's camera that were not asked for before, sorted by their keys."""
+        logged = self._cameras[frame].logged
+        new = [warnings[key] for key in sorted(warnings.keys() - logged)]
+        logged.update(warnings)
+        return new
+
+    def warm_up(self, image: NDArray[np.uint8]) -> None:
+        """Run the detectors once on an `(H, W, 3)` RGB image."""
+        self._finder.warm_up(image)
+
+    def forget(self, ids: Collection[str]) -> None:
+        """Drop the usual confidence of these people."""
+        self._confidence.forget(ids)
+
+    def reset(self) -> None:
+        """Forget all cameras and people."""
+        self._cameras.clear()
+        self._confidence.clear()
+
+    def close(self, timeout: float) -> bool:
+        """End the detection thread; False if it did not end within `timeout` seconds."""
+        ended = self._finder.close(timeout)
+        self._cameras.clear()
+        return ended
+
+    def _tracked(self, frame: Frame, state: CameraState, events: Sequence[TrackEvent], effort: Effort) -> TrackedFrame:
+        """Select the nearest people in view, at most `max_people`."""
+        frame = self._prepared(frame, state)
+        assert frame.camera is not None
+        events = (*events, *state.looks_through(frame.camera))
+        following = state.tracker.following
+        most = min(self._options.max_people, effort.people or self._options.max_people)
+        boxes = {track.id: track.box for track in following}
+        chosen = set(nearest(boxes, most, state.at_a_metre, state.estimated))
+        return TrackedFrame(
+            frame,
+            tuple(
+                Observation(frame, track.id, track.box, state.seconds_since(track.detected_ns))
+                for track in following
+                if track.id in chosen
+            ),
+            tuple(track for track in following if track.id not in chosen),
+            filter_stamp_ns=0 if state.unstamped else state.stamp_ns,
+            longest_gap_ns=state.interval.longest_gap_ns(LONGEST_GAP_NS, RAREST_GAP_NS),
+            events=tuple(events),
+        )
+
+    def _prepared(self, frame: Frame, state: CameraState) -> Frame:
+        """The frame with a camera whose centre is the origin, and with a stamp."""
+        camera = frame.camera
+        if camera is None:
+            height, width = frame.image.shape[:2]
+            frame = replace(frame, camera=Camera.from_fov(width, height, self._options.default_fov))
+        elif camera.centre.any():
+            frame = replace(frame, camera=replace(camera, centre=np.zeros(3)))
+        return replace(frame, stamp_ns=state.stamp_ns) if state.unstamped else frame
+
+
+def _confidence(person: Person) -> float:
+    """Score times the mean confidence of the joints for which it is known; NaN if it is known of none."""
+    known = person.confidence[np.isfinite(person.confidence)]
+    return person.score * (float(known.mean()) if len(known) else float("nan"))
