@@ -27,8 +27,7 @@ from detector_views import Case, Image, close_ups, group, load, views
 from smplerx_ros.detection.builtin import BuiltinDetector
 from smplerx_ros.detection.merge import MAX_OVERLAP
 from smplerx_ros.detection.onnx import OnnxDetector
-from smplerx_ros.geometry.boxes import Box
-from smplerx_ros.pipeline.tracking.tracker import overlaps
+from smplerx_ros.geometry.boxes import Box, pairwise_iou
 
 Detector = Callable[[Image], list[Box]]
 SIZES = ((192,), (256,), (320,), (384,), (416,), (448,), (512,), (384, 192), (448, 192), (512, 192))
@@ -40,7 +39,7 @@ FOUND = 0.5  # intersection over union
 
 def score(found: Sequence[Box], case: Case) -> tuple[int, int]:
     """People found, one box each, and boxes on nobody."""
-    table = overlaps(found, case.people) if found and case.people else np.zeros((len(found), len(case.people)))
+    table = pairwise_iou(found, case.people) if found and case.people else np.zeros((len(found), len(case.people)))
     taken_boxes: set[int] = set()
     taken_people: set[int] = set()
     for i, j in sorted(np.ndindex(table.shape), key=lambda pair: -table[pair]):

@@ -98,6 +98,9 @@ PARAM_SIZES = {
 }
 
 
+EYE_POSES = ("leye_pose", "reye_pose")  # NaN where they were not estimated
+
+
 def _slices() -> dict[str, slice]:
     ends = accumulate(PARAM_SIZES.values())
     return {name: slice(end - size, end) for (name, size), end in zip(PARAM_SIZES.items(), ends, strict=True)}
@@ -168,6 +171,12 @@ class SmplxParams:
         if self.global_orient.ndim != 2:
             raise TypeError("only a batch of parameters can be indexed")
         return replace(self, **{name: getattr(self, name)[index] for name in PARAM_SIZES})
+
+
+def is_finite(params: SmplxParams) -> NDArray[np.bool_]:
+    """Whether each body `(...)` can be posed: all parameters are finite, but eye poses, which may be NaN."""
+    values = [getattr(params, name) for name in PARAM_SIZES if name not in EYE_POSES]
+    return np.asarray(np.isfinite(np.concatenate(values, axis=-1)).all(axis=-1))
 
 
 @runtime_checkable

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from smplerx_ros.backbones.registry import BACKBONES
+from smplerx_ros.detection.constants import DEFAULT_THRESHOLD
 from smplerx_ros.errors import ConfigError
 from smplerx_ros.geometry.constants import DEFAULT_FOV_DEG
 
@@ -95,7 +96,14 @@ PARAMETERS: tuple[Parameter, ...] = (
         "The class in that file that is a person: its name, if the file has names, or its index.",
         index=True,
     ),
-    Parameter("detection.threshold", float, 0.2, "Least score of a detected person.", range=(0.0, 1.0), live=True),
+    Parameter(
+        "detection.threshold",
+        float,
+        DEFAULT_THRESHOLD,
+        "Least score of a detected person.",
+        range=(0.0, 1.0),
+        live=True,
+    ),
     Parameter(
         "detection.interval",
         int,

@@ -13,6 +13,7 @@ from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.runtime.onnx import OnnxNetwork
 
 from .clean import MIN_SIDE, clean_rows
+from .constants import DEFAULT_THRESHOLD
 from .merge import Candidates, merge_duplicates
 from .resize import padded, scaled
 from .tiles import Tile, tiles
@@ -25,7 +26,6 @@ STRIDE = 32  # sides of the input are multiples of it (the network's documentati
 MAX_PEOPLE = 6  # detected in one run of the network
 POINTS = slice(0, 51)  # 17 times y, x, score
 BOX = slice(51, 56)  # ymin, xmin, ymax, xmax, score
-DEFAULT_THRESHOLD = 0.2  # measured: lower values add few people and the first false positives
 # Tiles are processed if a person is small, or if there are as many people as the network can return: there may be more.
 # Boxes from half the threshold on count (both measured as above).
 SMALL = 1 / 7  # longer side of a box relative to the image's

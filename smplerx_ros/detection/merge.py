@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from smplerx_ros.arrays import FloatArray
+from smplerx_ros.geometry.boxes import box_area, intersection_area, iou
 
 MAX_OVERLAP = 0.5  # intersection over union of two people
 # A tile may show a part of a person: its box is inside the other one, and the keypoints agree.
@@ -51,17 +52,12 @@ def merge_duplicates(candidates: Candidates) -> Candidates:
 
 def _same_person(candidates: Candidates) -> NDArray[np.bool_]:
     """Whether two candidates are the same person, `(N, N)`."""
-    sides = candidates.boxes[:, 2:] - candidates.boxes[:, :2]
-    areas = sides.prod(axis=1)
-    low = np.maximum(candidates.boxes[:, None, :2], candidates.boxes[None, :, :2])
-    high = np.minimum(candidates.boxes[:, None, 2:], candidates.boxes[None, :, 2:])
-    shared = (high - low).clip(0).prod(axis=-1)
-    overlap = shared / (areas[:, None] + areas[None] - shared)
-    inside = shared > INSIDE * np.minimum(areas[:, None], areas[None])
+    first, second = candidates.boxes[:, None], candidates.boxes[None]
+    inside = intersection_area(first, second) > INSIDE * np.minimum(box_area(first), box_area(second))
     in_tile = candidates.in_tile[:, None] | candidates.in_tile[None]
-    longer = sides.max(axis=1)
+    longer = (candidates.boxes[:, 2:] - candidates.boxes[:, :2]).max(axis=1)
     near = _points_agree(candidates.points, NEAR * np.minimum(longer[:, None], longer[None]))
-    return np.asarray((overlap > MAX_OVERLAP) | (inside & in_tile & near))
+    return np.asarray((iou(first, second) > MAX_OVERLAP) | (inside & in_tile & near))
 
 
 def _points_agree(points: FloatArray, within: FloatArray) -> NDArray[np.bool_]:

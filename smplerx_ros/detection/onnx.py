@@ -21,6 +21,7 @@ from .builtin import check_image
 from .class_names import class_names
 from .class_scores import class_scores
 from .clean import clean_rows
+from .constants import DEFAULT_THRESHOLD
 from .formats import (
     CONFIDENT,
     FORMATS,
@@ -68,7 +69,7 @@ class OnnxDetector:
         path: str | PathLike[str],
         device: str = "cpu",
         threads: int | None = None,
-        threshold: float = 0.3,
+        threshold: float = DEFAULT_THRESHOLD,
         *,
         person: str = PERSON,
         format: str = AUTO,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from smplerx_ros.arrays import FloatArray
 from smplerx_ros.errors import InputError
@@ -41,3 +43,33 @@ class Box:
     def height(self) -> float:
         """Pixels."""
         return self.y1 - self.y0
+
+
+def intersection_area(a: ArrayLike, b: ArrayLike) -> FloatArray:
+    """Area `(...)` that boxes `a (..., 4)` and `b (..., 4)`, x0, y0, x1, y1, have in common; they broadcast."""
+    first, second = np.asarray(a), np.asarray(b)
+    low, high = np.maximum(first[..., :2], second[..., :2]), np.minimum(first[..., 2:], second[..., 2:])
+    return np.asarray(np.maximum(high - low, 0).prod(axis=-1))
+
+
+def box_area(boxes: ArrayLike) -> FloatArray:
+    """Area `(...)` of boxes `(..., 4)`, x0, y0, x1, y1."""
+    corners = np.asarray(boxes)
+    return np.asarray((corners[..., 2:] - corners[..., :2]).prod(axis=-1))
+
+
+def iou(a: ArrayLike, b: ArrayLike) -> FloatArray:
+    """Intersection over union `(...)`, 0..1, of boxes `(..., 4)`, x0, y0, x1, y1, which broadcast.
+
+    0 where both boxes are empty and where a corner is not finite.
+    """
+    shared = intersection_area(a, b)
+    union = box_area(a) + box_area(b) - shared
+    known = np.isfinite(union) & (union > 0)
+    return np.where(known, shared / np.where(known, union, 1), 0)
+
+
+def pairwise_iou(a: Sequence[Box], b: Sequence[Box]) -> FloatArray:
+    """Intersection over union `(len(a), len(b))` of each box of `a` with each of `b`."""
+    first, second = (np.array([box.xyxy for box in boxes]).reshape(-1, 4) for boxes in (a, b))
+    return iou(first[:, None], second[None])

@@ -12,7 +12,8 @@ from scipy.spatial.transform import Rotation
 from smplerx_ros.arrays import FloatArray
 
 _NEXT = np.array([1, 2, 0])  # axes: that after x, y and z
-_FOUR = np.arange(4)
+# In which rows of 4 q q^T are tried: for the singular matrix 0 SMPLer-X's implementation answers half a turn about y.
+_ROWS = np.array([1, 0, 2, 3])
 _TINY = np.finfo(np.float64).tiny
 
 
@@ -52,12 +53,12 @@ def quaternion_from_matrix(matrix: ArrayLike) -> FloatArray:
     """Unit quaternions `(..., 4)`, ROS order x, y, z, w with w >= 0, of rotation matrices `(..., 3, 3)`.
 
     The rows of 4 q q^T are multiples of q and linear in the matrix; the one with the largest diagonal is taken
-    (Shepperd, Quaternion from rotation matrix, 1978). SciPy's `from_matrix` looks for reflections and orthogonalises,
-    for several times as long.
+    (Shepperd, Quaternion from rotation matrix, 1978). Singular matrices give some finite quaternion, always the same.
+    SciPy's `from_matrix` refuses those, looks for reflections and orthogonalises, for several times as long.
     """
     matrices = np.asarray(matrix, dtype=np.float64)
     products = (matrices.reshape(-1, 9) @ _PRODUCTS_FROM_MATRIX + _PRODUCTS_OF_IDENTITY).reshape(-1, 4, 4)
-    largest = products[:, _FOUR, _FOUR].argmax(axis=1)
+    largest = _ROWS[products[:, _ROWS, _ROWS].argmax(axis=1)]
     quaternions = products[np.arange(len(products)), largest]
     quaternions /= np.copysign(_lengths(quaternions), quaternions[:, 3:])
     return np.asarray(quaternions.reshape(*matrices.shape[:-2], 4))

@@ -204,7 +204,7 @@ def detector_options(estimator: Any) -> tuple[Any, ...]:
 S32 = {"backbone": "s32", "weights": "a_bundle"}
 ONNX = {"detector": "onnx", "detection.model": "a.onnx"}
 ESTIMATOR: dict[str, Entry] = {
-    "backbone": Entry("b32", lambda e: e._backbones[0].name, {"weights": "a_bundle"}),
+    "backbone": Entry("b32", lambda e: e._estimation._backbones[0].name, {"weights": "a_bundle"}),
     "weights": Entry("another_bundle", weights, S32),
     "body_model": Entry("SMPLX_OTHER.npz", lambda e: e.body.name),
     "runtime": Entry("torch", network("runtime"), S32),

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from smplerx_ros.body.model import BodyModel
 from smplerx_ros.config.options import Options
-from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.geometry.boxes import Box, pairwise_iou
 from smplerx_ros.pipeline.estimator import Estimator
-from smplerx_ros.pipeline.tracking.tracker import overlaps
 from smplerx_ros.types import BodyEstimate, Frame, Observation, Person
 
 from .crowd import CAMERA, Crowd, Sighting
@@ -86,7 +85,7 @@ class CrowdBackbone:
 
     def _estimate(self, box: Box) -> BodyEstimate | None:
         people = self._crowd.seen(self.frame)
-        shares = overlaps([box], [person.box for person in people])[0] * [person.visible for person in people]
+        shares = pairwise_iou([box], [person.box for person in people])[0] * [person.visible for person in people]
         if not len(shares) or shares.max() < 0.15:
             return None
         return BodyEstimate(0.9, self._shaken(people[int(shares.argmax())]), np.ones(55))
@@ -119,7 +118,7 @@ def identity_scores(crowd: Crowd, published: Sequence[Sequence[tuple[str, Box]]]
     accumulator, numbers = motmetrics.MOTAccumulator(auto_id=True), _Numbers()
     for k, (names, people) in enumerate(zip(crowd.identities(max_age), published, strict=True)):
         seen = crowd.seen(k)
-        distance = 1 - overlaps([person.box for person in seen], [box for _, box in people])
+        distance = 1 - pairwise_iou([person.box for person in seen], [box for _, box in people])
         distance[distance > 1 - MATCH] = np.nan
         accumulator.update([numbers[names[p.name]] for p in seen], [numbers[name] for name, _ in people], distance)
     metrics = ["idf1", "idp", "idr", "num_switches", "num_unique_objects", "num_false_positives", "num_misses"]

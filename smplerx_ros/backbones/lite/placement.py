@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from smplerx_ros.arrays import FloatArray
-from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.geometry.boxes import Box, iou
 
 from .landmarks import BodyLandmarks, LandmarkQuery
 
@@ -30,9 +30,7 @@ def fill(body: BodyLandmarks, query: LandmarkQuery) -> float:
         return 0.0
     box = query.box.xyxy.clip(0, [width, height] * 2)
     points = np.concatenate([seen.min(axis=0), seen.max(axis=0)])
-    both = np.prod(np.clip(np.minimum(box[2:], points[2:]) - np.maximum(box[:2], points[:2]), 0, None))
-    either = np.prod(box[2:] - box[:2]) + np.prod(points[2:] - points[:2]) - both
-    return float(both / max(either, 1e-9))
+    return float(iou(box, points))
 
 
 def placed(body: BodyLandmarks, query: LandmarkQuery) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from smplerx_ros.arrays import FloatArray
 from smplerx_ros.body.model import BodyModel
@@ -14,11 +13,9 @@ from smplerx_ros.body.stature import resized
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.geometry.crops import crop_box, optical_from_crop, place_in_camera
 from smplerx_ros.geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
-from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Observation, SmplxParams
+from smplerx_ros.types import BodyEstimate, Observation, SmplxParams, is_finite
 
 from .model import Model
-
-_NOT_ESTIMATED = ("leye_pose", "reye_pose")
 
 
 class NetworkBackbone:
@@ -58,7 +55,7 @@ class NetworkBackbone:
         params, confidence = prediction.params, prediction.confidence
         pelvis = self._body.rest_joints(params.betas, params.expression)[:, 0]
         joints = self._body.joints(params)
-        usable = _finite(params) & np.isfinite(joints).all(axis=(1, 2))
+        usable = is_finite(params) & np.isfinite(joints).all(axis=(1, 2))
         for k, (i, region) in enumerate(kept):
             placed = _in_camera(params[k], pelvis[k], joints[k], region, observations[i]) if usable[k] else None
             if placed is not None:
@@ -82,12 +79,6 @@ class NetworkBackbone:
             return None
         cut = replace(box, x0=max(0.0, box.x0), y0=max(0.0, box.y0))
         return crop_box(cut, width, height, self._model.backbone.box_ratio)
-
-
-def _finite(params: SmplxParams) -> NDArray[np.bool_]:
-    """Which bodies `(B,)` of a batch have no number that is not finite; eye poses are not estimated and may be NaN."""
-    values = [getattr(params, name) for name in PARAM_SIZES if name not in _NOT_ESTIMATED]
-    return np.asarray(np.isfinite(np.concatenate(values, axis=1)).all(axis=1))
 
 
 def _in_camera(

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 from smplerx_ros.arrays import FloatArray
 from smplerx_ros.geometry.constants import CROP_HEIGHT, CROP_WIDTH
 from smplerx_ros.geometry.crops import CROP_FOCAL
-from smplerx_ros.geometry.rotations import cross
+from smplerx_ros.geometry.rotations import cross, rotvec_from_matrix
 from smplerx_ros.types import Estimated, SmplxParams
 
 from .confidence import joint_confidence, unknown_confidence
@@ -41,7 +41,6 @@ ESTIMATED = (
     | Estimated.TRANSL
 )
 _TINY = 1e-12  # below it a direction is no direction
-_QUATERNION_SWITCH = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,33 +115,8 @@ def rotvec_from_6d(rotations_6d: ArrayLike) -> FloatArray:
     first = _unit(columns[..., 0])
     second = _unit(columns[..., 1] - np.sum(first * columns[..., 1], axis=-1, keepdims=True) * first)
     matrix = np.stack([first, second, cross(first, second)], axis=-1)
-    return _rotvec_from_quaternion(_quaternion_from_matrix(matrix))
+    return rotvec_from_matrix(matrix)
 
 
 def _unit(vectors: FloatArray) -> FloatArray:
     return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=-1, keepdims=True), _TINY))
-
-
-def _quaternion_from_matrix(matrix: FloatArray) -> FloatArray:
-    """(w, x, y, z) by the branch whose divisor is largest (Day, "Converting a rotation matrix to a quaternion").
-
-    Not SciPy's, which refuses the singular matrices of degenerate input.
-    """
-    r = matrix
-    xx, yy, zz = r[..., 0, 0], r[..., 1, 1], r[..., 2, 2]
-    wx, wy, wz = r[..., 2, 1] - r[..., 1, 2], r[..., 0, 2] - r[..., 2, 0], r[..., 1, 0] - r[..., 0, 1]
-    xy, xz, yz = r[..., 0, 1] + r[..., 1, 0], r[..., 0, 2] + r[..., 2, 0], r[..., 1, 2] + r[..., 2, 1]
-    by_x, by_y = 1 + xx - yy - zz, 1 - xx + yy - zz
-    by_z, by_w = 1 - xx - yy + zz, 1 + xx + yy + zz
-    entries = [by_w, wx, wy, wz, wx, by_x, xy, xz, wy, xy, by_y, yz, wz, xz, yz, by_z]  # 4 q q^T, row by row
-    rows = np.stack(entries, axis=-1).reshape(*r.shape[:-2], 4, 4)
-    largest = np.where(zz < _QUATERNION_SWITCH, np.where(xx > yy, 1, 2), np.where(xx < -yy, 3, 0))[..., None]
-    chosen = np.take_along_axis(rows, largest[..., None], axis=-2)[..., 0, :]
-    return np.asarray(chosen * (0.5 / np.sqrt(np.take_along_axis(chosen, largest, axis=-1))))
-
-
-def _rotvec_from_quaternion(quaternion: FloatArray) -> FloatArray:
-    vector = quaternion[..., 1:] * np.where(quaternion[..., :1] < 0, -1.0, 1.0)
-    sine = np.linalg.norm(vector, axis=-1, keepdims=True)
-    angle = 2 * np.arctan2(sine, np.abs(quaternion[..., :1]))
-    return np.asarray(np.where(sine > _TINY, angle / np.maximum(sine, _TINY), 2.0) * vector)

@@ -11,6 +11,7 @@ import numpy as np
 from smplerx_ros.arrays import FloatArray
 from smplerx_ros.body.model import BodyModel
 from smplerx_ros.body.stature import LEAST_STATURE, growth
+from smplerx_ros.config.options import Options
 from smplerx_ros.geometry.camera import NEAR
 from smplerx_ros.geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
 from smplerx_ros.types import PARAM_SIZES, PARAM_SLICES, SmplxParams
@@ -33,8 +34,9 @@ _SHAPE_PARTS = slice(4, 4 + PARAM_SIZES["betas"])
 _RAY = Cutoff(least=8.0, per_speed=100.0)
 _SHAPE = Cutoff(least=0.2, per_speed=0.0)
 _EXPRESSION = Cutoff(least=2.0, per_speed=2.0)
-_ROTATION = Cutoff(least=0.5, per_speed=9.0)
-_DISTANCE = Cutoff(least=0.5, per_speed=5.0)
+_DEFAULT = Options()
+_ROTATION = Cutoff(_DEFAULT.smoothing_rotation_cutoff, _DEFAULT.smoothing_rotation_per_speed)
+_DISTANCE = Cutoff(_DEFAULT.smoothing_distance_cutoff, _DEFAULT.smoothing_distance_per_speed)
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from smplerx_ros.arrays import FloatArray
-from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.config.options import Options
+from smplerx_ros.geometry.boxes import Box, pairwise_iou
 
 from .events import TrackEvent, TrackEventKind
 from .motion import BoxMotion
 
-MAX_AGE = 1.0  # seconds for which a person who is not found keeps the identity
+MAX_AGE: float = Options().tracker_max_age  # seconds
 MAX_MISSED = 2  # detections in a row without a person who is then lost
 
 _UNEXPECTED = 0.0  # surprise from which a box is rather somebody new
@@ -54,7 +54,7 @@ class _Track:
 
     def found(self, box: Box, stamp_ns: int, *, steady: bool) -> None:
         """With `steady` somebody in view keeps the box of their joints, unless it has gone astray."""
-        kept = steady and not self.lost and overlaps([self.now.box], [box])[0, 0] >= _COVERED
+        kept = steady and not self.lost and pairwise_iou([self.now.box], [box])[0, 0] >= _COVERED
         box_now = self.now.box if kept else box
         self.now = replace(self.now, box=box_now, seen_ns=stamp_ns, detected_ns=stamp_ns)
         self.detection, self.lost, self.missed = box, False, 0
@@ -62,7 +62,7 @@ class _Track:
     def left_by(self, body: Box) -> bool:
         """Whether a body is not where the person was detected in the present frame."""
         seen = self.detection
-        if seen is None or overlaps([seen], [body])[0, 0] >= _ASTRAY:
+        if seen is None or pairwise_iou([seen], [body])[0, 0] >= _ASTRAY:
             return False
         width, height = np.minimum(seen.xyxy[2:], body.xyxy[2:]) - np.maximum(seen.xyxy[:2], body.xyxy[:2])
         along = height / seen.height if seen.height > seen.width else width / seen.width
@@ -72,7 +72,7 @@ class _Track:
     def apart_from(self, other: Box) -> Box | None:
         """The detection of the present frame, unless it is rather somebody else's."""
         box = self.detection
-        return None if box is None or overlaps([box], [other])[0, 0] > _SAME_PERSON else box
+        return None if box is None or pairwise_iou([box], [other])[0, 0] > _SAME_PERSON else box
 
 
 class Tracker:
@@ -116,11 +116,10 @@ class Tracker:
             tracks[row].found(boxes[column], stamp_ns, steady=not confirm)
         events = self._missed([track for row, track in enumerate(tracks) if row not in pairs]) if confirm else []
         free = sorted(set(range(len(boxes))) - set(pairs.values()))
-        new = [
-            boxes[i] for i in free if overlaps([boxes[i]], [t.box for t in self.following]).max(initial=0) < _COVERED
-        ]
+        in_view = [track.box for track in self.following]
+        new = [boxes[i] for i in free if pairwise_iou([boxes[i]], in_view).max(initial=0) < _COVERED]
         wait = confirm and self._detected_ns is not None and stamp_ns - self._detected_ns <= _LONGEST_WAIT_NS
-        seen_before = overlaps(new, self._waiting).max(axis=1, initial=0) >= _MIN_OVERLAP
+        seen_before = pairwise_iou(new, self._waiting).max(axis=1, initial=0) >= _MIN_OVERLAP
         self._waiting = []
         for box, again in zip(new, seen_before, strict=True):
             if wait and not again:
@@ -213,7 +212,7 @@ class Tracker:
         surprise = np.stack([self._tracks[name].motion.surprise(bodies) for name in everybody])
         own = surprise.diagonal()
         doubt = [(not self._tracks[name].confirmed, own[i], i) for i, name in enumerate(found)]
-        overlap = overlaps(list(found.values()), places)
+        overlap = pairwise_iou(list(found.values()), places)
         mistaken: dict[str, Box] = {}
         for i, j in np.argwhere(overlap >= _MIN_OVERLAP).tolist():
             if i == j or everybody[j] in mistaken:
@@ -238,19 +237,8 @@ def _pairs(tracks: Sequence[_Track], boxes: Sequence[Box]) -> dict[int, int]:
     corners = np.array([box.xyxy for box in boxes])
     cost = np.stack([track.motion.surprise(corners) for track in tracks])
     seen = np.array([not track.lost for track in tracks])
-    overlap = overlaps([track.now.box for track in tracks], boxes)
+    overlap = pairwise_iou([track.now.box for track in tracks], boxes)
     near = seen[:, None] & (overlap >= np.where(cost < _ASTOUNDING, _MIN_OVERLAP, _COVERED))
     cost = np.minimum(cost, np.where(near, _UNEXPECTED - overlap, _UNEXPECTED)) - _IN_VIEW * near
     rows = zip(*linear_sum_assignment(cost), strict=True)
     return {int(row): int(column) for row, column in rows if cost[row, column] < _UNEXPECTED}
-
-
-def overlaps(a: Sequence[Box], b: Sequence[Box]) -> FloatArray:
-    """Intersection over union `(A, B)`."""
-    first = np.array([box.xyxy for box in a]).reshape(-1, 1, 4)
-    second = np.array([box.xyxy for box in b]).reshape(1, -1, 4)
-    low = np.maximum(first[..., :2], second[..., :2])
-    high = np.minimum(first[..., 2:], second[..., 2:])
-    shared = np.prod(np.maximum(high - low, 0), axis=-1)
-    areas = [np.prod(boxes[..., 2:] - boxes[..., :2], axis=-1) for boxes in (first, second)]
-    return np.asarray(shared / (areas[0] + areas[1] - shared))

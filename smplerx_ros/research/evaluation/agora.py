@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from smplerx_ros.body import BodyModel
 from smplerx_ros.errors import InputError
-from smplerx_ros.types import PARAM_SIZES, SmplxParams
+from smplerx_ros.types import EYE_POSES, PARAM_SIZES, SmplxParams
 
 from .predictors import Prediction
 
@@ -50,4 +50,4 @@ def pack_submission(folder: Path) -> Path:
 def _known(params: SmplxParams, name: str) -> NDArray[np.float32]:
     """`(1, n)`, with an eye pose that was not estimated at rest."""
     value = np.asarray(getattr(params, name), np.float32)
-    return np.nan_to_num(value)[None] if name.endswith("eye_pose") else value[None]
+    return np.nan_to_num(value)[None] if name in EYE_POSES else value[None]

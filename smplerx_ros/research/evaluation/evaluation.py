@@ -15,7 +15,7 @@ from smplerx_ros.arrays import RgbImage
 from smplerx_ros.body import BodyModel
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.types import PARAM_SIZES, SmplxParams
+from smplerx_ros.types import SmplxParams, is_finite
 
 from .agora import person_entry, write_submission
 from .datasets import LoadedSet
@@ -117,7 +117,7 @@ class Evaluation:
             status=[Status.NO_IMAGE if scene.image is None else lost for scene in scenes for _ in scene.rows],
         )
         # Who is no numbers is not measured: left out of means in silence, failures would make them better.
-        known = [(i, answer) for i, answer in enumerate(answers) if answer is not None and _is_finite(answer.params)]
+        known = [(i, answer) for i, answer in enumerate(answers) if answer is not None and is_finite(answer.params)]
         if not known:
             return part
         index = np.array([i for i, _ in known], np.int64)
@@ -187,12 +187,6 @@ def _box(row: NDArray[Any]) -> Box | None:
     x, y, width, height = (float(value) for value in row[:4])
     usable = np.isfinite([x, y, width, height]).all() and width > 0 and height > 0
     return Box(x, y, x + width, y + height) if usable else None
-
-
-def _is_finite(params: SmplxParams) -> bool:
-    """Whether a body can be posed; eyes that were not estimated are NaN."""
-    names = (name for name in PARAM_SIZES if not name.endswith("eye_pose"))
-    return all(np.isfinite(getattr(params, name)).all() for name in names)
 
 
 def _pixels(scene: _Scene) -> RgbImage:

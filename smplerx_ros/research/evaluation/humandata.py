@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from smplerx_ros.arrays import FloatArray, IntArray
 from smplerx_ros.body.skeleton import JOINTS_137, NUM_LANDMARKS_144
 from smplerx_ros.errors import InputError
-from smplerx_ros.types import PARAM_SIZES, SmplxParams
+from smplerx_ros.types import EYE_POSES, PARAM_SIZES, SmplxParams
 
 from .pickles import Npz, read_npz
 
@@ -118,7 +118,7 @@ class HumanData:
             raise InputError("HumanData: no body parameters (global_orient, body_pose) in it")
         values: dict[str, Any] = {name: np.zeros((len(self), size), np.float32) for name, size in PARAM_SIZES.items()}
         for name, value in values.items():
-            if name in self.params and not name.endswith("eye_pose"):
+            if name in self.params and name not in EYE_POSES:
                 given = self.params[name][:, : value.shape[1]]
                 value[:, : given.shape[1]] = given
         if neutral and "betas_neutral" in self.params:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from smplerx_ros.arrays import FloatArray
+from smplerx_ros.geometry.boxes import iou
 
 MIN_IOU = 0.1  # intersection over union of the boxes round the joints; ours, see docs/howto/evaluation.md
 
@@ -26,7 +27,7 @@ def match_people(joints: ArrayLike, truth: ArrayLike, valid: ArrayLike | None = 
     distances = np.linalg.norm(joints[:, None] - truth[None], axis=-1)  # (P, T, J)
     numbers = np.maximum(counted.sum(axis=1), 1)
     costs = np.where(counted, distances, 0.0).sum(axis=2) / numbers
-    usable = (_overlaps(joints, truth, counted) >= MIN_IOU) & counted.any(axis=1) & np.isfinite(costs)
+    usable = (_iou(joints, truth, counted) >= MIN_IOU) & counted.any(axis=1) & np.isfinite(costs)
     pairs: list[tuple[int, int]] = []
     for flat in np.argsort(costs, axis=None, kind="stable"):
         person, true = (int(i) for i in np.unravel_index(flat, costs.shape))
@@ -46,13 +47,13 @@ def f1_normalized(error: float, f1: float) -> float:
     return error / f1 if f1 else float("inf")
 
 
-def _overlaps(joints: FloatArray, truth: FloatArray, counted: NDArray[np.bool_]) -> FloatArray:
+def _iou(joints: FloatArray, truth: FloatArray, counted: NDArray[np.bool_]) -> FloatArray:
     """Intersection over union `(P, T)` of the boxes round those joints that count for the person of the truth."""
+    return iou(_boxes_around(joints[:, None], counted), _boxes_around(truth, counted))
+
+
+def _boxes_around(points: FloatArray, counted: NDArray[np.bool_]) -> FloatArray:
+    """Boxes `(..., 4)` x0, y0, x1, y1 of those `points (..., J, 2)` that count; infinite where none does."""
     mask = counted[..., None]
-    low, high = (np.where(mask, truth, np.inf).min(axis=1), np.where(mask, truth, -np.inf).max(axis=1))  # (T, 2)
-    own_low = np.where(mask[None], joints[:, None], np.inf).min(axis=2)  # (P, T, 2)
-    own_high = np.where(mask[None], joints[:, None], -np.inf).max(axis=2)
-    shared = np.prod(np.clip(np.minimum(high, own_high) - np.maximum(low, own_low), 0, None), axis=-1)
-    union = np.prod(high - low, axis=-1) + np.prod(own_high - own_low, axis=-1) - shared
-    known = np.isfinite(union) & (union > 0)
-    return np.asarray(np.divide(shared, union, out=np.zeros_like(shared), where=known))
+    low = np.where(mask, points, np.inf).min(axis=-2)
+    return np.concatenate([low, np.where(mask, points, -np.inf).max(axis=-2)], axis=-1)

@@ -15,11 +15,9 @@ from smplerx_ros.body import BodyModel
 from smplerx_ros.errors import InputError
 from smplerx_ros.ros.output.output import Output, OutputOptions
 from smplerx_ros.ros.statistics import Statistics
-from smplerx_ros.types import PARAM_SIZES, Frame, People, Person
+from smplerx_ros.types import Frame, People, is_finite
 
 from .stream import Arrival, CameraStream
-
-MAY_BE_NAN = ("leye_pose", "reye_pose")  # NaN if not estimated (SmplxParams)
 
 
 class EstimatorLike(Protocol):
@@ -164,13 +162,8 @@ class FrameProcessor:
         """`people` without persons that have non-finite values, which are counted as dropped."""
         good = []
         for person in people.people:
-            if _finite(person):
+            if np.isfinite(person.joints).all() and is_finite(person.params):
                 good.append(person)
             else:
                 statistics.drop("person_not_finite", f"person {person.id} dropped: its pose is not finite")
         return replace(people, people=tuple(good))
-
-
-def _finite(person: Person) -> bool:
-    values = [getattr(person.params, name) for name in PARAM_SIZES if name not in MAY_BE_NAN]
-    return all(bool(np.isfinite(value).all()) for value in (person.joints, *values))

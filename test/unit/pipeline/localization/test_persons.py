@@ -9,7 +9,7 @@ import pytest
 
 from smplerx_ros.body.placement import Placement
 from smplerx_ros.body.stature import KNOWN_STATURE_SIGMA, MEAN_STATURE, STATURE_SIGMA
-from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.geometry.boxes import Box, pairwise_iou
 from smplerx_ros.geometry.camera import NEAR, Camera
 from smplerx_ros.geometry.rotations import matrix_from_rotvec
 from smplerx_ros.geometry.uncertainty import (
@@ -21,7 +21,6 @@ from smplerx_ros.geometry.uncertainty import (
 )
 from smplerx_ros.pipeline.localization.distance import pelvis_covariance
 from smplerx_ros.pipeline.localization.persons import box_round, persons
-from smplerx_ros.pipeline.tracking.tracker import overlaps
 from smplerx_ros.types import BodyEstimate, DistanceSource, Frame, Observation, Person, SmplxParams
 from smplerx_ros.visualization.rasterizer import rasterize
 from support.bodies import standin
@@ -176,7 +175,7 @@ def test_a_box_is_the_part_of_a_person_in_the_image_however_near_an_arm_is(dista
     assert np.isfinite(person.joints_image[~near]).all()
     rows, columns = np.nonzero(rasterize(BODY.vertices(params)[0], BODY.faces, Camera.from_fov(640, 480)).mask())
     silhouette = Box(columns.min(), rows.min(), columns.max() + 1, rows.max() + 1)
-    assert overlaps([person.box], [silhouette])[0, 0] > 0.6
+    assert pairwise_iou([person.box], [silhouette])[0, 0] > 0.6
 
 
 def test_an_arm_that_leaves_through_the_near_plane_reaches_to_the_edge_of_the_image() -> None:

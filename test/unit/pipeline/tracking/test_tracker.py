@@ -7,10 +7,10 @@ from itertools import count
 import numpy as np
 import pytest
 
-from smplerx_ros.geometry.boxes import Box
+from smplerx_ros.geometry.boxes import Box, pairwise_iou
 from smplerx_ros.pipeline.tracking.events import TrackEvent, TrackEventKind, without_history
 from smplerx_ros.pipeline.tracking.motion import BoxMotion
-from smplerx_ros.pipeline.tracking.tracker import MAX_AGE, Tracker, overlaps
+from smplerx_ros.pipeline.tracking.tracker import MAX_AGE, Tracker
 
 FRAME_NS = 33_000_000
 MAX_AGE_NS = round(MAX_AGE * 1e9)
@@ -44,11 +44,6 @@ def follow(tracker: Tracker, places: dict[str, list[Box | None]], start: int = 1
         known = {identity: row[k] for identity, row in places.items() if identity in ids(tracker)}
         tracker.estimated(known, (start + k) * FRAME_NS)
     return start + frames
-
-
-def test_overlap_of_boxes():
-    np.testing.assert_allclose(overlaps([box(0)], [box(0), box(50), box(200)]), [[1, 1 / 3, 0]])
-    assert overlaps([], [box(0)]).shape == (0, 1)
 
 
 def test_new_people_get_new_ids_and_known_ones_keep_theirs(tracker):
@@ -111,7 +106,7 @@ def test_when_somebody_was_last_seen_is_known(tracker):
 def test_people_who_are_never_estimated_are_expected_where_detections_led(tracker):
     """Beyond `max_people`, at five images a second: a runner's boxes overlap too little at last."""
     places = np.cumsum([min(5 * k, 70) for k in range(40)])
-    assert overlaps([box(places[-2])], [box(places[-1])])[0, 0] < 0.3
+    assert pairwise_iou([box(places[-2])], [box(places[-1])])[0, 0] < 0.3
     for k, x in enumerate(places):
         tracker.detected([box(x)], k * MAX_AGE_NS // 5)
         tracker.estimated({}, k * MAX_AGE_NS // 5)
@@ -361,7 +356,7 @@ def test_who_comes_out_beside_somebody_in_view_whom_the_detector_missed_is_someb
     tracker.detected([box(0)], 0)
     k = follow(tracker, {"p1": [box(0)] * 10}, 0)
     smaller = Box(20, 20, 120, 145)
-    assert 0.3 < overlaps([box(0)], [smaller])[0, 0] < 0.5
+    assert 0.3 < pairwise_iou([box(0)], [smaller])[0, 0] < 0.5
     tracker.detected([smaller], k * FRAME_NS)
     assert ids(tracker) == ["p1", "p2"]
     assert place(tracker, "p1") == 0
@@ -400,7 +395,7 @@ def test_a_jump_of_time_while_somebody_comes_or_goes_stops_nothing(tracker, seco
         tracker.detected([seen], stamp_ns, confirm=confirm)
         tracker.estimated(dict.fromkeys(ids(tracker), seen), stamp_ns)
         assert k == 0 or len(ids(tracker)) == 1
-    assert np.isfinite(overlaps([track.now.box for track in tracker._tracks.values()], [seen])).all()
+    assert np.isfinite(pairwise_iou([track.now.box for track in tracker._tracks.values()], [seen])).all()
 
 
 def kinds(events: tuple[TrackEvent, ...]) -> list[tuple[str, TrackEventKind]]:
