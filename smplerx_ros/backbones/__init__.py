@@ -1,1 +1,1 @@
-"""What turns observations into bodies: `lite`, SMPLer-X and SMPLest-X, and the table of them."""
+"""Backbones, which estimate bodies from observations: `lite`, SMPLer-X and SMPLest-X, and their registry."""

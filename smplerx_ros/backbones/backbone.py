@@ -1,4 +1,4 @@
-"""What turns observations into bodies: `lite`, SMPLer-X, or one of the user's own."""
+"""Interface of backbones, which estimate bodies from observations."""
 
 from __future__ import annotations
 
@@ -9,20 +9,24 @@ from smplerx_ros.types import BodyEstimate, Observation
 
 
 class Backbone(Protocol):
-    """Turns observations into bodies; may remember people by their id."""
+    """Estimates bodies from observations; may keep state for each person, by id."""
 
     name: str
-    confirms_people: bool  # answers None where nobody is; otherwise detections have to confirm people
+    confirms_people: bool  # returns None where there is no person; otherwise detections must confirm people
 
     @property
     def runtime(self) -> str:
-        """What runs its networks."""
+        """Description of what runs the networks."""
 
     def estimate(self, observations: Sequence[Observation]) -> list[BodyEstimate | None]:
-        """One answer per observation, in their order; None where no body was found. Every frame has a camera."""
+        """Estimate the bodies of all observations, whose frames have a camera.
+
+        Returns:
+            One estimate per observation, in order; None if no body was found.
+        """
 
     def forget(self, ids: Collection[str]) -> None:
-        """People who have left."""
+        """Discard the state of people whose tracks have ended."""
 
     def reset(self) -> None:
-        """Forget everybody."""
+        """Discard the state of all people."""

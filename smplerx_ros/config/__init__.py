@@ -1,1 +1,1 @@
-"""The parameters: their table, options of an estimator, and both as arguments of a command line."""
+"""Configuration: the parameter table, the estimator's options, and command line arguments."""

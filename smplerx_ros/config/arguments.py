@@ -1,4 +1,4 @@
-"""The parameter table as options of a command: `--detection.interval 5` for `detection.interval`."""
+"""Command line options for the parameters, such as `--detection.interval 5` for `detection.interval`."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from .table import PARAMETERS
 
 
 def add_parameters(parser: argparse.ArgumentParser) -> None:
-    """One option for each of the estimator's parameters, named and described as in the table."""
-    group = parser.add_argument_group("parameters of the estimator (the ROS node's, by the same names)")
+    """Add an option for each of the estimator's parameters, with the name and description of the table."""
+    group = parser.add_argument_group("parameters of the estimator (named as the ROS node's)")
     for parameter in PARAMETERS:
         group.add_argument(
             f"--{parameter.name.replace('_', '-')}",
@@ -24,7 +24,11 @@ def add_parameters(parser: argparse.ArgumentParser) -> None:
 
 
 def given_parameters(arguments: argparse.Namespace) -> dict[str, Any]:
-    """The parameters that were given, checked; raises ConfigError."""
+    """Parameters that were given on the command line, validated.
+
+    Raises:
+        ConfigError: If a value is invalid.
+    """
     given = {parameter: getattr(arguments, _key(parameter)) for parameter in PARAMETERS}
     return {parameter.name: _parsed(parameter, text) for parameter, text in given.items() if text is not None}
 
@@ -37,7 +41,7 @@ def _parsed(parameter: Parameter, text: str) -> Value:
             return parameter.check(text.split(",") if text else ())
         return parameter.check(parameter.type(text))
     except (KeyError, ValueError):
-        raise ConfigError(f"parameter {parameter.name!r}: {text!r} cannot be read; use {parameter.allowed}") from None
+        raise ConfigError(f"parameter {parameter.name!r}: {text!r} cannot be parsed; use {parameter.allowed}") from None
 
 
 def _key(parameter: Parameter) -> str:

@@ -1,4 +1,4 @@
-"""All settings of an estimator as one object: the parameters of the table by Python's names."""
+"""Options of an estimator: the parameters of the table as the fields of a dataclass."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _DEFAULT: dict[str, Any] = {parameter.name: parameter.default for parameter in P
 
 @dataclass(frozen=True)
 class Options:
-    """The parameters of docs/reference/parameters.md in its units; `detection_interval` is `detection.interval`, etc.
+    """The estimator's parameters, as described in docs/reference/parameters.md; dots are replaced by underscores.
 
-    Raises ConfigError, which names the parameter, for values beyond its range or of another type.
+    Raises:
+        ConfigError: If a value is out of range or of the wrong type; the message names the parameter.
     """
 
     backbone: str = _DEFAULT["backbone"]
@@ -52,19 +53,24 @@ class Options:
 
     @classmethod
     def from_config(cls, values: Mapping[str, object]) -> Options:
-        """From parameters by their names, dots and all; the others take their defaults.
+        """Make options from parameters by their names with dots; the others take their defaults.
 
-        Raises ConfigError for an unknown name, too.
+        Raises:
+            ConfigError: If a name is unknown or a value is invalid.
         """
         return cls(**_attributes(validate(values)))
 
     def updated(self, changes: Mapping[str, object]) -> Options:
-        """With other values of live parameters, by their names. Raises ConfigError for one that is not live, too."""
+        """Copy the options with other values of live parameters, by their names with dots.
+
+        Raises:
+            ConfigError: If a parameter is unknown or not live, or a value is invalid.
+        """
         return replace(self, **_attributes(check_live(changes)))
 
     @property
     def known_height(self) -> float | None:
-        """`person_height` in metres, or None where it is not known."""
+        """`person_height` in metres; None if unknown."""
         return self.person_height or None
 
 

@@ -1,4 +1,4 @@
-"""One parameter: its name, what it may be, and the words for what it may not."""
+"""Definition and validation of a parameter."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from smplerx_ros.errors import ConfigError
 
 Value = bool | int | float | str | tuple[str, ...]
 
-_LONGEST_SHOWN = 200  # characters of a value that errors repeat
-_A_SLIP = 0.8  # least similarity (`difflib`) of a name that is another one mistyped
-_LARGEST_INTEGER = (1 << 63) - 1  # of ROS parameters
+_MAX_SHOWN = 200  # characters of a value in an error message
+_TYPO_SIMILARITY = 0.8  # minimum similarity (`difflib`) of a mistyped name to the intended one
+_MAX_INTEGER = (1 << 63) - 1  # of ROS parameters
 _TYPE_NAMES = {
     bool: "a boolean",
     int: "an integer",
@@ -27,7 +27,7 @@ _TYPE_NAMES = {
 
 @dataclass(frozen=True)
 class Parameter:
-    """One setting: what it is called, what it may be, and whether it can change while the node is configured."""
+    """A parameter with its type, default, constraints and documentation."""
 
     name: str
     type: type[bool] | type[int] | type[float] | type[str] | type[tuple[str, ...]]
@@ -35,13 +35,17 @@ class Parameter:
     description: str
     range: tuple[float, float] | None = None  # inclusive
     choices: tuple[str, ...] = ()
-    zero: str = ""  # what 0 means where it lies outside `range` and is allowed all the same
-    pattern: str = ""  # regular expression that the string, or each string of a list, has to match
-    index: bool = False  # an integer stands for its digits: YAML takes an index for one
-    live: bool = False  # takes effect at once; the others when the node is configured
+    zero: str = ""  # meaning of 0, if that is allowed in addition to `range`
+    pattern: str = ""  # regular expression for the string, or for each string of a list
+    index: bool = False  # accepts an integer for a string, since YAML reads an index as an integer
+    live: bool = False  # takes effect immediately; otherwise when the node is configured
 
     def check(self, value: object) -> Value:
-        """The value in the parameter's own type; raises ConfigError where it cannot be used."""
+        """Convert `value` to the parameter's type.
+
+        Raises:
+            ConfigError: If the value is invalid.
+        """
         typed = self._typed(value)
         if self.choices and typed not in self.choices:
             hint = suggestion(str(typed), self.choices)
@@ -56,7 +60,7 @@ class Parameter:
 
     @property
     def allowed(self) -> str:
-        """The values it takes, in words."""
+        """Description of the allowed values."""
         if self.choices:
             return " | ".join(self.choices)
         if self.type is bool:
@@ -71,10 +75,10 @@ class Parameter:
             if self.pattern and not fullmatch(self.pattern, string):
                 raise ConfigError(f"parameter {self.name!r}: {shown(string)} does not match {self.pattern}")
         if len(set(strings)) < len(strings):
-            raise ConfigError(f"parameter {self.name!r}: {shown(list(strings))} holds something twice")
+            raise ConfigError(f"parameter {self.name!r}: {shown(list(strings))} contains a string twice")
 
-    def _in_range(self, number: float, least: float, most: float) -> bool:
-        return least <= number <= most or (bool(self.zero) and number == 0)
+    def _in_range(self, number: float, minimum: float, maximum: float) -> bool:
+        return minimum <= number <= maximum or (bool(self.zero) and number == 0)
 
     def _typed(self, value: object) -> Value:
         if self.type is bool and isinstance(value, bool):
@@ -82,8 +86,8 @@ class Parameter:
         if self.type is str and isinstance(value, str):
             return value
         if self.type is tuple and isinstance(value, (list, tuple)) and all(isinstance(item, str) for item in value):
-            return tuple(item for item in value if item)  # [""] stands for an empty list where ROS has none
-        if isinstance(value, Integral) and not isinstance(value, bool) and abs(int(value)) <= _LARGEST_INTEGER:
+            return tuple(item for item in value if item)  # ROS tools may write [""] for an empty list
+        if isinstance(value, Integral) and not isinstance(value, bool) and abs(int(value)) <= _MAX_INTEGER:
             if self.type is int:
                 return int(value)
             if self.index:
@@ -94,29 +98,29 @@ class Parameter:
                 return number
         raise ConfigError(
             f"parameter {self.name!r}: {shown(value)} is not {_TYPE_NAMES[self.type]}; use {self.allowed}"
-            f"{self._about_quotes(value)}"
+            f"{self._quotes_hint(value)}"
         )
 
-    def _about_quotes(self, value: object) -> str:
-        """In YAML they decide what is a string."""
+    def _quotes_hint(self, value: object) -> str:
+        """Hint at the quotes that make a value a string in YAML."""
         if self.type is str and isinstance(value, Real):
             return ", in quotes where YAML reads a number or a boolean"
         return ", without quotes" if self.type in (bool, int, float) and isinstance(value, str) else ""
 
 
 def shown(value: object) -> str:
-    """`repr(value)`, shortened where it is long."""
+    """`repr(value)`, truncated if long."""
     try:
         text = repr(value)
     except ValueError:  # more digits than Python prints
         text = f"a very large {type(value).__name__}"
-    if len(text) <= _LONGEST_SHOWN:
+    if len(text) <= _MAX_SHOWN:
         return text
-    return f"{text[:_LONGEST_SHOWN]}... ({len(text)} characters)"
+    return f"{text[:_MAX_SHOWN]}... ({len(text)} characters)"
 
 
 def _float(value: Real) -> float:
-    """Infinite where it is too large."""
+    """Convert to float; infinite if too large."""
     try:
         return float(value)
     except OverflowError:
@@ -124,19 +128,20 @@ def _float(value: Real) -> float:
 
 
 def unknown_parameter(name: str, known: Collection[str]) -> str:
-    """What to say of a name that no parameter has."""
+    """Error message for an unknown parameter name."""
     return f"unknown parameter {shown(name)}{suggestion(name, known) or f'; known: {sorted(known)}'}"
 
 
 def suggestion(name: str, known: Collection[str]) -> str:
-    """` (did you mean 'x'?)`, or nothing where no known name is close.
+    """Hint ` (did you mean 'x'?)`, or "" if no known name is similar.
 
-    A group stands for what is in it, and so does a word that is a group, in a name that is no other one mistyped.
+    For the name of a group (`tf` of `tf.body`), all of its members are suggested; also for a name that contains one, if
+    no known name is very similar.
     """
-    name = name[:_LONGEST_SHOWN]
+    name = name[:_MAX_SHOWN]
     close = (
         _of_groups([name], known)
-        or get_close_matches(name, known, n=1, cutoff=_A_SLIP)
+        or get_close_matches(name, known, n=1, cutoff=_TYPO_SIMILARITY)
         or _of_groups(split("[._]", name), known)
         or get_close_matches(name, known, n=1)
     )

@@ -1,1 +1,1 @@
-"""The embedded estimator: landmarks of body, hands and face, and the SMPL-X pose fitted to them."""
+"""The embedded backbone: landmarks of body, hands and face, and SMPL-X parameters fitted to them."""

@@ -1,4 +1,4 @@
-"""The `lite` backbone: landmarks, then the body that fits them. It remembers each person from frame to frame."""
+"""The `lite` backbone: it estimates landmarks and fits a body to them, with state for each person."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from .fit import BodyFitter, Track
 from .landmark_estimator import LandmarkEstimator
 from .landmarks import LandmarkQuery, PersonLandmarks
 from .refinement import Pose
-from .sides import MAX_ELAPSED, exchanged, exchanges, held_on
-from .targets import Sightings, body_pixels, sightings
+from .sides import MAX_ELAPSED, detect_swaps, swapped_sides, update_held
+from .targets import Measurements, body_pixels, measure
 
-_LONGEST_GAP = 0.5  # s; after that the last pose says nothing of the next, but the shape stays
-_FRAME_SECONDS = 1 / 30  # where stamps do not tell (images without time)
-_FEWEST_RAYS = 8  # that the lens sees of a person: a head without its face, which has 7, tells no distance
-_HAND_MEMORY = 0.5  # s; a hand that is not seen relaxes this fast
+_MAX_GAP = 0.5  # seconds, after which the last pose does not predict the next one any more; the shape is kept
+_FRAME_SECONDS = 1 / 30  # assumed if stamps do not increase (images without time)
+_MIN_RAYS = 8  # of a person: a head without its face has 7, which do not determine a distance
+_HAND_RELAXATION = 0.5  # seconds: time constant with which an unseen hand relaxes
 _WRISTS = np.array([JOINT_INDEX[f"{side}_wrist"] for side in SIDES])
 _HAND_POSES = (Estimated.LEFT_HAND_POSE, Estimated.RIGHT_HAND_POSE)
 _BODY_PARTS = Estimated.GLOBAL_ORIENT | Estimated.BODY_POSE | Estimated.BETAS | Estimated.TRANSL
@@ -36,21 +36,23 @@ _BODY_PARTS = Estimated.GLOBAL_ORIENT | Estimated.BODY_POSE | Estimated.BETAS | 
 
 @dataclass(frozen=True, eq=False)
 class _Memory:
-    """One person in the last frame that showed them."""
+    """State of a person after the last frame that showed them."""
 
     stamp_ns: int
     landmarks: PersonLandmarks
     camera: Camera
-    track: Track | None  # None: through another camera
+    track: Track | None  # None: from another camera
     hands: FloatArray  # (2, 45) left and right, relative to the mean hand
-    held: tuple[float, float]  # seconds for which sides were exchanged, above and below the waist
+    held: tuple[float, float]  # seconds for which sides have been swapped, above and below the waist
 
 
 class LiteBackbone:
     """Estimates people from the embedded landmark models.
 
-    `person_height` in metres fixes the scale; None assumes an average adult. Betas and expressions are those of `body`:
-    with the embedded stand-in they are not SMPL-X's.
+    Args:
+        body: The body model; betas and expressions are its own, so those of the stand-in are not SMPL-X's.
+        landmarks: The landmark models.
+        person_height: Height of the people in metres, which determines the scale; None for an average adult.
     """
 
     name = "lite"
@@ -69,36 +71,37 @@ class LiteBackbone:
         return self._landmarks.provider
 
     def forget(self, ids: Collection[str]) -> None:
-        """Drop what is remembered of people who have left."""
+        """Discard the state of people whose tracks have ended."""
         for person in ids:
             self._memory.pop(person, None)
 
     def reset(self) -> None:
-        """Forget everybody."""
+        """Discard the state of all people."""
         self._memory.clear()
 
     def estimate(self, observations: Sequence[Observation]) -> list[BodyEstimate | None]:
-        """One answer per observation, in their order; None where no body was found, or the lens sees too little of it.
+        """Estimate the bodies of all observations, whose frames have a camera.
 
-        Frames need a camera.
+        Returns:
+            One estimate per observation, in order; None if no body was found, or too little of it is visible.
         """
-        memories = [self._known(o) for o in observations]
+        memories = [self._recall(o) for o in observations]
         queries = [
             LandmarkQuery(o.frame.image, o.box, m.landmarks if m is not None and _recent(m, o) else None)
             for o, m in zip(observations, memories, strict=True)
         ]
         landmarks = self._landmarks.estimate(queries)
         found = [(i, person) for i, person in enumerate(landmarks) if person is not None]
-        answers: list[BodyEstimate | None] = [None] * len(observations)
+        estimates: list[BodyEstimate | None] = [None] * len(observations)
         if found:
             indices, people = zip(*found, strict=True)
             fitted = self._fitted([observations[i] for i in indices], [memories[i] for i in indices], people)
             for i, estimate in zip(indices, fitted, strict=True):
-                answers[i] = estimate
-        return answers
+                estimates[i] = estimate
+        return estimates
 
-    def _known(self, observation: Observation) -> _Memory | None:
-        """What is remembered of this person, unless from the future; nothing metric of what another camera showed."""
+    def _recall(self, observation: Observation) -> _Memory | None:
+        """State of this person, unless it is from the future; without metric quantities if from another camera."""
         memory = self._memory.get(observation.id)
         if memory is None or memory.stamp_ns > observation.frame.stamp_ns:
             return None
@@ -111,19 +114,18 @@ class LiteBackbone:
         landmarks: Sequence[PersonLandmarks],
     ) -> list[BodyEstimate | None]:
         seconds = [_seconds_since(memory, o) for memory, o in zip(memories, observations, strict=True)]
-        landmarks, held, wrong = self._with_sides_kept(observations, memories, landmarks, seconds)
-        seen = [sightings(person, _camera(o)) for person, o in zip(landmarks, observations, strict=True)]
+        landmarks, held, wrong = self._with_consistent_sides(observations, memories, landmarks, seconds)
+        measured = [measure(person, _camera(o)) for person, o in zip(landmarks, observations, strict=True)]
         tracks = [None if m is None else m.track for m in memories]
         trusted = [
-            inf if mistaken or elapsed > _LONGEST_GAP else elapsed
-            for mistaken, elapsed in zip(wrong, seconds, strict=True)
+            inf if mistaken or elapsed > _MAX_GAP else elapsed for mistaken, elapsed in zip(wrong, seconds, strict=True)
         ]
-        poses = self._fitter.fit(seen, tracks, trusted)
+        poses = self._fitter.fit(measured, tracks, trusted)
         wrists = self._fitter.refiner.orientations(poses)[:, _WRISTS]
-        hands = self._hands(landmarks, seen, wrists, memories, seconds)
+        hands = self._hands(landmarks, measured, wrists, memories, seconds)
         estimates: list[BodyEstimate | None] = []
         for i, (observation, person) in enumerate(zip(observations, landmarks, strict=True)):
-            if np.count_nonzero(seen[i].ray_weights) < _FEWEST_RAYS:  # their place hangs on nothing
+            if np.count_nonzero(measured[i].ray_weights) < _MIN_RAYS:  # the position is undetermined
                 estimates.append(None)
                 continue
             track = tracks[i]
@@ -133,25 +135,27 @@ class LiteBackbone:
             estimates.append(self._estimate(person, poses[i], hands[i]))
         return estimates
 
-    def _with_sides_kept(
+    def _with_consistent_sides(
         self,
         observations: Sequence[Observation],
         memories: Sequence[_Memory | None],
         landmarks: Sequence[PersonLandmarks],
         seconds: Sequence[float],
     ) -> tuple[list[PersonLandmarks], list[tuple[float, float]], list[bool]]:
-        """Landmarks with left and right as the frames before had them.
+        """Swap left and right where the network exchanged them, according to the previous frames.
 
-        And for how long that was held, and whether for too long: then those frames had them wrong.
+        Returns:
+            The landmarks; for how long they have been swapped, above and below the waist, in seconds; and whether that
+            was too long, so that the previous frames were wrong.
         """
         kept, held, wrong = [], [], []
         for observation, memory, person, elapsed in zip(observations, memories, landmarks, seconds, strict=True):
             times, mistaken = (0.0, 0.0), False
             if memory is not None and memory.track is not None and elapsed <= MAX_ELAPSED:
-                expected = self._fitter.refiner.places(memory.track.expected(elapsed))[0]
-                found = exchanges(person, body_pixels(expected, _camera(observation)))
-                times, mistaken = held_on(memory.held, found, elapsed)
-            kept.append(exchanged(person, times[0] > 0, times[1] > 0))
+                expected = self._fitter.refiner.points(memory.track.expected(elapsed))[0]
+                found = detect_swaps(person, body_pixels(expected, _camera(observation)))
+                times, mistaken = update_held(memory.held, found, elapsed)
+            kept.append(swapped_sides(person, times[0] > 0, times[1] > 0))
             held.append(times)
             wrong.append(mistaken)
         return kept, held, wrong
@@ -159,21 +163,21 @@ class LiteBackbone:
     def _hands(
         self,
         people: Sequence[PersonLandmarks],
-        seen: Sequence[Sightings],
+        measured: Sequence[Measurements],
         wrists: FloatArray,
         memories: Sequence[_Memory | None],
         seconds: Sequence[float],
     ) -> list[FloatArray]:
-        """Of each person hand poses `(2, 45)` relative to the mean hand; those not seen relax from where they were.
+        """Hand poses `(2, 45)` of each person relative to the mean hand; unseen hands relax.
 
-        `wrists (N, 2, 3, 3)` optical_from_wrist.
+        `wrists (N, 2, 3, 3)` are rotations optical_from_wrist.
         """
         poses = [
-            np.zeros((len(SIDES), 45)) if memory is None else memory.hands * exp(-elapsed / _HAND_MEMORY)
+            np.zeros((len(SIDES), 45)) if memory is None else memory.hands * exp(-elapsed / _HAND_RELAXATION)
             for memory, elapsed in zip(memories, seconds, strict=True)
         ]
         hands = [
-            (i, side, hand.world @ seen[i].optical_from_ray.T)
+            (i, side, hand.world @ measured[i].optical_from_ray.T)
             for i, person in enumerate(people)
             for side, hand in enumerate((person.left_hand, person.right_hand))
             if hand is not None
@@ -224,7 +228,7 @@ def _camera(observation: Observation) -> Camera:
 
 
 def _recent(memory: _Memory, observation: Observation) -> bool:
-    return observation.frame.stamp_ns - memory.stamp_ns <= _LONGEST_GAP * 1e9
+    return observation.frame.stamp_ns - memory.stamp_ns <= _MAX_GAP * 1e9
 
 
 def _seconds_since(memory: _Memory | None, observation: Observation) -> float:

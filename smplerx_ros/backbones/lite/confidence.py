@@ -1,4 +1,4 @@
-"""How sure each of the 55 joints is, from the visibility of the landmarks that show it."""
+"""Confidence of the 55 joints, from the visibility of the landmarks near them."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from smplerx_ros.types import NUM_JOINTS
 
 from .landmarks import PersonLandmarks
 
-_UNSEEN = 0.1  # factor on what depends on a hand or face that was not found: it keeps a prior pose
+_UNSEEN = 0.1  # factor for joints of an undetected hand or face, which keep a prior pose
 
-# Joint: the body landmarks whose mean visibility it takes.
+# Body landmarks whose mean visibility is the joint's confidence.
 _SHOWN_BY: dict[str, tuple[int, ...]] = {
     "pelvis": (23, 24),
     "spine1": (23, 24),
@@ -37,13 +37,13 @@ _SHOWN_BY: dict[str, tuple[int, ...]] = {
 }
 
 
-_MEANS = np.zeros((NUM_JOINTS, 33))  # confidences of the joints from visibilities
+_MEANS = np.zeros((NUM_JOINTS, 33))  # maps visibilities to confidences
 for _joint, _landmarks in _SHOWN_BY.items():
     _MEANS[JOINT_INDEX[_joint], list(_landmarks)] = 1 / len(_landmarks)
 
 
 def joint_confidence(person: PersonLandmarks) -> FloatArray:
-    """`(55,)` 0..1 per joint."""
+    """Confidence of each joint, `(55,)`, 0..1."""
     confidence = _MEANS @ person.body.visibility
     head = confidence[JOINT_INDEX["head"]]
     confidence[[JOINT_INDEX[n] for n in ("jaw", "left_eye", "right_eye")]] = (

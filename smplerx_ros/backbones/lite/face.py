@@ -1,4 +1,4 @@
-"""Jaw, eyes and expression from the face's blend shapes (ARKit's 52, 0..1)."""
+"""Pose of jaw and eyes, and expression, from the face's blend shapes (ARKit's 52, 0..1)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from smplerx_ros.arrays import FloatArray
 
 from .topology import BLENDSHAPE_INDEX
 
-# Radians at full weight: a wide open mouth, a jaw pushed aside, and the eye's range of about 30 degrees.
-_JAW_OPEN, _JAW_ASIDE = 0.45, 0.10
-_EYE_ASIDE, _EYE_UP, _EYE_DOWN = 0.52, 0.35, 0.45
+# Radians at full weight: a wide open mouth, lateral deviation of the jaw, and the eye's range of about 30 degrees.
+_JAW_OPEN, _JAW_LATERAL = 0.45, 0.10
+_EYE_LATERAL, _EYE_UP, _EYE_DOWN = 0.52, 0.35, 0.45
 
-# The stand-in body's expressions: blend shapes of the same names, both sides at once where they have sides.
+# The stand-in body's expressions, as means of blend shapes.
 _EXPRESSIONS: dict[str, tuple[str, ...]] = {
     "smile": ("mouthSmileLeft", "mouthSmileRight"),
     "frown": ("mouthFrownLeft", "mouthFrownRight"),
@@ -31,27 +31,31 @@ _EXPRESSIONS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, eq=False)
 class FacePose:
-    """`jaw_pose, leye_pose, reye_pose (3,)` axis-angle; `expression (10,)` or None where the body's own is another."""
+    """Pose of jaw and eyes, axis-angle, and expression."""
 
-    jaw_pose: FloatArray
-    leye_pose: FloatArray
-    reye_pose: FloatArray
-    expression: FloatArray | None
+    jaw_pose: FloatArray  # (3,)
+    leye_pose: FloatArray  # (3,)
+    reye_pose: FloatArray  # (3,)
+    expression: FloatArray | None  # (10,); None if the body's expressions are others
 
 
 def face_pose(blendshapes: FloatArray, expression_names: tuple[str, ...]) -> FacePose:
-    """Pose of jaw and eyes, and expression for a body whose expressions have `expression_names` (none: unknown).
+    """Compute the pose of jaw and eyes, and the expression.
 
-    Axes of the head at rest: x left, y up, z front; so the mouth opens about +x and eyes turn left about +y.
+    The head's axes at rest are x left, y up, z front: the mouth opens about +x, and the eyes look left about +y.
+
+    Args:
+        blendshapes: `(52,)` weights, 0..1.
+        expression_names: Names of the body's expressions; empty if unknown.
     """
-    weights = blendshapes.tolist()  # plain numbers: for so few, NumPy takes longer
+    weights = blendshapes.tolist()  # Python floats are faster than NumPy for so few
 
     def weight(*names: str) -> float:
         return float(sum(weights[BLENDSHAPE_INDEX[name]] for name in names) / len(names))
 
-    jaw = np.array([_JAW_OPEN * weight("jawOpen"), _JAW_ASIDE * (weight("jawLeft") - weight("jawRight")), 0.0])
-    left = _EYE_ASIDE * (weight("eyeLookOutLeft") - weight("eyeLookInLeft"))
-    right = _EYE_ASIDE * (weight("eyeLookInRight") - weight("eyeLookOutRight"))
+    jaw = np.array([_JAW_OPEN * weight("jawOpen"), _JAW_LATERAL * (weight("jawLeft") - weight("jawRight")), 0.0])
+    left = _EYE_LATERAL * (weight("eyeLookOutLeft") - weight("eyeLookInLeft"))
+    right = _EYE_LATERAL * (weight("eyeLookInRight") - weight("eyeLookOutRight"))
     pitch = [_EYE_DOWN * weight(f"eyeLookDown{s}") - _EYE_UP * weight(f"eyeLookUp{s}") for s in ("Left", "Right")]
     known = all(name in _EXPRESSIONS for name in expression_names) and len(expression_names) == 10
     expression = np.array([weight(*_EXPRESSIONS[name]) for name in expression_names]) if known else None

@@ -1,4 +1,4 @@
-"""The landmark networks: regions of images in, points in image pixels and metres out, any number at once."""
+"""Run the landmark networks on batches of image regions, and convert their outputs to pixels and metres."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .topology import BLENDSHAPE_POINTS
 
 Images = Sequence[NDArray[np.uint8]]
 
-POSE_SIZE, RECROP_SIZE, HAND_SIZE, FACE_SIZE = 256, 256, 224, 256  # crop pixels that the networks take
+POSE_SIZE, RECROP_SIZE, HAND_SIZE, FACE_SIZE = 256, 256, 224, 256  # input sizes of the networks, pixels
 HAND_Z_DIVISOR = 0.4  # MediaPipe's normalize_z of the hand graph
-HEATMAP_WINDOW = 9  # cells; what MediaPipe 0.10.21 computes, although its graph says 7 (measured)
+HEATMAP_WINDOW = 9  # cells; as MediaPipe 0.10.21 computes, although its graph specifies 7 (measured)
 HEATMAP_CONFIDENCE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
 class Bodies:
-    """N answers of the body network; the fields are those of `BodyLandmarks` with a leading N."""
+    """Outputs of the body network for N regions; the fields are those of `BodyLandmarks`."""
 
     score: FloatArray  # (N,)
     points: FloatArray  # (N, 39, 3)
@@ -35,7 +35,7 @@ class Bodies:
 
 @dataclass(frozen=True, eq=False)
 class Hands:
-    """N answers of the hand network."""
+    """Outputs of the hand network for N regions."""
 
     score: FloatArray  # (N,)
     right: FloatArray  # (N,)
@@ -45,14 +45,14 @@ class Hands:
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """N answers of the face network."""
+    """Outputs of the face network for N regions."""
 
     score: FloatArray  # (N,)
     points: FloatArray  # (N, 478, 3)
 
 
 class LandmarkNetworks:
-    """The five networks of the package's assets. Every method is one batch; regions `(N, 4)` go with N images."""
+    """The five embedded networks; each method runs a batch of regions `(N, 4)`, with an image for each."""
 
     def __init__(self, device: str = "cpu", threads: int | None = None) -> None:
         def load(name: str) -> OnnxNetwork:
@@ -67,7 +67,7 @@ class LandmarkNetworks:
         return self._pose.provider
 
     def bodies(self, images: Images, regions: FloatArray) -> Bodies:
-        """One pass of the body network, its image points refined by the heat map."""
+        """Run the body network, and refine its image points by the heat map."""
         out = self._pose.run({"image": roi.crop(images, regions, POSE_SIZE)})
         raw = out["landmarks"].astype(np.float64)
         raw[:, :, :2] = refined(raw[:, :, :2], out["heatmap"], POSE_SIZE)
@@ -81,12 +81,12 @@ class LandmarkNetworks:
         )
 
     def hand_regions(self, images: Images, palm_regions: FloatArray) -> FloatArray:
-        """Hand regions `(N, 4)` found in rough ones."""
+        """Find hand regions `(N, 4)` in rough ones."""
         out = self._recrop.run({"image": roi.crop(images, palm_regions, RECROP_SIZE)})
         return roi.recrop_regions(roi.points_to_image(out["points"].astype(np.float64), palm_regions, RECROP_SIZE))
 
     def hands(self, images: Images, regions: FloatArray) -> Hands:
-        """One pass of the hand network; left and right hands alike, unmirrored."""
+        """Run the hand network on left and right hands, without mirroring."""
         out = self._hand.run({"image": roi.crop(images, regions, HAND_SIZE)})
         return Hands(
             score=out["score"][:, 0].astype(np.float64),
@@ -96,13 +96,13 @@ class LandmarkNetworks:
         )
 
     def faces(self, images: Images, regions: FloatArray) -> Faces:
-        """One pass of the face network."""
+        """Run the face network."""
         out = self._face.run({"image": roi.crop(images, regions, FACE_SIZE)})
         points = roi.points_to_image(out["landmarks"].astype(np.float64), regions, FACE_SIZE)
         return Faces(score=sigmoid(out["score_logit"][:, 0].astype(np.float64)), points=points)
 
     def blendshapes(self, face_points: FloatArray) -> FloatArray:
-        """Weights `(N, 52)`, 0..1, in the order of `BLENDSHAPE_NAMES`, of face points `(N, 478, >=2)` in pixels."""
+        """Compute blend shape weights `(N, 52)`, 0..1, from face points `(N, 478, >=2)`, pixels."""
         points = face_points[:, BLENDSHAPE_POINTS, :2].astype(np.float32)
         return self._blendshapes.run({"points": points})["weights"].astype(np.float64)
 
@@ -113,10 +113,14 @@ def sigmoid(x: FloatArray) -> FloatArray:
 
 
 def refined(points: FloatArray, heatmaps: FloatArray, size: int) -> FloatArray:
-    """Points `(N, k, 2)` in crop pixels, moved to the centre of mass of their heat maps `(N, rows, columns, k)`.
+    """Move points to the centre of mass of their heat maps, in a window around each point.
 
-    Only a window round the point counts. A point outside its map, or with nothing above `HEATMAP_CONFIDENCE` in the
-    window, stays.
+    A point outside its map, or without a value above `HEATMAP_CONFIDENCE` in the window, is not moved.
+
+    Args:
+        points: `(N, k, 2)` crop pixels.
+        heatmaps: `(N, rows, columns, k)` logits.
+        size: Side of the crop, pixels.
     """
     cells, reach = heatmaps.shape[1], HEATMAP_WINDOW // 2
     cell = (points / size * cells).astype(int)  # column, row

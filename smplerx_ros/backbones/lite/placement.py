@@ -1,4 +1,4 @@
-"""Whether body landmarks lie where the person was said to be: the network follows the plainest person of a region."""
+"""Check that body landmarks belong to the person of a box, since the network picks any person in its region."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from smplerx_ros.geometry.boxes import Box, iou
 
 from .landmarks import BodyLandmarks, LandmarkQuery
 
-MIN_FILL = 0.3  # a new person's points and box: where 98 people were boxed by eye, lower ones were on a neighbour
+MIN_IOU = 0.3  # of a new person's landmarks and box: lower ones were of a neighbour (98 manually annotated people)
 MIN_VISIBILITY = 0.5
-SAME_BODY = 0.1  # of the region's side, median over the points
+SAME_BODY = 0.1  # maximum median distance of two bodies' landmarks, relative to the region's side
 
 
-def meet(box: Box, region: FloatArray) -> bool:
-    """Whether the region's inner circle reaches into the box: else the landmarks are another person's, or too old."""
+def overlaps(box: Box, region: FloatArray) -> bool:
+    """Whether the region's inscribed circle overlaps the box; otherwise its landmarks are not of this person."""
     nearest = np.clip(region[:2], box.xyxy[:2], box.xyxy[2:])
     return bool(np.linalg.norm(nearest - region[:2]) < region[2] / 2)
 
 
-def fill(body: BodyLandmarks, query: LandmarkQuery) -> float:
-    """Intersection over union of the query's box and that of the points seen, both within the image, 0..1."""
+def landmark_iou(body: BodyLandmarks, query: LandmarkQuery) -> float:
+    """IoU of the query's box and the bounding box of the visible landmarks, both clipped to the image."""
     height, width = query.image.shape[:2]
     seen = body.points[:33, :2][body.visibility > MIN_VISIBILITY].clip(0, [width, height])
     if not len(seen):
@@ -33,20 +33,20 @@ def fill(body: BodyLandmarks, query: LandmarkQuery) -> float:
     return float(iou(box, points))
 
 
-def placed(body: BodyLandmarks, query: LandmarkQuery) -> bool:
-    """Whether the points fill the query's box well enough to be that person's."""
-    return fill(body, query) >= MIN_FILL
+def matches_box(body: BodyLandmarks, query: LandmarkQuery) -> bool:
+    """Whether the landmarks fit the query's box well enough to be that person's."""
+    return landmark_iou(body, query) >= MIN_IOU
 
 
-def doubles(found: Mapping[int, BodyLandmarks], queries: Sequence[LandmarkQuery], new: list[int]) -> set[int]:
-    """Those of the `new` people whose body was found for another query on the same image too, and fits that better."""
+def duplicates(found: Mapping[int, BodyLandmarks], queries: Sequence[LandmarkQuery], new: list[int]) -> set[int]:
+    """Those of the `new` people whose body was also found for another query of the image that it fits better."""
     second: set[int] = set()
     for i in new:
         for j, other in found.items():
             if j == i or j in second or queries[j].image is not queries[i].image:
                 continue
             distance = np.median(np.linalg.norm(found[i].points[:33, :2] - other.points[:33, :2], axis=1))
-            worse = j not in new or fill(found[i], queries[i]) <= fill(other, queries[j])
+            worse = j not in new or landmark_iou(found[i], queries[i]) <= landmark_iou(other, queries[j])
             if distance < SAME_BODY * other.roi[2] and worse:
                 second.add(i)
                 break

@@ -1,7 +1,7 @@
-"""Points of the body that landmark models see, and which of their landmarks each one answers to.
+"""Correspondences between points on the body model and landmarks.
 
-Landmark numbers are those of the three models: 33 body points (BlazePose), 21 points a hand, 478 points of the
-face. Body points are numbers of smplx's 144-joint list (`BodyModel.landmarks144`).
+Landmark indices are those of the three landmark models: 33 of the body (BlazePose), 21 of a hand, 478 of the face.
+Points on the body are indices into the 144 joints of smplx (`BodyModel.landmarks144`).
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from smplerx_ros.types import SmplxParams
 
 NUM_BODY_JOINTS = 22
 _EXTRA = len(JOINT_NAMES)
-_STATIC = _EXTRA + len(EXTRA_JOINT_INDEX) - 17  # static landmark of iBUG number n is number _STATIC + n
+_STATIC = _EXTRA + len(EXTRA_JOINT_INDEX) - 17  # static landmark n in iBUG's numbering has index _STATIC + n
 
 
 @dataclass(frozen=True)
 class Point:
-    """A point on the body, fixed to the joint `owner`, and the landmarks that show where it is."""
+    """A point on the body, rigidly attached to the joint `owner`, and its landmarks."""
 
     name: str
     owner: str
-    number: int  # in the 144-joint list
-    sigma: float  # expected error of the landmark, as a share of the height of the person's box
-    body: int | None = None  # of the 33 body landmarks
-    hand: int | None = None  # of the 21 landmarks of the hand on the name's side
-    face: tuple[int, ...] = ()  # of the 478; their mean
+    number: int  # among the 144 joints
+    sigma: float  # standard deviation of the landmark, relative to the height of the person's box
+    body: int | None = None  # index of the body landmark
+    hand: int | None = None  # index of the landmark of the hand on this side
+    face: tuple[int, ...] = ()  # indices of the face landmarks, of which the mean is taken
 
 
 def _limb_points(side: str, odd: int) -> list[Point]:
-    """`odd` 0 for the left side, 1 for the right: left and right alternate in the 33."""
+    """`odd` is 0 for the left side and 1 for the right, which alternate in the body landmarks."""
     joints = (
         ("shoulder", 11, 0.005),
         ("elbow", 13, 0.005),
@@ -83,20 +83,20 @@ POINT_INDEX: dict[str, int] = {point.name: i for i, point in enumerate(POINTS)}
 
 @dataclass(frozen=True, eq=False)
 class BodyPoints:
-    """Geometry of `POINTS` and of the 22 body joints on a body model: linear in the betas.
+    """Rest positions of `POINTS` and of the 22 body joints as linear functions of the betas.
 
-    Rest positions are `(n, 3, 11)`: column 0 the template's in metres, columns 1.. metres per unit of each beta,
+    They are `(n, 3, 11)`: column 0 is the template's position in metres, columns 1.. are metres per unit of each beta,
     so that `rest @ [1, betas]` is the position.
     """
 
-    owners: NDArray[np.intp]  # (K,) joint that carries the point
+    owners: NDArray[np.intp]  # (K,) joint that the point is attached to
     points_rest: FloatArray  # (K, 3, 11)
     joints_rest: FloatArray  # (22, 3, 11)
-    stature: FloatArray  # (11,) metres: height of the standing body
+    stature: FloatArray  # (11,) metres: height of the body at rest
 
     @classmethod
     def of(cls, body: BodyModel) -> BodyPoints:
-        """Read the points off the body at rest, with flat hands, for the mean shape and each beta."""
+        """Evaluate the points on the body at rest with flat hands, for the mean shape and for each beta."""
         rest = SmplxParams.rest(11)
         betas = np.vstack([np.zeros((1, 10)), np.eye(10)])
         flat = [np.tile(-mean, (11, 1)) for mean in body.hands_mean]
@@ -111,6 +111,6 @@ class BodyPoints:
 
 
 def _affine(values: FloatArray) -> FloatArray:
-    """`(11, ...)` values for betas 0 and the ten unit betas -> `(..., 11)` template and slopes."""
+    """Convert values `(11, ...)` for zero and unit betas to template and slopes `(..., 11)`."""
     values = np.asarray(values, np.float64)
     return np.moveaxis(np.concatenate([values[:1], values[1:] - values[:1]]), 0, -1)

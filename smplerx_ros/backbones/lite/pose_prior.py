@@ -1,8 +1,8 @@
-"""What poses people take: mean, spread and limits of each body joint's rotation.
+"""Pose prior: mean, standard deviation and limits of each body joint's rotation.
 
-Axis-angle components in the SMPL-X joint frames (x left, y up, z front at rest), radians. The figures are coarse
-readings of common ranges of motion (e.g. AAOS norms: elbow 150, knee 135, hip 120 degrees of flexion); they hold a limb
-that is not seen in a relaxed pose and stop joints from bending backwards.
+Values are axis-angle components in the SMPL-X joint frames (x left, y up, z front at rest), radians. They are coarse
+approximations of common ranges of motion (such as the AAOS norms: elbow 150, knee 135, hip 120 degrees of flexion),
+which keep an unseen limb in a relaxed pose and prevent joints from bending backwards.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from smplerx_ros.body.skeleton import JOINT_INDEX
 
 Triple = tuple[float, float, float]
 
-# joint: mean, standard deviation, lowest, highest. Given for the left side; the right mirrors it.
+# Joint: mean, standard deviation, minimum, maximum; the right side mirrors the left.
 _TABLE: dict[str, tuple[Triple, Triple, Triple, Triple]] = {
     "pelvis": ((0, 0, 0), (np.inf, np.inf, np.inf), (-9, -9, -9), (9, 9, 9)),
     "spine1": ((0.05, 0, 0), (0.20, 0.15, 0.15), (-0.4, -0.4, -0.4), (0.8, 0.4, 0.4)),
@@ -37,17 +37,17 @@ _TABLE: dict[str, tuple[Triple, Triple, Triple, Triple]] = {
 
 @dataclass(frozen=True, eq=False)
 class PosePrior:
-    """`joints (F,)` numbers of the joints that move; `mean, precision, low, high (F, 3)`; precision is 1/sigma^2."""
+    """Independent normal distributions and limits of the rotations of F joints."""
 
-    joints: NDArray[np.intp]
-    mean: FloatArray
-    precision: FloatArray
-    low: FloatArray
-    high: FloatArray
+    joints: NDArray[np.intp]  # (F,) indices of the joints
+    mean: FloatArray  # (F, 3) radians
+    precision: FloatArray  # (F, 3) 1/rad^2
+    low: FloatArray  # (F, 3) radians
+    high: FloatArray  # (F, 3) radians
 
     @classmethod
     def standard(cls) -> PosePrior:
-        """The table above, both sides, in the order of the joints."""
+        """Make the prior of the table above, for both sides."""
         rows = dict(_TABLE)
         for name, (mean, sigma, low, high) in _TABLE.items():
             if name.startswith("left_"):
@@ -61,5 +61,5 @@ class PosePrior:
 
 
 def _mirrored(low: Triple, high: Triple) -> tuple[Triple, Triple]:
-    """The same range on the other side: rotations about y and z change their sign."""
+    """Mirror a range to the other side: rotations about y and z change their signs."""
     return (low[0], -high[1], -high[2]), (high[0], -low[1], -low[2])

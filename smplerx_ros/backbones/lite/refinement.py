@@ -1,12 +1,12 @@
-"""Pose, place and shape of a body that agree best with landmarks: damped least squares, batched over people.
+"""Fit pose, translation and shape of a body to landmarks by damped least squares, batched over people.
 
-Levenberg-Marquardt on the sum of
-* image points: distance between projected body points and landmarks, robust (Cauchy);
-* seen points nearer than the camera's near plane: a one-sided penalty, so that steps lead away from there;
-* directions: difference of unit vectors between groups of body points and what the landmark models see in 3-D, robust;
-* the pose prior, one-sided joint limits, the shape's prior, and the previous frame's pose.
-The Jacobian is analytic: turning joint i by the small vector d in its own frame moves a point X that it carries by
-G_i d x (X - P_i), with G_i the joint's orientation and P_i its place (Lynch and Park, Modern Robotics, 2017, ch. 5).
+The Levenberg-Marquardt method minimizes the sum of
+* reprojection errors of body points, robust (Cauchy);
+* a one-sided penalty on visible points in front of the camera's near plane;
+* errors of unit vectors between groups of body points, compared with 3-D landmarks, robust (Cauchy);
+* the pose prior, one-sided joint limits, the shape prior, and deviations from the predicted pose.
+The Jacobian is analytic: rotating joint i by the small vector d in its own frame moves a dependent point X by
+G_i d x (X - P_i), with G_i the joint's orientation and P_i its position (Lynch and Park, Modern Robotics, 2017, ch. 5).
 """
 
 from __future__ import annotations
@@ -27,20 +27,19 @@ from smplerx_ros.geometry.rotations import cross, quaternion_from_matrix, right_
 from .points import NUM_BODY_JOINTS, BodyPoints
 from .pose_prior import PosePrior
 
-_IMAGE_CAUCHY = 6.7  # standard deviations beyond which a landmark counts as an outlier
+_IMAGE_CAUCHY = 6.7  # scale of the robust cost, in standard deviations: larger errors are outliers
 _DIRECTION_CAUCHY = 2.0
 _LIMIT_PRECISION = 1 / 0.05**2  # 1/rad^2
 _NEAR_PRECISION = 1 / 0.02**2  # 1/m^2
-# Of the first step, and the least of the others. Less gains nothing where steps succeed, and where one fails several
-# more do until it is enough.
-_LEAST_DAMPING = 1e-3
-_SETTLED = 0.1  # gain of a step, in squared standard deviations, after which further steps change nothing that matters
-_LARGEST_TURN = 0.6  # rad a step: beyond, the linearisation says nothing
-# The normal equations are summed in so many parts: OpenBLAS spreads larger products over threads, which wait for each
-# other in busy loops, and on a robot whose cores have other work to do that takes many times as long.
-_PARTS = 3
+# Initial and minimum damping. Smaller values do not improve successful steps, but take several failures to increase.
+_MIN_DAMPING = 1e-3
+_CONVERGED = 0.1  # decrease of the cost in a step, in squared standard deviations, at which iterations end
+_MAX_ROTATION = 0.6  # rad per step, the range of the linearization
+# Number of blocks in which the normal equations are summed: OpenBLAS distributes larger products over threads that wait
+# in busy loops, which takes many times as long if the cores are busy.
+_NUM_BLOCKS = 3
 _PARENT_OF = np.array(PARENTS[:NUM_BODY_JOINTS])
-# Joints of each level but the root's, which follow each other, and their parents.
+# Joints of each level below the root (consecutive indices), and their parents.
 _LEVELS = [
     (slice(joints[0], joints[-1] + 1), _PARENT_OF[joints])
     for level in LEVELS
@@ -51,19 +50,19 @@ _EYE, _EYE_OF_BETAS = np.eye(3), np.eye(10)
 
 @dataclass(frozen=True, eq=False)
 class Pose:
-    """`rotations (N, 22, 3, 3)` parent_from_joint, `transl (N, 3)` metres, `betas (N, 10)`; optical frame."""
+    """Poses of N people in the optical frame."""
 
-    rotations: FloatArray
-    transl: FloatArray
-    betas: FloatArray
+    rotations: FloatArray  # (N, 22, 3, 3) parent_from_joint
+    transl: FloatArray  # (N, 3) metres
+    betas: FloatArray  # (N, 10)
 
     def __getitem__(self, people: int | NDArray[np.intp]) -> Pose:
-        """Some people of the batch; one of them, too, is a batch."""
+        """Select people; a single one is a batch, too."""
         rows = np.atleast_1d(people)
         return Pose(self.rotations[rows], self.transl[rows], self.betas[rows])
 
     def replaced(self, people: NDArray[np.intp], others: Pose) -> Pose:
-        """With the poses of some people replaced by `others`."""
+        """Replace the poses of some people by `others`."""
         values = {field.name: getattr(self, field.name).copy() for field in fields(self)}
         for name, value in values.items():
             value[people] = getattr(others, name)
@@ -72,50 +71,50 @@ class Pose:
 
 @dataclass(frozen=True, eq=False)
 class Targets:
-    """What the landmarks say of N people. A weight is 1/standard deviation; 0 = not seen."""
+    """Measurements of N people; a weight is 1/standard deviation, or 0 if not measured."""
 
     rays: FloatArray  # (N, K, 2) x/z, y/z of POINTS
     ray_weights: FloatArray  # (N, K)
     directions: FloatArray  # (N, D, 3) unit vectors, optical frame
     direction_weights: FloatArray  # (N, D)
-    stature: FloatArray  # (N,) metres, expected
+    stature: FloatArray  # (N,) metres, prior mean
     stature_weight: FloatArray  # (N,) 1/m
-    previous: Pose  # of the frame before; its weights are 0 where there was none
+    previous: Pose  # prediction from the previous frame; its weights are 0 for new people
     rotation_weight: FloatArray  # (N,) 1/rad
     betas_weight: FloatArray  # (N,)
 
     def __getitem__(self, people: NDArray[np.intp]) -> Targets:
-        """Those of some people."""
+        """Select people."""
         return Targets(**{field.name: getattr(self, field.name)[people] for field in fields(self)})
 
     @cached_property
     def previous_inverse(self) -> Rotation:
-        """`N * 22` rotations joint_from_parent of the previous pose."""
+        """Rotations joint_from_parent of the predicted poses, `N * 22`."""
         return _rotations(self.previous.rotations).inv()
 
 
 @dataclass(frozen=True, eq=False)
 class _State:
-    """A pose with all that its cost depends on."""
+    """A pose with all quantities that its cost depends on."""
 
     quaternions: FloatArray  # (N, 22, 4) of the pose's rotations
     rotations: FloatArray  # (N, 22, 3, 3)
     transl: FloatArray  # (N, 3)
     betas: FloatArray  # (N, 10)
     orientations: FloatArray  # (N, 22, 3, 3) optical_from_joint
-    places: FloatArray  # (N, 22, 3)
-    points: FloatArray  # (N, K, 3)
+    joints: FloatArray  # (N, 22, 3) metres, optical frame
+    points: FloatArray  # (N, K, 3) metres, optical frame
     rotvecs: FloatArray  # (N, F, 3)
-    turned: FloatArray  # (N, F, 3) since the previous frame
+    motion: FloatArray  # (N, F, 3) rotation vectors from the predicted pose
     image_errors: FloatArray  # (N, K, 2), in standard deviations
-    units: FloatArray  # (N, D, 3) the body's unit vectors
-    lengths: FloatArray  # (N, D) before they were made unit vectors, metres
+    units: FloatArray  # (N, D, 3) unit vectors on the body
+    lengths: FloatArray  # (N, D) their lengths before normalization, metres
     direction_errors: FloatArray  # (N, D, 3), in standard deviations
     cost: FloatArray  # (N,)
-    inertia: FloatArray  # (N,) of it, for joints that turned otherwise than expected
+    inertia: FloatArray  # (N,) its part for deviations from the predicted rotations
 
     def where(self, condition: NDArray[np.bool_], other: _State) -> _State:
-        """This state where `condition (N,)`, else the other."""
+        """Select this state where `condition (N,)`, otherwise `other`."""
         if condition.all():
             return self
         pairs = ((getattr(self, field.name), getattr(other, field.name)) for field in fields(self))
@@ -123,76 +122,83 @@ class _State:
 
 
 class Refiner:
-    """Fits poses to targets; `directions (D, K)` combines `POINTS` into the vectors of `Targets.directions`."""
+    """Fits poses to targets.
+
+    Args:
+        points: Points and joints of the body.
+        prior: Pose prior.
+        directions: `(D, K)` matrix that combines `POINTS` to the vectors of `Targets.directions`.
+    """
 
     def __init__(self, points: BodyPoints, prior: PosePrior, directions: FloatArray) -> None:
         self._stature = points.stature
         self._stature_product = np.outer(points.stature[1:], points.stature[1:])
         self._prior = prior
         self._directions = directions
-        # Bones to the joints and on to the points, each in the frame of the joint that carries it. Their sums over all
-        # joints on the way are the places; the root's own place turns with nothing.
+        # Offsets of joints and points from their parent joints, in the parents' frames. Positions are the root's
+        # position, which no rotation affects, plus the sum of the rotated offsets along the chain.
         rest, owners = points.joints_rest, points.owners
         self._root = rest[0]  # (3, 11)
-        self._carriers = np.concatenate([np.maximum(_PARENT_OF, 0), owners])
+        self._parents = np.concatenate([np.maximum(_PARENT_OF, 0), owners])
         self._bones = np.concatenate([rest - rest[np.maximum(_PARENT_OF, 0)], points.points_rest - rest[owners]])
-        on_the_way = IS_ANCESTOR[:NUM_BODY_JOINTS, :NUM_BODY_JOINTS]
+        in_chain = IS_ANCESTOR[:NUM_BODY_JOINTS, :NUM_BODY_JOINTS]
         self._sums = np.block(
             [
-                [on_the_way, np.zeros((NUM_BODY_JOINTS, len(owners)))],
-                [on_the_way[owners], np.eye(len(owners))],
+                [in_chain, np.zeros((NUM_BODY_JOINTS, len(owners)))],
+                [in_chain[owners], np.eye(len(owners))],
             ]
         ).astype(np.float64)
-        carries = IS_ANCESTOR[np.ix_(owners, prior.joints)]  # (K, F)
-        self._carried = np.repeat(carries, 3, axis=1)[:, None].astype(np.float64)  # (K, 1, 3 F)
-        size, turns = 3 * len(prior.joints) + 13, np.arange(3 * len(prior.joints)).reshape(-1, 3)
-        self._diagonal = np.arange(size) * (size + 1)  # in a flat matrix of the unknowns
-        self._blocks = (turns[:, :, None] * size + turns[:, None, :]).ravel()  # 3x3 of each joint
+        depends = IS_ANCESTOR[np.ix_(owners, prior.joints)]  # (K, F)
+        self._depends = np.repeat(depends, 3, axis=1)[:, None].astype(np.float64)  # (K, 1, 3 F)
+        size, columns = 3 * len(prior.joints) + 13, np.arange(3 * len(prior.joints)).reshape(-1, 3)
+        self._diagonal = np.arange(size) * (size + 1)  # indices into the flattened Hessian
+        self._blocks = (columns[:, :, None] * size + columns[:, None, :]).ravel()  # 3x3 block of each joint
 
     def refine(self, targets: Targets, start: Pose, iterations: int) -> tuple[Pose, FloatArray]:
-        """The best poses found from `start` in so many steps at most, and their errors `(N,)`.
+        """Refine poses from `start`.
 
-        Errors are what they cost but for the previous frame's rotations: what speaks against them now.
+        Returns:
+            The poses, and their costs `(N,)` without the deviations from the predicted rotations.
         """
         state = self._evaluate(start, targets)
-        damping: FloatArray = np.full(len(state.cost), _LEAST_DAMPING)
-        settled = np.zeros(len(damping), bool)
+        damping: FloatArray = np.full(len(state.cost), _MIN_DAMPING)
+        converged = np.zeros(len(damping), bool)
         for _ in range(iterations):
-            trial = self._moved(state, self._step(state, targets, damping), targets)
+            trial = self._stepped(state, self._step(state, targets, damping), targets)
             gain = state.cost - trial.cost
-            damping = np.where(gain > 0, np.maximum(damping * 0.2, _LEAST_DAMPING), damping * 10)
+            damping = np.where(gain > 0, np.maximum(damping * 0.2, _MIN_DAMPING), damping * 10)
             state = trial.where(gain > 0, state)
-            settled |= (gain > 0) & (gain < _SETTLED)
-            if settled.all():
+            converged |= (gain > 0) & (gain < _CONVERGED)
+            if converged.all():
                 break
         return Pose(state.rotations, state.transl, state.betas), state.cost - state.inertia
 
     def costs(self, targets: Targets, pose: Pose) -> FloatArray:
-        """`(N,)` what `refine` minimises."""
+        """Cost that `refine` minimizes, `(N,)`."""
         return self._evaluate(pose, targets).cost
 
-    def places(self, pose: Pose) -> FloatArray:
-        """`(N, K, 3)` metres: `POINTS` of the posed body, optical frame."""
-        return self._placed(self.orientations(pose), pose)[:, NUM_BODY_JOINTS:]
+    def points(self, pose: Pose) -> FloatArray:
+        """`POINTS` of the posed bodies, `(N, K, 3)`, metres, optical frame."""
+        return self._positions(self.orientations(pose), pose)[:, NUM_BODY_JOINTS:]
 
     def orientations(self, pose: Pose) -> FloatArray:
-        """`(N, 22, 3, 3)` optical_from_joint."""
+        """Rotations optical_from_joint `(N, 22, 3, 3)`."""
         orientations = pose.rotations.copy()
         for joints, parents in _LEVELS:
             orientations[:, joints] = orientations[:, parents] @ orientations[:, joints]
         return orientations
 
-    # ---- forward
-    def _placed(self, orientations: FloatArray, pose: Pose) -> FloatArray:
-        """`(N, 22 + K, 3)` metres: joints and points."""
+    # ---- forward model
+    def _positions(self, orientations: FloatArray, pose: Pose) -> FloatArray:
+        """Positions of joints and points `(N, 22 + K, 3)`, metres."""
         bones = self._bones[..., 0] + (self._bones[..., 1:] @ pose.betas.T).transpose(2, 0, 1)
-        turned = (orientations[:, self._carriers] @ bones[..., None])[..., 0]
+        turned = (orientations[:, self._parents] @ bones[..., None])[..., 0]
         root = self._root[:, 0] + pose.betas @ self._root[:, 1:].T + pose.transl
         return np.asarray(self._sums @ turned + root[:, None])
 
     def _point_slopes(self, state: _State) -> FloatArray:
-        """`(N, K, 3, 10)`: how the points move with each beta."""
-        turned = state.orientations[:, self._carriers] @ self._bones[..., 1:]
+        """Derivatives of the points by the betas, `(N, K, 3, 10)`."""
+        turned = state.orientations[:, self._parents] @ self._bones[..., 1:]
         moved = self._sums[NUM_BODY_JOINTS:] @ turned.reshape(len(turned), len(self._sums), -1)
         return np.asarray(moved.reshape(len(turned), -1, 3, 10) + self._root[:, 1:])
 
@@ -203,31 +209,31 @@ class Refiner:
         n, joints = len(transl), self._prior.joints
         pose = Pose(rotations.as_matrix().reshape(n, NUM_BODY_JOINTS, 3, 3), transl, betas)
         orientations = self.orientations(pose)
-        placed = self._placed(orientations, pose)
-        points = placed[:, NUM_BODY_JOINTS:]
+        positions = self._positions(orientations, pose)
+        points = positions[:, NUM_BODY_JOINTS:]
         rotvecs = rotations.as_rotvec().reshape(n, NUM_BODY_JOINTS, 3)[:, joints]
-        turned = (targets.previous_inverse * rotations).as_rotvec().reshape(n, NUM_BODY_JOINTS, 3)[:, joints]
+        motion = (targets.previous_inverse * rotations).as_rotvec().reshape(n, NUM_BODY_JOINTS, 3)[:, joints]
         image = (points[..., :2] / np.maximum(points[..., 2:], NEAR) - targets.rays) * targets.ray_weights[..., None]
         vectors = self._directions @ points
         lengths = np.maximum(np.sqrt(_squared(vectors)), 1e-6)
         units = vectors / lengths[..., None]
         direction = (units - targets.directions) * targets.direction_weights[..., None]
         cost = _cauchy(_squared(image), _IMAGE_CAUCHY).sum(1) + _cauchy(_squared(direction), _DIRECTION_CAUCHY).sum(1)
-        inertia = _squared(turned).sum(1) * targets.rotation_weight**2
+        inertia = _squared(motion).sum(1) * targets.rotation_weight**2
         cost += self._prior_cost(rotvecs) + inertia
         cost += _squared(betas) + _squared(betas - targets.previous.betas) * targets.betas_weight**2
         cost += self._stature_error(betas, targets) ** 2
-        cost += _NEAR_PRECISION * (_too_near(points, targets) ** 2).sum(1)
+        cost += _NEAR_PRECISION * (_near_violation(points, targets) ** 2).sum(1)
         return _State(
             quaternions=rotations.as_quat().reshape(n, NUM_BODY_JOINTS, 4),
             rotations=pose.rotations,
             transl=transl,
             betas=betas,
             orientations=orientations,
-            places=placed[:, :NUM_BODY_JOINTS],
+            joints=positions[:, :NUM_BODY_JOINTS],
             points=points,
             rotvecs=rotvecs,
-            turned=turned,
+            motion=motion,
             image_errors=image,
             units=units,
             lengths=lengths,
@@ -241,25 +247,25 @@ class Refiner:
         return np.asarray((errors**2 * self._prior.precision + outside**2 * _LIMIT_PRECISION).sum((1, 2)))
 
     def _prior_errors(self, rotvecs: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Radians from the mean and beyond the limits, (N, F, 3) each."""
+        """Deviations from the mean and beyond the limits, `(N, F, 3)` each, radians."""
         prior = self._prior
         return rotvecs - prior.mean, rotvecs - np.minimum(np.maximum(rotvecs, prior.low), prior.high)
 
     def _stature_error(self, betas: FloatArray, targets: Targets) -> FloatArray:
-        """`(N,)`, in standard deviations."""
+        """Deviation from the prior stature `(N,)`, in standard deviations."""
         stature = self._stature[0] + betas @ self._stature[1:]
         return np.asarray((stature - targets.stature) * targets.stature_weight)
 
     # ---- one step
     def _step(self, state: _State, targets: Targets, damping: FloatArray) -> FloatArray:
-        """`(N, 3 F + 13)`: joint turns, translation, betas."""
+        """Compute a step `(N, 3 F + 13)`: joint rotations, translation, betas."""
         hessian, gradient = self._normal_equations(state, targets)
         flat = hessian.reshape(len(hessian), -1)
         flat[:, self._diagonal] = flat[:, self._diagonal] * (1 + damping[:, None]) + 1e-6
         return np.asarray(-np.linalg.solve(hessian, gradient[..., None])[..., 0])
 
     def _normal_equations(self, state: _State, targets: Targets) -> tuple[FloatArray, FloatArray]:
-        """Gauss-Newton's half Hessian `(N, P, P)` and half gradient `(N, P)` of the cost, P = 3 F + 13."""
+        """Halves of the Gauss-Newton Hessian `(N, P, P)` and the gradient `(N, P)` of the cost, P = 3 F + 13."""
         jacobian, errors = self._data_terms(state, targets)
         transposed = np.swapaxes(jacobian, -1, -2)
         hessian, gradient = (transposed @ jacobian).sum(1), (transposed @ errors[..., None])[..., 0].sum(1)
@@ -269,14 +275,14 @@ class Refiner:
         return hessian, gradient
 
     def _data_terms(self, state: _State, targets: Targets) -> tuple[FloatArray, FloatArray]:
-        """Weighted Jacobian (N, parts, R, 3 F + 13) and errors (N, parts, R) of image points and directions."""
+        """Weighted Jacobian `(N, blocks, R, P)` and errors `(N, blocks, R)` of image points and directions."""
         moved = self._point_jacobian(state)
         n, k, _, size = moved.shape
         d = state.units.shape[1]
         image, direction = state.image_errors, state.direction_errors
         image_weight = _cauchy_weight(image, _IMAGE_CAUCHY)
         direction_weight = _cauchy_weight(direction, _DIRECTION_CAUCHY)
-        rows = -(-(2 * k + 3 * d) // _PARTS) * _PARTS  # the last ones stay zero
+        rows = -(-(2 * k + 3 * d) // _NUM_BLOCKS) * _NUM_BLOCKS  # padded with zeros
         jacobian, errors = np.zeros((n, rows, size)), np.zeros((n, rows))
         errors[:, : 2 * k] = (image * image_weight).reshape(n, -1)
         errors[:, 2 * k : 2 * k + 3 * d] = (direction * direction_weight).reshape(n, -1)
@@ -286,36 +292,36 @@ class Refiner:
         rays_moved = (moved[:, :, :2] - rays[..., None] * moved[:, :, 2:]) * scale[..., None]
         jacobian[:, : 2 * k] = rays_moved.reshape(n, -1, size)
         vectors_moved = (self._directions @ moved.reshape(n, k, -1)).reshape(n, d, 3, size)
-        # The part of a vector's motion that is square to it turns the unit vector.
-        square = _EYE - state.units[..., :, None] * state.units[..., None, :]
-        square *= (direction_weight * (targets.direction_weights / state.lengths)[..., None])[..., None]
-        jacobian[:, 2 * k : 2 * k + 3 * d] = (square @ vectors_moved).reshape(n, -1, size)
-        return jacobian.reshape(n, _PARTS, -1, size), errors.reshape(n, _PARTS, -1)
+        # A unit vector changes by the component of the motion that is orthogonal to it.
+        projection = _EYE - state.units[..., :, None] * state.units[..., None, :]
+        projection *= (direction_weight * (targets.direction_weights / state.lengths)[..., None])[..., None]
+        jacobian[:, 2 * k : 2 * k + 3 * d] = (projection @ vectors_moved).reshape(n, -1, size)
+        return jacobian.reshape(n, _NUM_BLOCKS, -1, size), errors.reshape(n, _NUM_BLOCKS, -1)
 
     def _add_near_plane(self, state: _State, targets: Targets, hessian: FloatArray, gradient: FloatArray) -> None:
-        """Seen points that are too near are pushed away along the axis."""
-        missing = _too_near(state.points, targets)
+        """Penalize visible points in front of the near plane."""
+        missing = _near_violation(state.points, targets)
         if missing.any():
             along = self._point_jacobian(state)[:, :, 2] * (missing > 0)[..., None]  # (N, K, 3 F + 13)
             hessian += _NEAR_PRECISION * np.swapaxes(along, 1, 2) @ along
             gradient -= _NEAR_PRECISION * (missing[:, None] @ along)[:, 0]
 
     def _point_jacobian(self, state: _State) -> FloatArray:
-        """`(N, K, 3, 3 F + 13)`: how each point moves with each unknown."""
+        """Derivatives of the points by the unknowns, `(N, K, 3, 3 F + 13)`."""
         n, k = state.points.shape[:2]
-        axes = state.orientations[:, self._prior.joints]  # columns: about which each joint turns
-        about = np.swapaxes(axes, -1, -2)  # (N, F, 3, 3) one axis a row
-        turning = cross(state.places[:, self._prior.joints, None], about)  # d x (X - P) = P x d - X x d
+        axes = state.orientations[:, self._prior.joints]  # columns: rotation axes of each joint
+        about = np.swapaxes(axes, -1, -2)  # (N, F, 3, 3) one axis per row
+        moments = cross(state.joints[:, self._prior.joints, None], about)  # d x (X - P) = P x d - X x d
         size = 3 * axes.shape[1]
         moved = np.empty((n, k, 3, size + 13))
-        about, turning = (np.swapaxes(part.reshape(n, size, 3), 1, 2)[:, None] for part in (about, turning))
-        moved[..., :size] = (turning - skew(state.points) @ about) * self._carried
+        about, moments = (np.swapaxes(part.reshape(n, size, 3), 1, 2)[:, None] for part in (about, moments))
+        moved[..., :size] = (moments - skew(state.points) @ about) * self._depends
         moved[..., size : size + 3] = _EYE
         moved[..., size + 3 :] = self._point_slopes(state)
         return moved
 
     def _add_rotation_priors(self, state: _State, targets: Targets, hessian: FloatArray, gradient: FloatArray) -> None:
-        """Prior, limits and previous pose act on each joint alone: 3x3 blocks on the diagonal."""
+        """Add prior, limits and predicted pose of each joint: 3x3 blocks on the diagonal."""
         errors, outside = self._prior_errors(state.rotvecs)
         precision = self._prior.precision + (outside != 0) * _LIMIT_PRECISION
         pull = self._prior.precision * errors + _LIMIT_PRECISION * outside
@@ -323,7 +329,7 @@ class Refiner:
         transposed = np.swapaxes(slopes, -1, -2)
         inertia = targets.rotation_weight[:, None, None] ** 2
         blocks = transposed @ (precision[..., None] * slopes) + inertia[..., None] * _EYE
-        pulls = (transposed @ pull[..., None])[..., 0] + inertia * state.turned
+        pulls = (transposed @ pull[..., None])[..., 0] + inertia * state.motion
         n = len(pulls)
         hessian.reshape(n, -1)[:, self._blocks] += blocks.reshape(n, -1)
         gradient[:, :-13] += pulls.reshape(n, -1)
@@ -335,17 +341,17 @@ class Refiner:
         gradient[:, -10:] += betas + inertia * (betas - targets.previous.betas)
         gradient[:, -10:] += (targets.stature_weight * self._stature_error(betas, targets))[:, None] * slope
 
-    def _moved(self, state: _State, step: FloatArray, targets: Targets) -> _State:
+    def _stepped(self, state: _State, step: FloatArray, targets: Targets) -> _State:
         n, joints = len(step), self._prior.joints
-        turns = np.zeros((n, NUM_BODY_JOINTS, 3))
-        turns[:, joints] = step[:, :-13].reshape(n, -1, 3)
-        turns *= np.minimum(1, _LARGEST_TURN / np.maximum(np.sqrt(_squared(turns)), 1e-9))[..., None]
-        rotations = Rotation.from_quat(state.quaternions.reshape(-1, 4)) * Rotation.from_rotvec(turns.reshape(-1, 3))
+        rotvecs = np.zeros((n, NUM_BODY_JOINTS, 3))
+        rotvecs[:, joints] = step[:, :-13].reshape(n, -1, 3)
+        rotvecs *= np.minimum(1, _MAX_ROTATION / np.maximum(np.sqrt(_squared(rotvecs)), 1e-9))[..., None]
+        rotations = Rotation.from_quat(state.quaternions.reshape(-1, 4)) * Rotation.from_rotvec(rotvecs.reshape(-1, 3))
         return self._state(rotations, state.transl + step[:, -13:-10], state.betas + step[:, -10:], targets)
 
 
 def _rotations(matrices: FloatArray) -> Rotation:
-    """All matrices `(..., 3, 3)` in one row."""
+    """Convert matrices `(..., 3, 3)` to a flat sequence of rotations."""
     return Rotation.from_quat(quaternion_from_matrix(matrices).reshape(-1, 4))
 
 
@@ -354,8 +360,8 @@ def _squared(vectors: FloatArray) -> FloatArray:
     return np.asarray(np.einsum("...i,...i->...", vectors, vectors))
 
 
-def _too_near(points: FloatArray, targets: Targets) -> FloatArray:
-    """`(N, K)` metres that lack to the near plane, of points that are seen."""
+def _near_violation(points: FloatArray, targets: Targets) -> FloatArray:
+    """Distances of visible points to the near plane in front of it, `(N, K)`, metres; otherwise 0."""
     return np.asarray(np.maximum(NEAR - points[..., 2], 0) * (targets.ray_weights > 0))
 
 
@@ -365,5 +371,5 @@ def _cauchy(squared: FloatArray, scale: float) -> FloatArray:
 
 
 def _cauchy_weight(errors: FloatArray, scale: float) -> FloatArray:
-    """`(..., 1)` factor on errors `(..., n)` that gives their squares the slope of Cauchy's cost."""
+    """Factors `(..., 1)` for errors `(..., n)` of iteratively reweighted least squares with Cauchy's cost."""
     return np.asarray(1 / np.sqrt(1 + _squared(errors)[..., None] / scale**2))

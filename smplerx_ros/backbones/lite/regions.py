@@ -1,9 +1,9 @@
-"""Square, turned regions of an image: where they are, how to cut them out, how points come back.
+"""Rotated square regions of an image: their computation from landmarks, cropping, and mapping points back.
 
-A region is `(cx, cy, side, angle)` in pixels and radians, float64; a positive angle turns clockwise on the screen.
-Crop coordinates run from 0 at the region's corner to n at the far one, without half-pixel shifts, as in MediaPipe,
-whose rules and constants these are (its graphs of pose, hand, holistic and face landmarks, release 0.10.21), unless
-a comment says otherwise. All functions take N regions or sets of points at once.
+A region is `(cx, cy, side, angle)` in pixels and radians, float64; a positive angle rotates clockwise on the screen.
+Crop coordinates run from 0 at the region's corner to n at the opposite one, without half-pixel offsets, as in
+MediaPipe. Rules and constants are those of its graphs for pose, hand, holistic and face landmarks (release 0.10.21),
+unless a comment says otherwise. All functions are batched over N regions or sets of points.
 """
 
 from __future__ import annotations
@@ -18,43 +18,43 @@ from smplerx_ros.arrays import FloatArray
 from smplerx_ros.geometry.boxes import Box
 
 UP, LEVEL, DOWN = np.pi / 2, 0.0, -np.pi / 2  # directions in a crop, for `heading`
-LEAN = np.radians(30)  # of a person beside whom an upright one was taken instead (seen with tilted cameras)
-BODY_SCALE = 1.25  # of the circle round the whole body
-PALM_SCALE = 2.7  # of twice the way from the wrist to the knuckles
+LEAN = np.radians(30)  # of a leaning person, in whose place an upright one may be found (seen with tilted cameras)
+BODY_SCALE = 1.25  # of the circle around the whole body
+PALM_SCALE = 2.7  # of twice the distance from the wrist to the knuckles
 PALM_SHIFT = HAND_SHIFT = 0.1  # towards the fingers
 HAND_SCALE = 2.0
-# Points of the palm and the first finger joints, which bound the hand more steadily than its tips.
+# Points of the palm and the first finger joints, whose bounding box is more stable than that of all points.
 PALM_POINTS = (0, 1, 2, 3, 5, 6, 9, 10, 13, 14, 17, 18)
-# MediaPipe takes 3.0 and runs a face detector in that region; without it 2.0 and two passes end closest (measured).
+# MediaPipe uses 3.0 and a face detector in that region; without it, 2.0 and two passes are most accurate (measured).
 FACE_FROM_BODY_SCALE = 2.0
 FACE_SCALE = 1.5
 
 
 def heading(a: FloatArray, b: FloatArray, target: float) -> FloatArray:
-    """Angles `(N,)` of the regions in which the direction from `a (N, 2)` to `b (N, 2)` points to `target`, radians."""
+    """Angles `(N,)` of regions in which the direction from `a (N, 2)` to `b (N, 2)` has the angle `target`, radians."""
     d = b - a
     return np.asarray((target - np.arctan2(-d[:, 1], d[:, 0]) + np.pi) % (2 * np.pi) - np.pi)
 
 
-def turn(angles: ArrayLike) -> FloatArray:
-    """Rotation matrices `(N, 2, 2)`, from the axes of a crop to those of the image."""
-    turns = np.empty((*np.shape(angles), 2, 2))
-    turns[..., 0, 0] = turns[..., 1, 1] = np.cos(angles)
-    turns[..., 1, 0] = np.sin(angles)
-    turns[..., 0, 1] = -turns[..., 1, 0]
-    return turns
+def image_from_crop_rotation(angles: ArrayLike) -> FloatArray:
+    """Rotation matrices `(N, 2, 2)` from the axes of crops to those of the image."""
+    rotations = np.empty((*np.shape(angles), 2, 2))
+    rotations[..., 0, 0] = rotations[..., 1, 1] = np.cos(angles)
+    rotations[..., 1, 0] = np.sin(angles)
+    rotations[..., 0, 1] = -rotations[..., 1, 0]
+    return rotations
 
 
 def image_from_crop(regions: FloatArray, size: int) -> FloatArray:
     """Affine maps `(N, 2, 3)` from crop pixels (0..size) to image pixels."""
     maps = np.empty((len(regions), 2, 3))
-    maps[:, :, :2] = turn(regions[:, 3]) * (regions[:, 2] / size)[:, None, None]
+    maps[:, :, :2] = image_from_crop_rotation(regions[:, 3]) * (regions[:, 2] / size)[:, None, None]
     maps[:, :, 2] = regions[:, :2] - maps[:, :, :2].sum(axis=2) * (size / 2)
     return maps
 
 
 def crop(images: Sequence[NDArray[np.uint8]], regions: FloatArray, size: int) -> NDArray[np.float32]:
-    """Crops `(N, size, size, 3)`, RGB 0..1, of one image per region; outside the image its edge is repeated."""
+    """Crop each image to its region: `(N, size, size, 3)`, RGB 0..1; borders of the images are replicated."""
     crops = np.empty((len(regions), size, size, 3), np.uint8)
     for image, matrix, out in zip(images, image_from_crop(regions, size), crops, strict=True):
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -63,7 +63,7 @@ def crop(images: Sequence[NDArray[np.uint8]], regions: FloatArray, size: int) ->
 
 
 def points_to_image(points: FloatArray, regions: FloatArray, size: int, z_divisor: float = 1.0) -> FloatArray:
-    """Image pixels `(N, k, 2 or 3)` of crop pixels `(N, k, 2 or 3)`; z comes to the scale of x."""
+    """Convert crop pixels `(N, k, 2 or 3)` to image pixels; z is scaled as x."""
     maps = image_from_crop(regions, size)
     xy = points[:, :, :2] @ maps[:, :, :2].transpose(0, 2, 1) + maps[:, None, :, 2]
     z = points[:, :, 2:] * (regions[:, 2] / (size * z_divisor))[:, None, None]
@@ -71,24 +71,24 @@ def points_to_image(points: FloatArray, regions: FloatArray, size: int, z_diviso
 
 
 def world_to_image_axes(world: FloatArray, regions: FloatArray) -> FloatArray:
-    """Metric points `(N, k, 3)` from the axes of their crops to those of the image (x right, y down, z away)."""
-    xy = world[:, :, :2] @ turn(regions[:, 3]).transpose(0, 2, 1)
+    """Rotate points `(N, k, 3)`, metres, from the axes of crops to those of the image (x right, y down, z forward)."""
+    xy = world[:, :, :2] @ image_from_crop_rotation(regions[:, 3]).transpose(0, 2, 1)
     return np.concatenate([xy, world[:, :, 2:]], axis=2)
 
 
 def body_regions(points: FloatArray) -> FloatArray:
-    """From body points `(N, 39, >=2)`: the hips' centre (33) and the point on the circle above the head (34)."""
+    """Body regions from body points `(N, 39, >=2)`: the hips' centre (33) and a point on the enclosing circle (34)."""
     centre, circle = points[:, 33, :2], points[:, 34, :2]
     radius = np.linalg.norm(circle - centre, axis=1)
     return _regions(centre, 2 * BODY_SCALE * radius, heading(centre, circle, UP))
 
 
 def start_regions(box: Box, image_width: int, image_height: int) -> FloatArray:
-    """Hypotheses `(1..5, 4)` for a person of whom only a box is known.
+    """Candidate body regions `(1..5, 4)` for a person of whom only a box is known.
 
-    MediaPipe's detector sees the hips; from a box they must be guessed: the whole person is in the box, or its
-    lower edge hides the legs (the hips are at that edge or lower), or the person lies on one of both sides. The rule
-    was chosen on 172 boxes of whole, cut and turned people.
+    MediaPipe's detector locates the hips; here they are unknown: the whole person is in the box, or the box is
+    truncated at its lower edge (the hips are at that edge or below), or the person lies on one side. The rule was
+    chosen on 172 boxes of complete, truncated and rotated people.
     """
     width, height, longer = box.width, box.height, max(box.width, box.height)
     cx, cy = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2
@@ -101,13 +101,13 @@ def start_regions(box: Box, image_width: int, image_height: int) -> FloatArray:
 
 
 def leaning_regions(box: Box) -> FloatArray:
-    """Further hypotheses `(2, 4)` for a whole person who leans to either side."""
+    """Further candidates `(2, 4)` for a complete person who leans to either side."""
     cx, cy, side = (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, 1.25 * max(box.width, box.height)
     return np.array([(cx, cy, side, LEAN), (cx, cy, side, -LEAN)])
 
 
 def palm_regions(wrist: FloatArray, pinky: FloatArray, index: FloatArray) -> FloatArray:
-    """Rough hand regions from three body points `(N, 2)` each, for the network that finds the hand in them."""
+    """Rough hand regions from three body points `(N, 2)` each, in which the recrop network finds the hand."""
     knuckles = (2 * index + pinky) / 3
     side = 2 * np.linalg.norm(knuckles - wrist, axis=1)
     angle = heading(wrist, knuckles, UP)
@@ -115,7 +115,7 @@ def palm_regions(wrist: FloatArray, pinky: FloatArray, index: FloatArray) -> Flo
 
 
 def recrop_regions(points: FloatArray) -> FloatArray:
-    """Hand regions from the two image points `(N, 2, 2)` of that network: the centre, and one towards the wrist."""
+    """Hand regions from the recrop network's two image points `(N, 2, 2)`: the centre, and one towards the wrist."""
     centre, below = points[:, 0], points[:, 1]
     side = 2 * np.linalg.norm(below - centre, axis=1)
     angle = heading(centre, below, DOWN)
@@ -126,7 +126,7 @@ def hand_regions(points: FloatArray) -> FloatArray:
     """Hand regions from hand points `(N, 21, >=2)`, for tracking."""
     xy = points[:, :, :2]
     angle = heading(xy[:, 0], ((xy[:, 5] + xy[:, 13]) / 2 + xy[:, 9]) / 2, UP)
-    axes = turn(angle)
+    axes = image_from_crop_rotation(angle)
     in_hand_axes = xy[:, PALM_POINTS] @ axes
     low, high = in_hand_axes.min(axis=1), in_hand_axes.max(axis=1)
     extent = high - low
@@ -135,10 +135,10 @@ def hand_regions(points: FloatArray) -> FloatArray:
     return _regions((axes @ centre[:, :, None])[:, :, 0], HAND_SCALE * extent.max(axis=1), angle)
 
 
-def carried(regions: FloatArray, before: FloatArray, now: FloatArray) -> FloatArray:
-    """Regions `(N, 4)` of their own size, moved and turned as others `(N, 4)` were from `before` to `now`."""
+def propagated(regions: FloatArray, before: FloatArray, now: FloatArray) -> FloatArray:
+    """Move and rotate regions `(N, 4)` as others `(N, 4)` from `before` to `now`, without scaling them."""
     angle = now[:, 3] - before[:, 3]
-    offset = turn(angle) @ (regions[:, :2] - before[:, :2])[:, :, None]
+    offset = image_from_crop_rotation(angle) @ (regions[:, :2] - before[:, :2])[:, :, None]
     return _regions(now[:, :2] + offset[:, :, 0], regions[:, 2], regions[:, 3] + angle)
 
 
@@ -155,15 +155,19 @@ def face_regions(points: FloatArray) -> FloatArray:
 def agrees(
     candidate: FloatArray, reference: FloatArray, *, angle: float, shift: float, scale: float
 ) -> NDArray[np.bool_]:
-    """Which of N candidate regions lie near their references.
+    """Whether N candidate regions are close to their references.
 
-    Turned by at most `angle` radians; moved along either axis of the image by at most `shift`, and resized by at most
-    `scale`, of the reference's side.
+    Args:
+        candidate: `(N, 4)` regions.
+        reference: `(N, 4)` regions.
+        angle: Maximum difference of angles, radians.
+        shift: Maximum shift along either axis of the image, relative to the reference's side.
+        scale: Maximum difference of sides, relative to the reference's side.
     """
     side = reference[:, 2]
-    turned = np.abs((candidate[:, 3] - reference[:, 3] + np.pi) % (2 * np.pi) - np.pi)
+    rotated = np.abs((candidate[:, 3] - reference[:, 3] + np.pi) % (2 * np.pi) - np.pi)
     moved = np.abs(candidate[:, :2] - reference[:, :2]).max(axis=1)
-    return np.asarray((turned <= angle) & (moved <= shift * side) & (np.abs(candidate[:, 2] - side) <= scale * side))
+    return np.asarray((rotated <= angle) & (moved <= shift * side) & (np.abs(candidate[:, 2] - side) <= scale * side))
 
 
 def _regions(centre: FloatArray, side: FloatArray, angle: FloatArray) -> FloatArray:
@@ -171,8 +175,8 @@ def _regions(centre: FloatArray, side: FloatArray, angle: FloatArray) -> FloatAr
 
 
 def _shifted(centre: FloatArray, angle: FloatArray, distance: FloatArray) -> FloatArray:
-    """`centre` moved by `distance (N,)` along the y axis of its region."""
-    return centre + turn(angle)[:, :, 1] * distance[:, None]
+    """Shift `centre` by `distance (N,)` along the y axis of its region."""
+    return centre + image_from_crop_rotation(angle)[:, :, 1] * distance[:, None]
 
 
 def _bounding(points: FloatArray, scale: float, angle: FloatArray) -> FloatArray:

@@ -1,9 +1,8 @@
-"""Left stays left: undo the exchanges of sides that the body network makes.
+"""Correct swaps of left and right by the body network.
 
-Where legs pass each other in profile, or a back looks like a chest, BlazePose may exchange left and right, for a frame
-or for half a second. Bodies do not: the limbs that the fit expects from the frames before tell which side is which,
-until after `MAX_HELD` seconds in a row the network is believed: then the frames before were wrong, and their pose tells
-nothing of the next.
+BlazePose may swap left and right for some frames, when legs cross in profile or a back looks like a chest. The sides
+are decided by the limbs that the fit predicts from the previous frames. If the network disagrees for `MAX_HELD`
+seconds, it is trusted instead: the previous frames were wrong, and their pose does not predict the next one.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from smplerx_ros.arrays import FloatArray
 from .landmarks import PersonLandmarks
 from .topology import BODY_POINTS
 
-MAX_ELAPSED = 0.12  # seconds: a walker's legs change places within a quarter of a second
-MAX_HELD = 0.7  # seconds; no exchange on the demo clip or six videos of Pose2Sim's lasted longer than half a second
-MIN_MISFIT = 0.04  # of the region's side, mean over a group: what misses less is no exchange
-MAX_RATIO = 0.6  # the exchanged labels must fit this much better
+MAX_ELAPSED = 0.12  # seconds since the last frame: a walker's legs cross within a quarter of a second
+MAX_HELD = 0.7  # seconds; no swap in the demo clip and in six videos of Pose2Sim lasted longer than half a second
+MIN_ERROR = 0.04  # mean distance from the prediction, relative to the region's side: a swap has a larger one
+MAX_RATIO = 0.6  # maximum ratio of that distance with swapped labels to the one without
 
 
 def _pairs(names: str) -> NDArray[np.intp]:
@@ -30,36 +29,44 @@ def _pairs(names: str) -> NDArray[np.intp]:
 
 _FACE = np.array([[1, 4], [2, 5], [3, 6], [7, 8], [9, 10]])
 _HAND = _pairs("pinky index thumb")
-# Above and below the waist: the pairs that tell, and those that follow.
-_TELLING = (_pairs("shoulder elbow wrist"), _pairs("hip knee ankle"))
+# Above and below the waist: the pairs that are compared with the prediction, and those that are swapped with them.
+_COMPARED = (_pairs("shoulder elbow wrist"), _pairs("hip knee ankle"))
 _FOLLOWING = (np.vstack([_FACE, _HAND]), _pairs("heel foot_index"))
 
 
-def exchanges(landmarks: PersonLandmarks, expected: FloatArray) -> tuple[bool, bool]:
-    """Whether sides are exchanged above and below the waist, by pixels `expected (33, 2)` (those that tell)."""
+def detect_swaps(landmarks: PersonLandmarks, expected: FloatArray) -> tuple[bool, bool]:
+    """Whether sides are swapped above and below the waist, compared with predicted pixels `expected (33, 2)`."""
     points, scale = landmarks.body.points[:33, :2], landmarks.body.roi[2]
-    answers = []
-    for pairs in _TELLING:
+    swapped = []
+    for pairs in _COMPARED:
         kept = np.linalg.norm(points[pairs] - expected[pairs], axis=-1).mean()
         changed = np.linalg.norm(points[pairs[:, ::-1]] - expected[pairs], axis=-1).mean()
-        answers.append(bool(kept > MIN_MISFIT * scale and changed < MAX_RATIO * kept))
-    return answers[0], answers[1]
+        swapped.append(bool(kept > MIN_ERROR * scale and changed < MAX_RATIO * kept))
+    return swapped[0], swapped[1]
 
 
-def held_on(before: tuple[float, float], found: tuple[bool, bool], elapsed: float) -> tuple[tuple[float, float], bool]:
-    """Seconds for which exchanges above and below the waist are undone by now, and whether one goes on for too long.
+def update_held(
+    before: tuple[float, float], found: tuple[bool, bool], elapsed: float
+) -> tuple[tuple[float, float], bool]:
+    """Update for how long swaps above and below the waist have been corrected.
 
-    `before`: the same in the last frame, `elapsed` seconds ago. `found`: as `exchanges` says of the present one.
+    Args:
+        before: Seconds until the last frame, above and below the waist.
+        found: Result of `detect_swaps` in the current frame.
+        elapsed: Seconds since the last frame.
+
+    Returns:
+        Seconds until the current frame, and whether a swap has lasted too long.
     """
     wanted = list(zip(before, found, strict=True))
-    upper, lower = (time + elapsed if exchange and time < MAX_HELD else 0.0 for time, exchange in wanted)
-    return (upper, lower), any(exchange and time >= MAX_HELD for time, exchange in wanted)
+    upper, lower = (time + elapsed if swap and time < MAX_HELD else 0.0 for time, swap in wanted)
+    return (upper, lower), any(swap and time >= MAX_HELD for time, swap in wanted)
 
 
-def exchanged(landmarks: PersonLandmarks, upper: bool, lower: bool) -> PersonLandmarks:
-    """The landmarks with left and right exchanged above, below the waist, or both; hands go with the arms."""
+def swapped_sides(landmarks: PersonLandmarks, upper: bool, lower: bool) -> PersonLandmarks:
+    """Swap left and right above (`upper`) or below (`lower`) the waist, or both; hands follow the arms."""
     order = np.arange(len(landmarks.body.points))
-    for wanted, groups in ((upper, (_TELLING[0], _FOLLOWING[0])), (lower, (_TELLING[1], _FOLLOWING[1]))):
+    for wanted, groups in ((upper, (_COMPARED[0], _FOLLOWING[0])), (lower, (_COMPARED[1], _FOLLOWING[1]))):
         for pairs in groups if wanted else ():
             order[pairs] = pairs[:, ::-1]
     body, first = landmarks.body, order[: len(landmarks.body.visibility)]

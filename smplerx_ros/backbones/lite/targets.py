@@ -1,4 +1,4 @@
-"""From landmarks of people in images to what the fit aims at: rays and directions in the optical frame."""
+"""Convert landmarks to the measurements of the fit: rays and directions in the optical frame."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from smplerx_ros.geometry.rotations import normalized, rotation_between
 from .landmarks import HandLandmarks, PersonLandmarks
 from .points import POINT_INDEX, POINTS
 
-# Visibility below which a body landmark is a guess of the model, and above which it counts in full.
+# Visibility below which a body landmark has no weight, and above which it has full weight.
 _GUESSED, _SEEN = 0.2, 0.7
-_FACE_SIGMA = 0.0036  # share of the box height; the face model is finer than the body model
-_HAND_GUESS_SIGMA = 0.015  # knuckles of the body model, used without a hand
-_ROI_PER_BODY = 1.25  # the body's region is so much larger than the circle round the body (MediaPipe)
+_FACE_SIGMA = 0.0036  # relative to the box height; the face model is more precise than the body model
+_HAND_GUESS_SIGMA = 0.015  # of the body model's knuckles, which are used if the hand was not detected
+_ROI_PER_BODY = 1.25  # side of the body's region relative to the circle around the body (MediaPipe)
 
 _NUM_BODY = 33
 _BODY = np.array([-1 if p.body is None else p.body for p in POINTS])
@@ -29,12 +29,12 @@ _FACE = np.array([p.face[0] if p.face else 0 for p in POINTS])
 
 @dataclass(frozen=True)
 class Direction:
-    """Unit vector between means of points as the landmarks `source` (body, face, left, right hand) see it."""
+    """Unit vector from the mean of points `start` to that of `end`, as measured by one of the landmark models."""
 
-    source: str
+    source: str  # body, face, left (hand) or right (hand)
     start: tuple[str, ...]
     end: tuple[str, ...]
-    sigma: float  # expected error, length of the difference of unit vectors
+    sigma: float  # expected error: norm of the difference of unit vectors
 
 
 def _side_directions(side: str) -> list[Direction]:
@@ -66,7 +66,7 @@ DIRECTIONS: tuple[Direction, ...] = (
 
 
 def direction_matrix() -> FloatArray:
-    """`(D, K)`: combines `POINTS` into the vectors of `DIRECTIONS`."""
+    """Matrix `(D, K)` that combines `POINTS` to the vectors of `DIRECTIONS`."""
     matrix = np.zeros((len(DIRECTIONS), len(POINTS)))
     for row, direction in zip(matrix, DIRECTIONS, strict=True):
         row[[POINT_INDEX[name] for name in direction.start]] -= 1 / len(direction.start)
@@ -75,8 +75,8 @@ def direction_matrix() -> FloatArray:
 
 
 @dataclass(frozen=True, eq=False)
-class Sightings:
-    """Landmarks of one person as the fit wants them (arrays as in refinement.Targets, one person)."""
+class Measurements:
+    """Measurements of one person; arrays as in `refinement.Targets`."""
 
     rays: FloatArray  # (K, 2)
     ray_weights: FloatArray  # (K,)
@@ -86,19 +86,19 @@ class Sightings:
     optical_from_ray: FloatArray  # (3, 3)
 
 
-def sightings(landmarks: PersonLandmarks, camera: Camera) -> Sightings:
-    """What one person's landmarks say in the camera's optical frame."""
+def measure(landmarks: PersonLandmarks, camera: Camera) -> Measurements:
+    """Convert the landmarks of one person to measurements in the camera's optical frame."""
     visible = np.asarray(np.clip((landmarks.body.visibility - _GUESSED) / (_SEEN - _GUESSED), 0, 1))
     pixels, weights = _image_points(landmarks, visible)
     height = landmarks.body.roi[2] / _ROI_PER_BODY
     focal = float(np.sqrt(camera.k[0, 0] * camera.k[1, 1]))
     rays = camera.normalize(pixels)
-    # The landmark models see a crop as if the camera looked straight at it.
+    # World landmarks are relative to the viewing ray of the region's centre, not to the optical axis.
     optical_from_ray = rotation_between(np.array([0.0, 0.0, 1.0]), camera.directions(landmarks.body.roi[:2]))
     world = landmarks.body.world @ optical_from_ray.T
     directions, direction_weights = _directions(landmarks, visible)
     ok = np.asarray(np.isfinite(rays).all(axis=-1))
-    return Sightings(
+    return Measurements(
         np.where(ok[:, None], rays, 0.0),
         np.where(ok, weights * focal / height, 0.0),
         directions @ optical_from_ray.T,
@@ -108,10 +108,10 @@ def sightings(landmarks: PersonLandmarks, camera: Camera) -> Sightings:
     )
 
 
-def body_pixels(places: FloatArray, camera: Camera) -> FloatArray:
-    """Pixels `(33, 2)` of the body landmarks for `POINTS` at `places (K, 3)` metres; NaN for those without a point."""
+def body_pixels(points: FloatArray, camera: Camera) -> FloatArray:
+    """Project `POINTS (K, 3)`, metres, to pixels of the body landmarks `(33, 2)`; NaN for those without a point."""
     pixels = np.full((_NUM_BODY, 2), np.nan)
-    pixels[_BODY[_BODY >= 0]] = camera.project(places[_BODY >= 0])
+    pixels[_BODY[_BODY >= 0]] = camera.project(points[_BODY >= 0])
     return pixels
 
 
@@ -120,7 +120,7 @@ def _hands(landmarks: PersonLandmarks) -> dict[str, HandLandmarks | None]:
 
 
 def _image_points(landmarks: PersonLandmarks, visible: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Pixels (K, 2) and weights (K,) in shares of the box height."""
+    """Pixels `(K, 2)`, and weights `(K,)` relative to the box height."""
     pixels = landmarks.body.points[_BODY, :2].copy()
     weights = np.where(_BODY >= 0, visible[_BODY] / _SIGMA, 0.0)
     for side, hand in _hands(landmarks).items():
@@ -135,7 +135,7 @@ def _image_points(landmarks: PersonLandmarks, visible: FloatArray) -> tuple[Floa
     return pixels, weights
 
 
-# Rows of POINTS that the hand model of each side sees, and its points.
+# Rows of POINTS that the hand model of each side measures, and its landmarks.
 _KNUCKLES = {
     side: (
         [i for i, p in enumerate(POINTS) if p.hand is not None and p.name.startswith(side)],
@@ -146,7 +146,7 @@ _KNUCKLES = {
 
 
 def _directions(landmarks: PersonLandmarks, visible: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Unit vectors (D, 3) in the crop's axes and their weights (D,)."""
+    """Unit vectors `(D, 3)` relative to the viewing ray, and their weights `(D,)`."""
     vectors, weights = np.zeros((len(DIRECTIONS), 3)), np.zeros(len(DIRECTIONS))
     hands, face = _hands(landmarks), landmarks.face
     points = {side: None if hand is None else hand.world for side, hand in hands.items()}
@@ -175,7 +175,7 @@ def _landmark_number(name: str, source: str) -> int:
 
 
 def _landmark_directions(source: str) -> tuple[list[int], NDArray[np.intp], NDArray[np.intp], FloatArray]:
-    """Rows of DIRECTIONS of one source; landmarks (n, 2) at their starts and ends, single ones twice; sigmas (n,)."""
+    """Rows of DIRECTIONS of one source; landmarks `(n, 2)` of starts and ends, single ones repeated; sigmas `(n,)`."""
     chosen = [(i, d) for i, d in enumerate(DIRECTIONS) if d.source == source]
     starts, ends = (
         np.array([[_landmark_number(names[k], source) for k in (0, -1)] for names in sides])
@@ -185,7 +185,7 @@ def _landmark_directions(source: str) -> tuple[list[int], NDArray[np.intp], NDAr
 
 
 _SOURCES = {source: _landmark_directions(source) for source in ("body", "face", "left", "right")}
-# Directions of the hand that the body model guesses: left out where the hand model sees the hand.
+# Directions of the hand by the body model, which are replaced by the hand model's if the hand was detected.
 _HAND_GUESSES = {
     i: d.start[0].split("_")[0]
     for i, d in enumerate(DIRECTIONS)

@@ -1,4 +1,4 @@
-"""Names and indices of the landmarks, as MediaPipe publishes them; left and right are the person's own."""
+"""Names and indices of MediaPipe's landmarks; left and right are those of the person."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HAND_POINTS = (
 )
 HAND_POINTS: tuple[str, ...] = tuple(_HAND_POINTS.split())
 
-# Which of the 478 face points the blend-shape network takes, in its order.
+# Face points among the 478 that are the input of the blend shape network, in its order.
 _BLENDSHAPE_POINTS = (
     "0 1 4 5 6 7 8 10 13 14 17 21 33 37 39 40 46 52 53 54 55 58 61 63 65 66 67 70 78 80 81 82 84 87 88 91 93 "
     "95 103 105 107 109 127 132 133 136 144 145 146 148 149 150 152 153 154 155 157 158 159 160 161 162 163 "

@@ -9,7 +9,7 @@ import pytest
 
 from smplerx_ros.backbones.lite.backbone import LiteBackbone
 from smplerx_ros.backbones.lite.landmarks import LandmarkQuery, PersonLandmarks
-from smplerx_ros.backbones.lite.sides import MAX_HELD, exchanged
+from smplerx_ros.backbones.lite.sides import MAX_HELD, swapped_sides
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.types import BodyEstimate, Estimated, Frame, Observation
@@ -76,11 +76,11 @@ def test_a_start_with_sides_exchanged_ends(backbone: LiteBackbone, landmarks: Pe
     """The first images show the arms of one of two people on the wrong sides: for a while that is held to be true."""
     landmarks.people = [landmarks_of(BODY, random_params(4), CAMERA), landmarks.people[1]]
     true = estimates(LiteBackbone(BODY, landmarks), 0)  # type: ignore[arg-type]
-    wrong, other = exchanged(landmarks.people[0], True, False), landmarks.people[1]
+    wrong, other = swapped_sides(landmarks.people[0], True, False), landmarks.people[1]
     landmarks.people = [wrong, other]
     for k in range(3):
         estimates(backbone, k)
-    landmarks.people = [exchanged(wrong, True, False), other]
+    landmarks.people = [swapped_sides(wrong, True, False), other]
     held = int(MAX_HELD * 1e9 / FRAME_NS)
     found = [estimates(backbone, 3 + k) for k in range(held + 4)]
 

@@ -11,7 +11,7 @@ from smplerx_ros.backbones.lite.fingers import FingerSolver
 from smplerx_ros.backbones.lite.fit import BodyFitter, Track
 from smplerx_ros.backbones.lite.points import POINT_INDEX
 from smplerx_ros.backbones.lite.refinement import Pose, Targets
-from smplerx_ros.backbones.lite.targets import sightings
+from smplerx_ros.backbones.lite.targets import measure
 from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.geometry.camera import NEAR, Camera
 from smplerx_ros.geometry.rotations import matrix_from_rotvec, rotation_between, rotvec_from_matrix
@@ -35,14 +35,14 @@ def fitter() -> BodyFitter:
 
 
 def fit_one(fitter: BodyFitter, landmarks, track=None, seconds=0.033) -> Pose:
-    return fitter.fit([sightings(landmarks, CAMERA)], [track], [seconds])
+    return fitter.fit([measure(landmarks, CAMERA)], [track], [seconds])
 
 
 def limb_places(fitter: BodyFitter, pose: Pose) -> np.ndarray:
     names = [
         f"{side}_{n}" for side in ("left", "right") for n in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
     ]
-    return fitter.refiner.places(pose)[0, [POINT_INDEX[n] for n in names]]
+    return fitter.refiner.points(pose)[0, [POINT_INDEX[n] for n in names]]
 
 
 def test_recovers_known_bodies_in_metres(fitter):
@@ -59,7 +59,7 @@ def test_recovers_known_bodies_in_metres(fitter):
 
 
 def test_batch_equals_singles(fitter):
-    seen = [sightings(landmarks_of(BODY, random_params(seed), CAMERA), CAMERA) for seed in range(3)]
+    seen = [measure(landmarks_of(BODY, random_params(seed), CAMERA), CAMERA) for seed in range(3)]
     batch = fitter.fit(seen, [None] * 3, [0.0] * 3)
     for i in range(3):
         single = fitter.fit([seen[i]], [None], [0.0])
@@ -113,9 +113,9 @@ def test_previous_pose_is_kept_where_nothing_is_seen(fitter):
     blind = replace(
         landmarks, left_hand=None, right_hand=None, body=replace(landmarks.body, visibility=np.full(33, 0.0))
     )
-    unseen = sightings(blind, CAMERA)
+    unseen = measure(blind, CAMERA)
     arm = JOINT_INDEX["left_shoulder"]
-    seen = sightings(landmarks, CAMERA)
+    seen = measure(landmarks, CAMERA)
     rays = np.where(np.arange(len(seen.rays))[:, None] < 6, 0, seen.ray_weights[:, None])[:, 0]  # the left arm hides
     hidden = replace(seen, ray_weights=rays, direction_weights=unseen.direction_weights)
     then = fitter.fit([hidden], [replace(Track.start(first), frames=30)], [1 / 30])
@@ -126,12 +126,12 @@ def test_previous_pose_is_kept_where_nothing_is_seen(fitter):
 
 def test_after_infinite_time_a_track_tells_the_shape_alone(fitter):
     landmarks, other = (landmarks_of(BODY, random_params(seed), CAMERA) for seed in (3, 8))
-    track = replace(Track.start(fit_one(fitter, other)), frames=30, turning=np.ones((1, 22, 3)))
+    track = replace(Track.start(fit_one(fitter, other)), frames=30, velocities=np.ones((1, 22, 3)))
     new, then = fit_one(fitter, landmarks), fit_one(fitter, landmarks, track, np.inf)
     np.testing.assert_allclose(then.rotations, new.rotations, atol=0.2)
     before, after = (np.linalg.norm(pose.betas - track.pose.betas) for pose in (new, then))
     assert after < 0.2 * before
-    assert not track.followed_by(then, np.inf).turning.any()  # nobody turned: the frames before were wrong
+    assert not track.followed_by(then, np.inf).velocities.any()  # nobody turned: the frames before were wrong
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -140,8 +140,8 @@ def test_a_lost_track_does_not_keep_somebody_turned_the_wrong_way(fitter, seed):
     params = random_params(seed)
     behind = rotvec_from_matrix(matrix_from_rotvec([0.0, 3.0, 0.0]) @ matrix_from_rotvec(params.global_orient))
     wrong = Track.start(fit_one(fitter, landmarks_of(BODY, replace(params, global_orient=behind), CAMERA)))
-    seen = sightings(landmarks_of(BODY, params, CAMERA), CAMERA)
-    other = sightings(landmarks_of(BODY, random_params(9), CAMERA), CAMERA)
+    seen = measure(landmarks_of(BODY, params, CAMERA), CAMERA)
+    other = measure(landmarks_of(BODY, random_params(9), CAMERA), CAMERA)
     right = Track.start(fitter.fit([other], [None], [0.0]))
     poses = fitter.fit([other, seen], [right, wrong], [0.033, 0.033])
     alone = fitter.fit([other], [right], [0.033])
@@ -158,7 +158,7 @@ def test_a_second_try_counts_only_where_it_is_better(fitter, monkeypatch):
     behind = matrix_from_rotvec([0.0, 3.0, 0.0]) @ track.pose.rotations[:, 0]
     wrong = replace(track.pose, rotations=np.concatenate([behind[:, None], track.pose.rotations[:, 1:]], axis=1))
     monkeypatch.setattr("smplerx_ros.backbones.lite.fit._LOST", -1.0)
-    monkeypatch.setattr(BodyFitter, "_first", lambda *_: wrong)
+    monkeypatch.setattr(BodyFitter, "_initial_poses", lambda *_: wrong)
     np.testing.assert_array_equal(fit_one(fitter, landmarks, track).rotations, expected.rotations)
 
 
@@ -185,7 +185,7 @@ def test_known_height_sets_the_scale():
 @pytest.mark.parametrize("closer", [0.0, 4.2, 9.0])  # metres: so that some points, and all, are behind the near plane
 def test_slopes_agree_with_differences(fitter, closer):
     """The gradient of the cost, as a step uses it, against central differences along random directions."""
-    seen = sightings(landmarks_of(BODY, random_params(4), CAMERA), CAMERA)
+    seen = measure(landmarks_of(BODY, random_params(4), CAMERA), CAMERA)
     rng = np.random.default_rng(0)
     pose = fitter.fit([seen], [None], [0.0])
     refiner = fitter.refiner
@@ -195,12 +195,12 @@ def test_slopes_agree_with_differences(fitter, closer):
     )  # fmt: skip
     step = rng.normal(0, 0.05, (1, 73))
     step[:, -11] -= closer
-    state = refiner._moved(refiner._evaluate(pose, targets), step, targets)
+    state = refiner._stepped(refiner._evaluate(pose, targets), step, targets)
     assert (state.points[..., 2].min() < NEAR) == (closer > 0)
     for _ in range(5):
         direction = rng.normal(0, 1, (1, 73))
         h = 1e-5
-        ahead, behind = (refiner._moved(state, s * h * direction, targets).cost[0] for s in (1, -1))
+        ahead, behind = (refiner._stepped(state, s * h * direction, targets).cost[0] for s in (1, -1))
         gradient = refiner._normal_equations(state, targets)[1]
         assert 2 * float(gradient[0] @ direction[0]) == pytest.approx((ahead - behind) / (2 * h), rel=2e-3, abs=1e-2)
 
@@ -218,9 +218,9 @@ def test_legs_behind_the_camera_do_not_stop_the_fit(fitter, seed):
     params = lying(seed, 0.9)
     joints = BODY.joints(params)[0]
     assert joints[JOINT_INDEX["left_ankle"], 2] < 0
-    seen = sightings(landmarks_of(BODY, params, CAMERA, hands=False), CAMERA)
+    seen = measure(landmarks_of(BODY, params, CAMERA, hands=False), CAMERA)
     first = fitter.fit([seen], [None], [0.0])
-    start = fitter._first([seen], np.zeros((1, 10)))
+    start = fitter._initial_poses([seen], np.zeros((1, 10)))
     targets = Targets(
         seen.rays[None], seen.ray_weights[None], seen.directions[None], seen.direction_weights[None],
         np.array([STATURE]), np.array([50.0]), start, np.zeros(1), np.zeros(1),
@@ -228,13 +228,13 @@ def test_legs_behind_the_camera_do_not_stop_the_fit(fitter, seed):
     assert fitter.refiner.costs(targets, first)[0] < 0.5 * fitter.refiner.costs(targets, start)[0]
     upper = [JOINT_INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("shoulder", "elbow")]
     names = [POINT_INDEX[f"{side}_{part}"] for side in ("left", "right") for part in ("shoulder", "elbow")]
-    errors = np.linalg.norm(fitter.refiner.places(first)[0, names] - joints[upper], axis=1)
+    errors = np.linalg.norm(fitter.refiner.points(first)[0, names] - joints[upper], axis=1)
     assert errors.max() < 0.08
 
 
 @pytest.mark.parametrize("depth", [-3.0, 0.0, 0.05])
 def test_steps_lead_away_from_the_plane_of_the_camera_and_from_behind_it(fitter, depth):
-    seen = sightings(landmarks_of(BODY, random_params(2), CAMERA), CAMERA)
+    seen = measure(landmarks_of(BODY, random_params(2), CAMERA), CAMERA)
     pose = fitter.fit([seen], [None], [0.0])
     there = replace(pose, transl=pose.transl * [1, 1, 0] + [0, 0, depth])
     targets = Targets(
@@ -245,12 +245,12 @@ def test_steps_lead_away_from_the_plane_of_the_camera_and_from_behind_it(fitter,
     found, error = fitter.refiner.refine(targets, there, 12)
     assert np.isfinite(before).all()
     assert error[0] < 0.5 * before[0]
-    assert fitter.refiner.places(found)[0, :, 2].min() > 0.9 * NEAR
+    assert fitter.refiner.points(found)[0, :, 2].min() > 0.9 * NEAR
 
 
 def test_products_are_too_small_for_openblas_to_share_out(fitter):
     """Above 4 * 65536 multiplications it uses threads (its interface/gemm.c); they wait in busy loops."""
-    seen = sightings(landmarks_of(BODY, random_params(4), CAMERA), CAMERA)
+    seen = measure(landmarks_of(BODY, random_params(4), CAMERA), CAMERA)
     pose = fitter.fit([seen], [None], [0.0])
     targets = Targets(
         seen.rays[None], seen.ray_weights[None], seen.directions[None], seen.direction_weights[None],

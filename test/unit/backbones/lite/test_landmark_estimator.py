@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from smplerx_ros.backbones.lite import regions as roi
-from smplerx_ros.backbones.lite.landmark_estimator import HAND_CARRIED, LandmarkEstimator
+from smplerx_ros.backbones.lite.landmark_estimator import HAND_PROPAGATED, LandmarkEstimator
 from smplerx_ros.backbones.lite.landmarks import PARTS, LandmarkQuery, PersonLandmarks
 from smplerx_ros.backbones.lite.networks import Images, LandmarkNetworks
 from smplerx_ros.errors import InputError
@@ -182,7 +182,7 @@ def test_a_carried_region_is_kept_if_it_is_where_the_hand_is_found(
     assert hand is not None
     side = roi.hand_regions(hand.points[None])[0, 2]
     for shift, kept in ((0.0, True), (0.5, False)):
-        last = replace(hand, points=hand.points + [shift * side, 0, 0], carried=HAND_CARRIED)
+        last = replace(hand, points=hand.points + [shift * side, 0, 0], carried=HAND_PROPAGATED)
         again = estimator.estimate([replace(stride, previous=replace(person, right_hand=last))])[0]
         assert again is not None
         assert again.right_hand is not None

@@ -56,7 +56,7 @@ def test_heading_points_up_in_the_crop(x: float, y: float, length: float, direct
     a = np.array([[x, y]])
     b = a + length * np.array([[np.cos(direction), np.sin(direction)]])
     angle = roi.heading(a, b, roi.UP)
-    in_crop = (b - a) @ roi.turn(angle)[0]
+    in_crop = (b - a) @ roi.image_from_crop_rotation(angle)[0]
     np.testing.assert_allclose(in_crop, [[0, -length]], atol=1e-6)
 
 
@@ -64,10 +64,10 @@ def test_heading_points_up_in_the_crop(x: float, y: float, length: float, direct
 def test_regions_turn_and_grow_with_their_points(angle: float, scale: float) -> None:
     rng = np.random.default_rng(3)
     hand, face = rng.normal(300, 40, (1, 21, 2)), rng.normal(300, 40, (1, 478, 2))
-    turned = scale * hand @ roi.turn(angle).T
+    turned = scale * hand @ roi.image_from_crop_rotation(angle).T
     before, after = roi.hand_regions(hand)[0], roi.hand_regions(turned)[0]
     assert after[2] == pytest.approx(scale * before[2])
-    np.testing.assert_allclose(after[:2], scale * roi.turn(angle) @ before[:2])
+    np.testing.assert_allclose(after[:2], scale * roi.image_from_crop_rotation(angle) @ before[:2])
     assert np.cos(after[3] - before[3] - angle) == pytest.approx(1)
     np.testing.assert_allclose(roi.face_regions(scale * face)[0, :3], scale * roi.face_regions(face)[0, :3])
 
@@ -117,4 +117,4 @@ def test_a_region_is_carried_as_another_one_moves_and_turns() -> None:
     region = np.array([[3.0, 0.0, 7.0, 0.1]])
     before, now = np.array([[1.0, 0.0, 5.0, 0.2]]), np.array([[10.0, 20.0, 6.0, 0.2 + np.pi / 2]])
     expected = [[10, 22, 7, 0.1 + np.pi / 2]]  # two to the right becomes two down; its size is its own
-    np.testing.assert_allclose(roi.carried(region, before, now), expected)
+    np.testing.assert_allclose(roi.propagated(region, before, now), expected)
