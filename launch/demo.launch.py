@@ -1,6 +1,6 @@
 """Play a video through the estimator: ros2 launch smplerx_ros demo.launch.py viewer:=true (or rviz:=true).
 
-Without arguments it is the embedded clip, again and again. The estimator's arguments are taken, too.
+Without arguments it loops the embedded clip. The arguments of estimate.launch.py are accepted as well.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ CLIP = files("smplerx_ros") / "assets" / "demo_walk.mp4"
 
 
 def generate_launch_description() -> LaunchDescription:
-    """The player, and estimate.launch.py on what it plays."""
+    """The player, and estimate.launch.py on its topics."""
     share = Path(get_package_share_directory("smplerx_ros"))
     estimate = PythonLaunchDescriptionSource(str(share / "launch" / "estimate.launch.py"))
     player = Node(

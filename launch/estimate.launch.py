@@ -1,6 +1,6 @@
 """Start the estimator on one or several cameras: ros2 launch smplerx_ros estimate.launch.py image:=/camera/image_raw.
 
-Every parameter of the node is an argument of the same name; left empty, it leaves the parameter file's value alone.
+Each parameter of the node is an argument of the same name; if empty, the value of the parameter file applies.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES
 NODE_PARAMETERS = (*PARAMETERS, *ROS_PARAMETERS)
 VIEWER_ARGUMENTS = ("host", "port")
 FOR_VIEWER_TOO = ("body_model", "image_transport", "use_sim_time")
-Text = Callable[[str], str]  # the value of an argument
+Text = Callable[[str], str]  # returns the value of an argument
 CAMERA = "{camera}"
 TOPICS = {
     "image": (f"/{CAMERA}/image_raw", "Topic of the images."),
@@ -39,14 +39,14 @@ TOPICS = {
 IN_TOPICS = f"{CAMERA} stands for each name in cameras, or for 'camera' where there is one."
 SWITCHES = {
     "use_sim_time": "Take the time from /clock.",
-    "respawn": "Start the node again where it ends by itself.",
+    "respawn": "Restart the node if it ends by itself.",
     "rviz": "Start RViz as well, with meshes.",
-    "viewer": "Serve a page for browsers as well (needs viser).",
+    "viewer": "Start the web viewer as well (needs viser).",
 }
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Arguments; the estimator and, if asked for, RViz and the page for browsers."""
+    """Arguments, the estimator and, on request, RViz and the web viewer."""
     config = _config()
     others = {
         **{name: (topic, f"{text} {IN_TOPICS}") for name, (topic, text) in TOPICS.items()},
@@ -54,11 +54,11 @@ def generate_launch_description() -> LaunchDescription:
         "params_file": (str(config / "estimate.yaml"), "File with the node's parameters."),
         "fastdds_profile": (
             str(config / "fastdds.xml"),
-            "Fast DDS profile with room for images; an environment that names one already stays. Empty: none.",
+            "Fast DDS profile with shared memory for images; one set in the environment takes precedence. Empty: none.",
         ),
         "fixed_frame": (
             "camera_optical_frame",
-            "Fixed frame of RViz: the camera's optical frame, or one that TF knows.",
+            "Fixed frame of RViz: the camera's optical frame, or another frame in TF.",
         ),
     }
     arguments = [_argument(parameter) for parameter in NODE_PARAMETERS]
@@ -93,9 +93,9 @@ def _argument(parameter: Parameter) -> DeclareLaunchArgument:
 
 
 def _unknown(context: LaunchContext, names: list[str]) -> list[LogInfo]:
-    """Arguments on the command line that look like ours: `ros2 launch` takes any, and says nothing.
+    """Hints on misspelled arguments, which `ros2 launch` accepts silently.
 
-    Others may be those of a launch file that includes this one.
+    Arguments unlike any of ours may belong to a launch file that includes this one.
     """
     given = [argument.partition(":=")[0] for argument in context.argv if ":=" in argument]
     hints = {name: suggestion(name, names) for name in given if name not in names}
@@ -103,7 +103,7 @@ def _unknown(context: LaunchContext, names: list[str]) -> list[LogInfo]:
 
 
 def _nodes(context: LaunchContext) -> list[Node]:
-    """What was asked for, once the arguments are known."""
+    """The nodes to start, once the arguments are known."""
 
     def text(name: str) -> str:
         return str(LaunchConfiguration(name).perform(context))
@@ -133,7 +133,7 @@ def _estimator(text: Text, values: dict[str, Value], topics: dict[str, dict[str,
         name=NODE,
         namespace=text("namespace"),
         output="screen",
-        # Parameters have no empty lists: one with an empty string stands for it.
+        # launch_ros has no empty lists: a list with an empty string stands for one.
         parameters=[text("params_file"), {name: [""] if value == () else value for name, value in values.items()}],
         remappings=[pair for camera, of in topics.items() for pair in _remappings(of, camera)],
         additional_env={} if given or not profile else dict.fromkeys(PROFILE_VARIABLES, profile),
@@ -143,7 +143,7 @@ def _estimator(text: Text, values: dict[str, Value], topics: dict[str, dict[str,
 
 
 def _viewer(text: Text, values: dict[str, Value], camera: str, number: int, topics: dict[str, str]) -> Node:
-    """A page for each camera, on ports that follow each other."""
+    """One web viewer per camera, on consecutive ports."""
     shared = {name: values[name] for name in FOR_VIEWER_TOO if name in values}
     own: dict[str, Value] = {"host": text("viewer_host"), "port": int(text("viewer_port")) + number}
     return Node(
@@ -152,14 +152,14 @@ def _viewer(text: Text, values: dict[str, Value], camera: str, number: int, topi
         name="_".join(filter(None, ("viewer", camera.replace("/", "_")))),
         namespace=text("namespace"),
         output="screen",
-        # The node's parameter file names its body_model and image_transport for both.
+        # The parameter file may set body_model and image_transport for both.
         parameters=[text("params_file"), shared | own],
         remappings=_remappings(topics),
     )
 
 
 def _rviz(text: Text, values: dict[str, Value], camera: tuple[str, dict[str, str]]) -> Node:
-    """RViz with the first camera; its configuration names the topics of a node and a camera without namespaces."""
+    """RViz for the first camera; the topics in its configuration are remapped to those of the node."""
     name, topics = camera
     overlay = "/".join(filter(None, (NODE, name, "overlay")))
     return Node(
@@ -177,7 +177,7 @@ def _rviz(text: Text, values: dict[str, Value], camera: tuple[str, dict[str, str
 
 
 def _remappings(topics: dict[str, str], camera: str = "") -> list[tuple[str, str]]:
-    """From the names that a node asks for, below the camera's name where there are several."""
+    """Remappings of a node's input topics, prefixed with the camera's name if there are several."""
     prefix = f"{camera}/" if camera else ""
     compressed = (f"{prefix}image/compressed", f"{topics['image']}/compressed")
     return [*((f"{prefix}{name}", topic) for name, topic in topics.items()), compressed]
@@ -188,7 +188,7 @@ def _on(text: str) -> bool:
 
 
 def _typed(parameter: Parameter, text: str) -> Value:
-    """Of the parameter's own type, so that a string that looks like a number stays a string."""
+    """The value in the parameter's type, so that a string that looks like a number stays a string."""
     try:
         return parameter.check(text if parameter.type is str else yaml.safe_load(text))
     except yaml.YAMLError as error:

@@ -1,4 +1,4 @@
-"""The command line: one module per command, the same with and without ROS."""
+"""The command line interface: one module per command; works with and without ROS."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from smplerx_ros.errors import SmplerxError, printable
 
 from . import bench, convert, doctor, estimate, evaluate, finetune, rep155_check, synthesize
 
-# Each module has a docstring (its help), `add_arguments(parser)` and `run(arguments) -> exit code`, and imports
-# what is heavy only when it runs.
+# Each module has a docstring (its help), `add_arguments(parser)` and `run(arguments) -> exit code`, and defers heavy
+# imports until it runs.
 COMMANDS = MappingProxyType(
     {
         "estimate": estimate,
@@ -30,8 +30,8 @@ COMMANDS = MappingProxyType(
     }
 )
 
-EXIT_FAILED = 2  # nothing was done: input, options or files that cannot be used
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells count
+EXIT_FAILED = 2  # nothing was done: invalid input, options or files
+EXIT_INTERRUPTED = 130  # 128 + SIGINT, as in shells
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _terminate(number: int, _: object) -> None:
-    """End as at Ctrl-C: what was begun is cleared away, and child processes end, too."""
+    """Exit as on Ctrl-C, so that partial output is removed and child processes end."""
     sys.exit(128 + number)
 
 

@@ -1,7 +1,7 @@
-"""Measure how good and how fast the estimates are, on data that is fetched when needed.
+"""Measure accuracy and speed, on data that is downloaded when needed.
 
-Every benchmark prints a table, or with --json the numbers behind it with the command and the machine. With --out it
-writes both, as NAME.md and NAME.json.
+Each benchmark prints a table, or with --json its numbers with the command and the machine. With --out it writes both,
+as NAME.md and NAME.json.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         module.add_arguments(benchmark)
         benchmark.add_argument("--json", action="store_true", help="print numbers instead of the table")
-        benchmark.add_argument("--out", type=Path, metavar="DIR", help="where to write the results; else only printed")
+        benchmark.add_argument("--out", type=Path, metavar="DIR", help="write the results to this directory")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Returns the exit code; raises SmplerxError where the benchmark cannot run, InputError for an unusable --out."""
+    """Run a benchmark; returns the exit code. Raises SmplerxError if it cannot run, InputError for an invalid --out."""
     from smplerx_ros.io.report import as_json, command_line, machine, write_report
 
     report = BENCHMARKS[arguments.benchmark].measure(arguments)

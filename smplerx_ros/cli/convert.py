@@ -1,7 +1,7 @@
 """Convert a published checkpoint into a bundle that the node and the library load.
 
-Writes model.onnx with its weights (or model.safetensors) and bundle.json, after a comparison with the torch network:
-what differs is refused. Needs torch and timm: pip install 'smplerx_ros[torch]'.
+Writes model.onnx with its weights (or model.safetensors) and bundle.json, after comparing the outputs with those of the
+torch network; a bundle that differs is refused. Needs torch and timm: pip install 'smplerx_ros[torch]'.
 Exit code: 0 done; 2 refused.
 """
 
@@ -19,13 +19,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     names = [entry.name for entry in BACKBONES.values() if entry.needs_weights]
     parser.add_argument("checkpoint", type=Path, metavar="CHECKPOINT", help="a .pth.tar as published, or a state dict")
     parser.add_argument("--out", type=Path, metavar="DIR", help="a new directory [beside the checkpoint]")
-    parser.add_argument("--backbone", choices=names, help="what it must hold [as the file says]")
-    parser.add_argument("--runtime", choices=list(MODEL_FILES), default="onnx", help="what will load it [%(default)s]")
+    parser.add_argument("--backbone", choices=names, help="expected backbone [as the file says]")
+    parser.add_argument(
+        "--runtime", choices=list(MODEL_FILES), default="onnx", help="runtime that will load it [%(default)s]"
+    )
     parser.add_argument("--precision", choices=BUNDLE_PRECISIONS, default="fp32", help="of the weights [%(default)s]")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Returns the exit code; raises SmplerxError where nothing can be converted."""
+    """Convert; returns the exit code. Raises SmplerxError if the checkpoint cannot be converted."""
     from tqdm import tqdm
 
     from smplerx_ros.backbones.registry import get_backbone

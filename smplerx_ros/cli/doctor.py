@@ -1,6 +1,6 @@
-"""Tell what is there and what is missing: ROS, runtimes, GPUs, backbones, bundles, body models.
+"""Report what is installed and what is missing: ROS, runtimes, GPUs, backbones, bundles, body models.
 
-Checks the hashes of the embedded files, of the bundles in the cache and of those named.
+Verifies the hashes of the embedded files, of the bundles in the cache and of those given as arguments.
 Exit code: 0 all of them are usable; 1 one is not.
 """
 
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the report; returns the exit code."""
+    """Print the report; returns the exit code."""
     for section, lines in (("machine", _machine()), ("runtimes", _runtimes()), ("backbones", _backbones())):
         _print_section(section, lines)
     results = [_checked_assets(), *_checked_bundles(arguments.paths), *_checked_bodies(arguments.paths)]
@@ -123,7 +123,7 @@ def _backbones() -> list[str]:
 
 
 def _checked_assets() -> tuple[str, bool]:
-    """NOTICE.md tells the SHA-256 of each embedded file."""
+    """Compare the embedded files with the SHA-256 hashes in NOTICE.md."""
     from smplerx_ros.backbones.smpler_x.bundle import sha256
 
     with as_file(files("smplerx_ros") / "assets") as directory:

@@ -2,8 +2,7 @@
 
 Writes into DIR: people.npz (one row per person and frame), summary.json, and the people drawn over the input:
 overlay.png for an image, overlay/ for a folder, overlay.mp4 for a video.
-Exit code: 0 done; 1 done, but some of the input could not be read (summary.json says what) or some could not be drawn;
-2 nothing done.
+Exit code: 0 done; 1 done, but parts of the input could not be read (see summary.json) or not be drawn; 2 nothing done.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Returns the exit code; raises SmplerxError where nothing can be done."""
+    """Estimate; returns the exit code. Raises SmplerxError if nothing could be estimated."""
     from smplerx_ros.body import load_body
     from smplerx_ros.config.arguments import given_parameters
     from smplerx_ros.errors import ConfigError, InputError, printable

@@ -1,4 +1,4 @@
-"""From a source of images to files: the work behind `estimate`, for anything that estimates."""
+"""Estimation of all images of a source, and output to files: the implementation of `estimate`."""
 
 from __future__ import annotations
 
@@ -21,55 +21,61 @@ from .overlay_writer import OverlayWriter
 
 
 class FrameEstimator(Protocol):
-    """What is needed of an Estimator."""
+    """The interface of an estimator that is used here."""
 
     def process(self, frames: Frame) -> People:
-        """The people of one frame."""
+        """Estimate the people in one frame."""
         ...
 
     def reset(self) -> None:
-        """Forget who was seen."""
+        """Forget all tracked people."""
         ...
 
 
 @dataclass(frozen=True)
 class Report:
-    """What `estimate_source` did."""
+    """Result of `estimate_source`."""
 
     frames_processed: int
     failed: tuple[dict[str, str], ...]  # input, reason
     written: tuple[Path, ...]
-    not_drawn: str  # the first picture that could not be drawn, and why; empty where all were
+    not_drawn: str  # first image that could not be drawn, with the reason; empty: all were drawn
 
 
 def estimate_source(source: Source, estimator: FrameEstimator, out: Path, body: BodyModel | None) -> Report:
-    """Estimate every image of `source`, write results into the folder `out`, and pictures where `body` is given.
+    """Estimate all images of a source and write the results.
 
-    An image that cannot be used is noted and passed over. Interrupted, it writes what there is.
+    Invalid images are recorded in the report and skipped. On interruption the results so far are written.
+
+    Args:
+        source: Images.
+        estimator: Estimator.
+        out: Directory of the results.
+        body: Body model for drawing overlays; None: draw none.
     """
     run = _Run(source, estimator)
-    pictures = None if body is None else OverlayWriter(source, out, body)
+    overlays = None if body is None else OverlayWriter(source, out, body)
     complete = False
     try:
         for item in tqdm(source, total=source.length or None, unit="frame", desc=printable(source.path.name)):
             people = run.step(item)
-            if pictures is not None and people is not None:
-                pictures.add(item, people)
+            if overlays is not None and people is not None:
+                overlays.add(item, people)
         complete = True
     finally:
         try:
             if run.results:
                 _write(out, run)
         finally:
-            if pictures is not None:
-                pictures.close(complete)
-    files = [*([pictures.path] if pictures else []), out / PEOPLE_FILE, out / SUMMARY_FILE]
-    not_drawn = pictures.problem if pictures else ""
+            if overlays is not None:
+                overlays.close(complete)
+    files = [*([overlays.path] if overlays else []), out / PEOPLE_FILE, out / SUMMARY_FILE]
+    not_drawn = overlays.problem if overlays else ""
     return Report(len(run.results), tuple(run.failed), tuple(path for path in files if path.exists()), not_drawn)
 
 
 def _write(out: Path, run: _Run) -> None:
-    """Raises InputError where a file could not be written, after the other one was."""
+    """Write both result files; raises InputError if one of them cannot be written."""
     problems = []
     for name, write in (
         (PEOPLE_FILE, partial(write_people, out / PEOPLE_FILE, run.results)),
@@ -84,7 +90,7 @@ def _write(out: Path, run: _Run) -> None:
 
 
 class _Run:
-    """Results and failures so far."""
+    """Collects results and failures."""
 
     def __init__(self, source: Source, estimator: FrameEstimator) -> None:
         self._source = source
@@ -96,9 +102,9 @@ class _Run:
         self.failed: list[dict[str, str]] = []
 
     def step(self, item: SourceImage) -> People | None:
-        """Estimate one image; None if it cannot be used."""
+        """Estimate one image; None if it is invalid."""
         index = len(self._names)
-        if item.image is not None or not self._source.is_video:  # what a video lost was no frame
+        if item.image is not None or not self._source.is_video:  # a damaged part of a video is not a frame
             self._names.append(item.name)
         try:
             people = self._estimate(item)
@@ -110,7 +116,7 @@ class _Run:
         return people
 
     def summary(self) -> dict[str, Any]:
-        """What summary.json says."""
+        """Contents of summary.json."""
         return {
             "input": str(self._source.path),
             "frames": len(self._names),
@@ -133,7 +139,7 @@ class _Run:
 
 
 def _about(people: People) -> dict[str, Any]:
-    """What estimated the people, so that nobody takes one model for another."""
+    """The models that produced the people."""
     return {
         "backbone": people.backbone,
         "body_model": people.body_model,

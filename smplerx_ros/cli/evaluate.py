@@ -3,8 +3,8 @@
     smplerx evaluate --dataset ehf --data DIR --body-models DIR --backbone h32 --weights BUNDLE --out OUT
     smplerx evaluate --dataset synthetic --data DIR --out OUT
 
-Writes samples.csv (every person), results.npz (with predicted parameters), settings.json and table.md into OUT. Killed,
-it goes on when it is called again. docs/howto/evaluation.md says what is measured, and where data sets come from.
+Writes samples.csv (every person), results.npz (with predicted parameters), settings.json and table.md into OUT. If
+interrupted, it continues when run again. docs/howto/evaluation.md describes measures and data sets.
 Exit code: 0 done; 2 refused.
 """
 
@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     from smplerx_ros.research.evaluation.predictors import Predictor
     from smplerx_ros.research.evaluation.report import Summary
 
-_PARAMETERS = ("backbone", "weights", "runtime", "device", "precision", "threads")  # of the estimator, by these names
+_PARAMETERS = (
+    "backbone",
+    "weights",
+    "runtime",
+    "device",
+    "precision",
+    "threads",
+)  # names of parameters of the estimator
 BOXES = ("truth", "detected")
 
 
@@ -35,11 +42,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="its images and annotations")
     parser.add_argument("--annotations", type=Path, metavar="FILE", help="if not found in DIR by its usual name")
     parser.add_argument("--body-models", type=Path, metavar="DIR", help="SMPLX_*.npz [the embedded stand-in]")
-    parser.add_argument("--out", type=Path, required=True, metavar="OUT", help="results; goes on with what is there")
-    parser.add_argument("--boxes", choices=BOXES, default=BOXES[0], help="who finds the people [%(default)s]")
+    parser.add_argument("--out", type=Path, required=True, metavar="OUT", help="results; continues an interrupted run")
+    parser.add_argument("--boxes", choices=BOXES, default=BOXES[0], help="boxes of the people [%(default)s]")
     parser.add_argument("--batch", type=int, default=16, metavar="N", help="people at once [%(default)s]")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N people")
-    parser.add_argument("--submission", action="store_true", help="also write what AGORA's server takes")
+    parser.add_argument("--submission", action="store_true", help="also write a submission for AGORA's server")
     for parameter in PARAMETERS:
         if parameter.name in _PARAMETERS:
             parser.add_argument(
@@ -51,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Returns the exit code; raises SmplerxError where nothing can be measured."""
+    """Evaluate; returns the exit code. Raises SmplerxError if nothing can be measured."""
     from tqdm import tqdm
 
     from smplerx_ros.errors import ConfigError
@@ -88,7 +95,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _about(
     arguments: argparse.Namespace, loaded: LoadedSet, bodies: BodyModels, evaluator: Evaluator, predictor: Predictor
 ) -> dict[str, Any]:
-    """What the figures depend on."""
+    """Everything that the results depend on."""
     return {
         "dataset": loaded.spec.name,
         "annotations": f"{loaded.annotations.name} ({loaded.annotations.stat().st_size} bytes)",

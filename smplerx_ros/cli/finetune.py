@@ -1,6 +1,6 @@
-"""Train a SMPLer-X network, or go on with a published one, as a YAML file says.
+"""Train a SMPLer-X network, or finetune a published one, as configured by a YAML file.
 
-CONFIG is a file, or the name of a recipe that comes with the package (--list names them); --set changes its entries:
+CONFIG is a file, or the name of a recipe in the package (--list prints them); --set changes its entries:
 --set data.root=/data --set checkpoint=smpler_x_h32.pth.tar. On several GPUs: torchrun --nproc-per-node 4 -m smplerx_ros
 finetune CONFIG. Leaves snapshots in the published layout, history.jsonl, TensorBoard logs and a bundle in the run's
 directory. Needs torch and timm: pip install 'smplerx_ros[train]'.
@@ -22,12 +22,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument("config", metavar="CONFIG", help="a YAML file or a recipe's name", nargs="?")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change an entry; repeat it")
-    parser.add_argument("--resume", action="store_true", help="go on from the run's last snapshot, if there is one")
-    parser.add_argument("--list", action="store_true", help="name the recipes and exit")
+    parser.add_argument("--resume", action="store_true", help="resume from the run's last snapshot, if there is one")
+    parser.add_argument("--list", action="store_true", help="print the recipes and exit")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Returns the exit code; raises SmplerxError where nothing can be trained."""
+    """Train; returns the exit code. Raises SmplerxError if training cannot start."""
     if arguments.list:
         print("\n".join(_recipes()))
         return 0
@@ -54,7 +54,7 @@ def _recipes() -> list[str]:
 
 
 def _config(name: str) -> Path:
-    """The file, or the recipe's."""
+    """The path of a configuration file or recipe."""
     if name in _recipes():
         return RECIPES / f"{name}.yaml"
     if problem := file_problem(Path(name)):

@@ -1,4 +1,4 @@
-"""The people drawn over the input, beside the results: whatever happens to a picture, the estimates go on."""
+"""Overlays of the people on the input. An error in drawing or encoding does not stop estimation."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ logger = logging.getLogger(__name__)
 
 
 def overlay_path(source: Source, out: Path) -> Path:
-    """What is drawn for this kind of source: a video, a folder of images, or an image."""
+    """Path of the overlay: a video, a directory of images, or an image, like the source."""
     if source.is_video:
         return out / OVERLAY_FILE
     return out / ("overlay" if source.path.is_dir() else "overlay.png")
 
 
 class OverlayWriter:
-    """Draws frame by frame. `problem` says what went wrong first; empty where nothing did."""
+    """Draws and writes overlays frame by frame; `problem` describes the first failure (empty: none)."""
 
     def __init__(self, source: Source, out: Path, body: BodyModel) -> None:
         self.path = overlay_path(source, out)
@@ -43,16 +43,16 @@ class OverlayWriter:
         self._ended = False
 
     def add(self, item: SourceImage, people: People) -> None:
-        """Draw one frame and write it; of a video nothing more after a failure, of images those that follow."""
+        """Draw and write one frame. A failure ends the overlay of a video, but not those of further images."""
         if self._ended:
             return
         try:
             self._write(item, draw_people(people.frame.image, people.people, self._body, people.camera))
-        except Exception as error:  # of drawing and of encoding alike: no picture is worth an estimate
+        except Exception as error:  # drawing must not stop estimation
             self._failed(item.name, error)
 
     def close(self, complete: bool) -> None:
-        """Complete the video, or leave nothing of it."""
+        """Finish the video, or delete it if not `complete`."""
         video, self._video = self._video, None
         if video is None:
             return

@@ -1,7 +1,7 @@
-"""Watch a running graph and tell, requirement by requirement, whether its provider of people keeps REP-155 (ROS4HRI).
+"""Check a running provider of people for conformance to REP-155 (ROS4HRI), requirement by requirement.
 
-It works with any provider of bodies or faces under /humans, not only this package's. People should come and go while
-it watches. Exit code: 0 all that could be judged is kept; 1 a requirement is broken; 2 nobody was tracked.
+Works with any provider of bodies or faces under /humans, not only this package's. People should enter and leave the
+view meanwhile. Exit code: 0 all requirements that could be checked are met; 1 one is violated; 2 nobody was tracked.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints the report; returns the exit code."""
+    """Print the report; returns the exit code."""
     missing = [name for name in ("rclpy", "hri_msgs", "tf2_msgs", "sensor_msgs") if find_spec(name) is None]
     if missing:
         raise ConfigError(f"needs a ROS 2 environment with {', '.join(missing)}: install it and source its setup.bash")

@@ -1,7 +1,7 @@
-"""Render random people with everything known about them: pictures and HumanData, for tests and for training.
+"""Render images of random people with ground truth (HumanData), for tests and training.
 
-The body is the embedded stand-in (or --body-model); poses, shapes, clothes, places, light and cameras are random, the
-same for the same seed. Writes DIR/images and DIR/humandata.npz.
+The body is the embedded stand-in (or --body-model); poses, shapes, clothes, backgrounds, light and cameras are random,
+but reproducible by seed. Writes DIR/images and DIR/humandata.npz.
 Exit code: 0 done; 2 refused.
 """
 
@@ -17,14 +17,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     defaults = SceneOptions()
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new directory")
-    parser.add_argument("--samples", type=int, default=1000, metavar="N", help="pictures [%(default)s]")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the random set [%(default)s]")
-    parser.add_argument("--processes", type=int, default=1, metavar="N", help="that render [%(default)s]")
-    parser.add_argument("--width", type=int, default=defaults.width, help="of a picture, pixels [%(default)s]")
-    parser.add_argument("--height", type=int, default=defaults.height, help="of a picture, pixels [%(default)s]")
-    parser.add_argument("--people", type=int, default=defaults.people, help="at most in a picture [%(default)s]")
+    parser.add_argument("--samples", type=int, default=1000, metavar="N", help="images [%(default)s]")
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the random numbers [%(default)s]")
+    parser.add_argument("--processes", type=int, default=1, metavar="N", help="number of processes [%(default)s]")
+    parser.add_argument("--width", type=int, default=defaults.width, help="of an image, pixels [%(default)s]")
+    parser.add_argument("--height", type=int, default=defaults.height, help="of an image, pixels [%(default)s]")
+    parser.add_argument("--people", type=int, default=defaults.people, help="at most in an image [%(default)s]")
     parser.add_argument(
-        "--turn-deg", type=float, default=defaults.turn_deg, help="most turned from facing the camera [%(default)g]"
+        "--turn-deg", type=float, default=defaults.turn_deg, help="largest rotation away from the camera [%(default)g]"
     )
     parser.add_argument(
         "--pose-spread", type=float, default=defaults.pose_spread, help="0 relaxed .. 1 anything [%(default)g]"
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Returns the exit code; raises SmplerxError where nothing can be rendered."""
+    """Render; returns the exit code. Raises SmplerxError if nothing can be rendered."""
     from tqdm import tqdm
 
     from smplerx_ros.research.synthetic.generate import ANNOTATIONS, generate
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     names = ("width", "height", "people", "turn_deg", "pose_spread", "clothes")
     options = SceneOptions(**{name: getattr(arguments, name) for name in names})
-    with tqdm(total=arguments.samples, unit="picture") as bar:
+    with tqdm(total=arguments.samples, unit="image") as bar:
         data = generate(
             arguments.out,
             arguments.samples,
@@ -54,5 +54,5 @@ def run(arguments: argparse.Namespace) -> int:
             body_model=arguments.body_model,
             progress=bar.update,
         )
-    print(f"{arguments.out / ANNOTATIONS}: {len(data)} people in {arguments.samples} pictures")
+    print(f"{arguments.out / ANNOTATIONS}: {len(data)} people in {arguments.samples} images")
     return 0

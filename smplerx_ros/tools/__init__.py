@@ -1,1 +1,1 @@
-"""What is used beside the node: the demo, a player, a recorder, and benchmarks."""
+"""Tools around the node: demo, video player, recorder and benchmarks."""

@@ -1,8 +1,8 @@
-"""The demo: a person in a video, through a real ROS 2 graph, as SMPL-X body, TF frames and pictures.
+"""The demo: estimates a person in a video through a real ROS 2 graph.
 
-A player publishes the clip as a camera, the node estimates, a recorder writes DIR/overlay.mp4, people.npz and
-summary.json: three processes in a ROS domain of their own on this machine. With --view the recorder's place is taken by
-the page for browsers, and the clip plays until Ctrl-C.
+A player publishes the clip as a camera, the node estimates, and a recorder writes DIR/overlay.mp4, people.npz and
+summary.json: three processes in a ROS domain of their own on this machine. With --view the web viewer runs instead of
+the recorder, and the clip plays until Ctrl-C.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from smplerx_ros.io.video import VideoReader
 from .processes import ChildError, Children
 
 CLIP = "demo_walk.mp4"
-TIMEOUT_S = 900.0  # for all of it, on a very slow machine
-_BODY_MODEL = "body_model:="  # the parameter that whoever draws has to know of, too
-_NOT_CONFIGURED = "on_configure failed"  # the node goes on running, to be configured with other parameters
-DOMAINS = range(1, 102)  # above 101 the ports of a domain may be in use by the system (ROS 2 documentation)
+TIMEOUT_S = 900.0  # for the whole demo, on a very slow machine
+_BODY_MODEL = "body_model:="  # this parameter is passed on to recorder and viewer
+_NOT_CONFIGURED = "on_configure failed"  # logged by the node, which keeps running
+DOMAINS = range(1, 102)  # domains above 101 may use ephemeral ports (ROS 2 documentation, The ROS_DOMAIN_ID)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the demo; returns the exit code."""
     arguments = _parser().parse_args(argv)
-    # An exception raised by a signal is lost where Python calls back from a fork; an event is not.
+    # An exception raised in a signal handler may be lost in a callback during fork; an event is not.
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
@@ -58,9 +58,19 @@ def main(argv: list[str] | None = None) -> int:
 def run(
     clip: Path, out: Path, loops: int, rate: float | None, parameters: Sequence[str], stop: threading.Event
 ) -> None:
-    """Play `clip` into the node with `parameters` ("name:=value") and record it.
+    """Play a clip to the node and record the results.
 
-    Raises ChildError if one of the processes fails, KeyboardInterrupt when `stop` is set.
+    Args:
+        clip: Video file.
+        out: Directory of the results.
+        loops: How often to play the clip.
+        rate: Frames per second; None: the video's.
+        parameters: Of the node, as "name:=value".
+        stop: Set to end the demo.
+
+    Raises:
+        ChildError: A process failed.
+        KeyboardInterrupt: `stop` was set.
     """
     with VideoReader(clip) as reader:
         count = loops * sum(1 for _ in reader)
@@ -70,15 +80,15 @@ def run(
         drawn = ["--body-model", body_model] if body_model else []
         children.start("recorder", "smplerx_ros.tools.recorder", *video, *drawn, show=True)
         _start_node(children, parameters)
-        # Both subscribe to camera_info, and the node to the images, before the first one is played.
+        # The player waits until recorder and node have subscribed to camera_info, and the node to the images.
         _start_player(children, clip, rate, "--info-subscribers", "2", "--loops", str(loops))
         children.wait("recorder", needed=["node"], timeout=TIMEOUT_S, stop=stop)
 
 
 def view(clip: Path, rate: float | None, parameters: Sequence[str], stop: threading.Event) -> int:
-    """Play `clip` into the node and show it in browsers until `stop` is set; returns the exit code.
+    """Play `clip` to the node and serve the web viewer until `stop` is set; returns the exit code.
 
-    Raises ChildError if one of the processes fails.
+    Raises ChildError if a process fails.
     """
     with Children(private_graph()) as children:
         _start_node(children, parameters)
@@ -107,13 +117,13 @@ def _body_model(parameters: Sequence[str]) -> str:
 
 
 def private_graph() -> dict[str, str]:
-    """The environment of a ROS graph that nobody else is in: a random domain, this machine only."""
+    """Environment of an isolated ROS graph: a random domain, on this machine only."""
     domain = str(random.SystemRandom().choice(DOMAINS))
     return {**os.environ, "ROS_DOMAIN_ID": domain, "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST"}
 
 
 def image_transport() -> dict[str, str]:
-    """Environment for a process that publishes images: Fast DDS's default shared memory holds none of them."""
+    """Environment of a process that publishes images, for which Fast DDS's default shared memory is too small."""
     profile = Path(str(files("smplerx_ros"))).parent / "config" / "fastdds.xml"
     if not profile.is_file():
         from ament_index_python.packages import get_package_share_directory
@@ -123,7 +133,7 @@ def image_transport() -> dict[str, str]:
 
 
 def report(out: Path) -> int:
-    """Say what was measured and where to look; 1 if nobody was estimated."""
+    """Print measurements and output files; returns 1 if nobody was estimated."""
     summary = json.loads((out / SUMMARY_FILE).read_text(encoding="utf-8"))
     latency = summary["latency_ms"]
     seen = sum(1 for count in summary["people"] if count)

@@ -1,4 +1,4 @@
-"""A video file as a camera: `image` and `camera_info` at its frame rate, stamped with the time of publishing.
+"""Plays a video file as a camera: publishes `image` and `camera_info` at its frame rate, stamped with the current time.
 
 python -m smplerx_ros.tools.player VIDEO [--rate HZ] [--fov DEGREES] [--loops N] [--ros-args -r image:=...]
 """
@@ -35,7 +35,7 @@ from smplerx_ros.ros.conversions.image import message_from_image
 from smplerx_ros.runtime.heap import keep_freed_memory
 
 FRAME_ID = "camera_optical_frame"
-INFO_DEPTH = 1000  # small messages: a recorder that joins in time misses none
+INFO_DEPTH = 1000  # small messages: a subscriber that joins in time misses none
 POLL_S = 0.05
 ACKNOWLEDGE_S = 2.0
 
@@ -43,18 +43,18 @@ logger = logging.getLogger(__name__)
 
 
 class CameraPublisher:
-    """Publishes images as a camera does; both messages of a frame have the same header, and are of its size."""
+    """Publishes images and their camera_info, with the same header and size."""
 
     def __init__(self, node: Node, fov: float = DEFAULT_FOV_DEG) -> None:
         self._node = node
         self._fov = fov
         self._camera: Camera | None = None
-        self._message = Image()  # refilled for every frame: its memory is the size of an image
+        self._message = Image()  # reused for every frame, to avoid an allocation of the size of an image
         self._images = node.create_publisher(Image, "image", QoSProfile(depth=1))
         self._infos = node.create_publisher(CameraInfo, "camera_info", QoSProfile(depth=INFO_DEPTH))
 
     def wait_for_subscribers(self, images: int, infos: int, timeout: float) -> None:
-        """Block until so many subscribers are there; raises TimeoutError after `timeout` seconds."""
+        """Block until the topics have this many subscribers; raises TimeoutError after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         while self._images.get_subscription_count() < images or self._infos.get_subscription_count() < infos:
             if time.monotonic() > deadline:
@@ -69,7 +69,7 @@ class CameraPublisher:
             time.sleep(POLL_S)
 
     def publish(self, image: NDArray[np.uint8]) -> None:
-        """Publish one `(H, W, 3) uint8 RGB` image of the camera, now; the camera_info goes first."""
+        """Publish an `(H, W, 3) uint8` RGB image, stamped with the current time, after its camera_info."""
         height, width = image.shape[:2]
         if self._camera is None or (self._camera.width, self._camera.height) != (width, height):
             self._camera = Camera.from_fov(width, height, self._fov)
@@ -79,13 +79,13 @@ class CameraPublisher:
         self._images.publish(message_from_image(image, self._message))
 
     def flush(self) -> None:
-        """Wait until what was published has arrived, for a moment."""
+        """Wait up to ACKNOWLEDGE_S until subscribers have received all messages."""
         for publisher in (self._images, self._infos):
             publisher.wait_for_all_acked(Duration(seconds=ACKNOWLEDGE_S))
 
 
 def frames(path: Path, loops: int) -> Iterator[NDArray[np.uint8]]:
-    """All images of a video, `loops` times; 0: without end. What is damaged is logged the first time."""
+    """All images of a video, `loops` times (0: endlessly); damage is logged in the first loop."""
     for loop in range(loops) if loops else count():
         with VideoReader(path) as reader:
             for frame in reader:
@@ -95,10 +95,10 @@ def frames(path: Path, loops: int) -> Iterator[NDArray[np.uint8]]:
 
 
 def play(node: Node, arguments: argparse.Namespace) -> int:
-    """Publish the video in real time; returns the number of frames. A late frame does not delay the next ones."""
+    """Publish the video in real time; returns the number of frames. Late frames do not shift the following ones."""
     with VideoReader(arguments.video) as reader:
         period = 1 / (arguments.rate or reader.rate)
-        next(iter(reader))  # one that holds nothing is refused before anybody is waited for
+        next(iter(reader))  # reject an empty video before waiting for subscribers
     publisher = CameraPublisher(node, arguments.fov)
     publisher.wait_for_subscribers(arguments.image_subscribers, arguments.info_subscribers, arguments.timeout)
     start = time.monotonic()
@@ -137,7 +137,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _interrupt(*_: object) -> None:
-    """Once: `ros2 launch` and the terminal both send the signal, and the second must not disturb the clean end."""
+    """Raise KeyboardInterrupt once: `ros2 launch` and the terminal both send the signal, the second is ignored."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -151,11 +151,11 @@ def _parser() -> argparse.ArgumentParser:
         "--fov",
         type=_positive,
         default=DEFAULT_FOV_DEG,
-        help="field of view in degrees, across the longer side, that camera_info tells [%(default)s]",
+        help="field of view in degrees, across the longer side, for camera_info [%(default)s]",
     )
     parser.add_argument("--loops", type=int, default=1, help="how often to play it, 0: until stopped [%(default)s]")
-    parser.add_argument("--image-subscribers", type=int, default=1, help="wait for so many [%(default)s]")
-    parser.add_argument("--info-subscribers", type=int, default=1, help="wait for so many [%(default)s]")
+    parser.add_argument("--image-subscribers", type=int, default=1, help="number to wait for [%(default)s]")
+    parser.add_argument("--info-subscribers", type=int, default=1, help="number to wait for [%(default)s]")
     parser.add_argument("--timeout", type=_positive, default=120.0, help="seconds to wait [%(default)s]")
     return parser
 

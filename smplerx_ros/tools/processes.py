@@ -1,4 +1,4 @@
-"""Child processes that are watched while they run and never outlive their parent."""
+"""Supervised child processes, which never outlive their parent."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import IO
 
 POLL_S = 0.1
-# Seconds for a process to end by itself after each of these signals.
+# Signals sent in turn, and seconds to wait for the end after each.
 STOP_SIGNALS = ((signal.SIGINT, 4.0), (signal.SIGTERM, 2.0), (signal.SIGKILL, 2.0))
 LOG_TAIL_LINES = 25
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 
 class ChildError(Exception):
-    """A process ended that should not have, or took too long; says which, and holds the end of its log."""
+    """A child process failed, ended unexpectedly or timed out; the message includes the end of its log."""
 
 
 class Children:
-    """Processes by name; a context manager that stops all of them at the end, however it comes."""
+    """Named child processes; a context manager that stops all of them on exit."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = dict(environment)
@@ -50,10 +50,15 @@ class Children:
         show: bool = False,
         fatal: str = "",
     ) -> None:
-        """Run `python -m module arguments` with additions to the common environment.
+        """Run `python -m module arguments`.
 
-        Its output is kept for the case of failure, or shown at once. A kept one with the text `fatal` is a failure of a
-        process that goes on running.
+        Args:
+            name: Name of the process.
+            module: Module to run.
+            *arguments: Its arguments.
+            environment: Additions to the common environment.
+            show: Show the output instead of keeping it for error messages.
+            fatal: Text in the kept output that means failure although the process keeps running.
         """
         if fatal:
             self._fatal[name] = fatal
@@ -74,8 +79,9 @@ class Children:
     def wait(self, name: str, needed: Sequence[str], timeout: float, stop: threading.Event | None = None) -> None:
         """Wait until `name` ends with exit code 0.
 
-        Raises ChildError if it ends otherwise or not in time, if one of `needed` ends, or if any process fails or says
-        what is fatal, and KeyboardInterrupt when `stop` is set.
+        Raises:
+            ChildError: It fails or times out, one of `needed` ends, any process fails, or one logs its `fatal` text.
+            KeyboardInterrupt: `stop` was set.
         """
         deadline = time.monotonic() + timeout
         while (code := self._processes[name].poll()) is None:
@@ -89,7 +95,7 @@ class Children:
             raise ChildError(self._describe(name, f"ended with exit code {code}"))
 
     def check(self, needed: Sequence[str]) -> None:
-        """Raises ChildError if one of `needed` has ended, any process has failed, or one has said what is fatal."""
+        """Raise ChildError if one of `needed` has ended, any process has failed, or one has logged its `fatal` text."""
         for name, process in self._processes.items():
             if process.poll() or (name in needed and process.poll() is not None):
                 raise ChildError(self._describe(name, f"ended with exit code {process.poll()}"))
@@ -97,15 +103,15 @@ class Children:
                 raise ChildError(self._describe(name, "has failed"))
 
     def end(self, name: str) -> None:
-        """Stop one process, which then counts as if it had never run."""
+        """Stop one process and forget it."""
         self._stop([self._processes.pop(name)])
 
     def pid(self, name: str) -> int:
-        """Process number."""
+        """Process id."""
         return self._processes[name].pid
 
     def log(self, name: str) -> str:
-        """The end of what a process wrote; empty where it was shown at once."""
+        """The last lines of a process's output; empty if it was shown."""
         log = self._logs.get(name)
         if log is None:
             return ""
@@ -127,5 +133,5 @@ class Children:
 
 
 def _die_with_parent() -> None:
-    """In the child: end when the parent is killed, which leaves it no time to stop anybody."""
+    """In the child: ask for SIGTERM when the parent dies, since a killed parent cannot stop its children."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

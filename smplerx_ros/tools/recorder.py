@@ -1,9 +1,9 @@
-"""Record what the node publishes about a played video: people.npz, summary.json and, drawn afterwards, overlay.mp4.
+"""Record the node's results for a played video: people.npz, summary.json and, drawn afterwards, overlay.mp4.
 
     python -m smplerx_ros.tools.recorder --video VIDEO --out DIR [--frames N] [--body-model FILE]
 
-It ends when the result of the last of N frames is in, when nothing has come for a while, or at Ctrl-C.
-Drawing waits until the recording is over, so that it takes no time from the node that is measured.
+Ends with the result of the last of N frames, after QUIET_S without messages, or on Ctrl-C. Overlays are drawn after the
+recording, so that drawing does not slow down the node that is measured.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ from smplerx_ros.visualization.overlay import draw_people
 
 from .player import INFO_DEPTH, frames
 
-QUIET_S = 4.0  # without a result after the last image: the node has none to come
+QUIET_S = 4.0  # without messages after the last image: no further result is expected
 EXIT_NOBODY = 3
 
 _PEOPLE = "smplerx/people"
@@ -59,32 +59,32 @@ _PEOPLE = "smplerx/people"
 
 @dataclass(eq=False)
 class PlaybackRecording:
-    """What came in, in the order of arrival. One camera_info comes with each image: they number the frames."""
+    """Messages in order of arrival. There is one camera_info per image, so that they number the frames."""
 
     stamps: list[int] = field(default_factory=list)  # of the published images, nanoseconds
-    messages: list[tuple[PersonArray, int]] = field(default_factory=list)  # and the time of arrival, nanoseconds
+    messages: list[tuple[PersonArray, int]] = field(default_factory=list)  # with time of arrival, nanoseconds
     tf_frames: set[str] = field(default_factory=set)
-    runtime: str = ""  # what runs the networks, as the node's diagnostics say; empty: they did not come
+    runtime: str = ""  # of the networks, from the node's diagnostics; empty: none received
 
     def answers(self) -> list[tuple[PersonArray, int]]:
-        """The messages about images of this recording."""
+        """The messages on images of this recording, with times of arrival."""
         stamps = set(self.stamps)
         return [(message, arrival) for message, arrival in self.messages if stamp_ns(message) in stamps]
 
     def results(self) -> list[FrameResult]:
-        """The people of the processed frames."""
+        """People of the processed frames."""
         number = {stamp: index for index, stamp in enumerate(self.stamps)}
         stamped = [(stamp_ns(message), message) for message, _ in self.answers()]
         numbered = [(number[stamp], stamp, message) for stamp, message in stamped]
         return [FrameResult(n, stamp, people_from_message(m), _camera(m).k) for n, stamp, m in numbered]
 
     def cameras(self) -> dict[int, Camera]:
-        """By the numbers of the processed frames, as the node used them."""
+        """Cameras used by the node, by number of the processed frame."""
         number = {stamp: index for index, stamp in enumerate(self.stamps)}
         return {number[stamp_ns(message)]: _camera(message) for message, _ in self.answers()}
 
     def summary(self) -> dict[str, Any]:
-        """What summary.json says."""
+        """Contents of summary.json."""
         answers = self.answers()
         latencies = [(arrival - stamp_ns(message)) * 1e-6 for message, arrival in answers]
         arrivals = [arrival * 1e-9 for _, arrival in answers]
@@ -107,7 +107,7 @@ def _camera(message: PersonArray) -> Camera:
 
 
 class Recorder(Node):
-    """Subscribes to camera_info, the node's people and /tf; shows its progress."""
+    """Subscribes to camera_info, people, /tf and /diagnostics; shows a progress bar."""
 
     def __init__(self, expected: int | None) -> None:
         super().__init__("recorder")
@@ -123,7 +123,7 @@ class Recorder(Node):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing more is to come."""
+        """Whether the recording is complete."""
         stamps, messages = self.recording.stamps, self.recording.messages
         if not stamps:
             return False
@@ -132,7 +132,7 @@ class Recorder(Node):
         return time.monotonic() - self._last_event > QUIET_S
 
     def close(self) -> None:
-        """End the progress bar and the node."""
+        """Close the progress bar and destroy the node."""
         self._bar.close()
         self.destroy_node()
 
@@ -158,7 +158,7 @@ class Recorder(Node):
 
 
 def record(expected: int | None, stop: threading.Event, args: list[str]) -> PlaybackRecording:
-    """Listen until the recorder has finished or `stop` is set."""
+    """Record until complete or `stop` is set."""
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     recorder = Recorder(expected)
     try:
@@ -173,7 +173,7 @@ def record(expected: int | None, stop: threading.Event, args: list[str]) -> Play
 
 
 def draw(recording: PlaybackRecording, video: Path, body_model: str, target: Path, stop: threading.Event) -> None:
-    """Draw the processed frames of `video` into `target`, each shown as long as it was the newest."""
+    """Draw the processed frames of `video` to `target`, each shown as long as it was the newest result."""
     results, cameras = {result.frame: result for result in recording.results()}, recording.cameras()
     if not results:
         return
@@ -181,7 +181,7 @@ def draw(recording: PlaybackRecording, video: Path, body_model: str, target: Pat
     name = recording.answers()[0][0].body_model
     if body.name != name:
         raise InputError(
-            f"the people were estimated with body model {name!r}, not {body.name!r}: give it by --body-model"
+            f"the people were estimated with body model {name!r}, not {body.name!r}: pass it with --body-model"
         )
     with VideoReader(video) as reader:
         rate, length = reader.rate, sum(1 for _ in reader)
@@ -198,7 +198,7 @@ def draw(recording: PlaybackRecording, video: Path, body_model: str, target: Pat
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Record; returns the exit code: 3 if nobody was estimated."""
+    """Record; returns the exit code, which is 3 if nobody was estimated."""
     argv = sys.argv if argv is None else argv
     arguments = _parser().parse_args(remove_ros_args(argv)[1:])
     stop = threading.Event()
@@ -208,7 +208,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         check_output(arguments.video, out, OVERLAY_FILE, PEOPLE_FILE, SUMMARY_FILE)
         make_output(out, OVERLAY_FILE, PEOPLE_FILE, SUMMARY_FILE)
-        for name in (OVERLAY_FILE, PEOPLE_FILE, SUMMARY_FILE):  # nothing of an earlier run may pass for this one's
+        for name in (OVERLAY_FILE, PEOPLE_FILE, SUMMARY_FILE):  # remove results of earlier runs
             (out / name).unlink(missing_ok=True)
         recording = record(arguments.frames, stop, argv)
         stop.clear()
@@ -229,9 +229,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--video", type=Path, required=True, help="the video that is played, to draw on")
+    parser.add_argument("--video", type=Path, required=True, help="the played video, to draw on")
     parser.add_argument("--out", type=Path, required=True, help="folder for the files")
-    parser.add_argument("--frames", type=int, default=None, help="how many frames will be played")
+    parser.add_argument("--frames", type=int, default=None, help="number of frames that will be played")
     parser.add_argument("--body-model", default="", help="the node's body_model")
     return parser
 

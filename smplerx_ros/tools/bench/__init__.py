@@ -1,1 +1,1 @@
-"""What `smplerx bench` measures."""
+"""The benchmarks of `smplerx bench`."""

@@ -1,7 +1,7 @@
-"""Errors in metres on a real person filmed by four calibrated cameras, each camera for itself.
+"""Metric errors on a real person filmed by four calibrated cameras, estimated by each camera alone.
 
-The clip (pose2sim's Demo_SinglePerson, BSD-3) is downloaded once into the cache, or taken from --data. The truth is
-triangulated from body landmarks in all four views; benchmarks/multiview.md says how good it is. Every camera is then
+The clip (pose2sim's Demo_SinglePerson, BSD-3) is downloaded once into the cache, or taken from --data. The ground
+truth is triangulated from body landmarks in all four views; benchmarks/multiview.md gives its accuracy. Each camera is
 estimated alone, with its calibration, once without and once with the person's height.
 """
 
@@ -32,13 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     parser.add_argument("--data", type=Path, metavar="DIR", help="the unpacked wheel, or Demo_SinglePerson itself")
     parser.add_argument(
-        "--landmarks", type=Path, metavar="FILE", help="keep the truth's 2-D landmarks in this .npz and use them again"
+        "--landmarks",
+        type=Path,
+        metavar="FILE",
+        help="store the 2-D landmarks of the ground truth in this .npz, and reuse them",
     )
     add_parameters(parser)
 
 
 def measure(arguments: argparse.Namespace) -> Report:
-    """Raises SmplerxError where the clip cannot be had."""
+    """Run the benchmark. Raises SmplerxError if the clip is not available."""
     from smplerx_ros.config.arguments import given_parameters
     from smplerx_ros.io.cache import cache_directory
     from smplerx_ros.io.report import Report
@@ -61,7 +64,7 @@ def measure(arguments: argparse.Namespace) -> Report:
 
 
 def clip_landmarks(clip: Path, kept: Path | None, threads: int | None) -> dict[str, Landmarks2D]:
-    """The truth's landmarks by camera, from the file if there is one."""
+    """Landmarks of the ground truth by camera, read from the file `kept` if it exists, else written to it."""
     import numpy as np
     from tqdm import tqdm
 
@@ -86,7 +89,7 @@ def clip_landmarks(clip: Path, kept: Path | None, threads: int | None) -> dict[s
 
 
 def _measured(clip: Path, truth: GroundTruth, values: dict[str, Any]) -> dict[str, Any]:
-    """Scores of all cameras, each by an estimator of its own, for one set of parameters."""
+    """Scores of all cameras for one set of parameters, each with an estimator of its own."""
     from dataclasses import asdict
 
     from tqdm import tqdm
@@ -103,8 +106,8 @@ def _measured(clip: Path, truth: GroundTruth, values: dict[str, Any]) -> dict[st
     for number, name in enumerate(pose2sim.CAMERAS):
         people = []
         with Estimator.from_config(values) as estimator:
-            for picture in tqdm(pose2sim.frames(clip, name), desc=name, unit="frame"):
-                frame = Frame(picture.image, truth.views[number].camera, round(picture.seconds * 1e9), name)
+            for image in tqdm(pose2sim.frames(clip, name), desc=name, unit="frame"):
+                frame = Frame(image.image, truth.views[number].camera, round(image.seconds * 1e9), name)
                 result = estimator.process(frame)
                 people.append(result.people)
                 about = {"backbone": result.backbone, "body_model": result.body_model, "runtime": result.runtime}

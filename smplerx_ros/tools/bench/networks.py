@@ -1,8 +1,8 @@
-"""Speed of the networks: ONNX Runtime beside plain eager PyTorch, and beside what the processor can multiply.
+"""Speed of the networks: ONNX Runtime compared with eager PyTorch and with the processor's peak (GEMM).
 
-Weights are random: speed does not depend on them. Networks, baseline and large matrix products take turns in one
-process, and the median of each counts. One thread is measured in CPU time, more in wall time, and so are accelerators,
-which have rows where ONNX Runtime has a provider for them: leave the machine alone meanwhile. Needs torch.
+Weights are random, since speed does not depend on them. Networks, baseline and large matrix products alternate in one
+process; the median of each is reported. One thread is measured in CPU time; several threads, and accelerators with a
+provider in ONNX Runtime, in wall time, for which the machine should be idle. Needs torch.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _COLUMNS = (
     *("GEMM peak", "of it", "eager / this"),
 )
 _BASELINE = "torch eager"
-_SIDES = (512, 1024, 2048)  # of the square products that stand for the most a processor can do
+_SIDES = (512, 1024, 2048)  # of the square matrices whose product measures the processor's peak
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,13 +50,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--device",
         nargs="+",
         choices=[name for name in PROVIDERS if name != "auto"],
-        help="[cpu, and what else ONNX Runtime has, without tensorrt: it builds an engine for minutes]",
+        help="[cpu and all providers of ONNX Runtime except tensorrt, which builds engines for minutes]",
     )
     parser.add_argument("--runs", type=int, default=15, help="of each candidate [15]")
 
 
 def measure(arguments: argparse.Namespace) -> Report:
-    """Raises ConfigError without torch."""
+    """Run the benchmark. Raises ConfigError without torch."""
     from smplerx_ros.errors import ConfigError
     from smplerx_ros.io.report import Report
 
@@ -98,14 +98,14 @@ def _measured(name: str, arguments: argparse.Namespace) -> list[dict[str, Any]]:
                     for key, file in files.items()
                     if key != INT8
                 }
-                # A provider that did not start has said so, and its network would run on the CPU.
+                # Skip providers that failed to start (logged already): their networks would run on the CPU.
                 started = {label: each for label, each in networks.items() if each.provider == PROVIDERS[device][0]}
                 rows += _on_accelerator(_answers(started), about, arguments.runs)
     return rows
 
 
 def _devices() -> list[str]:
-    """The CPU, and accelerators that ONNX Runtime has a provider for; TensorRT only when it is asked for."""
+    """The CPU, and accelerators with a provider in ONNX Runtime; TensorRT only on request."""
     import onnxruntime
 
     from smplerx_ros.runtime.providers import PROVIDERS
@@ -115,7 +115,7 @@ def _devices() -> list[str]:
 
 
 def _on_cpu(networks: dict[str, Network], threads: int, about: dict[str, Any], runs: int) -> list[dict[str, Any]]:
-    """Rows of networks that take turns with the matrix products."""
+    """Rows of networks, measured alternating with the matrix products."""
     import torch
 
     from .timing import side_by_side
@@ -141,7 +141,7 @@ def _on_accelerator(networks: dict[str, Network], about: dict[str, Any], runs: i
 
 
 def row(about: dict[str, Any], runtime: str, times: Times) -> dict[str, Any]:
-    """A row of `table` of `about` (backbone, batch, gflop) from the times of whole batches."""
+    """A row of `table`; `about`: backbone, batch, gflop; `times`: of whole batches."""
     batch = about["batch"]
     figures = {key: getattr(times, key) / batch for key in ("median", "p95", "least")}
     speed = 1e3 * about["gflop"] / figures["median"]
@@ -158,7 +158,7 @@ def _given_crops(networks: dict[str, Network], batch: int) -> dict[str, Callable
 
 
 def _eager(name: str) -> tuple[Network, float]:
-    """The plain network as a function of crops, and its work for one in GFLOP (multiplications and additions)."""
+    """The eager network as a function of crops, and its GFLOP per crop (multiplications and additions)."""
     import torch
 
     from smplerx_ros.backbones.registry import get_backbone
@@ -174,7 +174,7 @@ def _eager(name: str) -> tuple[Network, float]:
 
 
 def gflop(network: CropNetwork) -> float:
-    """What a network on the CPU works for one crop: multiplications and additions, in 1e9."""
+    """GFLOP of a network (on the CPU) per crop: multiplications and additions."""
     import torch
     from torch.utils.flop_counter import FlopCounterMode
 
@@ -210,7 +210,7 @@ def _answers(networks: dict[str, OnnxNetwork]) -> dict[str, Network]:
 
 
 def _products(threads: int) -> dict[str, Callable[[int], Callable[[], object]]]:
-    """Makers of float32 products of two square matrices, by library; torch computes with its own threads."""
+    """Functions that create a float32 product of square matrices, by library."""
     import numpy as np
     import torch
 

@@ -1,6 +1,6 @@
-"""The whole node over DDS: from an image's stamp to the arrival of its people, beside what the transport alone takes.
+"""Latency of the node over DDS, from an image's stamp to the arrival of its people, compared with the transport alone.
 
-A camera plays the demo clip at each size, with as many copies in the image as asked for. Camera, node and subscribers
+A camera plays the demo clip at each size, with the given number of copies in the image. Camera, node and subscribers
 share this machine's cores. Needs ROS 2.
 """
 
@@ -25,14 +25,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from smplerx_ros.config.arguments import add_parameters
 
     parser.add_argument("--size", nargs="+", default=["640x480", "1280x720", "1920x1080"], help="of the images")
-    parser.add_argument("--people", nargs="+", type=int, default=[1], help="as `max_people`, found in copies [1]")
+    parser.add_argument("--people", nargs="+", type=int, default=[1], help="copies of the clip, and max_people [1]")
     parser.add_argument("--rate", type=float, default=30.0, help="images a second [30]")
     parser.add_argument("--seconds", type=float, default=20.0, help="measured for each row [20]")
     add_parameters(parser)
 
 
 def measure(arguments: argparse.Namespace) -> Report:
-    """Raises ConfigError without ROS, SmplerxError where the node fails."""
+    """Run the benchmark. Raises ConfigError without ROS, SmplerxError if the node fails."""
     from smplerx_ros.config.arguments import given_parameters
     from smplerx_ros.errors import ConfigError
     from smplerx_ros.io.report import Report
@@ -49,12 +49,12 @@ def measure(arguments: argparse.Namespace) -> Report:
             load = Load(size, people, arguments.rate, arguments.seconds)
             given = [f"{name}:={value}" for name, value in {**values, "max_people": people}.items()]
             rows.append({"size": size, **run_node(load, given)})
-            print(_row(rows[-1]), file=sys.stderr)  # of a measurement of minutes
+            print(_row(rows[-1]), file=sys.stderr)  # progress, since each row takes a while
     return Report(f"{NAME}_{values.get('backbone', 'lite')}", {"rows": rows}, table(rows))
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown of what `measure` answered, and `size` for the first column."""
+    """Markdown table of the results of `measure`, with `size` for the first column."""
     head = [f"| {' | '.join(_COLUMNS)} |", "|---|" + "--:|" * (len(_COLUMNS) - 1)]
     return "\n".join([*head, *map(_row, rows)])
 

@@ -1,4 +1,4 @@
-"""A camera for benchmarks: the demo clip at any size, several times in one image for more people.
+"""A camera for benchmarks: plays the demo clip at any size, with several copies in one image for more people.
 
 python -m smplerx_ros.tools.bench.node_camera --size 1280x720 --copies 4 --rate 30
 """
@@ -22,7 +22,7 @@ from smplerx_ros.runtime.heap import keep_freed_memory
 from smplerx_ros.tools.demo import CLIP
 from smplerx_ros.tools.player import CameraPublisher
 
-_LONGEST_S = 3600.0  # nobody needs it longer
+_LONGEST_S = 3600.0  # ends after this time, if not stopped
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _images(width: int, height: int, copies: int) -> list[NDArray[np.uint8]]:
-    """The clip forth and back, so that nobody jumps; `copies` of it beside and above each other."""
+    """The clip forwards and backwards, so that loops have no jumps; `copies` of it in a grid."""
     columns = int(np.ceil(np.sqrt(copies)))
     rows = int(np.ceil(copies / columns))
     with as_file(files("smplerx_ros") / "assets" / CLIP) as clip, VideoReader(clip) as reader:

@@ -1,4 +1,4 @@
-"""What the transport alone costs: answers each image with its header, as fast as a Python node can."""
+"""Baseline for the transport: publishes the header of each image, as fast as a Python node can."""
 
 from __future__ import annotations
 

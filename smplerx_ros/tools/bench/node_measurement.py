@@ -1,6 +1,6 @@
-"""The node measured from outside: camera and node as processes, and before the node a bare subscriber.
+"""Measurement of the node from outside: camera and node are processes, whose messages are timed here.
 
-Their answers are timed here. The bare subscriber does not run beside the node: it takes a fifth of a core.
+A bare subscriber is measured first. It does not run at the same time as the node, as it takes a fifth of a core.
 """
 
 from __future__ import annotations
@@ -38,25 +38,27 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Load:
-    """What the node is given."""
+    """Load on the node."""
 
     size: str = "1280x720"
     copies: int = 1  # of the demo clip in one image
     rate: float = 30.0  # images a second
-    seconds: float = 20.0  # measured, after `warm_up`
+    seconds: float = 20.0  # of measurement, after `warm_up` seconds
     warm_up: float = 3.0
 
 
 @dataclass
 class _Answers:
-    """Ages on arrival in ms, numbers of people; times in ms that the node reports once a second."""
+    """Ages on arrival in ms, numbers of people, and times in ms that the node reports once a second."""
 
     ages: list[float] = field(default_factory=list)
     people: list[int] = field(default_factory=list)
     stages: dict[str, list[float]] = field(default_factory=dict)
-    work: dict[str, list[float]] = field(default_factory=dict)  # percentiles, from taken to published
+    work: dict[str, list[float]] = field(
+        default_factory=dict
+    )  # percentiles, from the start of processing to publication
     echoes: list[float] = field(default_factory=list)
-    images: int = 0  # that the camera sent
+    images: int = 0  # published by the camera
 
     def clear(self) -> None:
         self.images = 0
@@ -65,7 +67,7 @@ class _Answers:
 
 
 class _Listener:
-    """Subscriber of people, of echoes and of camera_info, in a ROS domain of its own. Closed by `close`."""
+    """Subscribes to people, echoes, diagnostics and camera_info, in a given ROS domain."""
 
     def __init__(self, domain_id: int) -> None:
         self.answers = _Answers()
@@ -80,16 +82,16 @@ class _Listener:
         self._node.create_subscription(
             Header, bench_echo.TOPIC, lambda header: echoes.append(self._age_ms(header)), queue
         )
-        self._node.create_subscription(CameraInfo, "camera_info", self._sent, queue)  # one with each image, and small
+        self._node.create_subscription(CameraInfo, "camera_info", self._sent, queue)  # small, one per image
 
     def spin(self, seconds: float) -> None:
-        """Take in what arrives for so long."""
+        """Process messages for `seconds`."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self._executor.spin_once(timeout_sec=left)
 
     def close(self) -> None:
-        """Leave the graph."""
+        """Destroy the node and its context."""
         self._executor.shutdown()
         self._node.destroy_node()
         rclpy.shutdown(context=self._context)
@@ -115,7 +117,7 @@ class _Listener:
 
 
 def measure(load: Load, parameters: Sequence[str]) -> dict[str, Any]:
-    """Figures of the node with `parameters` ("name:=value"); raises ChildError or SmplerxError where it fails."""
+    """Measure the node with `parameters` ("name:=value"). Raises ChildError or SmplerxError if it fails."""
     environment = private_graph()
     listener = _Listener(int(environment["ROS_DOMAIN_ID"]))
     try:
@@ -141,7 +143,7 @@ def measure(load: Load, parameters: Sequence[str]) -> dict[str, Any]:
 
 
 def _bare_subscriber(children: Children, listener: _Listener, load: Load) -> dict[str, float]:
-    """Start the camera, which goes on; percentiles of its images' ages in a process that only takes them."""
+    """Start the camera, which keeps running; returns percentiles of image ages in a bare subscriber."""
     camera = ["--size", load.size, "--copies", str(load.copies), "--rate", str(load.rate)]
     children.start("camera", "smplerx_ros.tools.bench.node_camera", *camera, environment=image_transport())
     children.start("echo", "smplerx_ros.tools.bench.node_echo")
@@ -155,7 +157,7 @@ def _bare_subscriber(children: Children, listener: _Listener, load: Load) -> dic
 
 
 def _started(children: Children, listener: _Listener, parameters: Sequence[str]) -> float:
-    """Start the node; seconds until its first answer."""
+    """Start the node; returns the seconds until its first result."""
     settings = [part for text in parameters for part in ("-p", text)]
     begun = time.monotonic()
     children.start("node", "smplerx_ros.ros.node.main", "--ros-args", *settings)
@@ -163,12 +165,12 @@ def _started(children: Children, listener: _Listener, parameters: Sequence[str])
         children.check(("camera", "node"))
         listener.spin(0.01)
         if time.monotonic() > begun + _START_S:
-            raise SmplerxError(f"the node answered nothing within {_START_S:g} s: {children.log('node')}")
+            raise SmplerxError(f"the node published no result within {_START_S:g} s: {children.log('node')}")
     return time.monotonic() - begun
 
 
 def _figures(answers: _Answers, seconds: float) -> dict[str, Any]:
-    """Of what arrived in so many seconds."""
+    """Results of `seconds` of measurement."""
     return {
         "rate": len(answers.ages) / seconds,
         "camera_rate": answers.images / seconds,
@@ -192,7 +194,7 @@ def _cpu_seconds(pid: int) -> float:
 
 
 def _memory(pid: int) -> dict[str, float]:
-    """Resident memory of a process now and at most, MB."""
+    """Current and peak resident memory of a process, MB."""
     status = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
     return {
         key: int(status[name].split()[0]) * 1024 / 1e6 for key, name in (("rss_mb", "VmRSS"), ("peak_rss_mb", "VmHWM"))

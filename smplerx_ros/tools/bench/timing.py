@@ -1,4 +1,4 @@
-"""Times and memory for benchmarks: candidates side by side in one run, medians."""
+"""Times and memory for benchmarks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Times:
 
     @classmethod
     def of(cls, milliseconds: list[float]) -> Times:
-        """Of single runs."""
+        """From the times of single runs."""
         median, p95 = np.percentile(milliseconds, (50, 95))
         return cls(float(median), float(p95), min(milliseconds), len(milliseconds))
 
@@ -29,9 +29,13 @@ class Times:
 def side_by_side(
     candidates: Mapping[str, Callable[[], object]], *, runs: int, cpu_time: bool, warm_up: int = 2
 ) -> dict[str, Times]:
-    """Times of all candidates, taking turns, so that whatever else the machine does meets them alike.
+    """Measure candidates in alternation, so that other load on the machine affects all of them alike.
 
-    `cpu_time`: of the calling thread instead of the wall clock; for one thread, where other processes disturb less.
+    Args:
+        candidates: Functions by name.
+        runs: Measured calls of each.
+        cpu_time: Measure CPU time of the calling thread, which other processes disturb less, instead of wall time.
+        warm_up: Calls of each before the measurement.
     """
     clock = time.thread_time if cpu_time else time.perf_counter
     measured: dict[str, list[float]] = {name: [] for name in candidates}
@@ -45,5 +49,5 @@ def side_by_side(
 
 
 def peak_memory_mb() -> float:
-    """The most memory that this process has held, megabytes (Linux: ru_maxrss in kilobytes)."""
+    """Peak resident memory of this process, MB (Linux: ru_maxrss is in KiB)."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6

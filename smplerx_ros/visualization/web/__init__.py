@@ -1,1 +1,1 @@
-"""The web viewer."""
+"""The web viewer, served with viser."""

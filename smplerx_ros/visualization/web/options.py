@@ -1,4 +1,4 @@
-"""The parameters of the page for browsers, a table of its own: it is another process than the node."""
+"""Parameters of the web viewer, which is a process of its own with its own table."""
 
 from __future__ import annotations
 

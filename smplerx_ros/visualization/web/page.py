@@ -1,7 +1,7 @@
-"""A page for browsers, served with viser: the people of the newest frame in 3-D, what made them, and how old they are.
+"""The web viewer's page, served with viser: people of the newest frame in 3-D, backbone, stage times and ages.
 
-Knows nothing of ROS: whoever has a frame's results calls `Page.show`. Browsers can turn the view and the switches and
-nothing else.
+Independent of ROS: the owner calls `Page.show` with the results of each frame. Browsers can change the view and toggle
+what is shown, nothing else.
 """
 
 from __future__ import annotations
@@ -28,33 +28,33 @@ from smplerx_ros.types import Person
 from .scene import Parts, PeopleScene
 from .timeline import SPAN_S, Timeline
 
-IMAGE_WIDTH = 640  # pixels: larger images are sent smaller
+IMAGE_WIDTH = 640  # pixels: larger images are scaled down
 FRUSTUM_DEPTH = 0.6  # metres from the camera to the image
 PLOT_HEIGHT = 110  # pixels
-GROUND_FOLLOWS = 0.1  # share of the way to the lowest foot that the ground goes at each frame
+GROUND_FOLLOWS = 0.1  # share of the distance to the lowest joint that the ground moves per frame
 
 
 @dataclass(frozen=True)
 class Space:
-    """The frame that people are in: where up is, and where a browser looks from. Metres."""
+    """Conventions of the people's frame, and the initial view of a browser; metres."""
 
     up: tuple[float, float, float]
     ground: Literal["xz", "xy"]
-    view: tuple[float, float, float]  # from where, before somebody is seen,
-    target: tuple[float, float, float]  # and where to
-    view_follows: float  # how far the view goes with the first people
-    view_per_distance: tuple[float, float, float]  # further away for people further away
+    view: tuple[float, float, float]  # position of the viewpoint before people are seen
+    target: tuple[float, float, float]  # point that it looks at
+    view_follows: float  # share of the first people's position that is added to `view`
+    view_per_distance: tuple[float, float, float]  # added to `view` per metre of distance of the people
 
 
-# Behind the camera, to the right and above, so that the camera is in view, too.
+# Behind the camera, to the right and above, so that the camera is visible as well.
 OPTICAL = Space((0, -1, 0), "xz", (1.5, -1.2, -1.5), (0, 0, 3), 0.0, (0.35, -0.2, 0))
-# REP-103's frames of bodies and maps: beside the people and above.
+# Frames with z up (REP-103): beside the people and above.
 UPRIGHT = Space((0, 0, 1), "xy", (-3, -2, 2), (0, 0, 1), 1.0, (0, 0, 0))
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """What there is to show: the newest frame's people and what is known of them. Metres, in the page's space."""
+    """Contents of the page: the people of the newest frame and what produced them; metres, in the page's frame."""
 
     people: tuple[Person, ...] = ()
     backbone: str = ""
@@ -63,25 +63,33 @@ class View:
     stages_ms: dict[str, float] = field(default_factory=dict)
     image: NDArray[np.uint8] | None = None  # (H, W, 3) RGB
     camera: Camera | None = None  # of the image
-    notices: tuple[str, ...] = ()  # what the user should know
+    notices: tuple[str, ...] = ()  # warnings for the user
 
 
 class _Server(viser.ViserServer):
-    """Without viser's share button, with which a browser may publish the page on the internet."""
+    """A server that refuses viser's share requests, with which a browser could publish the page on the internet."""
 
     def request_share_url(self, verbose: bool = True) -> None:
-        """Refused, whoever asks."""
+        """Refuse."""
 
 
 class Page:
-    """Serves at once, on `host` and `port` or the next free one. `close` ends it.
+    """Serves the page from its construction until `close`.
 
-    Raises ConfigError for a host that is not an address of this machine.
+    Args:
+        body: Body model of the people, for meshes.
+        host: Address to serve on.
+        port: Port to serve on, or the next free one.
+        title: Title of the page.
+        space: Conventions of the people's frame.
+
+    Raises:
+        ConfigError: `host` is not an address of this machine.
     """
 
     def __init__(self, body: BodyModel, *, host: str, port: int, title: str = "", space: Space = OPTICAL) -> None:
         _check_host(host)
-        with redirect_stdout(io.StringIO()):  # viser prints a table
+        with redirect_stdout(io.StringIO()):  # viser prints its address
             self._server = _Server(host=host, port=port, label=title or "people", verbose=False)
         self._host = host
         self._body = body
@@ -96,13 +104,13 @@ class Page:
 
     @property
     def url(self) -> str:
-        """Where it is, for a browser on this machine."""
+        """Its address, for a browser on this machine."""
         host = "127.0.0.1" if self._host in ("", "0.0.0.0") else self._host
         return f"http://{host}:{self._server.get_port()}"
 
     @property
     def watched(self) -> bool:
-        """Whether any browser shows it."""
+        """Whether a browser is connected."""
         return bool(self._server.get_clients())
 
     def close(self) -> None:
@@ -111,11 +119,11 @@ class Page:
             self._server.stop()
 
     def arrived(self, time: float, age_ms: float) -> None:
-        """Count one result for the timeline, whether it is shown or not; `time` in seconds of a steady clock."""
+        """Add a result to the timeline, whether it is shown or not; `time`: seconds on a steady clock."""
         self._timeline.add(time, age_ms)
 
     def show(self, view: View) -> None:
-        """Show this and nothing else."""
+        """Replace the contents of the page."""
         known = not view.people or view.body_model == self._body.name
         parts = Parts(self._mesh.value and known, self._skeleton.value, self._labels.value)
         with self._server.atomic():
@@ -126,11 +134,11 @@ class Page:
         self._look_at(view.people)
 
     def show_timeline(self, now: float) -> None:
-        """Draw the curves up to `now`."""
+        """Update the curves; `now`: seconds on a steady clock."""
         self._ages.data, self._rates.data = self._timeline.ages(now), self._timeline.rates(now)
 
     def clear(self) -> None:
-        """Show nobody, and forget the timeline."""
+        """Remove all people, and clear the timeline."""
         self._timeline.clear()
         self.show(View())
 
@@ -190,21 +198,21 @@ class Page:
         self._grid.visible = self._ground is not None
 
     def _look_at(self, people: Sequence[Person]) -> None:
-        """Turn each browser once towards the first people that it sees."""
+        """Point each browser's view once at the first people that it shows."""
         if not people:
             return
         target = np.mean([person.joints[0] for person in people], axis=0).astype(np.float64)
         space = self._space
-        place = space.view_follows * target + space.view
-        place += np.array(space.view_per_distance) * np.linalg.norm(target)
+        position = space.view_follows * target + space.view
+        position += np.array(space.view_per_distance) * np.linalg.norm(target)
         for number, client in self._server.get_clients().items():
             if number not in self._looked_at:
                 self._looked_at.add(number)
-                client.camera.position, client.camera.look_at = place, target
+                client.camera.position, client.camera.look_at = position, target
 
 
 def _check_host(host: str) -> None:
-    """Viser would wait forever for an address that cannot be had."""
+    """Raise ConfigError for an invalid address, for which viser would wait forever."""
     try:
         socket.create_server((host, 0)).close()
     except OSError as error:
@@ -220,7 +228,7 @@ def _small(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def _status(view: View, body_here: str | None) -> str:
-    """What stands above the switches. `body_here` names the page's body model where it is not the people's."""
+    """HTML of the status above the checkboxes. `body_here`: name of the page's body model if it is not the people's."""
     count = len(view.people)
     lines = [f"<b>{count} {'person' if count == 1 else 'people'}</b>" if view.backbone else "<b>waiting for people</b>"]
     if view.backbone:

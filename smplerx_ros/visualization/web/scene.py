@@ -1,4 +1,4 @@
-"""People as nodes of a viser scene: skinned meshes, skeletons and labels. The scene's world is the people's frame."""
+"""People as nodes of a viser scene: meshes, skeletons and labels. The scene's world frame is the people's frame."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 BONE_WIDTH = 0.02  # metres
-LABEL_ABOVE_HEAD = 0.3  # metres above the joint `head`, which is where the skull begins
+LABEL_ABOVE_HEAD = 0.3  # metres above the joint `head`, at the base of the skull
 MESH_OPACITY_WITH_BONES = 0.45
 
 _BONE_ENDS = np.array(BONES)  # (54, 2)
@@ -28,7 +28,7 @@ _BONE_COLORS = np.array([[joint_color(child)] * 2 for _, child in BONES], np.uin
 
 @dataclass(frozen=True)
 class Parts:
-    """What is shown of a person."""
+    """The parts of a person that are shown."""
 
     mesh: bool = True
     skeleton: bool = True
@@ -36,17 +36,17 @@ class Parts:
 
 
 class PeopleScene:
-    """Keeps the nodes of everybody on show: `/people/<id>/mesh`, `/bones` and `/label`; labels are `up (3,)`."""
+    """The nodes of all people shown: `/people/<id>/mesh`, `/bones` and `/label`; labels are offset along `up (3,)`."""
 
     def __init__(self, scene: SceneApi, body: BodyModel, up: FloatArray) -> None:
         self._scene = scene
         self._body = body
         self._label_offset = LABEL_ABOVE_HEAD * up
-        self._people: dict[str, FrameHandle] = {}  # whose children are the parts
-        self._nodes: dict[tuple[str, str], Any] = {}  # the parts, by person and name
+        self._people: dict[str, FrameHandle] = {}  # by id; its children are the parts
+        self._nodes: dict[tuple[str, str], Any] = {}  # the parts, by id and name
 
     def update(self, people: Sequence[Person], parts: Parts) -> None:
-        """Show `people` and nobody else, each in its colour."""
+        """Replace the people shown."""
         present = {person.id for person in people}
         for gone in [known for known in self._people if known not in present]:
             self._people.pop(gone).remove()
@@ -88,15 +88,15 @@ class PeopleScene:
     def _show_label(self, person: Person, wanted: bool) -> None:
         if not wanted:
             return self._remove(person, "label")
-        place = np.asarray(person.joints[JOINT_INDEX["head"]], np.float64) + self._label_offset
+        position = np.asarray(person.joints[JOINT_INDEX["head"]], np.float64) + self._label_offset
         text = f"{person.id}  {np.linalg.norm(person.joints[0]):.1f} m"
         node = self._nodes.get((person.id, "label"))
         if node is None:
             self._nodes[person.id, "label"] = self._scene.add_label(
-                _name(person, "label"), text, position=place, anchor="bottom-center"
+                _name(person, "label"), text, position=position, anchor="bottom-center"
             )
         else:
-            node.text, node.position = text, place
+            node.text, node.position = text, position
         return None
 
     def _remove(self, person: Person, part: str) -> None:

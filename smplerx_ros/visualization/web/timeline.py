@@ -1,4 +1,4 @@
-"""Ages and rates of what arrived lately, as curves over time."""
+"""Ages and rates of recent results, as curves over time."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections import deque
 import numpy as np
 from numpy.typing import NDArray
 
-SPAN_S = 60.0  # what is remembered
+SPAN_S = 60.0  # length of the curves
 RATE_WINDOW_S = 2.0  # arrivals are counted over this time
 
 
 class Timeline:
-    """The arrivals of the last `SPAN_S` seconds; times are seconds of any steady clock."""
+    """Arrivals of the last `SPAN_S` seconds; times are seconds on a steady clock."""
 
     def __init__(self) -> None:
         self._times: deque[float] = deque()
         self._ages: deque[float] = deque()
 
     def add(self, time: float, age_ms: float) -> None:
-        """One arrival; NaN where its age is not known."""
+        """Add an arrival; `age_ms` is NaN if unknown."""
         self._times.append(time)
         self._ages.append(age_ms)
         while self._times[0] < time - SPAN_S:
@@ -27,7 +27,7 @@ class Timeline:
             self._ages.popleft()
 
     def clear(self) -> None:
-        """Forget all arrivals."""
+        """Remove all arrivals."""
         self._times.clear()
         self._ages.clear()
 
