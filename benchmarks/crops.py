@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import onnxruntime
 
-from smplerx_ros.geometry.crops import crop_each
+from smplerx_ros.geometry.crops import crop_batch
 from smplerx_ros.runtime.crops import Cropper
 from smplerx_ros.tools.bench.timing import side_by_side
 
@@ -30,7 +30,7 @@ def main() -> None:
     crops = Cropper("cpu").crops(images, regions)
     memory = onnxruntime.OrtValue.ortvalue_from_shape_and_type(list(crops.shape), np.float32, "cpu", 0)
     times = side_by_side(
-        {"OpenCV": lambda: crop_each(images, regions), "network": lambda: crops.write(memory)},
+        {"OpenCV": lambda: crop_batch(images, regions), "network": lambda: crops.write(memory)},
         runs=arguments.runs,
         cpu_time=True,
     )

@@ -22,7 +22,7 @@ from smplerx_ros.backbones.registry import get_backbone
 from smplerx_ros.backbones.smpler_x.bundle import Bundle
 from smplerx_ros.backbones.smpler_x.self_check import rotation_angles
 from smplerx_ros.body import load_body
-from smplerx_ros.geometry.crops import crop_box, crop_each
+from smplerx_ros.geometry.crops import crop_batch, crop_box
 from smplerx_ros.io.report import command_line, machine, write_report
 from smplerx_ros.types import SmplxParams
 
@@ -67,7 +67,7 @@ def clip_crops(box_ratio: float) -> NDArray[np.floating]:
         if region is not None:
             images.append(frame.image)
             regions.append(region)
-    return crop_each(images, regions)
+    return crop_batch(images, regions)
 
 
 def answers(bundle: Bundle, crops: NDArray[np.floating]) -> SmplxParams:

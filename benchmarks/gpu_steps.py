@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from smplerx_ros.backbones.registry import get_backbone
 from smplerx_ros.detection import sample
 from smplerx_ros.detection.builtin import BuiltinDetector
-from smplerx_ros.geometry.crops import crop_each
+from smplerx_ros.geometry.crops import crop_batch
 from smplerx_ros.runtime.crops import Cropper
 from smplerx_ros.runtime.onnx import OnnxNetwork
 from smplerx_ros.runtime.providers import PROVIDERS
@@ -76,7 +76,7 @@ def make(step: dict[str, Any], note: Note) -> None:
 def _keep_answers(path: Path, folder: Path) -> None:
     network = OnnxNetwork(path)
     images, regions = people()
-    for name, crops in (("opencv", crop_each(images, regions)), ("network", _cut_by_network(images, regions))):
+    for name, crops in (("opencv", crop_batch(images, regions)), ("network", _cut_by_network(images, regions))):
         np.savez(folder / f"{name}.npz", **network.run({"image": crops}))
 
 
@@ -105,14 +105,14 @@ def by_onnx(step: dict[str, Any], note: Note) -> None:
     model = onnx_model(get_backbone(step["backbone"]), path, device=device, precision=precision, gpu_mode=mode)
     _started(model.network.provider, device)
     images, regions = people()
-    crops = crop_each(images, regions)
+    crops = crop_batch(images, regions)
     if mode in ("crops", "graphs") and model.cropper is None and device != "cpu":
         raise RuntimeError("crops are not cut on the device")
     expected = _expected(step, "opencv" if model.cropper is None else "network")
 
     def on_device(rows: Array) -> Any:
         chosen = [images[row] for row in rows], [regions[row] for row in rows]
-        return crop_each(*chosen) if model.cropper is None else model.cropper.crops(*chosen)
+        return crop_batch(*chosen) if model.cropper is None else model.cropper.crops(*chosen)
 
     def run(rows: Array) -> Outputs:
         return model.network.run({"image": on_device(rows)})
@@ -144,7 +144,7 @@ def by_torch(step: dict[str, Any], note: Note) -> None:
     precision, device = step["precision"], step["device"]
     torch.manual_seed(0)
     network = TorchNetwork(build_network(get_backbone(step["backbone"])).eval(), device=device, precision=precision)
-    crops = crop_each(*people())
+    crops = crop_batch(*people())
     expected = _expected(step, "opencv")
     tolerance = TOLERANCES.get(f"torch {precision}", TOLERANCES[precision])
     name = f"torch {precision} {device}"
@@ -200,7 +200,7 @@ def beside(step: dict[str, Any], note: Note) -> None:
     path = Path(step["folder"]) / "fp32" / "model.onnx"
     model = onnx_model(get_backbone(step["backbone"]), path, device=device, precision="fp32", gpu_mode="graphs")
     _started(model.network.provider, device)
-    crops, expected = crop_each(*people()), _expected(step, "opencv")
+    crops, expected = crop_batch(*people()), _expected(step, "opencv")
     detector, picture = BuiltinDetector(device), sample.sample_image()
     first = detector.detect([picture])
     other, failed = {"runs": 0, "wrong": 0}, []

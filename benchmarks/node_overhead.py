@@ -36,8 +36,8 @@ from smplerx_ros.backbones.lite.fit import BodyFitter
 from smplerx_ros.backbones.smpler_x.estimation import NetworkBackbone
 from smplerx_ros.io.report import command_line, machine, write_report
 from smplerx_ros.pipeline import finishing
-from smplerx_ros.pipeline.scheduling.camera import CameraState
-from smplerx_ros.pipeline.scheduling.finder import Finder
+from smplerx_ros.pipeline.scheduling.camera_state import CameraState
+from smplerx_ros.pipeline.scheduling.detection_runner import DetectionRunner
 from smplerx_ros.pipeline.smoothing.motion import Motion
 from smplerx_ros.pipeline.tracking.tracker import Tracker
 from smplerx_ros.ros.humans import Rep155
@@ -63,16 +63,16 @@ FILLS_THE_BOX = (0, 0, 1)  # its raw camera: four fifths of the crop's height, a
 # In the order in which they run; "wait" is from the callback's entry until the worker has the image.
 PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "convert": ((CameraStream, "frame"),),
-    "detection": ((Finder, "find"),),
+    "detection": ((DetectionRunner, "run"),),
     "crops, landmarks": ((LiteBackbone, "estimate"), (NetworkBackbone, "estimate")),
-    "body, persons": ((finishing, "persons"),),
-    "smoothing": ((Motion, "smoothed"), (Motion, "velocities")),
-    "tracking": ((Tracker, "estimated"),),
+    "body, persons": ((finishing, "build_persons"),),
+    "smoothing": ((Motion, "smooth"), (Motion, "velocities")),
+    "tracking": ((Tracker, "update"),),
     "people": ((output, "person_array"), (output, "info_from_camera"), (Output, "_placed")),
     "TF": ((Output, "_publish_transforms"),),
     "REP-155": ((Rep155, "publish"),),
     "rclpy, DDS": ((Publisher, "publish"),),
-    NETWORKS: ((OnnxNetwork, "run"), (CameraState, "found_beside")),
+    NETWORKS: ((OnnxNetwork, "run"), (CameraState, "take_background_detection")),
     FIT: ((BodyFitter, "fit"),),
 }
 ADDED = ("wait", *(name for name in PARTS if name not in (NETWORKS, FIT)), "others")

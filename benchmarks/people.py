@@ -31,7 +31,7 @@ from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.io.report import command_line, machine, write_report
 from smplerx_ros.io.video import VideoReader
 from smplerx_ros.pipeline.loading import load_backbones
-from smplerx_ros.pipeline.localization.persons import persons
+from smplerx_ros.pipeline.localization.persons import build_persons
 from smplerx_ros.types import Frame, Observation
 
 PEOPLE = (1, 2, 4, 8, 16)
@@ -86,7 +86,7 @@ def cost(backbone: Backbone, body: BodyModel, views: Sequence[View], people: int
         chosen = [(f"p{k}", views[(call + APART * k) % len(views)]) for k in range(people)]
         observations = [Observation(frame, name, box) for name, (frame, box) in chosen]
         start, cpu_start = perf_counter(), process_time()
-        persons(body, observations, backbone.estimate(observations), None)
+        build_persons(body, observations, backbone.estimate(observations), None)
         times.append(1e3 * (perf_counter() - start))
         cpu_times.append(1e3 * (process_time() - cpu_start))
     return median(times[WARM_UP:]), median(cpu_times[WARM_UP:])

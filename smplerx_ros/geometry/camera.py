@@ -13,14 +13,14 @@ from smplerx_ros.arrays import FloatArray
 from smplerx_ros.errors import InputError
 
 from .constants import DEFAULT_FOV_DEG
-from .lens import PLUMB_BOB, Lens, canonical, lens_of
+from .lens import PLUMB_BOB, Lens, cached_lens, canonical
 
 # Metres before the image plane from which points are seen. Nearer, a hand covers the lens, and the pixel of a joint
 # says nothing of where the hand is; at the plane itself it is infinitely far away.
 NEAR = 0.1
 # A focal length below this share of its side is that of an image of unit size: a fisheye lens that sees all around has
 # 1 / (2 pi) of it.
-_LEAST_FOCAL = 0.01
+_MIN_FOCAL = 0.01
 _NEGLIGIBLE = 1e-6  # of what K has where zeros belong, relative to the focal length, or to 1 in the third row
 # Rays of two cameras that differ less are the same: a calibration that is read again, rounded. Half a pixel or so.
 _SAME_RAYS = 1e-3  # of a unit vector's components
@@ -108,7 +108,7 @@ class Camera:
         Those are beyond the circle of the image of all rays within `limit`: no ray leads there.
         """
         seen, lens = self._plane(points_image), self._lens
-        return seen if lens is None else lens.straighten(seen.reshape(-1, 2)).reshape(seen.shape)
+        return seen if lens is None else lens.undistort(seen.reshape(-1, 2)).reshape(seen.shape)
 
     def directions(self, points_image: ArrayLike) -> FloatArray:
         """Unit vectors `(..., 3)` along which pixels `(..., 2)` look; at the edge of what is seen for those beyond."""
@@ -138,7 +138,7 @@ class Camera:
         if lens is not None:
             flat = seen.reshape(-1, 2)
             within = np.einsum("ni,ni->n", flat, flat) <= lens.limit**2
-            seen = np.where(within[:, None], lens.bend(flat), np.nan).reshape(seen.shape)
+            seen = np.where(within[:, None], lens.distort(flat), np.nan).reshape(seen.shape)
         return np.asarray(seen @ self.k[:2, :2].T + self.k[:2, 2])
 
     def sees_like(self, other: Camera) -> bool:
@@ -153,7 +153,7 @@ class Camera:
 
     @property
     def _lens(self) -> Lens | None:
-        return lens_of(self.model, tuple(self.d.tolist()))
+        return cached_lens(self.model, tuple(self.d.tolist()))
 
     def _plane(self, points_image: ArrayLike) -> FloatArray:
         """Pixels `(..., 2)` on an image plane of focal length 1."""
@@ -173,7 +173,7 @@ def _intrinsics(k: FloatArray, width: int, height: int) -> FloatArray:
         k = k / corner
     if not np.isfinite(k).all():
         raise InputError(f"Camera.k must be a finite 3x3 matrix with 1 in its corner, got {corner:g} there")
-    if k[0, 0] < _LEAST_FOCAL * width or k[1, 1] < _LEAST_FOCAL * height:
+    if k[0, 0] < _MIN_FOCAL * width or k[1, 1] < _MIN_FOCAL * height:
         raise InputError(
             f"Camera.k: focal lengths {k[0, 0]:g}, {k[1, 1]:g} are too short for an image of {width}x{height} pixels; "
             "they must be in pixels, not in shares of the image or in millimetres"

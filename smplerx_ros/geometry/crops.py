@@ -22,7 +22,7 @@ from .rotations import rotation_between
 # The networks were trained on every second row and column of a warp twice as large.
 WARP_WIDTH, WARP_HEIGHT = 2 * CROP_WIDTH, 2 * CROP_HEIGHT
 ASPECT = WARP_WIDTH / WARP_HEIGHT
-_FEWEST_JOINTS = 8  # in the image; fewer may lie so close together that they tell no distance
+_MIN_JOINTS = 8  # in the image; fewer may lie so close together that they tell no distance
 CROP_FOCAL = 5000.0  # pixels of the crop: focal length of its virtual camera
 
 
@@ -54,14 +54,14 @@ def crop(image: NDArray[Any], region: FloatArray) -> FloatArray:
     Bilinear in float32. Equals every second row and column of the 512x384 warp: small pixel (i, j) samples the image
     where large pixel (2i, 2j) does.
     """
-    return np.asarray(crop_each([image], [region])[0])
+    return np.asarray(crop_batch([image], [region])[0])
 
 
-def crop_each(images: Sequence[NDArray[Any]], regions: Sequence[FloatArray]) -> FloatArray:
+def crop_batch(images: Sequence[NDArray[Any]], regions: Sequence[FloatArray]) -> FloatArray:
     """`(N, 256, 192, 3) float32`: the `crop` of each image and region."""
     crops = np.empty((len(images), CROP_HEIGHT, CROP_WIDTH, 3), np.float32)
     for out, image, region in zip(crops, images, regions, strict=True):
-        part, x0, y0 = part_under(image, region)
+        part, x0, y0 = visible_part(image, region)
         crop_from_part = warp_from_image(region).astype(np.float64) / 2
         crop_from_part[:, 2] += crop_from_part[:, :2] @ (x0, y0)
         # Only that part is converted, and written where the network reads it.
@@ -69,7 +69,7 @@ def crop_each(images: Sequence[NDArray[Any]], regions: Sequence[FloatArray]) -> 
     return crops
 
 
-def part_under(image: NDArray[Any], regions: FloatArray) -> tuple[NDArray[Any], int, int]:
+def visible_part(image: NDArray[Any], regions: FloatArray) -> tuple[NDArray[Any], int, int]:
     """The part of `image (H, W, 3)` that crops of `regions (..., 4)` see, a view, and its first column and row."""
     height, width = image.shape[:2]
     x, y, w, h = np.moveaxis(np.asarray(regions, np.float64), -1, 0)
@@ -85,7 +85,7 @@ def virtual_camera(region: FloatArray) -> FloatArray:
     return np.array([[fx, 0, x + width / 2], [0, fy, y + height / 2], [0, 0, 1]])
 
 
-def place_in_camera(joints_crop: FloatArray, joints: FloatArray, region: FloatArray, camera: Camera) -> FloatArray:
+def solve_translation(joints_crop: FloatArray, joints: FloatArray, region: FloatArray, camera: Camera) -> FloatArray:
     """Where the real camera (optical frame) must have the origin of `joints (J, 3)` metres: `(3,)`.
 
     It shall see them at the pixels at which the virtual camera of a crop sees `joints_crop (J, 3)`, of which `joints`
@@ -98,8 +98,8 @@ def place_in_camera(joints_crop: FloatArray, joints: FloatArray, region: FloatAr
     pixels = joints_crop[:, :2] / joints_crop[:, 2:] * virtual[[0, 1], [0, 1]] + virtual[:2, 2]
     rays = camera.normalize(pixels)
     inside = ((pixels >= -0.5) & (pixels <= [camera.width - 0.5, camera.height - 0.5]) & np.isfinite(rays)).all(axis=1)
-    if inside.sum() < _FEWEST_JOINTS:
-        middle = _place_by_focal_length(joints_crop.mean(axis=0), virtual, camera)
+    if inside.sum() < _MIN_JOINTS:
+        middle = _translation_by_focal_length(joints_crop.mean(axis=0), virtual, camera)
         return np.asarray(middle - joints.mean(axis=0))
     rays, joints = rays[inside], joints[inside]
     # x + t_x = u (z + t_z) and y + t_y = v (z + t_z) for each joint.
@@ -114,7 +114,7 @@ def optical_from_crop(region: FloatArray, camera: Camera) -> FloatArray:
     return rotation_between([0.0, 0.0, 1.0], camera.directions([x + width / 2, y + height / 2]))
 
 
-def _place_by_focal_length(point: FloatArray, virtual: FloatArray, camera: Camera) -> FloatArray:
+def _translation_by_focal_length(point: FloatArray, virtual: FloatArray, camera: Camera) -> FloatArray:
     """A point `(3,)` of the virtual camera as the real one sees it: it keeps its pixel and the scale it shows in."""
     pixel = point[:2] / point[2] * virtual[[0, 1], [0, 1]] + virtual[:2, 2]
     depth = point[2] * _local_focal(camera, pixel) / virtual[0, 0]

@@ -14,17 +14,19 @@ from .camera import NEAR, Camera
 
 BoolArray = NDArray[np.bool_]
 
-_FACING = 0.3  # least cosine between a surface's normal and the way to the camera: silhouettes miss the person easily
-_FEWEST_SAMPLES = 20
-_LEAST_MEASURED = 0.25  # share of the samples that need a measurement
-_LEAST_AGREEING = 0.6  # share of the measurements that must lie together; an occluder of half a person leaves doubt
+_MIN_FACING_COSINE = (
+    0.3  # least cosine between a surface's normal and the way to the camera: silhouettes miss the person easily
+)
+_MIN_SAMPLES = 20
+_MIN_MEASURED_SHARE = 0.25  # share of the samples that need a measurement
+_MIN_AGREEING_SHARE = 0.6  # share of the measurements that must lie together; an occluder of half a person leaves doubt
 _WINDOW = 0.10  # width in which they lie together, as a share of the distance: cloth, other builds, noise
 # A child taken for an adult, and more than the reverse; not quarters of a millimetre, 4, of a child.
-LEAST_RATIO, LARGEST_RATIO = 0.4, 2.0
+MIN_RATIO, MAX_RATIO = 0.4, 2.0
 # A counter, or somebody who stands before a person, hides most of a trunk, but rarely the face: both must agree.
 # Without the head, the ratio's logarithm must be that of a usual size, 2.4 standard deviations of adults'.
-_FEWEST_HEAD_SAMPLES = 5
-_UNCONFIRMED = 0.15
+_MIN_HEAD_SAMPLES = 5
+_MAX_UNCONFIRMED_LOG_RATIO = 0.15
 
 
 @dataclass(frozen=True)
@@ -49,20 +51,20 @@ def read_depth(
     with np.errstate(invalid="ignore"):
         ratios = _sampled(depth, camera.project(points)) / points[:, 2]
         measured = np.isfinite(ratios) & (ratios > 0)
-    if measured.sum() < max(_FEWEST_SAMPLES, _LEAST_MEASURED * len(points)):
+    if measured.sum() < max(_MIN_SAMPLES, _MIN_MEASURED_SHARE * len(points)):
         return DepthReading(np.nan, usable=False)
     ratios, on_head = ratios[measured], on_head[measured]
     ratio, share = _agreed(ratios)
-    usable = share >= _LEAST_AGREEING and LEAST_RATIO <= ratio <= LARGEST_RATIO
-    if on_head.sum() < _FEWEST_HEAD_SAMPLES:
-        return DepthReading(ratio, usable and abs(log(ratio)) <= _UNCONFIRMED)
+    usable = share >= _MIN_AGREEING_SHARE and MIN_RATIO <= ratio <= MAX_RATIO
+    if on_head.sum() < _MIN_HEAD_SAMPLES:
+        return DepthReading(ratio, usable and abs(log(ratio)) <= _MAX_UNCONFIRMED_LOG_RATIO)
     return DepthReading(ratio, usable and abs(log(np.median(ratios[on_head]) / ratio)) <= _WINDOW)
 
 
 def _facing(points: FloatArray, normals: FloatArray) -> BoolArray:
     """Which points `(S, 3)` before the near plane have their outside turned towards the camera."""
     cosines = -np.einsum("si,si->s", points, normals) / np.maximum(np.linalg.norm(points, axis=1), 1e-9)
-    return np.asarray((cosines >= _FACING) & (points[:, 2] >= NEAR))
+    return np.asarray((cosines >= _MIN_FACING_COSINE) & (points[:, 2] >= NEAR))
 
 
 def _sampled(depth: FloatArray, pixels: FloatArray) -> FloatArray:

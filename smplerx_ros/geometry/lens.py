@@ -34,12 +34,12 @@ _NAMES = {
 _MODELS = {name: model for model, names in _NAMES.items() for name in names}
 # How many coefficients OpenCV reads. More than 5 are those of the rational model, whatever it is called.
 _OPENCV_COUNTS, _FISHEYE_COUNTS = (0, 4, 5, 8, 12, 14), (0, 4)
-_FEWEST, _MOST_PLUMB_BOB = 4, 5
-_LONGEST = 16  # coefficients that errors repeat
+_MIN_COEFFICIENTS, _MAX_PLUMB_BOB = 4, 5
+_MAX_SHOWN = 16  # coefficients that errors repeat
 _RADIAL = np.array([True, True, False, False, True, True, True, True, *[False] * 6])  # of OpenCV's 14
 
 # A ray reaches to less than 90 degrees from the axis; and where a polynomial explodes nobody has fitted it to anything.
-_WIDEST, _FARTHEST = radians(89.9), 100.0  # radians, focal lengths
+_MAX_ANGLE, _MAX_RADIUS = radians(89.9), 100.0  # radians, focal lengths
 _ANGLES, _DIRECTIONS, _BISECTIONS = 256, 16, 40  # in which the limit is looked for
 _ANGLE_STEP = 1e-5  # rad, of differences
 # Newton's method, from a table: most steps, the longest (rad), differences (rad), and the error that is good enough.
@@ -68,9 +68,9 @@ def canonical(model: str, coefficients: ArrayLike) -> tuple[str, tuple[float, ..
         raise InputError(f"Camera.model {model!r} is unknown; known distortion models: {names}")
     counts = _FISHEYE_COUNTS if known == EQUIDISTANT else _OPENCV_COUNTS
     used = int(max(np.flatnonzero(values), default=-1)) + 1
-    fitting = [count for count in counts if max(used, min(len(values), _FEWEST)) <= count <= len(values)]
+    fitting = [count for count in counts if max(used, min(len(values), _MIN_COEFFICIENTS)) <= count <= len(values)]
     if not fitting or not np.isfinite(values).all():
-        shown = f"{len(values)}: {values[:_LONGEST].tolist()}"
+        shown = f"{len(values)}: {values[:_MAX_SHOWN].tolist()}"
         raise InputError(f"Camera.d: {model!r} takes {counts} finite coefficients, got {shown}")
     values = values[: max(fitting)]
     if known == EQUIDISTANT:  # bends rays with zeros, too
@@ -80,7 +80,7 @@ def canonical(model: str, coefficients: ArrayLike) -> tuple[str, tuple[float, ..
     if model.strip() and not known:
         raise InputError(f"Camera.model {model!r} bends nothing, but Camera.d has coefficients: {values.tolist()}")
     if known != RATIONAL:
-        known, values = (PLUMB_BOB, values[:_MOST_PLUMB_BOB]) if used <= _MOST_PLUMB_BOB else (RATIONAL, values)
+        known, values = (PLUMB_BOB, values[:_MAX_PLUMB_BOB]) if used <= _MAX_PLUMB_BOB else (RATIONAL, values)
     return known, tuple(values.tolist())
 
 
@@ -91,7 +91,7 @@ class Lens:
     model: str
     coefficients: tuple[float, ...]
 
-    def bend(self, rays: FloatArray) -> FloatArray:
+    def distort(self, rays: FloatArray) -> FloatArray:
         """Where `rays (N, 2)` arrive: `(N, 2)`, by the formulas alone, within the limit or not."""
         if not len(rays):
             return rays.copy()
@@ -99,7 +99,7 @@ class Lens:
         project = cv2.fisheye.projectPoints if self.model == EQUIDISTANT else cv2.projectPoints
         return np.asarray(project(points, _NONE, _NONE, _UNIT, np.array(self.coefficients))[0], np.float64)[:, 0]
 
-    def straighten(self, seen: FloatArray) -> FloatArray:
+    def undistort(self, seen: FloatArray) -> FloatArray:
         """The rays `(N, 2)` within the limit that arrive at `seen (N, 2)`; NaN where none does."""
         polar = self._guess(seen)
         error, step = self._newton(polar, seen)
@@ -110,7 +110,7 @@ class Lens:
                 break
             moved = polar[todo] + share[todo, None] * step[todo]
             # Never onto the fold, where there is no way back: half of the way there.
-            most = (np.linalg.norm(polar[todo], axis=1) + self.widest) / 2
+            most = (np.linalg.norm(polar[todo], axis=1) + self.max_angle) / 2
             moved *= np.minimum(1, most / np.maximum(np.linalg.norm(moved, axis=1), _TINY))[:, None]
             there, onward = self._newton(moved, seen[todo])
             better = there < error[todo]
@@ -120,13 +120,13 @@ class Lens:
         return np.where((error <= _SOLVED)[:, None], _rays(polar), np.nan)
 
     @cached_property
-    def widest(self) -> float:
+    def max_angle(self) -> float:
         """Largest angle from the axis, radians, up to which no two rays arrive at one place."""
-        widest = min(_WIDEST, atan(self._pole()))
-        angles = np.linspace(0, widest, _ANGLES + 1)[1:]
+        max_angle = min(_MAX_ANGLE, atan(self._pole()))
+        angles = np.linspace(0, max_angle, _ANGLES + 1)[1:]
         folded = np.flatnonzero(~(self._spread(angles) > 0))
         if not len(folded):
-            return widest
+            return max_angle
         high: float = angles[folded[0]]
         low = high - angles[0]
         for _ in range(_BISECTIONS):
@@ -137,11 +137,11 @@ class Lens:
     @cached_property
     def limit(self) -> float:
         """The same as a ray coordinate: rays further from the axis are not seen."""
-        return tan(self.widest)
+        return tan(self.max_angle)
 
     def _pole(self) -> float:
         """Ray coordinate at which the rational model divides by zero; it may do so in a narrow band."""
-        if len(self.coefficients) <= _MOST_PLUMB_BOB:
+        if len(self.coefficients) <= _MAX_PLUMB_BOB:
             return inf
         inverse = np.roots([1, *self.coefficients[5:8]])  # of the squared radius
         inverse = inverse[np.abs(inverse.imag) < _TINY**0.5].real
@@ -160,30 +160,30 @@ class Lens:
         out, turn = out[..., None] + shifts[:, 0], turn[..., None] + shifts[:, 1]
         polar = out[..., None] * np.stack([np.cos(turn), np.sin(turn)], axis=-1)
         with np.errstate(over="ignore", invalid="ignore"):
-            seen = self.bend(_rays(polar.reshape(-1, 2))).reshape(*out.shape, 2)
+            seen = self.distort(_rays(polar.reshape(-1, 2))).reshape(*out.shape, 2)
             (x, y), (u, v) = (np.moveaxis(seen[..., k, :] - seen[..., k + 1, :], -1, 0) for k in (0, 2))
-            far = np.linalg.norm(seen, axis=-1).max(axis=(1, 2)) > _FARTHEST
+            far = np.linalg.norm(seen, axis=-1).max(axis=(1, 2)) > _MAX_RADIUS
             return np.where(far, -1.0, (x * v - y * u).min(axis=1))
 
     @cached_property
     def _table(self) -> tuple[FloatArray, FloatArray]:
         """Angles from the axis, and how far from it their rays arrive on average."""
-        angles = np.linspace(0, self.widest, _ANGLES)
+        angles = np.linspace(0, self.max_angle, _ANGLES)
         around = np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
-        seen = self.bend(_rays((angles[:, None, None] * around).reshape(-1, 2))).reshape(-1, len(around), 2)
+        seen = self.distort(_rays((angles[:, None, None] * around).reshape(-1, 2))).reshape(-1, len(around), 2)
         return angles, np.maximum.accumulate(np.linalg.norm(seen, axis=-1).mean(axis=1))
 
     def _guess(self, seen: FloatArray) -> FloatArray:
         """Angles from the axis, along it: `(N, 2)`."""
         radius = np.linalg.norm(seen, axis=1)
         angles, radii = self._table
-        guess = np.minimum(np.interp(radius, radii, angles), 0.99 * self.widest)  # not on the fold
+        guess = np.minimum(np.interp(radius, radii, angles), 0.99 * self.max_angle)  # not on the fold
         return np.asarray(seen * (guess / np.maximum(radius, _TINY))[:, None])
 
     def _newton(self, polar: FloatArray, seen: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Distance of what `polar (N, 2)` gives from `seen (N, 2)`, and the step to take."""
         shifts = _NEWTON_SHIFT * np.array([[0, 0], [1, 0], [0, 1]])
-        here, right, down = self.bend(_rays((polar + shifts[:, None]).reshape(-1, 2))).reshape(3, -1, 2)
+        here, right, down = self.distort(_rays((polar + shifts[:, None]).reshape(-1, 2))).reshape(3, -1, 2)
         error = here - seen
         (a, c), (b, d) = (right - here).T / _NEWTON_SHIFT, (down - here).T / _NEWTON_SHIFT
         determinant = a * d - b * c
@@ -200,7 +200,7 @@ def _model_of(name: str) -> str | None:
 
 
 @lru_cache(maxsize=32)
-def lens_of(model: str, coefficients: tuple[float, ...]) -> Lens | None:
+def cached_lens(model: str, coefficients: tuple[float, ...]) -> Lens | None:
     """The lens of canonical values, whose limit is found once; None for a pinhole."""
     return Lens(model, coefficients) if coefficients else None
 

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from smplerx_ros.arrays import FloatArray
 
-_NEXT = np.array([1, 2, 0])  # axes: that after x, y and z
+_NEXT_AXIS = np.array([1, 2, 0])  # axes: that after x, y and z
 # In which rows of 4 q q^T are tried: for the singular matrix 0 SMPLer-X's implementation answers half a turn about y.
 _ROWS = np.array([1, 0, 2, 3])
 _TINY = np.finfo(np.float64).tiny
@@ -106,8 +106,8 @@ def right_jacobian_inverse(rotvec: ArrayLike) -> FloatArray:
 def cross(a: ArrayLike, b: ArrayLike) -> FloatArray:
     """Cross product `(..., 3)`; for few vectors NumPy's own takes three times as long."""
     u, v = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    turned = u * v.take(_NEXT, axis=-1) - u.take(_NEXT, axis=-1) * v  # z, x, y
-    return np.asarray(turned.take(_NEXT, axis=-1))
+    turned = u * v.take(_NEXT_AXIS, axis=-1) - u.take(_NEXT_AXIS, axis=-1) * v  # z, x, y
+    return np.asarray(turned.take(_NEXT_AXIS, axis=-1))
 
 
 def skew(vectors: ArrayLike) -> FloatArray:

@@ -25,21 +25,21 @@ FIT_SCALE_SIGMA = 0.045
 DEPTH_SIGMA, DEPTH_SCALE_SIGMA = 0.045, 0.005
 # Of the pelvis in the image: as a share of the person's extent in it, and a pixel.
 IMAGE_SIGMA, PIXEL_SIGMA = 0.012, 1.0
-LEAST_ACROSS_SIGMA = 0.01  # metres; nobody's pelvis is known better, however near they are
+MIN_ACROSS_SIGMA = 0.01  # metres; nobody's pelvis is known better, however near they are
 # Of an assumed focal length: cameras see 39 to 80 degrees across their longer side rather than the default of 60.
 ASSUMED_FOCAL_SIGMA = 0.24
 # Of the pelvis' turn, rad: about the ray, which outlines show well; about the body's own long axis, square to the ray,
 # which they hardly show; and towards or away from the camera.
-TURN_SIGMA_RAY, TURN_SIGMA_OWN, TURN_SIGMA_TOWARDS = 0.085, 0.25, 0.175
+ROTATION_SIGMA_RAY, ROTATION_SIGMA_LONG_AXIS, ROTATION_SIGMA_PITCH = 0.085, 0.25, 0.175
 
 # Of people partly outside the image: these deviations grow with the inverse of the share of the body inside, to the
 # power (pelvis inside, pelvis outside).
-FIT_GROWTH, DEPTH_GROWTH, ACROSS_GROWTH, TURN_GROWTH = (2, 3), (0, 1), (0, 3), (0, 1)
-LEAST_SHARE = 0.3  # nobody of whom less is inside was looked at; less counts as this
+FIT_GROWTH, DEPTH_GROWTH, ACROSS_GROWTH, ROTATION_GROWTH = (2, 3), (0, 1), (0, 3), (0, 1)
+MIN_SHARE = 0.3  # nobody of whom less is inside was looked at; less counts as this
 
 UNKNOWN_VARIANCE = 1e6  # m^2 or rad^2, as Person.msg has it: far above what any pose has
 
-_WIDEST_RAY = 100.0  # x/z of a pelvis beside the camera, or behind it
+_MAX_RAY = 100.0  # x/z of a pelvis beside the camera, or behind it
 _HALF_PIXELS = 0.5 * np.array([[1, 0], [-1, 0], [0, 1], [0, -1]])
 _UNIT = np.eye(3)
 
@@ -59,7 +59,7 @@ class InImage:
     def growth(self, powers: tuple[int, int]) -> float:
         """Factor on a standard deviation; 1 where all is inside. See FIT_GROWTH."""
         inside, outside = powers
-        return float(max(self.share, LEAST_SHARE) ** -(inside if self.pelvis else outside))
+        return float(max(self.share, MIN_SHARE) ** -(inside if self.pelvis else outside))
 
 
 WHOLE = InImage()
@@ -78,10 +78,10 @@ def sigma_along_measured(distance: float, inside: InImage = WHOLE) -> float:
 def sigma_across(pelvis: ArrayLike, camera: Camera, person_pixels: float, inside: InImage = WHOLE) -> float:
     """Metres across the ray to `pelvis (3,)` of a person whose longer side, in the image or not, is `person_pixels`."""
     pixels = hypot(IMAGE_SIGMA * person_pixels, PIXEL_SIGMA) * inside.growth(ACROSS_GROWTH)
-    return max(pixels * _metres_per_pixel(np.asarray(pelvis, np.float64), camera), LEAST_ACROSS_SIGMA)
+    return max(pixels * _metres_per_pixel(np.asarray(pelvis, np.float64), camera), MIN_ACROSS_SIGMA)
 
 
-def lens_sigma(pelvis: ArrayLike, camera: Camera, *, measured: bool) -> FloatArray:
+def focal_sigma(pelvis: ArrayLike, camera: Camera, *, measured: bool) -> FloatArray:
     """`(3,)` metres: how a focal length wrong by one standard deviation moves a `pelvis (3,)`; zero of a known one.
 
     Sizes in the image fix x and y, and the focal length z; a measured distance fixes z, and the focal length x and y.
@@ -91,17 +91,17 @@ def lens_sigma(pelvis: ArrayLike, camera: Camera, *, measured: bool) -> FloatArr
     return np.asarray(sigma * np.multiply(moved, np.asarray(pelvis, np.float64)))
 
 
-def place_covariance(pelvis: ArrayLike, along: float, across: float, lens: ArrayLike) -> FloatArray:
+def position_covariance(pelvis: ArrayLike, along: float, across: float, lens: ArrayLike) -> FloatArray:
     """`(3, 3)` m^2 of a pelvis `(3,)` in the optical frame.
 
-    Standard deviations in metres: `along` the ray from the camera, `across` it; and `lens (3,)` of `lens_sigma`.
+    Standard deviations in metres: `along` the ray from the camera, `across` it; and `lens (3,)` of `focal_sigma`.
     """
     point, moved = np.asarray(pelvis, np.float64), np.asarray(lens, np.float64)
     toward = point[:, None] * point / (point @ point)
     return np.asarray(across**2 * _UNIT + (along**2 - across**2) * toward + moved[:, None] * moved)
 
 
-def turn_covariance(pelvis: ArrayLike, long_axis: ArrayLike, inside: InImage = WHOLE) -> FloatArray:
+def rotation_covariance(pelvis: ArrayLike, long_axis: ArrayLike, inside: InImage = WHOLE) -> FloatArray:
     """`(3, 3)` rad^2 about the axes of the optical frame, of a body at `pelvis (3,)` with its `long_axis (3,)` upwards.
 
     Where it points at the camera, both axes square to the ray are as uncertain as the worse one.
@@ -109,10 +109,12 @@ def turn_covariance(pelvis: ArrayLike, long_axis: ArrayLike, inside: InImage = W
     ray = normalized(pelvis)
     square = _UNIT - ray[:, None] * ray
     own = normalized(long_axis) @ square  # shorter than one where it points towards or away from the camera
-    less = TURN_SIGMA_OWN**2 - TURN_SIGMA_TOWARDS**2
+    less = ROTATION_SIGMA_LONG_AXIS**2 - ROTATION_SIGMA_PITCH**2
     side = np.cross(ray, own)
-    whole = TURN_SIGMA_RAY**2 * ray[:, None] * ray + TURN_SIGMA_OWN**2 * square - less * side[:, None] * side
-    return np.asarray(inside.growth(TURN_GROWTH) ** 2 * whole)
+    whole = (
+        ROTATION_SIGMA_RAY**2 * ray[:, None] * ray + ROTATION_SIGMA_LONG_AXIS**2 * square - less * side[:, None] * side
+    )
+    return np.asarray(inside.growth(ROTATION_GROWTH) ** 2 * whole)
 
 
 def pose_covariance(place: FloatArray, turn: FloatArray) -> FloatArray:
@@ -144,7 +146,7 @@ def _metres_per_pixel(pelvis: FloatArray, camera: Camera) -> float:
     Outside the image, or without a pixel (beside the camera, behind it, beyond what the lens sees), it is taken to be
     at the image's edge.
     """
-    aside, reach = hypot(pelvis[0], pelvis[1]), min(0.999 * camera.limit, _WIDEST_RAY)
+    aside, reach = hypot(pelvis[0], pelvis[1]), min(0.999 * camera.limit, _MAX_RAY)
     ray = pelvis[:2] / max(float(pelvis[2]), aside / reach, np.finfo(float).tiny)
     pixel = camera.project_rays(ray).clip(0, [camera.width - 1, camera.height - 1])
     right, left, below, above = camera.directions(pixel + _HALF_PIXELS)

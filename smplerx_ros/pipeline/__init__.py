@@ -1,1 +1,1 @@
-"""From frames to people: detection and identities, estimation, and finishing."""
+"""The pipeline from frames to people: detection, tracking, estimation, localization and smoothing."""

@@ -56,7 +56,7 @@ class Estimation:
     def record(self, seconds: float, frames: Sequence[TrackedFrame]) -> None:
         """Charge the duration of a call to the budget."""
         if self._budget is not None:
-            self._budget.spent(seconds, max((len(frame.observations) for frame in frames), default=0))
+            self._budget.record(seconds, max((len(frame.observations) for frame in frames), default=0))
 
     def warm_up(self, frame: Frame) -> None:
         """Run each backbone once on a box that fills the frame."""

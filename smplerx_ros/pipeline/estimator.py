@@ -24,7 +24,7 @@ from .finishing import Finishing, in_frame_of_centre
 from .identification import Conclusion, Identification
 from .inputs import listed_frames, named_frames
 from .loading import load_backbones, load_detectors
-from .scheduling.beside import END_S
+from .scheduling.background import EXIT_TIMEOUT_S
 from .scheduling.budget import Effort
 from .scheduling.cameras import camera_name
 from .stages import TrackedFrame
@@ -158,7 +158,7 @@ class Estimator:
             stage_seconds=seconds,
             num_not_estimated=len(tracked.not_estimated),
             degraded=effort.degradation,
-            degraded_text=effort.described(backbone.name),
+            degraded_text=effort.describe(backbone.name),
             warnings=conclusion.warnings,
         )
 
@@ -187,7 +187,7 @@ class Estimator:
         self._estimation.reset()
         self._finishing.reset()
 
-    def close(self, timeout: float = END_S) -> bool:
+    def close(self, timeout: float = EXIT_TIMEOUT_S) -> bool:
         """End the detection's thread and free the networks; nothing happens where that is done already.
 
         False where a detection did not return within `timeout` seconds and was abandoned: its network stays until it

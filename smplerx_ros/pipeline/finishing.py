@@ -17,9 +17,9 @@ from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.types import BodyEstimate, Person
 
 from .localization.distance import Distances
-from .localization.persons import persons
+from .localization.persons import build_persons
 from .smoothing.motion import Motion, smoothing_options
-from .smoothing.people import Sample
+from .smoothing.person_smoother import Sample
 from .stages import EstimatedFrame, FinishedFrame, TrackedFrame
 
 
@@ -39,16 +39,16 @@ class Finishing:
     def finish(self, frames: Sequence[EstimatedFrame]) -> list[FinishedFrame]:
         """Make people of the bodies of all frames in one batch."""
         observations = [observation for frame in frames for observation in frame.tracked.observations]
-        bodies = self._distances.placed(observations, [body for frame in frames for body in frame.bodies])
+        bodies = self._distances.localize(observations, [body for frame in frames for body in frame.bodies])
         tracked = [frame.tracked for frame in frames for _ in frame.bodies]
         samples = {
             observation.id: _sample(observation.id, body, frame)
             for observation, body, frame in zip(observations, bodies, tracked, strict=True)
             if body is not None
         }
-        smooth = dict(zip(samples, self._motion.smoothed(list(samples.values())), strict=True))
+        smooth = dict(zip(samples, self._motion.smooth(list(samples.values())), strict=True))
         smoothed = [body and replace(body, params=smooth[o.id]) for o, body in zip(observations, bodies, strict=True)]
-        people = iter(persons(self._body, observations, smoothed, self._known_height))
+        people = iter(build_persons(self._body, observations, smoothed, self._known_height))
         localized = iter(bodies)
         return [
             FinishedFrame(
@@ -85,4 +85,4 @@ def in_frame_of_centre(people: Sequence[Person], camera: Camera | None) -> tuple
 
 
 def _sample(identity: str, body: BodyEstimate, frame: TrackedFrame) -> Sample:
-    return Sample(identity, body.params, frame.filter_stamp_ns, frame.longest_gap_ns, body.size_source)
+    return Sample(identity, body.params, frame.filter_stamp_ns, frame.max_gap_ns, body.size_source)

@@ -15,12 +15,12 @@ from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.types import Frame, Observation, Person
 
 from .scheduling.budget import Effort
-from .scheduling.camera import CameraState
+from .scheduling.camera_state import CameraState
 from .scheduling.cameras import Cameras
-from .scheduling.crowd import nearest, size
-from .scheduling.detection import ConfidenceWatch
-from .scheduling.finder import Finder
-from .smoothing.people import LONGEST_GAP_NS, RAREST_GAP_NS
+from .scheduling.detection_runner import DetectionRunner
+from .scheduling.detection_schedule import ConfidenceMonitor
+from .scheduling.selection import apparent_size, select_nearest
+from .smoothing.person_smoother import MAX_GAP_NS, MAX_SLOW_GAP_NS
 from .stages import FinishedFrame, TrackedFrame
 from .tracking.events import TrackEvent, without_history
 
@@ -48,16 +48,16 @@ class Identification:
         self, detector: Detector | None, detector_beside: Detector | None, options: Options, new_ids: Iterator[str]
     ) -> None:
         self._options = options
-        self._finder = Finder(detector, detector_beside, options)
+        self._detection = DetectionRunner(detector, detector_beside, options)
         self._cameras = Cameras(new_ids, options.tracker_max_age)
-        self._confidence = ConfidenceWatch()
+        self._confidence = ConfidenceMonitor()
 
     def update(self, options: Options) -> None:
         """Change the options, once the detections that run have ended: they began with the old ones."""
-        wait([state.search.boxes for state in self._cameras if state.search])
+        wait([state.background.boxes for state in self._cameras if state.background])
         self._options = options
         self._cameras.max_age = options.tracker_max_age
-        self._finder.update(options)
+        self._detection.update(options)
 
     def begin(self, frames: Sequence[Frame]) -> tuple[TrackEvent, ...]:
         """Note the frames' cameras and times; returns the events of cameras that start anew or are forgotten.
@@ -76,26 +76,26 @@ class Identification:
             confirm: Whether detections confirm people, because the backbone cannot.
         """
         states = [self._cameras[frame] for frame in frames]
-        events = self._finder.find(frames, states, effort.spared, confirm=confirm)
+        events = self._detection.run(frames, states, effort.interval_factor, confirm=confirm)
         return [self._tracked(*each, effort) for each in zip(frames, states, events, strict=True)]
 
     def conclude(self, finished: FinishedFrame) -> Conclusion:
         """Update the tracks with the people that were estimated, and leave out those whose estimate is not theirs."""
         tracked, state = finished.tracked, self._cameras[finished.tracked.frame]
-        state.look_at_depth(finished.depth_readings)
-        falling = [p for p in finished.people.values() if p and self._confidence.falls(p.id, _confidence(p))]
+        state.check_depth(finished.depth_readings)
+        falling = [p for p in finished.people.values() if p and self._confidence.has_dropped(p.id, _confidence(p))]
         boxes = {identity: None if person is None else person.box for identity, person in finished.people.items()}
         if falling or None in boxes.values():
-            state.schedule.soon()
+            state.schedule.request()
         # People in excess of `max_people` are not estimated: only detections show that they are still there.
         boxes |= {track.id: None for track in tracked.not_estimated if track.seen_ns < state.schedule.detected_ns}
-        events = state.tracker.estimated(boxes, tracked.frame.stamp_ns)
+        events = state.tracker.update(boxes, tracked.frame.stamp_ns)
         gone = set(without_history(events))
         people = tuple(person for person in finished.people.values() if person is not None and person.id not in gone)
         state.estimated = frozenset(finished.people)
-        state.at_a_metre |= {p.id: size(p.box) * float(np.linalg.norm(p.joints[0])) for p in people}
+        state.size_at_1m |= {p.id: apparent_size(p.box) * float(np.linalg.norm(p.joints[0])) for p in people}
         for identity in gone:
-            state.at_a_metre.pop(identity, None)
+            state.size_at_1m.pop(identity, None)
         return Conclusion(people, events, state.warnings)
 
     def new_warnings(self, frame: Frame, warnings: Mapping[str, str]) -> list[str]:
@@ -107,7 +107,7 @@ class Identification:
 
     def warm_up(self, image: NDArray[np.uint8]) -> None:
         """Run the detectors once on an `(H, W, 3)` RGB image."""
-        self._finder.warm_up(image)
+        self._detection.warm_up(image)
 
     def forget(self, ids: Collection[str]) -> None:
         """Drop the usual confidence of these people."""
@@ -120,7 +120,7 @@ class Identification:
 
     def close(self, timeout: float) -> bool:
         """End the detection thread; False if it did not end within `timeout` seconds."""
-        ended = self._finder.close(timeout)
+        ended = self._detection.close(timeout)
         self._cameras.clear()
         return ended
 
@@ -128,11 +128,11 @@ class Identification:
         """Select the nearest people in view, at most `max_people`."""
         frame = self._prepared(frame, state)
         assert frame.camera is not None
-        events = (*events, *state.looks_through(frame.camera))
-        following = state.tracker.following
+        events = (*events, *state.update_camera(frame.camera))
+        following = state.tracker.active
         most = min(self._options.max_people, effort.people or self._options.max_people)
         boxes = {track.id: track.box for track in following}
-        chosen = set(nearest(boxes, most, state.at_a_metre, state.estimated))
+        chosen = set(select_nearest(boxes, most, state.size_at_1m, state.estimated))
         return TrackedFrame(
             frame,
             tuple(
@@ -142,7 +142,7 @@ class Identification:
             ),
             tuple(track for track in following if track.id not in chosen),
             filter_stamp_ns=0 if state.unstamped else state.stamp_ns,
-            longest_gap_ns=state.interval.longest_gap_ns(LONGEST_GAP_NS, RAREST_GAP_NS),
+            max_gap_ns=state.interval.max_gap_ns(MAX_GAP_NS, MAX_SLOW_GAP_NS),
             events=tuple(events),
         )
 

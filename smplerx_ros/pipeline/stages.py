@@ -22,7 +22,7 @@ class TrackedFrame:
         observations: The people to estimate.
         not_estimated: The people in view in excess of `max_people`.
         filter_stamp_ns: The time for filters and velocities; 0 if the frame has no stamp.
-        longest_gap_ns: Filters and velocities start anew after a longer absence.
+        max_gap_ns: Filters and velocities start anew after a longer absence.
         events: What happened to tracks up to this frame's detections.
     """
 
@@ -30,7 +30,7 @@ class TrackedFrame:
     observations: tuple[Observation, ...]
     not_estimated: tuple[TrackedBox, ...]
     filter_stamp_ns: int
-    longest_gap_ns: int
+    max_gap_ns: int
     events: tuple[TrackEvent, ...] = ()
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
-from smplerx_ros.pipeline.scheduling.interval import ImageInterval
+from smplerx_ros.pipeline.scheduling.image_interval import ImageInterval
 
 # A person or face missed in one frame is often back in the next. Topics that were removed with every miss would reach
 # no subscriber, since discovery takes longer. The tracker does not reuse ids.
@@ -75,7 +75,7 @@ class Presence:
         """Whether an id was missed for longer than its grace period; after a jump in time there is none."""
         camera = self._cameras[seen.camera]
         if seen.camera != now.camera:
-            return now.arrived_ns - seen.arrived_ns > camera.arrivals.longest_gap_ns(_STOPPED_NS)
+            return now.arrived_ns - seen.arrived_ns > camera.arrivals.max_gap_ns(_STOPPED_NS)
         if not seen.stamp_ns and not now.stamp_ns:
-            return now.arrived_ns - seen.arrived_ns > camera.arrivals.longest_gap_ns(GRACE_NS)
-        return not 0 < now.stamp_ns - seen.stamp_ns <= camera.stamps.longest_gap_ns(GRACE_NS)
+            return now.arrived_ns - seen.arrived_ns > camera.arrivals.max_gap_ns(GRACE_NS)
+        return not 0 < now.stamp_ns - seen.stamp_ns <= camera.stamps.max_gap_ns(GRACE_NS)

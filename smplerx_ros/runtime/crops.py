@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from smplerx_ros.arrays import FloatArray
 from smplerx_ros.geometry.constants import CROP_HEIGHT, CROP_WIDTH
-from smplerx_ros.geometry.crops import part_under
+from smplerx_ros.geometry.crops import visible_part
 
 from .onnx import OnnxNetwork
 
@@ -62,7 +62,7 @@ class DeviceCrops:
     def write(self, memory: onnxruntime.OrtValue) -> None:
         """Compute the crops into `memory`."""
         for rows in self._rows_by_image():
-            part, x, y = part_under(self._images[rows.start], self._regions[rows])
+            part, x, y = visible_part(self._images[rows.start], self._regions[rows])
             regions = (self._regions[rows] - [x, y, 0, 0]).astype(np.float32)
             self._network.run_into({"image": part, "regions": regions}, "crops", memory, rows)
 

@@ -136,8 +136,8 @@ def devices(estimator: Any) -> tuple[Any, ...]:
     (backbone,) = estimator._estimation._backbones
     return (
         backbone.landmarks.device,
-        estimator._identification._finder._detector.arguments[0],
-        estimator._identification._finder._detector_beside.arguments[0],
+        estimator._identification._detection._detector.arguments[0],
+        estimator._identification._detection._background_detector.arguments[0],
     )
 
 
@@ -145,8 +145,8 @@ def threads(estimator: Any) -> tuple[Any, ...]:
     (backbone,) = estimator._estimation._backbones
     return (
         backbone.landmarks.threads,
-        estimator._identification._finder._detector.arguments[1],
-        estimator._identification._finder._detector_beside.arguments[1],
+        estimator._identification._detection._detector.arguments[1],
+        estimator._identification._detection._background_detector.arguments[1],
     )
 
 
@@ -154,8 +154,8 @@ def thresholds(estimator: Any) -> tuple[Any, ...]:
     """Of both detectors, and of boxes that come with frames."""
     given = frame(0, detections=(Box(90, 70, 410, 410, 0.5),))
     return (
-        estimator._identification._finder._detector.threshold,
-        estimator._identification._finder._detector_beside.threshold,
+        estimator._identification._detection._detector.threshold,
+        estimator._identification._detection._background_detector.threshold,
         len(estimator.estimate(given)),
     )
 
@@ -163,7 +163,7 @@ def thresholds(estimator: Any) -> tuple[Any, ...]:
 def detections(estimator: Any) -> int:
     for k in range(12):
         estimator.estimate(frame(k, every_ns=RARE_NS))
-    return int(estimator._identification._finder._detector.calls)
+    return int(estimator._identification._detection._detector.calls)
 
 
 def crowd(estimator: Any) -> int:
@@ -197,7 +197,7 @@ def known_size(estimator: Any) -> tuple[Any, ...]:
 
 
 def detector_options(estimator: Any) -> tuple[Any, ...]:
-    detector = estimator._identification._finder._detector
+    detector = estimator._identification._detection._detector
     return type(detector).__name__, detector.arguments[:1], tuple(sorted(detector.options.items()))
 
 

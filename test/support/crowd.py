@@ -18,7 +18,7 @@ from smplerx_ros.body.skeleton import EXTRA_JOINT_INDEX, JOINT_INDEX, JOINT_NAME
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
-from smplerx_ros.pipeline.localization.persons import box_round
+from smplerx_ros.pipeline.localization.persons import box_around
 from smplerx_ros.types import SmplxParams
 
 _FOV = 75.0  # degrees
@@ -158,7 +158,7 @@ def _gait(phase: float) -> FloatArray:
 def _sightings(body: BodyModel, params: Sequence[SmplxParams]) -> tuple[Sighting, ...]:
     points = body.landmarks144(SmplxParams.stack(list(params)))[:, : len(JOINT_NAMES) + len(EXTRA_JOINT_INDEX)]
     pixels = CAMERA.project(points)
-    boxes = [box_round(pixel, 1.0) for pixel in pixels]
+    boxes = [box_around(pixel, 1.0) for pixel in pixels]
     shares = _visible(points, pixels)
     return tuple(
         Sighting(name, person, box, share)

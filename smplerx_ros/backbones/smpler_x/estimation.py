@@ -11,7 +11,7 @@ from smplerx_ros.arrays import FloatArray
 from smplerx_ros.body.model import BodyModel
 from smplerx_ros.body.stature import resized
 from smplerx_ros.geometry.camera import Camera
-from smplerx_ros.geometry.crops import crop_box, optical_from_crop, place_in_camera
+from smplerx_ros.geometry.crops import crop_box, optical_from_crop, solve_translation
 from smplerx_ros.geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
 from smplerx_ros.types import BodyEstimate, Observation, SmplxParams, is_finite
 
@@ -88,7 +88,7 @@ def _in_camera(
     camera = seen.frame.camera
     assert isinstance(camera, Camera)
     turn = optical_from_crop(region, camera)
-    place = place_in_camera(joints, (joints - joints[0]) @ turn.T, region, camera)
+    place = solve_translation(joints, (joints - joints[0]) @ turn.T, region, camera)
     turned = turn @ matrix_from_rotvec(params.global_orient)
     if not (np.isfinite(place).all() and np.isfinite(turned).all() and place[2] > 0):
         return None

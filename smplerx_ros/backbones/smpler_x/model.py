@@ -14,7 +14,7 @@ from smplerx_ros.arrays import FloatArray
 from smplerx_ros.backbones.registry import BackboneSpec
 from smplerx_ros.errors import InputError
 from smplerx_ros.geometry.constants import CROP_HEIGHT, CROP_WIDTH
-from smplerx_ros.geometry.crops import crop_each
+from smplerx_ros.geometry.crops import crop_batch
 from smplerx_ros.runtime.crops import Cropper, DeviceCrops
 from smplerx_ros.runtime.providers import CPU
 
@@ -69,7 +69,7 @@ class Model:
         One or more; an image with several regions is given several times, one behind the other.
         """
         if self.cropper is None:
-            return self.predict(crop_each(images, regions))
+            return self.predict(crop_batch(images, regions))
         return self._predict(self.cropper.crops(images, regions))
 
     def _predict(self, images: Crops) -> Prediction:

@@ -1,1 +1,1 @@
-"""3-D localisation: how far people are, and how sure it is."""
+"""3-D localization of people, and its uncertainty."""

@@ -16,17 +16,17 @@ from smplerx_ros.geometry.depth import read_depth
 from smplerx_ros.geometry.uncertainty import (
     WHOLE,
     InImage,
-    lens_sigma,
-    place_covariance,
+    focal_sigma,
     pose_covariance,
+    position_covariance,
+    rotation_covariance,
     sigma_across,
     sigma_along,
     sigma_along_measured,
-    turn_covariance,
 )
 from smplerx_ros.types import BodyEstimate, DistanceSource, Observation, SmplxParams
 
-_ANOTHER_SIZE = 0.08  # of a stature's logarithm: more than noise does from one depth image to the next
+_SIZE_TOLERANCE = 0.08  # of a stature's logarithm: more than noise does from one depth image to the next
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class _Size:
 
 
 def _alike(stature: float, other: float) -> bool:
-    return abs(log(stature / other)) <= _ANOTHER_SIZE
+    return abs(log(stature / other)) <= _SIZE_TOLERANCE
 
 
 class Distances:
@@ -67,7 +67,7 @@ class Distances:
         self._body = body
         self._sizes: dict[str, _Size] = {}
 
-    def placed(
+    def localize(
         self, observations: Sequence[Observation], estimates: Sequence[BodyEstimate | None]
     ) -> list[BodyEstimate | None]:
         """`estimates` at the distances that are known of the people; unchanged where none is."""
@@ -155,5 +155,5 @@ def pelvis_covariance(
     else:
         along = sigma_along(distance, person_height or MEAN_STATURE, KNOWN_STATURE_SIGMA, inside)
     across = sigma_across(seen, camera, max(box.width, box.height), inside)
-    place = place_covariance(seen, along, across, lens_sigma(seen, camera, measured=measured))
-    return pose_covariance(place, turn_covariance(seen, optical_from_pelvis[:, 1], inside))
+    place = position_covariance(seen, along, across, focal_sigma(seen, camera, measured=measured))
+    return pose_covariance(place, rotation_covariance(seen, optical_from_pelvis[:, 1], inside))

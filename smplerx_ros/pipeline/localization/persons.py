@@ -20,12 +20,12 @@ from .distance import pelvis_covariance
 
 # The box of a person round joints and extremities, as shares of their extent: skin and hair lie outside.
 _BOX_MARGIN, _BOX_TOP_MARGIN = 0.05, 0.10
-_LENS_SIZE = 0.01  # metres round the optical centre: no pelvis is inside a lens, only what has no place got there
+_MIN_DISTANCE = 0.01  # metres round the optical centre: no pelvis is inside a lens, only what has no place got there
 _BODY = slice(22)  # of the joints: all but jaw, eyes and fingers
-_PARENT_OF = np.array(PARENTS[1:])  # of all joints but the root
+_PARENTS = np.array(PARENTS[1:])  # of all joints but the root
 
 
-def persons(
+def build_persons(
     body: BodyModel,
     observations: Sequence[Observation],
     estimates: Sequence[BodyEstimate | None],
@@ -58,7 +58,7 @@ def _person(
     """
     camera = observation.frame.camera
     assert camera is not None
-    if np.linalg.norm(places[0] - camera.centre) < _LENS_SIZE:
+    if np.linalg.norm(places[0] - camera.centre) < _MIN_DISTANCE:
         return None
     pixels = camera.project(places)
     visible = pixels[np.isfinite(pixels).all(axis=-1)]
@@ -72,7 +72,7 @@ def _person(
         return None
     inside = _inside(pixels[:joints], camera)
     covariance = pelvis_covariance(
-        observation, estimate, places[0], rotations[0], box_round(seen, 1.0), person_height, InImage.of(inside[_BODY])
+        observation, estimate, places[0], rotations[0], box_around(seen, 1.0), person_height, InImage.of(inside[_BODY])
     )
     return Person(
         id=observation.id,
@@ -102,7 +102,7 @@ def _inside(pixels: FloatArray, camera: Camera) -> NDArray[np.bool_]:
     return np.asarray(((pixels >= -0.5) & (pixels <= (camera.width - 0.5, camera.height - 0.5))).all(axis=-1))
 
 
-def box_round(pixels: FloatArray, score: float) -> Box:
+def box_around(pixels: FloatArray, score: float) -> Box:
     """The box of a person whose joints and extremities are seen at `pixels (n, 2)`, in the image or not."""
     left, top = pixels.min(axis=0).tolist()
     right, bottom = pixels.max(axis=0).tolist()
@@ -116,12 +116,12 @@ def box_in_image(pixels: FloatArray, score: float, camera: Camera) -> Box | None
     Somebody close by reaches far beyond the image: boxes of what nobody sees cannot be compared with detections.
     """
     size = [camera.width, camera.height]
-    return next(iter(clean_boxes([box_round(pixels.clip(0, size), score)], *size)), None)
+    return next(iter(clean_boxes([box_around(pixels.clip(0, size), score)], *size)), None)
 
 
 def _near_ends(joints: FloatArray) -> FloatArray:
     """Where bones between `joints (55, 3)`, seen from the camera, pass its near plane: `(n, 3)`."""
-    ends, starts = joints[1:], joints[_PARENT_OF]
+    ends, starts = joints[1:], joints[_PARENTS]
     crossing = (ends[:, 2] < NEAR) != (starts[:, 2] < NEAR)
     ends, starts = ends[crossing], starts[crossing]
     share = (NEAR - starts[:, 2:]) / (ends[:, 2:] - starts[:, 2:])

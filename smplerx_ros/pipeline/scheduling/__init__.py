@@ -1,1 +1,1 @@
-"""What is done for a frame, and what is left for later: detections, people, and the backbone within a time budget."""
+"""Per-camera state, and scheduling of detections, people and backbone within a latency budget."""

@@ -1,4 +1,4 @@
-"""The cameras of an estimator, told apart by the names of their frames."""
+"""The states of all cameras of an estimator, by camera name."""
 
 from __future__ import annotations
 
@@ -9,18 +9,23 @@ from smplerx_ros.pipeline.tracking.events import TrackEvent
 from smplerx_ros.pipeline.tracking.tracker import Tracker
 from smplerx_ros.types import Frame
 
-from .camera import CameraState
+from .camera_state import CameraState
 
-_MOST_CAMERAS = 64  # that are remembered: drivers may give each image a frame_id of its own
+_MAX_CAMERAS = 64  # some drivers give each image its own frame_id
 
 
 class Cameras:
-    """What is known of each; `new_ids` are for all of them, `max_age` seconds as `Tracker` has it."""
+    """States by camera name.
+
+    Args:
+        new_ids: Unused ids for the tracks of all cameras.
+        max_age: Seconds until a lost track is terminated.
+    """
 
     def __init__(self, new_ids: Iterator[str], max_age: float) -> None:
         self._new_ids = new_ids
         self._max_age = max_age
-        self._states: dict[str, CameraState] = {}  # at the end: the last ones seen
+        self._states: dict[str, CameraState] = {}  # least recently used first
 
     def __iter__(self) -> Iterator[CameraState]:
         return iter(self._states.values())
@@ -33,7 +38,7 @@ class Cameras:
 
     @property
     def max_age(self) -> float:
-        """Of all trackers."""
+        """Seconds until the trackers terminate a lost track."""
         return self._max_age
 
     @max_age.setter
@@ -43,13 +48,16 @@ class Cameras:
             state.tracker.max_age = seconds
 
     def begin(self, frames: Sequence[Frame]) -> tuple[TrackEvent, ...]:
-        """Note the frames' cameras and times; returns the tracks that this ends.
+        """Begin new frames of their cameras.
 
-        A camera whose time went back or whose images have another size than before starts anew. Those not seen for
-        longest are forgotten.
+        A camera starts anew if its time goes back or its images change size. The least recently used cameras in excess
+        of `_MAX_CAMERAS` are forgotten.
+
+        Returns:
+            Events of the tracks that this ends.
 
         Raises:
-            InputError: For two frames of one camera; then nothing has changed.
+            InputError: If two frames are of one camera; then nothing has changed.
         """
         names = [camera_name(frame) for frame in frames]
         for i, name in enumerate(names):
@@ -59,12 +67,12 @@ class Cameras:
                     "give one frame a camera, or each camera its own name"
                 )
         events = [event for name, frame in zip(names, frames, strict=True) for event in self._begin(name, frame)]
-        for name in list(self._states)[: -max(_MOST_CAMERAS, len(names))]:
+        for name in list(self._states)[: -max(_MAX_CAMERAS, len(names))]:
             events += self._states.pop(name).tracker.clear()
         return tuple(events)
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Forget all cameras."""
         self._states.clear()
 
     def _begin(self, name: str, frame: Frame) -> tuple[TrackEvent, ...]:
@@ -82,5 +90,5 @@ class Cameras:
 
 
 def camera_name(frame: Frame) -> str:
-    """Which camera a frame is of."""
+    """Name of a frame's camera."""
     return frame.source or frame.frame_id

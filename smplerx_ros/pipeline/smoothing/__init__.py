@@ -1,1 +1,1 @@
-"""Steady bodies from shaky estimates, and how fast they move."""
+"""Temporal filters and velocities of people."""

@@ -13,7 +13,7 @@ from smplerx_ros.config.options import Options
 from smplerx_ros.types import SmplxParams
 
 from .one_euro import Cutoff
-from .people import PeopleSmoother, Sample, SmoothingOptions
+from .person_smoother import PeopleSmoother, Sample, SmoothingOptions
 from .velocity import VelocityEstimator
 
 VELOCITY_JOINTS = tuple(JOINT_INDEX[name] for name in ("pelvis", "left_wrist", "right_wrist"))
@@ -36,7 +36,7 @@ class Motion:
         else:
             self._smoother.update(smoothing)
 
-    def smoothed(self, samples: Sequence[Sample]) -> Sequence[SmplxParams]:
+    def smooth(self, samples: Sequence[Sample]) -> Sequence[SmplxParams]:
         """The people's parameters (unbatched), filtered."""
         return [sample.params for sample in samples] if self._smoother is None else self._smoother.smooth(samples)
 
@@ -48,7 +48,7 @@ class Motion:
         if self._size_sources.get(sample.person) != sample.size_source:
             self._velocities.forget([sample.person])
         self._size_sources[sample.person] = sample.size_source
-        return self._velocities.update(sample.person, joints[_VELOCITY_ROWS], sample.stamp_ns, sample.longest_gap_ns)
+        return self._velocities.update(sample.person, joints[_VELOCITY_ROWS], sample.stamp_ns, sample.max_gap_ns)
 
     def forget(self, people: Collection[str]) -> None:
         """Drop people who have left."""

@@ -9,7 +9,7 @@ import numpy as np
 from smplerx_ros.arrays import FloatArray
 
 from .one_euro import smoothing_factor
-from .people import LONGEST_GAP_NS
+from .person_smoother import MAX_GAP_NS
 
 _CUTOFF = 4.0  # Hz: a hand that waves at 1 Hz keeps more than 90 % of its speed also at 15 frames a second; lag 45 ms
 
@@ -20,18 +20,16 @@ class VelocityEstimator:
     def __init__(self) -> None:
         self._people: dict[str, tuple[int, FloatArray, FloatArray]] = {}  # stamp, places, velocities
 
-    def update(
-        self, person: str, places: FloatArray, stamp_ns: int, longest_gap_ns: int = LONGEST_GAP_NS
-    ) -> FloatArray:
+    def update(self, person: str, places: FloatArray, stamp_ns: int, max_gap_ns: int = MAX_GAP_NS) -> FloatArray:
         """`(n, 3)` m/s at `stamp_ns` of a person whose points are at `places (n, 3)` metres.
 
-        NaN where the person was not seen within `longest_gap_ns` before, and where a stamp is 0: not known.
+        NaN where the person was not seen within `max_gap_ns` before, and where a stamp is 0: not known.
         """
         velocity = np.full(places.shape, np.nan)
         if person in self._people:
             last_ns, last, smooth = self._people[person]
             seconds = (stamp_ns - last_ns) * 1e-9
-            if last_ns and 0 < stamp_ns - last_ns <= longest_gap_ns:
+            if last_ns and 0 < stamp_ns - last_ns <= max_gap_ns:
                 velocity = (places - last) / seconds
                 if np.isfinite(smooth).all():
                     velocity = smooth + smoothing_factor(_CUTOFF, seconds) * (velocity - smooth)

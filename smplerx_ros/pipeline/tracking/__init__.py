@@ -1,1 +1,1 @@
-"""Who is who from frame to frame."""
+"""Multi-object tracking."""

@@ -17,7 +17,7 @@ from std_msgs.msg import Header
 
 from smplerx_ros.body import BodyModel
 from smplerx_ros.geometry.boxes import Box
-from smplerx_ros.pipeline.scheduling.interval import ImageInterval
+from smplerx_ros.pipeline.scheduling.image_interval import ImageInterval
 from smplerx_ros.rep155.crops import crop, fitted_crop
 from smplerx_ros.rep155.faces import MESH_POINTS, face_id, person_of
 from smplerx_ros.rep155.people import Bodies
@@ -181,7 +181,7 @@ class Provider:
         return float(self._clock.now().nanoseconds * 1e-9)
 
     def _clear_after_silence(self) -> None:
-        longest_s = self._arrivals.longest_gap_ns(round(SILENCE_S * 1e9)) * 1e-9
+        longest_s = self._arrivals.max_gap_ns(round(SILENCE_S * 1e9)) * 1e-9
         if self._seconds - self._updated_s > longest_s and (self._bodies or self._faces):
             self.clear()
 

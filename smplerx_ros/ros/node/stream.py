@@ -9,7 +9,7 @@ from time import perf_counter
 from rclpy.node import Node
 
 from smplerx_ros.errors import InputError
-from smplerx_ros.pipeline.scheduling.camera import UNUSED_DEPTH
+from smplerx_ros.pipeline.scheduling.camera_state import UNUSED_DEPTH
 from smplerx_ros.ros.conversions.from_person_array import stamp_ns
 from smplerx_ros.ros.input.camera_input import CameraInput, ImageMessage, InputOptions, WaitingForCamera
 from smplerx_ros.ros.statistics import Statistics

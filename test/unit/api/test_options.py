@@ -11,7 +11,7 @@ import pytest
 from smplerx_ros import Box, ConfigError, Estimator, Frame, Options
 from smplerx_ros.config.table import PARAMETERS
 from smplerx_ros.pipeline.smoothing.motion import smoothing_options
-from smplerx_ros.pipeline.smoothing.people import SmoothingOptions
+from smplerx_ros.pipeline.smoothing.person_smoother import SmoothingOptions
 from smplerx_ros.pipeline.tracking.tracker import MAX_AGE
 from support.bodies import standin
 from support.still_people import FRAME_NS, IMAGE, SOMEBODY, StillPeople, frame
@@ -134,8 +134,8 @@ def parts(estimator: Estimator) -> list[object]:
     smoother = estimator._finishing._motion._smoother
     return [
         [state.tracker.max_age for state in estimator._identification._cameras],
-        {detector.threshold for detector in estimator._identification._finder._detectors},
-        estimator._identification._finder._options,
+        {detector.threshold for detector in estimator._identification._detection._detectors},
+        estimator._identification._detection._options,
         None if smoother is None else smoother._options,
         estimator._estimation._budget is not None,
     ]

@@ -21,7 +21,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from smplerx_ros.backbones.smpler_x import model
-from smplerx_ros.geometry.crops import crop_each
+from smplerx_ros.geometry.crops import crop_batch
 from smplerx_ros.runtime.onnx import OnnxNetwork
 from support.paths import ROOT
 
@@ -313,7 +313,7 @@ def test_a_path_that_answers_something_else_differs(
     """Rows exchanged, zeros, infinities, and fewer rows."""
     found: list[dict[str, Any]] = []
     network = OnnxNetwork(Path(described["folder"]) / "fp32" / "model.onnx")
-    crops, expected = crop_each(*steps.people()), steps._expected(described, "opencv")
+    crops, expected = crop_batch(*steps.people()), steps._expected(described, "opencv")
     steps._compare(
         found.append, described, "path", 4, lambda rows: spoil(network.run({"image": crops[rows]})), expected, 0.15
     )
@@ -324,7 +324,7 @@ def test_a_path_that_answers_something_else_differs(
 def test_a_replay_of_the_batch_before_differs(steps: ModuleType, described: dict[str, Any]) -> None:
     found: list[dict[str, Any]] = []
     network = OnnxNetwork(Path(described["folder"]) / "fp32" / "model.onnx")
-    crops, expected = crop_each(*steps.people()), steps._expected(described, "opencv")
+    crops, expected = crop_batch(*steps.people()), steps._expected(described, "opencv")
     stale: list[Any] = []
 
     def run(rows: Any) -> Any:

@@ -102,7 +102,7 @@ def test_placed_joints_are_seen_where_the_crops_camera_sees_them(model: str, d: 
     camera = Camera(640, 480, np.array([[520.0, 0, 320], [0, 520.0, 240], [0, 0, 1]]), np.array(d), model)
     region = np.array([260, 120, 150, 200], np.float32)
     joints = FLAT + [0.05, -0.1, 45.0]
-    place = crops.place_in_camera(joints, FLAT, region, camera)
+    place = crops.solve_translation(joints, FLAT, region, camera)
     virtual = crops.virtual_camera(region)
     pixels = joints[:, :2] / joints[:, 2:] * virtual[[0, 1], [0, 1]] + virtual[:2, 2]
     np.testing.assert_allclose(camera.project(FLAT + place), pixels, atol=2)  # the lens bends what is flat for the crop
@@ -114,7 +114,7 @@ def test_placing_a_flat_body_without_distortion_is_the_ratio_of_focal_lengths() 
     k = crops.virtual_camera(region)
     x, y, z = 0.2, -0.3, 45.0
     expected = [x + (k[0, 2] - 310) * z / k[0, 0], y + (k[1, 2] - 250) * z / k[1, 1], z * 500 / k[0, 0]]
-    np.testing.assert_allclose(crops.place_in_camera(FLAT + [x, y, z], FLAT, region, camera), expected, rtol=1e-6)
+    np.testing.assert_allclose(crops.solve_translation(FLAT + [x, y, z], FLAT, region, camera), expected, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("model", "d"), LENSES)
@@ -122,6 +122,6 @@ def test_people_who_are_hardly_in_the_image_are_placed_by_their_scale(model: str
     """Rays beyond the image are not to be trusted: a lens model may fold back there."""
     camera = Camera(640, 480, np.array([[520.0, 0, 320], [0, 520.0, 240], [0, 0, 1]]), np.array(d), model)
     region = np.array([590, 120, 150, 200], np.float32)
-    place = crops.place_in_camera(FLAT + [0.0, 0, 45.0], FLAT, region, camera)
+    place = crops.solve_translation(FLAT + [0.0, 0, 45.0], FLAT, region, camera)
     assert place[2] == pytest.approx(45.0 * 520 / crops.virtual_camera(region)[0, 0], rel=0.35)
     np.testing.assert_allclose(camera.project(place), [665, 220], atol=1)

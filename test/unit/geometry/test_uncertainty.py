@@ -10,18 +10,18 @@ from scipy.spatial.transform import Rotation
 
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.geometry.uncertainty import (
-    TURN_SIGMA_OWN,
-    TURN_SIGMA_RAY,
-    TURN_SIGMA_TOWARDS,
+    ROTATION_SIGMA_LONG_AXIS,
+    ROTATION_SIGMA_PITCH,
+    ROTATION_SIGMA_RAY,
     WHOLE,
     InImage,
-    lens_sigma,
-    place_covariance,
+    focal_sigma,
     pose_covariance,
+    position_covariance,
+    rotation_covariance,
     sigma_across,
     sigma_along,
     sigma_along_measured,
-    turn_covariance,
 )
 
 CAMERA = Camera(640, 480, np.array([[500.0, 0, 320], [0, 500.0, 240], [0, 0, 1]]))
@@ -29,7 +29,7 @@ ASSUMED = Camera.from_fov(640, 480)
 SIGMA = st.floats(1e-3, 2.0)
 COORDINATE = st.floats(-20, 20)
 DIRECTION = st.tuples(COORDINATE, COORDINATE, COORDINATE).filter(lambda v: np.linalg.norm(v) > 1e-3)
-KNOWN = np.zeros(3)  # of lens_sigma
+KNOWN = np.zeros(3)  # of focal_sigma
 
 
 @settings(deadline=None)
@@ -37,8 +37,8 @@ KNOWN = np.zeros(3)  # of lens_sigma
 def test_it_is_a_covariance(
     x: float, y: float, z: float, along: float, across: float, long_axis: tuple[float, float, float]
 ) -> None:
-    place = place_covariance([x, y, z], along, across, KNOWN)
-    turn = turn_covariance([x, y, z], long_axis)
+    place = position_covariance([x, y, z], along, across, KNOWN)
+    turn = rotation_covariance([x, y, z], long_axis)
     covariance = pose_covariance(place, turn)
     assert covariance.shape == (6, 6)
     np.testing.assert_allclose(covariance, covariance.T, atol=1e-12)
@@ -48,9 +48,9 @@ def test_it_is_a_covariance(
     ray = np.array([x, y, z]) / np.linalg.norm([x, y, z])
     assert ray @ place @ ray == pytest.approx(along**2)
     spread = np.sqrt(np.linalg.eigvalsh(turn))
-    assert spread[0] == pytest.approx(TURN_SIGMA_RAY)
-    assert spread[2] == pytest.approx(TURN_SIGMA_OWN)
-    assert TURN_SIGMA_TOWARDS - 1e-9 <= spread[1] <= TURN_SIGMA_OWN + 1e-9
+    assert spread[0] == pytest.approx(ROTATION_SIGMA_RAY)
+    assert spread[2] == pytest.approx(ROTATION_SIGMA_LONG_AXIS)
+    assert ROTATION_SIGMA_PITCH - 1e-9 <= spread[1] <= ROTATION_SIGMA_LONG_AXIS + 1e-9
     np.testing.assert_array_equal(covariance[:3, 3:], 0)
 
 
@@ -60,24 +60,24 @@ def test_it_turns_with_the_ray(
     x: float, y: float, z: float, long_axis: tuple[float, float, float], about: tuple[float, float, float]
 ) -> None:
     rotation = Rotation.from_rotvec(about).as_matrix()
-    place = place_covariance([x, y, z], 0.4, 0.02, KNOWN)
-    turned = place_covariance(rotation @ [x, y, z], 0.4, 0.02, KNOWN)
+    place = position_covariance([x, y, z], 0.4, 0.02, KNOWN)
+    turned = position_covariance(rotation @ [x, y, z], 0.4, 0.02, KNOWN)
     np.testing.assert_allclose(turned, rotation @ place @ rotation.T, atol=1e-9)
-    turn = turn_covariance([x, y, z], long_axis)
-    turned = turn_covariance(rotation @ [x, y, z], rotation @ long_axis)
+    turn = rotation_covariance([x, y, z], long_axis)
+    turned = rotation_covariance(rotation @ [x, y, z], rotation @ long_axis)
     np.testing.assert_allclose(turned, rotation @ turn @ rotation.T, atol=1e-9)
 
 
 @pytest.mark.parametrize(("long_axis", "own"), [([0, -1, 0], 1), ([1, 0, 0], 0), ([0.3, -0.9, 2], None)])
 def test_somebody_turned_about_their_own_axis_looks_nearly_the_same(long_axis: list[float], own: int | None) -> None:
     """Who stands, who lies, and who leans away from the camera; all of them before it."""
-    covariance = turn_covariance([0.0, 0.0, 3.0], long_axis)
-    assert covariance[2, 2] == pytest.approx(TURN_SIGMA_RAY**2)
+    covariance = rotation_covariance([0.0, 0.0, 3.0], long_axis)
+    assert covariance[2, 2] == pytest.approx(ROTATION_SIGMA_RAY**2)
     if own is None:
-        assert np.sqrt(np.linalg.eigvalsh(covariance[:2, :2])[0]) > TURN_SIGMA_TOWARDS + 0.01
+        assert np.sqrt(np.linalg.eigvalsh(covariance[:2, :2])[0]) > ROTATION_SIGMA_PITCH + 0.01
     else:
-        assert covariance[own, own] == pytest.approx(TURN_SIGMA_OWN**2)
-        assert covariance[1 - own, 1 - own] == pytest.approx(TURN_SIGMA_TOWARDS**2)
+        assert covariance[own, own] == pytest.approx(ROTATION_SIGMA_LONG_AXIS**2)
+        assert covariance[1 - own, 1 - own] == pytest.approx(ROTATION_SIGMA_PITCH**2)
 
 
 def test_a_known_height_makes_distances_surer_and_depth_more_so() -> None:
@@ -123,7 +123,7 @@ def test_across_the_ray_it_is_never_nothing(lens: str) -> None:
     for place in ([0, 0.2, 0], [0.2, 0, 1e-4], [0, 0.3, -0.01], [0, 0, -0.3], [2, 0.1, 0.01], [0, 0, 0.02]):
         across = sigma_across(place, LENSES[lens], 400)
         assert 0.01 <= across < 0.05 * max(1, 2 * np.linalg.norm(place))
-        assert np.linalg.eigvalsh(place_covariance(place, 0.1, across, KNOWN))[0] > 0.5e-4
+        assert np.linalg.eigvalsh(position_covariance(place, 0.1, across, KNOWN))[0] > 0.5e-4
     before, behind = (sigma_across([0.4, 0.1, z], LENSES[lens], 400) for z in (1e-3, -1e-3))
     assert before == pytest.approx(behind, rel=0.02)
 
@@ -131,7 +131,7 @@ def test_across_the_ray_it_is_never_nothing(lens: str) -> None:
 def deviations(inside: InImage) -> np.ndarray:
     """From size, from depth, across, and of the turn."""
     place = [1.0, 0.0, 4.0]
-    turn = turn_covariance(place, [0, -1, 0], inside)
+    turn = rotation_covariance(place, [0, -1, 0], inside)
     return np.array(
         [
             sigma_along(4.0, 1.65, 0.01, inside),
@@ -165,10 +165,10 @@ def test_an_assumed_lens_moves_people_as_its_covariance_says(measured: bool, wro
     """Somebody of known size, or at a known depth, seen by a camera whose focal length is `wrong` times the assumed."""
     place = np.array([1.0, -0.4, 4.0])
     true = place * [1, 1, wrong] if not measured else place / [wrong, wrong, 1]
-    lens = lens_sigma(place, ASSUMED, measured=measured)
+    lens = focal_sigma(place, ASSUMED, measured=measured)
     moved = true - place
     along = moved @ lens / np.linalg.norm(lens)
     assert abs(along) == pytest.approx(np.linalg.norm(moved))  # nowhere else
-    assert np.sqrt(lens @ place_covariance(place, 1e-9, 1e-9, lens) @ lens) == pytest.approx(lens @ lens)
+    assert np.sqrt(lens @ position_covariance(place, 1e-9, 1e-9, lens) @ lens) == pytest.approx(lens @ lens)
     assert np.linalg.norm(lens) == pytest.approx(0.24 * (4.0 if not measured else np.hypot(1.0, 0.4)))
-    np.testing.assert_array_equal(lens_sigma(place, CAMERA, measured=measured), 0)
+    np.testing.assert_array_equal(focal_sigma(place, CAMERA, measured=measured), 0)

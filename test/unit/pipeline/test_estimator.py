@@ -22,7 +22,7 @@ from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.pipeline.estimator import Estimator
 from smplerx_ros.pipeline.smoothing.one_euro import Cutoff
-from smplerx_ros.pipeline.smoothing.people import SmoothingOptions
+from smplerx_ros.pipeline.smoothing.person_smoother import SmoothingOptions
 from smplerx_ros.pipeline.tracking.tracker import Tracker
 from smplerx_ros.types import PARAM_SIZES, BodyEstimate, DistanceSource, Estimated, Frame, SmplxParams
 from smplerx_ros.visualization.rasterizer import rasterize
@@ -122,7 +122,7 @@ def backbone() -> FakeBackbone:
 @pytest.fixture
 def estimator(backbone, detector) -> Estimator:
     estimator = Estimator(backbone, detector, BODY, unsmoothed(detection_interval=5, max_people=2))
-    estimator._identification._finder._beside = AtOnce()
+    estimator._identification._detection._background = AtOnce()
     return estimator
 
 
@@ -246,13 +246,13 @@ def test_somebody_missing_is_looked_for_at_once(estimator, backbone, detector):
 def test_boxes_of_an_earlier_frame_keep_its_time(estimator):
     """The search that begins in frame 5 is taken in with frame 8."""
     stamps = []
-    detected = Tracker.detected
+    detected = Tracker.associate
 
     def told(self, boxes, stamp_ns, *, confirm=False):
         stamps.append(stamp_ns)
         return detected(self, boxes, stamp_ns, confirm=confirm)
 
-    with patch.object(Tracker, "detected", told):
+    with patch.object(Tracker, "associate", told):
         for k in range(9):
             estimator.estimate(frame(k))
     assert stamps == [frame(0).stamp_ns, frame(5).stamp_ns]
@@ -295,7 +295,7 @@ def test_a_search_sees_the_image_as_it_was(backbone):
 def test_another_detector_looks_beside_the_estimation(backbone, detector):
     beside = FakeDetector(detector.boxes)
     estimator = Estimator(backbone, detector, BODY, unsmoothed(detection_interval=5), detector_beside=beside)
-    estimator._identification._finder._beside = AtOnce()
+    estimator._identification._detection._background = AtOnce()
     for k in range(7):
         estimator.estimate(frame(k))
     assert (detector.calls, beside.calls) == (1, 1)  # nobody was known in the first frame
@@ -835,7 +835,7 @@ def remembered(estimator: Estimator) -> set[str]:
     motion = estimator._finishing._motion
     for part in (motion._smoother._people, motion._velocities._people, motion._size_sources):
         ids |= set(part)
-    ids |= set(estimator._identification._confidence._usual) | set(estimator._finishing._distances._sizes)
+    ids |= set(estimator._identification._confidence._averages) | set(estimator._finishing._distances._sizes)
     return ids | {name for state in estimator._identification._cameras for name in state.tracker._tracks}
 
 

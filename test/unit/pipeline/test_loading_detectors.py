@@ -27,8 +27,8 @@ def test_the_one_beside_has_half_of_the_threads() -> None:
 
 def test_the_estimator_has_both() -> None:
     with Estimator.from_config({"device": "cpu", "threads": 2}) as estimator:
-        finder = estimator._identification._finder
-        assert (threads(finder._detector), threads(finder._detector_beside)) == (2, 1)
+        runner = estimator._identification._detection
+        assert (threads(runner._detector), threads(runner._background_detector)) == (2, 1)
 
 
 def test_half_of_all_cores_where_nobody_says_how_many(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from smplerx_ros.geometry.crops import crop_each
+from smplerx_ros.geometry.crops import crop_batch
 from smplerx_ros.runtime.crops import Cropper, DeviceCrops
 from smplerx_ros.runtime.onnx import OnnxNetwork
 from support import parity
@@ -82,12 +82,12 @@ def test_any_image_and_region(cropper: Cropper, width: int, height: int, x: floa
 def test_they_are_opencvs_but_for_its_rounding_of_places(cropper: Cropper, scene: NDArray[np.uint8]) -> None:
     """To 1/32 pixel: the largest difference is what an image changes within half of that."""
     images = [scene] * len(REGIONS)
-    apart = np.abs(array(cropper.crops(images, list(REGIONS))) - crop_each(images, REGIONS.astype(np.float32)))
+    apart = np.abs(array(cropper.crops(images, list(REGIONS))) - crop_batch(images, REGIONS.astype(np.float32)))
     assert apart.max() < (255 + 255) / 64  # across and down an edge from black to white
     assert apart.mean() < 0.1
     whole = np.array([[64, 32, 192, 256], [-20, 40, 384, 512]], np.float32)  # nothing to round
     exact = array(cropper.crops([scene] * 2, list(whole)))
-    np.testing.assert_allclose(exact, crop_each([scene] * 2, list(whole)), atol=1e-3)
+    np.testing.assert_allclose(exact, crop_batch([scene] * 2, list(whole)), atol=1e-3)
 
 
 def test_each_image_goes_up_once_and_only_what_is_seen_of_it(cropper: Cropper, scene: NDArray[np.uint8]) -> None:

@@ -16,7 +16,7 @@ from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.geometry.camera import Camera
 from smplerx_ros.geometry.crops import crop_box, optical_from_crop, virtual_camera
-from smplerx_ros.pipeline.localization.persons import persons
+from smplerx_ros.pipeline.localization.persons import build_persons
 from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Frame, Observation
 from support.bodies import standin
 
@@ -153,7 +153,7 @@ def test_confidence_is_that_of_the_heat_maps_and_of_what_is_in_the_image(
     network.more = {"joint_spread": np.tile(np.linspace(0, 3, 65), (2, 1))}
     observations = [seen(PINHOLE, BOX), seen(PINHOLE, Box(520, 300, 700, 750), name="p2")]
     estimates = found(backbone.estimate(observations))
-    inside, leaving = persons(body, observations, estimates, None)
+    inside, leaving = build_persons(body, observations, estimates, None)
     assert inside is not None
     assert leaving is not None
     np.testing.assert_array_equal(inside.confidence, estimates[0].confidence)
@@ -170,7 +170,7 @@ def test_outside_the_image_nothing_is_seen_and_inside_nothing_is_known(
     backbone: NetworkBackbone, body: BodyModel
 ) -> None:
     observation = seen(PINHOLE, Box(520, 300, 700, 750))
-    (person,) = persons(body, [observation], backbone.estimate([observation]), None)
+    (person,) = build_persons(body, [observation], backbone.estimate([observation]), None)
     assert person is not None
     outside = ((person.joints_image < -0.5) | (person.joints_image > (639.5, 479.5))).any(axis=1)
     assert outside.any()
@@ -183,7 +183,9 @@ def test_outside_the_image_nothing_is_seen_and_inside_nothing_is_known(
 def test_a_network_claims_no_measured_distance(
     model: Model, body: BodyModel, height: float | None, share: float
 ) -> None:
-    (person,) = persons(body, [seen(PINHOLE)], NetworkBackbone(model, body, height).estimate([seen(PINHOLE)]), height)
+    (person,) = build_persons(
+        body, [seen(PINHOLE)], NetworkBackbone(model, body, height).estimate([seen(PINHOLE)]), height
+    )
     assert person is not None
     ray = person.joints[0] / np.linalg.norm(person.joints[0])
     along = np.sqrt(ray @ person.pose_covariance[:3, :3] @ ray) / np.linalg.norm(person.joints[0])

@@ -127,7 +127,7 @@ def test_another_size_is_believed_when_it_is_seen_twice() -> None:
     def placed(factor: float | None) -> float:
         depth = None if factor is None else np.full(IMAGE.shape[:2], factor * pelvis_depth(SECOND), np.float32)
         observation = Observation(Frame(IMAGE, CAMERA, SECOND, depth=depth), "p1", Box(0, 0, 9, 9))
-        (estimate,) = distances.placed([observation], walker.estimate([observation]))
+        (estimate,) = distances.localize([observation], walker.estimate([observation]))
         assert estimate is not None
         return float(np.linalg.norm(BODY.joints(estimate.params)[0, 0]) / np.linalg.norm(at(SECOND)))
 
@@ -150,7 +150,7 @@ def test_the_right_camera_of_a_stereo_pair_sees_the_same_picture_too(has_depth: 
         depth = np.full(IMAGE.shape[:2], 0.75 * pelvis_depth(SECOND), np.float32) if with_depth else None
         observation = Observation(Frame(IMAGE, camera, SECOND, depth=depth), "p1", Box(0, 0, 9, 9))
         (before,) = walker.estimate([observation])
-        (after,) = distances.placed([observation], [before])
+        (after,) = distances.localize([observation], [before])
     assert after is not None
     joints = [BODY.joints(estimate.params)[0, :22] for estimate in (before, after)]
     assert joints[1][0, 2] == pytest.approx(0.75 * joints[0][0, 2], rel=0.02)

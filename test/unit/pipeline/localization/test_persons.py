@@ -13,14 +13,14 @@ from smplerx_ros.geometry.boxes import Box, pairwise_iou
 from smplerx_ros.geometry.camera import NEAR, Camera
 from smplerx_ros.geometry.rotations import matrix_from_rotvec
 from smplerx_ros.geometry.uncertainty import (
-    lens_sigma,
-    place_covariance,
+    focal_sigma,
+    position_covariance,
     sigma_across,
     sigma_along,
     sigma_along_measured,
 )
 from smplerx_ros.pipeline.localization.distance import pelvis_covariance
-from smplerx_ros.pipeline.localization.persons import box_round, persons
+from smplerx_ros.pipeline.localization.persons import box_around, build_persons
 from smplerx_ros.types import BodyEstimate, DistanceSource, Frame, Observation, Person, SmplxParams
 from smplerx_ros.visualization.rasterizer import rasterize
 from support.bodies import standin
@@ -34,7 +34,7 @@ def someone() -> list[Person]:
     poses = human_poses(3, 3)
     params = [replace(poses[i], transl=np.array([i - 1.0, 0.0, 4.0])) for i in range(3)]
     seen = [Observation(FRAME, f"p{i}", Box(0, 0, 9, 9)) for i in range(3)]
-    found = persons(BODY, seen, [BodyEstimate(0.9, one, np.ones(55)) for one in params], None)
+    found = build_persons(BODY, seen, [BodyEstimate(0.9, one, np.ones(55)) for one in params], None)
     return [person for person in found if person is not None]
 
 
@@ -53,7 +53,7 @@ def test_a_person_says_what_was_estimated() -> None:
     landmarks = np.random.default_rng(0).normal(size=(478, 2))
     estimate = BodyEstimate(0.7, one, confidence, face_landmarks=landmarks)
     seen = Observation(FRAME, "p8", Box(0, 0, 9, 9))
-    (person,) = persons(BODY, [seen], [estimate], 1.5)
+    (person,) = build_persons(BODY, [seen], [estimate], 1.5)
     assert person is not None
     assert (person.id, person.score, person.box.score) == ("p8", 0.7, 0.7)
     np.testing.assert_allclose(person.confidence, confidence, rtol=1e-6)
@@ -68,12 +68,12 @@ def test_a_person_says_what_was_estimated() -> None:
     )
 
     rotations, points = BODY.skeleton(one)
-    covariance = pelvis_covariance(seen, estimate, points[0, 0], rotations[0, 0], box_round(pixels, 0.7), 1.5)
+    covariance = pelvis_covariance(seen, estimate, points[0, 0], rotations[0, 0], box_around(pixels, 0.7), 1.5)
     np.testing.assert_allclose(person.pose_covariance, covariance, rtol=1e-6)
 
 
 def test_a_box_has_a_pixel_round_a_point_at_least() -> None:
-    assert box_round(np.array([[7.0, 9.0]]), 0.5) == Box(6, 8, 8, 10, 0.5)
+    assert box_around(np.array([[7.0, 9.0]]), 0.5) == Box(6, 8, 8, 10, 0.5)
 
 
 @pytest.mark.parametrize(
@@ -95,9 +95,9 @@ def test_how_sure_a_distance_is_depends_on_how_it_is_known(
     pelvis = np.array([0.0, 0.0, 5.0])
     covariance = pelvis_covariance(seen, estimate, pelvis, np.eye(3), Box(270, 100, 370, 400), height)
     along = sigma_along_measured(5.0) if expected is None else sigma_along(5.0, *expected)
-    lens = lens_sigma(pelvis, assumed, measured=source in (DistanceSource.DEPTH, DistanceSource.MEASURED_STATURE))
+    lens = focal_sigma(pelvis, assumed, measured=source in (DistanceSource.DEPTH, DistanceSource.MEASURED_STATURE))
     np.testing.assert_allclose(
-        covariance[:3, :3], place_covariance(pelvis, along, sigma_across(pelvis, assumed, 300), lens)
+        covariance[:3, :3], position_covariance(pelvis, along, sigma_across(pelvis, assumed, 300), lens)
     )
 
 
@@ -157,7 +157,7 @@ def close_by(distance: float, reach: float = 1.0) -> SmplxParams:
 
 def person_of(params: SmplxParams, camera: Camera | None = CAMERA) -> Person | None:
     seen = Observation(replace(FRAME, camera=camera), "p1", Box(0, 0, 9, 9))
-    return persons(BODY, [seen], [BodyEstimate(0.9, params, np.ones(55))], None)[0]
+    return build_persons(BODY, [seen], [BodyEstimate(0.9, params, np.ones(55))], None)[0]
 
 
 @pytest.mark.parametrize("distance", np.linspace(0.35, 2.0, 12).tolist())
@@ -230,7 +230,7 @@ def cut_at(
     camera = Camera(640, int(400 + bottom), np.array([[600.0, 0, 320], [0, 600, 400], [0, 0, 1]]))
     frame = Frame(np.zeros((camera.height, 640, 3), np.uint8), camera)
     seen = [Observation(frame, "p1", Box(0, 0, 9, 9))]
-    (person,) = persons(BODY, seen, [BodyEstimate(0.9, params, np.ones(55), distance_source=source)], height)
+    (person,) = build_persons(BODY, seen, [BodyEstimate(0.9, params, np.ones(55), distance_source=source)], height)
     assert person is not None
     return person
 

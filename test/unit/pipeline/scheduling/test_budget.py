@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from smplerx_ros.pipeline.scheduling.budget import DETECTION_SPARED, FIRST_PATIENCE, FULL, WINDOW, Effort, LatencyBudget
+from smplerx_ros.pipeline.scheduling.budget import FULL, INTERVAL_FACTOR, MIN_PATIENCE, WINDOW, Effort, LatencyBudget
 
 BUDGET = 0.050
 
 
 def spend(budget: LatencyBudget, cost: float, frames: int = WINDOW, people: int = 1) -> Effort:
     for _ in range(frames):
-        budget.spent(cost, people)
+        budget.record(cost, people)
     return budget.effort
 
 
@@ -24,14 +24,19 @@ def test_the_order_of_the_steps():
     for _ in range(8):
         steps.append(spend(budget, 0.1, people=people))
         people = min(people, steps[-1].people or people)
-    spared = DETECTION_SPARED
-    assert steps[:4] == [Effort(spared), Effort(spared, 4), Effort(spared, 2), Effort(spared, 1)]
-    assert steps[4:] == [Effort(spared, 1, 1)] + 3 * [Effort(spared, 1, 2)]  # then nothing is left
+    factor = INTERVAL_FACTOR
+    assert steps[:4] == [
+        Effort(factor),
+        Effort(factor, 4),
+        Effort(factor, 2),
+        Effort(factor, 1),
+    ]
+    assert steps[4:] == [Effort(factor, 1, 1)] + 3 * [Effort(factor, 1, 2)]  # then nothing is left
 
 
 def test_one_person_alone_is_never_left_out():
     budget = LatencyBudget(BUDGET, 0)
-    assert spend(budget, 0.1, 10 * WINDOW, people=1) == Effort(DETECTION_SPARED)
+    assert spend(budget, 0.1, 10 * WINDOW, people=1) == Effort(INTERVAL_FACTOR)
 
 
 def test_single_slow_frames_do_not_count():
@@ -44,8 +49,8 @@ def test_single_slow_frames_do_not_count():
 def test_back_in_reverse_order_when_there_is_room():
     budget = LatencyBudget(BUDGET, 1)
     down = [FULL] + [spend(budget, 0.1, people=2) for _ in range(3)]
-    assert down[-1] == Effort(DETECTION_SPARED, 1, 1)
-    up = [spend(budget, 0.01, FIRST_PATIENCE * WINDOW, people=1) for _ in range(3)]
+    assert down[-1] == Effort(INTERVAL_FACTOR, 1, 1)
+    up = [spend(budget, 0.01, MIN_PATIENCE * WINDOW, people=1) for _ in range(3)]
     assert up == down[-2::-1]
 
 
@@ -61,16 +66,16 @@ def changes(cost_of: dict[Effort, float], frames: int) -> list[int]:
     budget, found = LatencyBudget(BUDGET), []
     for k in range(frames):
         before = budget.effort
-        budget.spent(cost_of[before], 1)
+        budget.record(cost_of[before], 1)
         if budget.effort != before:
             found.append(k)
     return found
 
 
 def test_a_way_back_that_fails_is_tried_less_and_less_often():
-    found = changes({FULL: 0.1, Effort(DETECTION_SPARED): 0.01}, 6000)
+    found = changes({FULL: 0.1, Effort(INTERVAL_FACTOR): 0.01}, 6000)
     tries = [later - earlier for earlier, later in zip(found[::2], found[1::2], strict=False)]
-    assert tries[0] == FIRST_PATIENCE * WINDOW
+    assert tries[0] == MIN_PATIENCE * WINDOW
     assert tries == sorted(tries)
     assert tries[-1] >= 8 * tries[0]
 
@@ -80,4 +85,4 @@ def test_all_the_effort_returns_after_an_overload(room):
     budget = LatencyBudget(BUDGET, 2)
     spend(budget, 0.2, 200, people=8)
     assert budget.effort != FULL
-    assert spend(budget, room, 40 * FIRST_PATIENCE * WINDOW, people=1) == FULL
+    assert spend(budget, room, 40 * MIN_PATIENCE * WINDOW, people=1) == FULL

@@ -14,7 +14,7 @@ from smplerx_ros.body.skeleton import JOINT_INDEX
 from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.pipeline.smoothing.motion import Motion
 from smplerx_ros.pipeline.smoothing.moving_camera import MovingCamera
-from smplerx_ros.pipeline.smoothing.people import Sample
+from smplerx_ros.pipeline.smoothing.person_smoother import Sample
 from smplerx_ros.types import Person, SmplxParams
 from support.bodies import standin
 

@@ -9,7 +9,7 @@ import pytest
 
 from smplerx_ros.geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
 from smplerx_ros.pipeline.smoothing.one_euro import Cutoff, Rotations, Vectors
-from smplerx_ros.pipeline.smoothing.people import SmoothingOptions
+from smplerx_ros.pipeline.smoothing.person_smoother import SmoothingOptions
 
 RATE = 30.0
 ROTATION = SmoothingOptions().rotation

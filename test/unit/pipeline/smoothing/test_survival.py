@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from smplerx_ros.pipeline.smoothing.motion import Motion
 from smplerx_ros.pipeline.smoothing.one_euro import Cutoff
-from smplerx_ros.pipeline.smoothing.people import Sample, SmoothingOptions
+from smplerx_ros.pipeline.smoothing.person_smoother import Sample, SmoothingOptions
 from smplerx_ros.types import PARAM_SIZES, SmplxParams
 from support.bodies import standin
 
@@ -34,7 +34,7 @@ def test_what_comes_out_is_finite(frames: list[tuple[float, int, int, float]]) -
             body_pose=np.tile(turn, 21),
             transl=np.array([0, 0, distance], np.float32),
         )
-        smooth = motion.smoothed([Sample("p1", params, stamp)])[0]
+        smooth = motion.smooth([Sample("p1", params, stamp)])[0]
         for name in PARAM_SIZES:
             assert np.isfinite(getattr(smooth, name)).all(), name
         velocities = motion.velocities(Sample("p1", params, stamp), np.full((55, 3), distance))
@@ -47,5 +47,5 @@ def test_a_half_turn_is_kept_on_its_side() -> None:
     for k in range(20):
         turn = np.array([0, np.pi - 1e-3, 0], np.float32) * (-1) ** k
         seen = replace(SmplxParams.rest(), global_orient=turn)
-        smooth = motion.smoothed([Sample("p1", seen, k * 33_000_000)])[0]
+        smooth = motion.smooth([Sample("p1", seen, k * 33_000_000)])[0]
         assert abs(np.linalg.norm(smooth.global_orient) - np.pi) < 0.01

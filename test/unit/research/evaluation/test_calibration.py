@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from smplerx_ros.geometry.uncertainty import place_covariance
+from smplerx_ros.geometry.uncertainty import position_covariance
 from smplerx_ros.research.evaluation.calibration import (
     NORMAL_SHARES,
     coverage,
@@ -28,7 +28,7 @@ def test_axes_are_square_and_begin_along_the_ray() -> None:
 
 
 def test_errors_of_a_true_covariance_are_normal() -> None:
-    covariance = place_covariance(PLACE, 0.2, 0.03, np.zeros(3))
+    covariance = position_covariance(PLACE, 0.2, 0.03, np.zeros(3))
     errors = np.random.default_rng(1).multivariate_normal(np.zeros(3), covariance, 5000)
     values = np.array([standardized_error(error, covariance, ray_axes(PLACE)) for error in errors])
     assert values.std(axis=0) == pytest.approx(np.ones(3), abs=0.04)

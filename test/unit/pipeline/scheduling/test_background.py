@@ -10,13 +10,13 @@ import time
 
 import pytest
 
-from smplerx_ros.pipeline.scheduling.beside import Beside
+from smplerx_ros.pipeline.scheduling.background import BackgroundWorker
 
 HANGS = """
 import threading, time
-from smplerx_ros.pipeline.scheduling.beside import Beside
+from smplerx_ros.pipeline.scheduling.background import BackgroundWorker
 begun = threading.Event()
-beside = Beside("hangs")
+beside = BackgroundWorker("hangs")
 beside.submit(lambda: (begun.set(), time.sleep(60)))
 begun.wait()
 """
@@ -27,7 +27,7 @@ def threads(name: str) -> list[threading.Thread]:
 
 
 def test_work_is_done_in_order_by_one_thread() -> None:
-    beside, seen = Beside("in_order"), []
+    beside, seen = BackgroundWorker("in_order"), []
     futures = [beside.submit(lambda k=k: seen.append((k, threading.get_ident()))) for k in range(20)]
     futures[-1].result(10)
     assert [k for k, _ in seen] == list(range(20))
@@ -37,7 +37,7 @@ def test_work_is_done_in_order_by_one_thread() -> None:
 
 
 def test_what_the_work_raises_is_its_answer_and_the_next_is_done() -> None:
-    beside = Beside("raises")
+    beside = BackgroundWorker("raises")
     with pytest.raises(ZeroDivisionError):
         beside.submit(lambda: 1 / 0).result(10)
     assert beside.submit(lambda: 3).result(10) == 3
@@ -45,7 +45,7 @@ def test_what_the_work_raises_is_its_answer_and_the_next_is_done() -> None:
 
 
 def test_close_cancels_what_waits_and_leaves_what_hangs() -> None:
-    beside, begun, go_on = Beside("close"), threading.Event(), threading.Event()
+    beside, begun, go_on = BackgroundWorker("close"), threading.Event(), threading.Event()
     hanging = beside.submit(lambda: (begun.set(), go_on.wait(10)))
     waiting = beside.submit(lambda: None)
     assert begun.wait(10)
@@ -63,7 +63,7 @@ def test_nothing_is_left_for_the_end_of_the_process_after_close(monkeypatch: pyt
     at_end: list[object] = []
     monkeypatch.setattr("atexit.register", at_end.append)
     monkeypatch.setattr("atexit.unregister", at_end.remove)
-    beside = Beside("left")
+    beside = BackgroundWorker("left")
     beside.submit(lambda: None).result(10)
     assert len(at_end) == 1
     assert beside.close(10)
@@ -71,13 +71,13 @@ def test_nothing_is_left_for_the_end_of_the_process_after_close(monkeypatch: pyt
 
 
 def test_without_work_there_is_no_thread() -> None:
-    beside = Beside("idle")
+    beside = BackgroundWorker("idle")
     assert not threads("idle")
     assert beside.close(0.0)
 
 
 def test_the_thread_ends_with_the_object() -> None:
-    beside = Beside("forgotten")
+    beside = BackgroundWorker("forgotten")
     beside.submit(lambda: None).result(10)
     (thread,) = threads("forgotten")
     del beside

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from smplerx_ros.pipeline.smoothing.one_euro import Cutoff
-from smplerx_ros.pipeline.smoothing.people import LONGEST_GAP_NS, PeopleSmoother, Sample, SmoothingOptions
+from smplerx_ros.pipeline.smoothing.person_smoother import MAX_GAP_NS, PeopleSmoother, Sample, SmoothingOptions
 from smplerx_ros.pipeline.smoothing.velocity import VelocityEstimator
 from smplerx_ros.types import PARAM_SIZES, SmplxParams
 from support.bodies import standin
@@ -42,7 +42,7 @@ def test_a_step_is_followed_slowly_and_by_its_own_person_only(smoother):
     np.testing.assert_allclose(second.body_pose, params(1).body_pose, atol=1e-6)
 
 
-@pytest.mark.parametrize("stamp", [FRAME_NS, 0, FRAME_NS + LONGEST_GAP_NS + 1], ids=["same stamp", "back", "gap"])
+@pytest.mark.parametrize("stamp", [FRAME_NS, 0, FRAME_NS + MAX_GAP_NS + 1], ids=["same stamp", "back", "gap"])
 def test_a_jump_in_time_starts_anew(smoother, stamp):
     smooth(smoother, "p1", params(0), FRAME_NS)
     out = smooth(smoother, "p1", params(1), stamp)
@@ -132,7 +132,7 @@ def test_velocities_of_a_steady_walk():
     for k in range(1, 30):
         found = velocities.update("p1", k * step, (k + 1) * FRAME_NS)
     np.testing.assert_allclose(found, step / (FRAME_NS * 1e-9), rtol=1e-6)
-    assert np.isnan(velocities.update("p1", 99 * step, 31 * FRAME_NS + LONGEST_GAP_NS)).all()
+    assert np.isnan(velocities.update("p1", 99 * step, 31 * FRAME_NS + MAX_GAP_NS)).all()
 
 
 @pytest.mark.parametrize("rate", [15.0, 30.0, 60.0])

@@ -20,8 +20,8 @@ from .one_euro import Cutoff, Rotations, Vectors
 
 State = TypeVar("State", Rotations, Vectors)
 
-LONGEST_GAP_NS = 500_000_000  # after that the last pose says nothing of the next, unless images are rare
-RAREST_GAP_NS = 12_500_000_000  # two and a half of the intervals of an image every 5 s; rarer ones show no motion
+MAX_GAP_NS = 500_000_000  # after that the last pose says nothing of the next, unless images are rare
+MAX_SLOW_GAP_NS = 12_500_000_000  # two and a half of the intervals of an image every 5 s; rarer ones show no motion
 # In `SmplxParams.flat`: all axis-angle vectors, shape, expression, and the place.
 _ROTATIONS = slice(0, PARAM_SLICES["reye_pose"].stop)
 _BETAS, _EXPRESSION_PART, _TRANSL = (PARAM_SLICES[name] for name in ("betas", "expression", "transl"))
@@ -49,12 +49,12 @@ class SmoothingOptions:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A person's parameters (unbatched) in one image; `longest_gap_ns`: filters that are older begin anew."""
+    """A person's parameters (unbatched) in one image; `max_gap_ns`: filters that are older begin anew."""
 
     person: str
     params: SmplxParams
     stamp_ns: int
-    longest_gap_ns: int = LONGEST_GAP_NS
+    max_gap_ns: int = MAX_GAP_NS
     size_source: int = 0  # as `BodyEstimate` has it
 
 
@@ -121,7 +121,7 @@ class PeopleSmoother:
     def _before(self, sample: Sample, matrices: FloatArray, values: FloatArray) -> _State:
         """The person's filters; new ones where the last are too old, without time (stamp 0) or from the future."""
         state = self._people.get(sample.person)
-        if state is None or not state.stamp_ns or not 0 < sample.stamp_ns - state.stamp_ns <= sample.longest_gap_ns:
+        if state is None or not state.stamp_ns or not 0 < sample.stamp_ns - state.stamp_ns <= sample.max_gap_ns:
             return _State(sample.stamp_ns - 1, sample.size_source, Rotations.begin(matrices), Vectors.begin(values))
         if state.size_source == sample.size_source:
             return state

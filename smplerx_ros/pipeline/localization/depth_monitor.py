@@ -8,11 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from smplerx_ros.arrays import FloatArray
-from smplerx_ros.geometry.depth import LARGEST_RATIO, LEAST_RATIO, DepthReading
+from smplerx_ros.geometry.depth import MAX_RATIO, MIN_RATIO, DepthReading
 
-_UNUSED_NS = 3_000_000_000  # people may stand at the border, or behind a table, for a moment
-_FEWEST_WATCHED = 3  # frames
-_WATCHED = 90  # readings that are remembered; as many frames without stamps are some seconds
+_MIN_DURATION_NS = 3_000_000_000  # people may stand at the border, or behind a table, for a moment
+_MIN_FRAMES = 3  # frames
+_MAX_READINGS = 90  # readings that are remembered; as many frames without stamps are some seconds
 # What makes distances so many times as large: depth is read as metres, in ROS integers as millimetres.
 _UNITS = {
     1000.0: "millimetres where metres are expected",
@@ -25,15 +25,15 @@ _UNITS = {
 _UNIT_TOLERANCE = 0.6  # of the ratio's logarithm: people taken for too tall or too small
 
 
-class DepthWatch:
+class DepthMonitor:
     """Notices that a camera's depth images are of no use for anybody, and says why."""
 
     def __init__(self) -> None:
         self._first_ns = 0
         self._frames = 0  # in a row
-        self._ratios: deque[float] = deque(maxlen=_WATCHED)
+        self._ratios: deque[float] = deque(maxlen=_MAX_READINGS)
 
-    def complaint(self, stamp_ns: int, readings: Sequence[DepthReading]) -> str:
+    def problem(self, stamp_ns: int, readings: Sequence[DepthReading]) -> str:
         """Of a frame's people; empty where all is well, or for so short a time that people may be at fault."""
         if not readings:
             return ""
@@ -44,8 +44,8 @@ class DepthWatch:
         self._first_ns = self._first_ns if self._frames else stamp_ns
         self._frames += 1
         self._ratios.extend(reading.ratio for reading in readings)
-        unstamped = not stamp_ns and self._frames >= _WATCHED
-        if not unstamped and (self._frames < _FEWEST_WATCHED or stamp_ns - self._first_ns < _UNUSED_NS):
+        unstamped = not stamp_ns and self._frames >= _MAX_READINGS
+        if not unstamped and (self._frames < _MIN_FRAMES or stamp_ns - self._first_ns < _MIN_DURATION_NS):
             return ""
         return _unused_depth(np.array(self._ratios))
 
@@ -57,7 +57,7 @@ def _unused_depth(ratios: FloatArray) -> str:
     if len(known) <= len(ratios) / 2:
         return f"{begin}: it has no measurements where people are (too near, too far, or not registered to the image)"
     ratio = float(np.median(known))
-    if LEAST_RATIO <= ratio <= LARGEST_RATIO:
+    if MIN_RATIO <= ratio <= MAX_RATIO:
         return (
             f"{begin}: its measurements of a person contradict each other, at {ratio:.2g} times the distance that the "
             "image shows; it must be registered to the image"

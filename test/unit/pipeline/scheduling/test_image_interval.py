@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from smplerx_ros.pipeline.scheduling.interval import ImageInterval
+from smplerx_ros.pipeline.scheduling.image_interval import ImageInterval
 
 LEAST = 500
 
@@ -30,10 +30,10 @@ def interval(*stamps: int) -> ImageInterval:
     ],
 )
 def test_the_usual_interval_decides(stamps: tuple[int, ...], gap: int) -> None:
-    assert interval(*stamps).longest_gap_ns(LEAST) == gap
+    assert interval(*stamps).max_gap_ns(LEAST) == gap
 
 
 def test_no_gap_is_longer_than_the_longest() -> None:
-    assert interval(1, 10_001).longest_gap_ns(LEAST, 4000) == 4000
-    assert interval(1, 1001).longest_gap_ns(LEAST, 4000) == 2500
-    assert interval(1, 11).longest_gap_ns(LEAST, 4000) == LEAST
+    assert interval(1, 10_001).max_gap_ns(LEAST, 4000) == 4000
+    assert interval(1, 1001).max_gap_ns(LEAST, 4000) == 2500
+    assert interval(1, 11).max_gap_ns(LEAST, 4000) == LEAST
