@@ -8,7 +8,6 @@ from difflib import get_close_matches
 from typing import Any
 
 from rclpy.duration import Duration
-from rclpy.event_handler import PublisherEventCallbacks, SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
@@ -26,6 +25,7 @@ from rclpy.qos_overriding_options import QoSOverridingOptions
 
 from smplerx_ros.config.parameter import shown
 from smplerx_ros.errors import ConfigError
+from smplerx_ros.ros.event_callbacks import PublisherEventCallbacks, SubscriptionEventCallbacks
 
 PREFIX = "qos_overrides."
 DELIVERY_S = 0.2  # for subscribers to receive the last messages before the publisher is destroyed

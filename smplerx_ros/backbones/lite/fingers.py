@@ -23,7 +23,7 @@ class FingerSolver:
 
     def __init__(self, body: BodyModel) -> None:
         first = np.array([[JOINT_INDEX[f"{side}_{finger}1"] for finger in FINGERS] for side in SIDES])
-        tips = [[EXTRA_JOINT_INDEX[f"{side}_{finger}_tip"] for finger in FINGERS] for side in SIDES]
+        tips = np.array([[EXTRA_JOINT_INDEX[f"{side}_{finger}_tip"] for finger in FINGERS] for side in SIDES])
         joints = [body.joint_template[first + k] for k in range(3)] + [body.extra_joints_rest()[tips]]
         # (2, 3, 5, 3) unit vectors of the phalanges at rest
         self._bones = normalized(np.diff(np.stack(joints, axis=1), axis=1))

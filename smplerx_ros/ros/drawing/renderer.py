@@ -10,7 +10,6 @@ from typing import Any
 
 import rclpy
 from rclpy.context import Context
-from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.parameter import Parameter
 from rclpy.publisher import Publisher
 from sensor_msgs.msg import CompressedImage, Image
@@ -21,6 +20,7 @@ from smplerx_ros.body import load_body
 from smplerx_ros.ros.conversions.compressed import compressed_from_image
 from smplerx_ros.ros.conversions.image import message_from_image
 from smplerx_ros.ros.conversions.markers import LIFETIME_S, MarkerWriter
+from smplerx_ros.ros.event_callbacks import PublisherEventCallbacks
 from smplerx_ros.ros.qos import delivered, qos_of
 from smplerx_ros.ros.statistics import LOG_PERIOD_S
 from smplerx_ros.visualization.decimation import DecimatedMesh

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 from hri_msgs.msg import FacialLandmarks, NormalizedRegionOfInterest2D, Skeleton2D
-from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import Image, JointState
@@ -16,6 +15,7 @@ from smplerx_ros.geometry.boxes import Box
 from smplerx_ros.rep155.crops import normalized_box
 from smplerx_ros.rep155.description import MOVING, BodyDescription
 from smplerx_ros.ros.conversions.image import message_from_image
+from smplerx_ros.ros.event_callbacks import PublisherEventCallbacks
 
 # Reliable and volatile, as pyhri and libhri subscribe (system defaults); lists and URDFs are latched.
 RESULTS = QoSProfile(depth=5)
