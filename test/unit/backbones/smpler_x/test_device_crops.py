@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from smplerx_ros.backbones.registry import BACKBONES
 from smplerx_ros.backbones.smpler_x import loading
 from smplerx_ros.backbones.smpler_x.estimation import NetworkBackbone
 from smplerx_ros.backbones.smpler_x.loading import _cropper_beside
@@ -24,24 +22,18 @@ from smplerx_ros.runtime.onnx import OnnxNetwork
 from smplerx_ros.types import PARAM_SIZES, BodyEstimate, Frame, Observation
 from support import parity
 from support.bodies import standin
+from support.small_networks import export_small, small
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("timm")
 pytest.importorskip("onnxscript")
 
-SMALL = replace(BACKBONES["smplest_x_h"], embed_dim=96, depth=2, heads=3)
+SMALL = small("smplest_x_h")
 
 
 @pytest.fixture(scope="module")
-def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from smplerx_ros.backbones.smpler_x.export import export
-    from smplerx_ros.backbones.smpler_x.network import CropNetwork, build_network
-
-    torch.manual_seed(1)
-    network = build_network(SMALL).eval()
-    with torch.inference_mode():
-        names = CropNetwork(network)(torch.zeros(1, 256, 192, 3))
-    return export(network, names, "onnx", tmp_path_factory.mktemp("network"))[0]
+def file(once: Any) -> Path:
+    return Path(once("smplest_x_h_small", lambda path: export_small("smplest_x_h", path))) / "model.onnx"
 
 
 class OnGpu(OnnxNetwork):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,6 +25,7 @@ from smplerx_ros.backbones.smpler_x.network import (  # noqa: E402
     reduce_precision,
 )
 from smplerx_ros.backbones.smpler_x.torch_runtime import TorchNetwork  # noqa: E402
+from support.small_networks import build_small, export_small, small  # noqa: E402
 
 CASES = [
     pytest.param(name, precision, marks=[pytest.mark.slow] if precision == "fp16" else [])
@@ -33,19 +35,21 @@ CASES = [
 
 
 @pytest.mark.parametrize(("name", "precision"), CASES)
-def test_onnx_equals_torch(name: str, precision: str, tmp_path: Path) -> None:
-    torch.manual_seed(1)
-    backbone = replace(BACKBONES[name], embed_dim=96, depth=2, heads=3)
-    network = build_network(backbone).eval()
+def test_onnx_equals_torch(name: str, precision: str, tmp_path: Path, once: Any) -> None:
+    backbone, network = small(name), build_small(name)
     images = check_images()
     with torch.inference_mode():
         outputs = CropNetwork(network)(torch.from_numpy(images))
     reference = {key: value.numpy() for key, value in outputs.items()}
     state = {key: value.clone() for key, value in network.state_dict().items()}
-    reduce_precision(network, precision)
-    files = export(network, reference, "onnx", tmp_path)
-    assert [file.name for file in files] == ["model.onnx", "model.onnx.data"]
-    exported = OnnxNetwork(files[0], threads=1)
+    if precision == "fp32":
+        directory = once(f"{name}_small", lambda path: export_small(name, path))
+    else:
+        directory = tmp_path
+        reduce_precision(network, precision)
+        export(network, reference, "onnx", directory)
+    assert sorted(file.name for file in directory.iterdir()) == ["model.onnx", "model.onnx.data"]
+    exported = OnnxNetwork(directory / "model.onnx", threads=1)
     assert set(check(exported, reference, precision)) >= {"rotation", "camera"}
     again = TorchNetwork(load_native(backbone, state), precision=precision)
     assert set(check(again, reference, precision)) >= {"rotation", "camera"}
