@@ -123,11 +123,11 @@ class Provider:
         wanted = [person for person in people.people if self._bodies[person.id].wanted("skeleton2d")]
         if not wanted:
             return
-        places = self._body.extra_joints(SmplxParams.stack([person.params for person in wanted]))
+        positions = self._body.extra_joints(SmplxParams.stack([person.params for person in wanted]))
         points = keypoints(
             np.stack([person.joints_image for person in wanted]),
             np.stack([person.confidence for person in wanted]),
-            people.camera.project(places[:, : len(FACE_POINTS)]),
+            people.camera.project(positions[:, : len(FACE_POINTS)]),
             width,
             height,
         )
