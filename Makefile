@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ENV := source scripts/env.sh &&
 LINTED := ruff-check,ruff-format,codespell,import-linter
 
-.PHONY: help setup setup-torch demo closed-loop test test-all test-pythons lint fuzz soak clean
+.PHONY: help setup setup-torch demo closed-loop test test-all test-pythons lint docs linkcheck fuzz soak clean
 
 help: ## show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -26,10 +26,16 @@ lint: setup ## ruff, codespell, the import contracts, mypy, and the file checks 
 	@$(ENV) if git rev-parse --git-dir >/dev/null; then SKIP=$(LINTED) pre-commit run --all-files; \
 	  else echo "no git repository: the file checks of pre-commit were not run"; fi
 
-test: setup-torch lint ## every test but the slow ones
+docs: ## the documentation: out/docs/index.html
+	@scripts/docs.sh
+
+linkcheck: ## follow the links of the documentation to other sites; needs the network
+	@scripts/docs.sh linkcheck
+
+test: setup-torch lint docs ## every test but the slow ones
 	@$(ENV) scripts/test.sh -m "not slow"
 
-test-all: setup-torch lint ## every test
+test-all: setup-torch lint docs ## every test
 	@$(ENV) scripts/test.sh
 
 test-pythons: ## the core's tests with Python 3.10 to 3.13, with the oldest and the newest packages: an hour, needs the network

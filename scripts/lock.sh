@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Resolve requirements/*.in again, all together, into requirements/*.lock, for every supported Python. Needs uv.
+# Resolve requirements/*.in again into requirements/*.lock, for every supported Python: all together, but docs.in by
+# itself, whose packages live in an environment of their own. Needs uv.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../requirements"
 all=$(mktemp --suffix=.lock)
@@ -9,11 +10,17 @@ resolve() {  # resolve OUTPUT INPUT...; pyproject.toml limits it to Linux
   uv pip compile -q --universal --python-version 3.10 --no-header --no-annotate "${@:2}" -o "$1"
 }
 
-resolve "$all" ./*.in
+together=()
+for input in *.in; do
+  [ "$input" = docs.in ] || together+=("$input")
+done
+resolve "$all" "${together[@]}"
 for input in *.in; do
   lock=${input%.in}.lock
+  constraints=(-c "$all")
+  [ "$input" != docs.in ] || constraints=()
   rm -f "$lock"
-  resolve "$lock" "$input" -c "$all"
+  resolve "$lock" "$input" "${constraints[@]}"
   # Say nothing of the platform, which is always the same.
   sed -i -E -e "s/ and (platform|sys)_[a-z_]+ == '[^']+'//g" -e "s/ (and|;) python_full_version < '3.14'$//" \
     -e "1i # Made by scripts/lock.sh from $input." "$lock"

@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s: %(message)s")
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, _terminate)
-    parsed = _parser().parse_args(arguments)
+    parsed = build_parser().parse_args(arguments)
     try:
         return int(COMMANDS[parsed.command].run(parsed))
     except SmplerxError as error:
@@ -54,7 +54,8 @@ def _terminate(number: int, _: object) -> None:
     sys.exit(128 + number)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line; docs/reference/command_line.md is made of it."""
     parser = argparse.ArgumentParser(prog="smplerx", description="SMPL-X people from camera images.")
     parser.add_argument("--version", action="version", version=f"smplerx_ros {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -10,10 +10,12 @@ from smplerx_ros.errors import ConfigError
 from .parameter import Parameter, Value
 from .table import PARAMETERS
 
+PARAMETERS_GROUP = "parameters of the estimator (named as the ROS node's)"
+
 
 def add_parameters(parser: argparse.ArgumentParser) -> None:
     """Add an option for each of the estimator's parameters, with the name and description of the table."""
-    group = parser.add_argument_group("parameters of the estimator (named as the ROS node's)")
+    group = parser.add_argument_group(PARAMETERS_GROUP)
     for parameter in PARAMETERS:
         group.add_argument(
             f"--{parameter.name.replace('_', '-')}",

@@ -77,7 +77,7 @@ class Estimator:
 
     @property
     def options(self) -> Options:
-        """As they stand: what the estimator was made with, and what `update` has changed since."""
+        """The options in force, with which the estimator was made or which `update` has set since."""
         return self._options
 
     def update(self, values: Mapping[str, object]) -> None:

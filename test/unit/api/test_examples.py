@@ -20,7 +20,7 @@ from PIL import Image
 import smplerx_ros
 from support.paths import ROOT
 
-FILES = sorted((ROOT / "docs").glob("**/*.py"))
+FILES = sorted((ROOT / "docs" / "examples").glob("**/*.py"))
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
 # With names of their own, in `_PUBLIC`; messages have those of the ROS package.
 PACKAGES = ("smplerx_ros", "smplerx_ros.research.evaluation", "smplerx_ros.ros")
@@ -88,7 +88,7 @@ def is_public(module: str, name: str) -> bool:
 
 
 def test_there_are_examples() -> None:
-    assert {example.page.name for example in EXAMPLES} >= {"README.md", "python.md", "backbones.md", "messages.md"}
+    assert {example.page.name for example in EXAMPLES} >= {"README.md", "python.md", "weights.md", "messages.md"}
     assert {example.page.name for example in RUNNABLE} >= {"README.md", "python.md"}
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[3]
+from support.paths import ROOT
+
 CODE = re.compile(r"^ *(```|~~~).*?^ *\1|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 CODE_BLOCK = re.compile(r"^ *(```|~~~).*?^ *\1", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)\s]+)\)|^\[[^\]]+\]: +(\S+)", re.MULTILINE)
@@ -56,6 +57,18 @@ def broken(page: Path) -> list[str]:
 @pytest.mark.parametrize("page", pages(), ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     assert broken(page) == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [p for p in pages() if p.is_relative_to(ROOT / "docs") and "notes" not in p.parts],
+    ids=lambda p: str(p.relative_to(ROOT)),
+)
+def test_paths_of_modules(page: Path) -> None:
+    """Modules in code spans exist, below the repository or the package; notes keep the names of their time."""
+    named = re.findall(r"`([\w./]+/[\w/]+\.py)`", page.read_text(encoding="utf-8"))
+    folders = (ROOT, ROOT / "smplerx_ros", ROOT / "smplerx_ros" / "assets")
+    assert [name for name in named if not any((folder / name).is_file() for folder in folders)] == []
 
 
 def test_broken_links_are_seen(tmp_path: Path) -> None:
