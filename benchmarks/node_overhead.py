@@ -40,7 +40,7 @@ from smplerx_ros.pipeline.scheduling.camera_state import CameraState
 from smplerx_ros.pipeline.scheduling.detection_runner import DetectionRunner
 from smplerx_ros.pipeline.smoothing.motion import Motion
 from smplerx_ros.pipeline.tracking.tracker import Tracker
-from smplerx_ros.ros.humans import Rep155
+from smplerx_ros.ros.humans import HumansOutput
 from smplerx_ros.ros.node.frame_processor import FrameProcessor
 from smplerx_ros.ros.node.node import SmplerxNode
 from smplerx_ros.ros.node.stream import CameraStream
@@ -70,7 +70,7 @@ PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "tracking": ((Tracker, "update"),),
     "people": ((output, "person_array"), (output, "info_from_camera"), (Output, "_placed")),
     "TF": ((Output, "_publish_transforms"),),
-    "REP-155": ((Rep155, "publish"),),
+    "REP-155": ((HumansOutput, "publish"),),
     "rclpy, DDS": ((Publisher, "publish"),),
     NETWORKS: ((OnnxNetwork, "run"), (CameraState, "take_background_detection")),
     FIT: ((BodyFitter, "fit"),),

@@ -1,4 +1,4 @@
-"""The second part of the estimator: bodies by a backbone, within a latency budget."""
+"""Estimation: the backbones, and the choice among them by the latency budget."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .stages import EstimatedFrame, TrackedFrame
 
 
 class Estimation:
-    """The backbones, of which the latency budget chooses one for each call.
+    """Estimates the bodies of tracked people with the backbone that fits the latency budget.
 
     Args:
-        backbones: The configured one, then the fallbacks, each faster than the one before.
-        budget_ms: The latency budget of one call; 0: none.
+        backbones: The configured backbone, then the fallbacks.
+        budget_ms: Latency budget of one call in milliseconds; 0: none.
     """
 
     def __init__(self, backbones: Sequence[Backbone], budget_ms: float) -> None:
@@ -27,7 +27,7 @@ class Estimation:
         self.set_budget(budget_ms)
 
     def set_budget(self, budget_ms: float) -> None:
-        """Change the latency budget; 0: none. A new value starts at full effort."""
+        """Change the latency budget; a different value starts at full effort."""
         if budget_ms == self._budget_ms:
             return
         self._budget_ms = budget_ms
@@ -35,16 +35,16 @@ class Estimation:
 
     @property
     def effort(self) -> Effort:
-        """What may be spent on the next call."""
+        """Limits for the next call."""
         return FULL if self._budget is None else self._budget.effort
 
     @property
     def confirms_people(self) -> bool:
-        """Whether the configured backbone tells people from background."""
+        """Whether the configured backbone detects that a box holds no person."""
         return self._backbones[0].confirms_people
 
     def backbone(self, effort: Effort) -> Backbone:
-        """The backbone of that effort."""
+        """The backbone to use with `effort`."""
         return self._backbones[effort.backbone]
 
     def estimate(self, frames: Sequence[TrackedFrame], effort: Effort) -> list[EstimatedFrame]:
@@ -54,7 +54,7 @@ class Estimation:
         return [EstimatedFrame(frame, tuple(next(bodies) for _ in frame.observations)) for frame in frames]
 
     def record(self, seconds: float, frames: Sequence[TrackedFrame]) -> None:
-        """Charge the duration of a call to the budget."""
+        """Record the duration of a call with these frames."""
         if self._budget is not None:
             self._budget.record(seconds, max((len(frame.observations) for frame in frames), default=0))
 
@@ -66,12 +66,12 @@ class Estimation:
             backbone.reset()
 
     def forget(self, ids: Collection[str]) -> None:
-        """Drop what the backbones remember of these people."""
+        """Drop the backbones' memory of these people."""
         for backbone in self._backbones:
             backbone.forget(ids)
 
     def reset(self) -> None:
-        """Drop what the backbones remember of anybody."""
+        """Drop the backbones' memory of all people."""
         for backbone in self._backbones:
             backbone.reset()
 

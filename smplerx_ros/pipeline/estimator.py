@@ -1,4 +1,4 @@
-"""Frames in, people out: detection, tracking, a backbone and a body; no ROS."""
+"""The estimator: from frames of cameras to tracked SMPL-X people, without ROS."""
 
 from __future__ import annotations
 
@@ -33,15 +33,23 @@ from .tracking.events import TrackEvent, without_history, without_metric_history
 log = getLogger(__name__)
 
 _WARM_UP_WIDTH, _WARM_UP_HEIGHT = 640, 480
-_ID_PREFIX = "p"  # where none is chosen; the node draws one
+_ID_PREFIX = "p"  # unless configured; the node draws a random one
 
 
 class Estimator:
-    """Estimates the people of one or several cameras (`Frame.source` or else `frame_id`); people keep their ids.
+    """Estimates and tracks the people of one or several cameras, named by `Frame.source` or else `frame_id`.
 
-    `detector` None: boxes come with the frames alone. `detector_beside`: for detections beside the estimation, by
-    default the same. `fallbacks` are smaller backbones for `latency.budget_ms`. `close` it, or use it in a `with`
-    statement, to free networks and thread at a certain time. Not for several threads at once.
+    It composes three parts: identification (detection and tracking), estimation (the backbone), and finishing
+    (localization, smoothing, velocities). `close` it, or use it as a context manager, to release networks and thread.
+    Not thread-safe.
+
+    Args:
+        backbone: Estimates bodies.
+        detector: Detects people; None: detections come with the frames only.
+        body: The body model.
+        options: The parameters.
+        detector_beside: For detections in a background thread; None: `detector`.
+        fallbacks: Faster backbones for `latency.budget_ms`.
     """
 
     def __init__(
@@ -64,10 +72,15 @@ class Estimator:
 
     @classmethod
     def from_config(cls, values: Options | Mapping[str, object], *, bundles_only: bool = False) -> Estimator:
-        """From options, or from the parameters of docs/reference/parameters.md by name; the others take their defaults.
+        """Load an estimator by its options.
 
-        A checkpoint as `weights` is converted into the user's cache when ONNX Runtime runs it, unless `bundles_only`.
-        Raises ConfigError for an unknown name or unusable value, ModelFileError for an unusable file.
+        Args:
+            values: Options, or parameters by name (docs/reference/parameters.md); the rest have their defaults.
+            bundles_only: Whether to refuse a checkpoint as `weights`, rather than to convert it into the user's cache.
+
+        Raises:
+            ConfigError: If a name is unknown or a value unusable.
+            ModelFileError: If a file is unusable.
         """
         options = values if isinstance(values, Options) else Options.from_config(values)
         body = load_body(options.body_model or None)
@@ -77,13 +90,14 @@ class Estimator:
 
     @property
     def options(self) -> Options:
-        """The options in force, with which the estimator was made or which `update` has set since."""
+        """The current options: those of the constructor, with the changes of `update`."""
         return self._options
 
     def update(self, values: Mapping[str, object]) -> None:
-        """Change live parameters by name; from the next `process` on, people keep their ids.
+        """Change live parameters by name, from the next `process` on; people keep their ids.
 
-        Raises ConfigError for a name that is unknown or not live, and for an unusable value; then nothing changes.
+        Raises:
+            ConfigError: If a name is unknown or not live, or a value unusable; then nothing has changed.
         """
         self._check_open()
         self._options = options = self._options.updated(values)
@@ -92,7 +106,7 @@ class Estimator:
         self._finishing.update(options)
 
     def estimate(self, frame: Frame) -> list[Person]:
-        """The people in one frame. What is wrong with the frames of a camera is logged once."""
+        """Estimate the people in one frame; each warning about a camera's frames is logged once."""
         result = self.process(frame)
         for text in self._identification.new_warnings(frame, result.warnings):
             log.warning("camera %r: %s", camera_name(frame), text)
@@ -110,22 +124,29 @@ class Estimator:
     def process(
         self, frames: Frame | Mapping[str, Frame] | Sequence[Frame]
     ) -> People | dict[str, People] | list[People]:
-        """The people of one frame, of each of several, or of each camera's by its name; one batch for each network.
+        """Estimate the people of one frame, or of one frame per camera with each network in one batch.
 
-        The names of a mapping become `Frame.source`. No frames, no people: the answer is empty as well.
+        Args:
+            frames: A frame, a sequence of frames of different cameras, or a mapping by camera name, which becomes
+                `Frame.source`.
 
-        Raises InputError for two frames of one camera, for a frame whose own `source` is another one than its name in
-        the mapping, and for anything but frames; then nothing has changed. Raises RuntimeError after `close`.
+        Returns:
+            The people of each frame, in the same form; empty for an empty sequence or mapping.
+
+        Raises:
+            InputError: If two frames are of one camera, if a frame's `source` differs from its name in the mapping, or
+                for anything but frames; then nothing has changed.
+            RuntimeError: After `close`.
         """
         self._check_open()
         if isinstance(frames, Frame):
-            return self._processed([frames])[0]
+            return self._process([frames])[0]
         if isinstance(frames, Mapping):
             named = named_frames(frames)
-            return dict(zip(named, self._processed(list(named.values())), strict=True))
-        return self._processed(listed_frames(frames))
+            return dict(zip(named, self._process(list(named.values())), strict=True))
+        return self._process(listed_frames(frames))
 
-    def _processed(self, frames: Sequence[Frame]) -> list[People]:
+    def _process(self, frames: Sequence[Frame]) -> list[People]:
         if not frames:
             return []
         began = perf_counter()
@@ -163,17 +184,17 @@ class Estimator:
         )
 
     def _react(self, events: Iterable[TrackEvent]) -> None:
-        """Let all parts forget what the events make void."""
+        """Log the events, and drop all memory that they invalidate."""
         events = tuple(events)
         for event in events:
-            log.debug("person %s: %s", event.id, event.kind.name.lower())
+            log.debug("track %s: %s", event.id, event.kind.name.lower())
         people = without_history(events)
         self._identification.forget(people)
         self._estimation.forget(people)
         self._finishing.forget(without_metric_history(events))
 
     def warm_up(self) -> None:
-        """Run detector and backbones once on an empty image, so that the first real one is not the slowest."""
+        """Run detectors and backbones once on an empty image, so that the first real one is not slower."""
         self._check_open()
         image = np.zeros((_WARM_UP_HEIGHT, _WARM_UP_WIDTH, 3), np.uint8)
         frame = Frame(image, Camera.from_fov(_WARM_UP_WIDTH, _WARM_UP_HEIGHT))
@@ -181,22 +202,25 @@ class Estimator:
         self._estimation.warm_up(frame)
 
     def reset(self) -> None:
-        """Forget everybody; ids are not used again."""
+        """End all tracks; ids are not used again."""
         self._check_open()
         self._identification.reset()
         self._estimation.reset()
         self._finishing.reset()
 
     def close(self, timeout: float = EXIT_TIMEOUT_S) -> bool:
-        """End the detection's thread and free the networks; nothing happens where that is done already.
+        """End the detection thread and release the networks; a closed estimator raises RuntimeError if used.
 
-        False where a detection did not return within `timeout` seconds and was abandoned: its network stays until it
-        returns. A closed estimator raises RuntimeError where it is used.
+        Args:
+            timeout: Seconds to wait for a running detection.
+
+        Returns:
+            False if a detection did not return in time; its network is released when it does.
         """
         self._closed = True
         ended = self._identification.close(timeout)
         self._estimation.close()
-        gc.collect()  # networks lie in cycles: their memory, the device's too, would stay until some later day
+        gc.collect()  # networks are in reference cycles, which would keep their memory, also the GPU's
         return ended
 
     def __enter__(self) -> Estimator:

@@ -1,7 +1,4 @@
-"""The third part of the estimator: people in space and time from the bodies of a frame.
-
-Bodies are localised by depth, smoothed, given joints, covariance and velocities, and brought into the camera's frame.
-"""
+"""Finishing: localization by depth, smoothing, joints, covariances and velocities of estimated bodies."""
 
 from __future__ import annotations
 
@@ -24,7 +21,7 @@ from .stages import EstimatedFrame, FinishedFrame, TrackedFrame
 
 
 class Finishing:
-    """Localisation, smoothing and velocities, with the memory of each person that they need."""
+    """Makes people of estimated bodies; keeps the sizes, filters and velocities of people by id."""
 
     def __init__(self, body: BodyModel, options: Options) -> None:
         self._body = body
@@ -33,7 +30,7 @@ class Finishing:
         self._motion = Motion(smoothing_options(options), body)
 
     def update(self, options: Options) -> None:
-        """Change the smoothing; filters keep their state."""
+        """Change the smoothing options; filters keep their state."""
         self._motion.update(smoothing_options(options))
 
     def finish(self, frames: Sequence[EstimatedFrame]) -> list[FinishedFrame]:
@@ -49,12 +46,12 @@ class Finishing:
         smooth = dict(zip(samples, self._motion.smooth(list(samples.values())), strict=True))
         smoothed = [body and replace(body, params=smooth[o.id]) for o, body in zip(observations, bodies, strict=True)]
         people = iter(build_persons(self._body, observations, smoothed, self._known_height))
-        localized = iter(bodies)
+        measured = iter(bodies)
         return [
             FinishedFrame(
                 frame.tracked,
                 {o.id: self._with_velocities(next(people), samples.get(o.id)) for o in frame.tracked.observations},
-                tuple(body.depth for body in (next(localized) for _ in frame.bodies) if body and body.depth),
+                tuple(body.depth for body in (next(measured) for _ in frame.bodies) if body and body.depth),
             )
             for frame in frames
         ]
@@ -77,7 +74,7 @@ class Finishing:
 
 
 def in_frame_of_centre(people: Sequence[Person], camera: Camera | None) -> tuple[Person, ...]:
-    """Bring people, estimated with the optical centre at the origin, into the frame in which `camera.centre` is."""
+    """Transform people from the frame with the optical centre at the origin to that of `camera.centre`."""
     if camera is None or not camera.centre.any():
         return tuple(people)
     placement = Placement(np.eye(3), camera.centre)

@@ -1,4 +1,4 @@
-"""The first part of the estimator: detection and multi-object tracking of the people of each camera."""
+"""Identification: detection and multi-object tracking of the people of each camera."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .tracking.events import TrackEvent, without_history
 
 @dataclass(frozen=True, eq=False)
 class Conclusion:
-    """A frame's people after the tracker's judgement, what happened to their tracks, and the camera's warnings."""
+    """The result of a frame: its people, events of their tracks, and the camera's warnings by key."""
 
     people: tuple[Person, ...]
     events: tuple[TrackEvent, ...]
@@ -35,35 +35,35 @@ class Conclusion:
 
 
 class Identification:
-    """Detects people and keeps their ids; the state of all cameras.
+    """Detects and tracks people; keeps the state of all cameras.
 
     Args:
-        detector: Finds people; None: boxes come with the frames alone.
-        detector_beside: Finds people in a thread beside the estimation; None: `detector`.
+        detector: Runs while a frame waits; None: detections come with the frames only.
+        background_detector: Runs in a background thread; None: `detector`.
         options: Intervals, thresholds and limits.
-        new_ids: Ids that were never used before.
+        new_ids: Yields ids that were never used before.
     """
 
     def __init__(
-        self, detector: Detector | None, detector_beside: Detector | None, options: Options, new_ids: Iterator[str]
+        self, detector: Detector | None, background_detector: Detector | None, options: Options, new_ids: Iterator[str]
     ) -> None:
         self._options = options
-        self._detection = DetectionRunner(detector, detector_beside, options)
+        self._detection = DetectionRunner(detector, background_detector, options)
         self._cameras = Cameras(new_ids, options.tracker_max_age)
         self._confidence = ConfidenceMonitor()
 
     def update(self, options: Options) -> None:
-        """Change the options, once the detections that run have ended: they began with the old ones."""
+        """Change the options, after waiting for running detections, which started with the old ones."""
         wait([state.background.boxes for state in self._cameras if state.background])
         self._options = options
         self._cameras.max_age = options.tracker_max_age
         self._detection.update(options)
 
     def begin(self, frames: Sequence[Frame]) -> tuple[TrackEvent, ...]:
-        """Note the frames' cameras and times; returns the events of cameras that start anew or are forgotten.
+        """Begin new frames; returns events of the tracks of cameras that start anew or are forgotten.
 
         Raises:
-            InputError: For two frames of one camera; then nothing has changed.
+            InputError: If two frames are of one camera; then nothing has changed.
         """
         return self._cameras.begin(frames)
 
@@ -71,8 +71,8 @@ class Identification:
         """Detect and track people in frames that have begun.
 
         Args:
-            frames: Those of the last `begin`.
-            effort: How often to detect, and how many people to estimate.
+            frames: The frames of the last `begin`.
+            effort: Limits on detections and people.
             confirm: Whether detections confirm people, because the backbone cannot.
         """
         states = [self._cameras[frame] for frame in frames]
@@ -80,26 +80,26 @@ class Identification:
         return [self._tracked(*each, effort) for each in zip(frames, states, events, strict=True)]
 
     def conclude(self, finished: FinishedFrame) -> Conclusion:
-        """Update the tracks with the people that were estimated, and leave out those whose estimate is not theirs."""
+        """Update the tracks with the estimates; people whose estimate is not theirs are left out."""
         tracked, state = finished.tracked, self._cameras[finished.tracked.frame]
         state.check_depth(finished.depth_readings)
-        falling = [p for p in finished.people.values() if p and self._confidence.has_dropped(p.id, _confidence(p))]
+        dropping = [p for p in finished.people.values() if p and self._confidence.has_dropped(p.id, _confidence(p))]
         boxes = {identity: None if person is None else person.box for identity, person in finished.people.items()}
-        if falling or None in boxes.values():
+        if dropping or None in boxes.values():
             state.schedule.request()
-        # People in excess of `max_people` are not estimated: only detections show that they are still there.
+        # Tracks that were not estimated are lost unless the last detection shows them.
         boxes |= {track.id: None for track in tracked.not_estimated if track.seen_ns < state.schedule.detected_ns}
         events = state.tracker.update(boxes, tracked.frame.stamp_ns)
-        gone = set(without_history(events))
-        people = tuple(person for person in finished.people.values() if person is not None and person.id not in gone)
+        ended = set(without_history(events))
+        people = tuple(person for person in finished.people.values() if person is not None and person.id not in ended)
         state.estimated = frozenset(finished.people)
         state.size_at_1m |= {p.id: apparent_size(p.box) * float(np.linalg.norm(p.joints[0])) for p in people}
-        for identity in gone:
+        for identity in ended:
             state.size_at_1m.pop(identity, None)
         return Conclusion(people, events, state.warnings)
 
     def new_warnings(self, frame: Frame, warnings: Mapping[str, str]) -> list[str]:
-        """The `warnings` of the frame's camera that were not asked for before, sorted by their keys."""
+        """Warnings of the frame's camera that were not returned before, sorted by key."""
         logged = self._cameras[frame].logged
         new = [warnings[key] for key in sorted(warnings.keys() - logged)]
         logged.update(warnings)
@@ -110,11 +110,11 @@ class Identification:
         self._detection.warm_up(image)
 
     def forget(self, ids: Collection[str]) -> None:
-        """Drop the usual confidence of these people."""
+        """Drop the average confidence of these people."""
         self._confidence.forget(ids)
 
     def reset(self) -> None:
-        """Forget all cameras and people."""
+        """Drop all cameras and tracks."""
         self._cameras.clear()
         self._confidence.clear()
 
@@ -125,29 +125,29 @@ class Identification:
         return ended
 
     def _tracked(self, frame: Frame, state: CameraState, events: Sequence[TrackEvent], effort: Effort) -> TrackedFrame:
-        """Select the nearest people in view, at most `max_people`."""
+        """Select the nearest active tracks, at most `max_people`."""
         frame = self._prepared(frame, state)
         assert frame.camera is not None
         events = (*events, *state.update_camera(frame.camera))
-        following = state.tracker.active
-        most = min(self._options.max_people, effort.people or self._options.max_people)
-        boxes = {track.id: track.box for track in following}
-        chosen = set(select_nearest(boxes, most, state.size_at_1m, state.estimated))
+        active = state.tracker.active
+        limit = min(self._options.max_people, effort.people or self._options.max_people)
+        boxes = {track.id: track.box for track in active}
+        chosen = set(select_nearest(boxes, limit, state.size_at_1m, state.estimated))
         return TrackedFrame(
             frame,
             tuple(
                 Observation(frame, track.id, track.box, state.seconds_since(track.detected_ns))
-                for track in following
+                for track in active
                 if track.id in chosen
             ),
-            tuple(track for track in following if track.id not in chosen),
+            tuple(track for track in active if track.id not in chosen),
             filter_stamp_ns=0 if state.unstamped else state.stamp_ns,
             max_gap_ns=state.interval.max_gap_ns(MAX_GAP_NS, MAX_SLOW_GAP_NS),
             events=tuple(events),
         )
 
     def _prepared(self, frame: Frame, state: CameraState) -> Frame:
-        """The frame with a camera whose centre is the origin, and with a stamp."""
+        """The frame with a camera centred at the origin, and with the last stamp if it has none."""
         camera = frame.camera
         if camera is None:
             height, width = frame.image.shape[:2]
@@ -158,6 +158,6 @@ class Identification:
 
 
 def _confidence(person: Person) -> float:
-    """Score times the mean confidence of the joints for which it is known; NaN if it is known of none."""
+    """Score times the mean confidence of the joints with a known one; NaN if there are none."""
     known = person.confidence[np.isfinite(person.confidence)]
     return person.score * (float(known.mean()) if len(known) else float("nan"))

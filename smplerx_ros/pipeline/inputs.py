@@ -1,4 +1,4 @@
-"""What users give the estimator: frames one by one, or of several cameras by their names."""
+"""Validation of the frames passed to `Estimator.process`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from smplerx_ros.types import Frame
 
 
 def listed_frames(frames: object) -> list[Frame]:
-    """The frames of a sequence. Raises InputError, which says what is none."""
+    """Frames of a sequence.
+
+    Raises:
+        InputError: If `frames` is not a sequence of frames; the message names the wrong element.
+    """
     if isinstance(frames, (str, bytes)) or not isinstance(frames, Sequence):
         raise InputError(
             f"process takes a Frame, a sequence of them, or a mapping of them by camera, got {_kind(frames)}"
@@ -21,7 +25,11 @@ def listed_frames(frames: object) -> list[Frame]:
 
 
 def named_frames(frames: Mapping[str, Frame]) -> dict[str, Frame]:
-    """The frames with the names of their cameras as `source`. Raises InputError, which names camera and reason."""
+    """Frames with the names of their cameras as `source`.
+
+    Raises:
+        InputError: If a name is not a string, or its value not a frame of that camera; the message names the camera.
+    """
     named: dict[str, Frame] = {}
     for name, frame in frames.items():
         if not isinstance(name, str):
@@ -41,5 +49,5 @@ def _check(frame: object, name: str) -> None:
 
 
 def _kind(value: object) -> str:
-    hint = ": make a Frame(image) of it" if hasattr(value, "__array__") else ""
+    hint = ": wrap it in Frame(image)" if hasattr(value, "__array__") else ""
     return f"{type(value).__name__}{hint}"

@@ -1,4 +1,4 @@
-"""Backbones and detectors, loaded as the options say."""
+"""Loading of the backbones and detectors that the options select."""
 
 from __future__ import annotations
 
@@ -18,9 +18,16 @@ from smplerx_ros.runtime.providers import CPU
 
 
 def load_backbones(options: Options, body: BodyModel, *, bundles_only: bool) -> list[Backbone]:
-    """The configured one, then those of `latency.fallback_weights`.
+    """Load the configured backbone, then those of `latency.fallback_weights`.
 
-    Raises ConfigError for parameters that do not go together, ModelFileError for an unusable file.
+    Args:
+        options: The parameters.
+        body: The body model that the backbones pose.
+        bundles_only: Whether to refuse checkpoints, which would have to be converted first.
+
+    Raises:
+        ConfigError: If parameters contradict each other.
+        ModelFileError: If a file is unusable.
     """
     if options.backbone == "lite":
         return [_lite(options, body)]
@@ -54,10 +61,13 @@ def _lite(options: Options, body: BodyModel) -> Backbone:
 
 
 def load_network(options: Options, *, bundles_only: bool) -> Model:
-    """The network that `backbone weights runtime device precision threads gpu_mode` ask for.
+    """Load the network selected by `backbone weights runtime device precision threads gpu_mode`.
 
-    `auto` stands for the bundle's own runtime and precision; for a checkpoint, which `bundles_only` refuses, for ONNX
-    Runtime and fp32. Raises ConfigError and ModelFileError as `load_model` does.
+    `auto` is the runtime and precision of a bundle; for a checkpoint it is ONNX Runtime and fp32.
+
+    Raises:
+        ConfigError: If parameters contradict each other.
+        ModelFileError: If a file is unusable, or is a checkpoint and `bundles_only` is set.
     """
     if not options.weights:
         raise ConfigError(f"parameter 'weights': backbone {options.backbone!r} needs a bundle; {convert_hint()}")
@@ -86,9 +96,9 @@ def _load(options: Options, bundles_only: bool) -> Model:
 
 
 def load_detectors(options: Options) -> tuple[Detector, Detector] | tuple[None, None]:
-    """`load_detector`, and one for detections beside the estimation, which on a CPU has half of the threads.
+    """Load the detector, and one for background detections, which on a CPU has half as many threads.
 
-    A network that shares its cores with another one waits for the slower half of each step.
+    Networks that share cores slow each other down: each step ends with its slowest thread.
     """
     detector = load_detector(options)
     if detector is None:
@@ -96,15 +106,17 @@ def load_detectors(options: Options) -> tuple[Detector, Detector] | tuple[None, 
     count = options.threads or os.cpu_count() or 1
     if count == 1 or getattr(detector, "provider", None) != CPU:
         return detector, detector
-    beside = load_detector(replace(options, threads=count // 2))
-    assert beside is not None
-    return detector, beside
+    background = load_detector(replace(options, threads=count // 2))
+    assert background is not None
+    return detector, background
 
 
 def load_detector(options: Options) -> Detector | None:
-    """The detector that is asked for; None where boxes come with the frames.
+    """Load the configured detector; None if boxes come with the frames.
 
-    Raises ConfigError for parameters that do not fit together, ModelFileError for a file that cannot be used.
+    Raises:
+        ConfigError: If parameters contradict each other.
+        ModelFileError: If a file is unusable.
     """
     kind, threads, threshold = options.detector, options.threads or None, options.detection_threshold
     if kind != "onnx" and options.detection_model:

@@ -1,4 +1,4 @@
-"""Frames as the estimator's parts hand them on: tracked, estimated, finished."""
+"""Frames as they pass through the parts of the estimator: tracked, estimated, finished."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from .tracking.tracker import TrackedBox
 
 @dataclass(frozen=True, eq=False)
 class TrackedFrame:
-    """A frame whose people are detected and identified. Its camera is given or assumed, with its centre at the origin.
+    """A frame with its tracked people. Its camera, given or assumed, has its centre at the origin.
 
     Attributes:
         frame: The frame to estimate; its stamp is that of the frame before if it has none of its own.
         observations: The people to estimate.
-        not_estimated: The people in view in excess of `max_people`.
+        not_estimated: Active tracks in excess of `max_people`.
         filter_stamp_ns: The time for filters and velocities; 0 if the frame has no stamp.
         max_gap_ns: Filters and velocities start anew after a longer absence.
-        events: What happened to tracks up to this frame's detections.
+        events: Events of tracks up to this frame's detections.
     """
 
     frame: Frame
@@ -42,7 +42,7 @@ class TrackedFrame:
 
 @dataclass(frozen=True, eq=False)
 class EstimatedFrame:
-    """A tracked frame with the backbone's estimate for each observation; None: no person was found there."""
+    """A tracked frame with the backbone's estimate of each observation; None: no person was found."""
 
     tracked: TrackedFrame
     bodies: tuple[BodyEstimate | None, ...]
@@ -50,7 +50,7 @@ class EstimatedFrame:
 
 @dataclass(frozen=True, eq=False)
 class FinishedFrame:
-    """A tracked frame with its people by id; None: no person was found there, or none within the image."""
+    """A tracked frame with its people by id; None: no person was found, or it is outside the image."""
 
     tracked: TrackedFrame
     people: Mapping[str, Person | None]

@@ -1,4 +1,4 @@
-"""Whether depth images are of any use: units and registration that are wrong refuse every measurement."""
+"""Detects depth images that are never usable, for example because of wrong units or registration."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import numpy as np
 from smplerx_ros.arrays import FloatArray
 from smplerx_ros.geometry.depth import MAX_RATIO, MIN_RATIO, DepthReading
 
-_MIN_DURATION_NS = 3_000_000_000  # people may stand at the border, or behind a table, for a moment
+_MIN_DURATION_NS = 3_000_000_000  # people may be briefly at the border, or behind a table
 _MIN_FRAMES = 3  # frames
-_MAX_READINGS = 90  # readings that are remembered; as many frames without stamps are some seconds
-# What makes distances so many times as large: depth is read as metres, in ROS integers as millimetres.
+_MAX_READINGS = 90  # of the last readings; also the minimum number of frames without stamps
+# Likely cause by the ratio of measured to estimated distances: depth is in metres, or in millimetres if integer.
 _UNITS = {
     1000.0: "millimetres where metres are expected",
     100.0: "centimetres where metres are expected",
@@ -22,11 +22,11 @@ _UNITS = {
     0.1: "centimetres where millimetres are expected",
     0.001: "metres where millimetres are expected",
 }
-_UNIT_TOLERANCE = 0.6  # of the ratio's logarithm: people taken for too tall or too small
+_UNIT_TOLERANCE = 0.6  # of the ratio's logarithm, for errors of the estimated distances
 
 
 class DepthMonitor:
-    """Notices that a camera's depth images are of no use for anybody, and says why."""
+    """Monitors one camera's depth readings."""
 
     def __init__(self) -> None:
         self._first_ns = 0
@@ -34,7 +34,10 @@ class DepthMonitor:
         self._ratios: deque[float] = deque(maxlen=_MAX_READINGS)
 
     def problem(self, stamp_ns: int, readings: Sequence[DepthReading]) -> str:
-        """Of a frame's people; empty where all is well, or for so short a time that people may be at fault."""
+        """Description of the problem, given the readings of a frame's people; empty if there is none yet.
+
+        A problem is one only if no reading is usable for some seconds.
+        """
         if not readings:
             return ""
         if any(reading.usable for reading in readings):
@@ -51,7 +54,7 @@ class DepthMonitor:
 
 
 def _unused_depth(ratios: FloatArray) -> str:
-    """Why depth that gave these ratios of the estimated distances is not used."""
+    """Why depth with these ratios of measured to estimated distances is not used."""
     known = ratios[np.isfinite(ratios)]
     begin = "depth is not used for anybody"
     if len(known) <= len(ratios) / 2:

@@ -1,4 +1,4 @@
-"""How far people are: depth images where frames have them, and how sure the distance is."""
+"""Distances of people, from depth images where frames have them, and the covariance of the pelvis."""
 
 from __future__ import annotations
 
@@ -26,41 +26,44 @@ from smplerx_ros.geometry.uncertainty import (
 )
 from smplerx_ros.types import BodyEstimate, DistanceSource, Observation, SmplxParams
 
-_SIZE_TOLERANCE = 0.08  # of a stature's logarithm: more than noise does from one depth image to the next
+_SIZE_TOLERANCE = 0.08  # of the logarithm of the stature; the noise between depth images is smaller
 
 
 @dataclass(frozen=True)
 class _Size:
-    """A person's as depth showed it: `stature` in metres, and the how-many-th size it is.
+    """A person's size as measured in depth images.
 
-    `doubted`: another stature that the last depth image showed, and that may be an outlier. The first one is believed.
+    Attributes:
+        number: 1 for the first size measured of this person, 2 for the next, and so on (`BodyEstimate.size_source`).
+        stature: Metres.
+        candidate: A different stature measured in the last depth image, which may be an outlier.
     """
 
     number: int
     stature: float
-    doubted: float | None = None
+    candidate: float | None = None
 
-    def then(self, stature: float) -> _Size:
-        """As the next depth image shows it: another size only from the second image on that shows it in a row."""
-        if _alike(stature, self.stature):
+    def measured(self, stature: float) -> _Size:
+        """The size after another measurement; it changes if two in a row agree on a different stature."""
+        if _similar(stature, self.stature):
             return _Size(self.number, stature)
-        if self.doubted is None or not _alike(stature, self.doubted):
-            return replace(self, doubted=stature)
+        if self.candidate is None or not _similar(stature, self.candidate):
+            return replace(self, candidate=stature)
         return _Size(self.number + 1, stature)
 
 
-def _alike(stature: float, other: float) -> bool:
+def _similar(stature: float, other: float) -> bool:
     return abs(log(stature / other)) <= _SIZE_TOLERANCE
 
 
 class Distances:
-    """Puts people where depth images show them, and remembers how tall that makes them.
+    """Distances by depth images, and by the sizes of people that earlier depth images showed.
 
-    A person taken for 1.2 times as far is 1.2 times too big as well: place and size change together, and the picture
-    stays the same. Nobody grows from image to image: where a later depth image is missing or does not show a person,
-    the distance follows from the size that an earlier one showed. So distances do not jump where depth comes and goes.
-    They do where depth first shows a size, and where it shows another one twice in a row (once is taken for an
-    outlier, and the image for one without depth); `BodyEstimate.size_source` tells.
+    Distance and size of a person in one image are proportional: one estimated 1.2 times too far is also 1.2 times too
+    large, with the same projection. A person's size is constant, so without a usable depth reading the distance follows
+    from the size measured earlier, and does not jump where depth comes and goes. It does jump where depth first shows a
+    size, and where it shows another one twice in a row (a single one counts as an outlier); then
+    `BodyEstimate.size_source` changes.
     """
 
     def __init__(self, body: BodyModel) -> None:
@@ -70,35 +73,35 @@ class Distances:
     def localize(
         self, observations: Sequence[Observation], estimates: Sequence[BodyEstimate | None]
     ) -> list[BodyEstimate | None]:
-        """`estimates` at the distances that are known of the people; unchanged where none is."""
+        """Move and resize the estimates to the known distances; those without one are unchanged, None stays None."""
         measured = measured_by_depth(self._body, observations, estimates)
         return [
-            None if before is None or after is None else self._placed(observation, before, after)
+            None if before is None or after is None else self._localize(observation, before, after)
             for observation, before, after in zip(observations, estimates, measured, strict=True)
         ]
 
     def forget(self, people: Collection[str]) -> None:
-        """Drop people who have left."""
+        """Drop the sizes of these people."""
         for person in people:
             self._sizes.pop(person, None)
 
     def reset(self) -> None:
-        """Forget everybody."""
+        """Drop all sizes."""
         self._sizes.clear()
 
-    def _placed(self, observation: Observation, estimate: BodyEstimate, measured: BodyEstimate) -> BodyEstimate:
+    def _localize(self, observation: Observation, estimate: BodyEstimate, measured: BodyEstimate) -> BodyEstimate:
         known, stature = self._sizes.get(observation.id), self._stature(estimate.params)
         if measured.depth is not None and measured.depth.usable:
-            # Not the stature of the resized shape: shapes have limits, distances have none.
-            shown = stature * measured.depth.ratio
-            known = _Size(1, shown) if known is None else known.then(shown)
+            # Not the stature of the resized shape, whose betas are limited.
+            seen = stature * measured.depth.ratio
+            known = _Size(1, seen) if known is None else known.measured(seen)
             self._sizes[observation.id] = known
-            if known.doubted is None:
+            if known.candidate is None:
                 return replace(measured, size_source=known.number)
         camera = observation.frame.camera
         if known is None or camera is None:
             return measured
-        # Of the estimate, not of what was measured: an outlier has not shown the distance.
+        # Of the estimate, not of the measurement, which may be an outlier.
         params = resized(self._body, estimate.params, known.stature / stature, camera.centre)
         source = DistanceSource.MEASURED_STATURE
         return replace(measured, params=params, size_source=known.number, distance_source=source)
@@ -110,7 +113,7 @@ class Distances:
 def measured_by_depth(
     body: BodyModel, observations: Sequence[Observation], estimates: Sequence[BodyEstimate | None]
 ) -> list[BodyEstimate | None]:
-    """`estimates` at the distances that the frames' depth images show; unchanged where they show none."""
+    """Move and resize the estimates to the distances measured in the frames' depth images, where they are usable."""
     return [
         estimate if estimate is None else _measured(body, observation, estimate)
         for observation, estimate in zip(observations, estimates, strict=True)
@@ -138,13 +141,23 @@ def pelvis_covariance(
     person_height: float | None,
     inside: InImage = WHOLE,
 ) -> FloatArray:
-    """`(6, 6)` covariance of the pelvis `(3,)`, turned `(3, 3)`, of a person in `box`; see geometry/uncertainty.py.
+    """Covariance of the pelvis pose in the optical frame, with the models of geometry/uncertainty.py.
 
-    `box` is that of the whole person, `inside` tells how much of it is in the image.
+    Args:
+        observation: The observation; its frame has a camera.
+        estimate: The estimate, whose `distance_source` determines the uncertainty of the distance.
+        pelvis: `(3,)` metres, optical frame.
+        optical_from_pelvis: `(3, 3)` rotation.
+        box: Box around the whole person, in the image or not.
+        person_height: The configured stature in metres; None if unknown.
+        inside: How much of the person is in the image.
+
+    Returns:
+        `(6, 6)` of x, y, z (m) and rotations about the optical axes (rad).
     """
     camera = observation.frame.camera
     assert camera is not None
-    seen = pelvis - camera.centre  # where the rays begin
+    seen = pelvis - camera.centre  # relative to the optical centre
     distance = float(np.sqrt(seen @ seen))
     now = estimate.distance_source is DistanceSource.DEPTH
     measured = now or estimate.distance_source is DistanceSource.MEASURED_STATURE
@@ -155,5 +168,5 @@ def pelvis_covariance(
     else:
         along = sigma_along(distance, person_height or MEAN_STATURE, KNOWN_STATURE_SIGMA, inside)
     across = sigma_across(seen, camera, max(box.width, box.height), inside)
-    place = position_covariance(seen, along, across, focal_sigma(seen, camera, measured=measured))
-    return pose_covariance(place, rotation_covariance(seen, optical_from_pelvis[:, 1], inside))
+    position = position_covariance(seen, along, across, focal_sigma(seen, camera, measured=measured))
+    return pose_covariance(position, rotation_covariance(seen, optical_from_pelvis[:, 1], inside))

@@ -1,4 +1,4 @@
-"""What the estimator knows of people's motion: filters, if wanted, and velocities."""
+"""Motion of people: optional filters of their parameters, and velocities."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _VELOCITY_ROWS = np.array(VELOCITY_JOINTS)
 
 
 class Motion:
-    """People are told apart by id; `smoothing` None leaves estimates as they are."""
+    """Filters and velocities by id; with `smoothing` None, parameters are not filtered."""
 
     def __init__(self, smoothing: SmoothingOptions | None, body: BodyModel) -> None:
         self._body = body
@@ -30,20 +30,20 @@ class Motion:
         self._size_sources: dict[str, int] = {}
 
     def update(self, smoothing: SmoothingOptions | None) -> None:
-        """Other options from now on; filters go on from where they are, so that nobody jumps."""
+        """Change the options; filters keep their state, so that people do not jump."""
         if smoothing is None or self._smoother is None:
             self._smoother = None if smoothing is None else PeopleSmoother(smoothing, self._body)
         else:
             self._smoother.update(smoothing)
 
     def smooth(self, samples: Sequence[Sample]) -> Sequence[SmplxParams]:
-        """The people's parameters (unbatched), filtered."""
+        """Filter the parameters (unbatched) of the samples."""
         return [sample.params for sample in samples] if self._smoother is None else self._smoother.smooth(samples)
 
     def velocities(self, sample: Sample, joints: FloatArray) -> FloatArray:
-        """`(3, 3)` m/s of the VELOCITY_JOINTS of the person's `joints (>= 55, 3)`, metres.
+        """Velocities `(3, 3)` in m/s of the VELOCITY_JOINTS, from `joints (>= 55, 3)` in metres.
 
-        NaN in the image in which the distance begins to come from another source: that moves nobody.
+        NaN in the first frame in which the size comes from another source, since that moves the person in space.
         """
         if self._size_sources.get(sample.person) != sample.size_source:
             self._velocities.forget([sample.person])
@@ -51,7 +51,7 @@ class Motion:
         return self._velocities.update(sample.person, joints[_VELOCITY_ROWS], sample.stamp_ns, sample.max_gap_ns)
 
     def forget(self, people: Collection[str]) -> None:
-        """Drop people who have left."""
+        """Drop the filters and velocities of these people."""
         self._velocities.forget(people)
         for person in people:
             self._size_sources.pop(person, None)
@@ -59,7 +59,7 @@ class Motion:
             self._smoother.forget(people)
 
     def reset(self) -> None:
-        """Forget everybody."""
+        """Drop all filters and velocities."""
         self._velocities.reset()
         self._size_sources.clear()
         if self._smoother is not None:
@@ -67,7 +67,7 @@ class Motion:
 
 
 def smoothing_options(options: Options) -> SmoothingOptions | None:
-    """None: raw estimates."""
+    """The smoothing parameters among the options; None if smoothing is disabled."""
     if not options.smoothing_enabled:
         return None
     rotation = Cutoff(options.smoothing_rotation_cutoff, options.smoothing_rotation_per_speed)

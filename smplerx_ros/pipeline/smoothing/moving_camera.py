@@ -1,4 +1,4 @@
-"""People of a camera that may move, seen from a frame that does not move with it."""
+"""People of a moving camera in a target frame, with velocities relative to that frame."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from .velocity import VelocityEstimator
 
 
 class MovingCamera:
-    """One camera's people in a target frame, with velocities relative to that frame.
+    """Transforms one camera's people to a target frame.
 
-    Velocities that were measured in the camera's frame are those against the camera: whoever stands still before a
-    robot that drives has one. So they are taken anew from where people are in the target frame.
+    Velocities in the camera's frame are relative to the camera: a standing person has one if the robot moves. So they
+    are computed from the positions in the target frame instead.
     """
 
     def __init__(self) -> None:
         self._interval = ImageInterval()
         self._velocities = VelocityEstimator()
 
-    def placed(self, people: Sequence[Person], placement: Placement, stamp_ns: int) -> tuple[Person, ...]:
-        """An image's people, and where the camera was; velocities are NaN in the first of them that is placed."""
+    def transform(self, people: Sequence[Person], placement: Placement, stamp_ns: int) -> tuple[Person, ...]:
+        """Transform the people of an image by the camera's placement; velocities are NaN in the first image."""
         if stamp_ns:
             self._interval.seen(stamp_ns)
         max_gap_ns = self._interval.max_gap_ns(MAX_GAP_NS, MAX_SLOW_GAP_NS)
-        # Whose velocity begins anew in the camera's frame (another source of the distance) has none here either.
+        # Velocities that restarted in the camera's frame (another size source) restart here as well.
         self._velocities.forget([person.id for person in people if np.isnan(person.root_velocity).any()])
         self._velocities.forget_before(stamp_ns - max_gap_ns)
-        return tuple(self._placed(person, placement, stamp_ns, max_gap_ns) for person in people)
+        return tuple(self._transform(person, placement, stamp_ns, max_gap_ns) for person in people)
 
-    def _placed(self, person: Person, placement: Placement, stamp_ns: int, max_gap_ns: int) -> Person:
-        # In float64: a map's origin may be far away.
+    def _transform(self, person: Person, placement: Placement, stamp_ns: int, max_gap_ns: int) -> Person:
+        # In float64, since the target frame's origin may be far away.
         points = np.asarray(person.joints, np.float64)[list(VELOCITY_JOINTS)]
         points = points @ placement.target_from_optical.T + placement.position
         root, left, right = self._velocities.update(person.id, points, stamp_ns, max_gap_ns)
-        moved = placement.place(person)
-        return replace(moved, root_velocity=root, left_wrist_velocity=left, right_wrist_velocity=right)
+        transformed = placement.place(person)
+        return replace(transformed, root_velocity=root, left_wrist_velocity=left, right_wrist_velocity=right)

@@ -1,4 +1,4 @@
-"""Every person's parameters over time: rotations, place, size, shape and expression, each with its own filter."""
+"""One-Euro filters of each person's rotations, position, size, shape and expression."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from .one_euro import Cutoff, Rotations, Vectors
 
 State = TypeVar("State", Rotations, Vectors)
 
-MAX_GAP_NS = 500_000_000  # after that the last pose says nothing of the next, unless images are rare
-MAX_SLOW_GAP_NS = 12_500_000_000  # two and a half of the intervals of an image every 5 s; rarer ones show no motion
-# In `SmplxParams.flat`: all axis-angle vectors, shape, expression, and the place.
+MAX_GAP_NS = 500_000_000  # after a longer gap filters restart, unless images are rare
+MAX_SLOW_GAP_NS = 12_500_000_000  # upper limit for rare images: two and a half intervals of 5 s
+# In `SmplxParams.flat`: all axis-angle vectors, shape, expression and translation.
 _ROTATIONS = slice(0, PARAM_SLICES["reye_pose"].stop)
 _BETAS, _EXPRESSION_PART, _TRANSL = (PARAM_SLICES[name] for name in ("betas", "expression", "transl"))
-# What is filtered together. Places are image ray (x/z, y/z) and logarithm of the distance, which one camera knows
-# least. The logarithm of the stature goes with it, through one filter: the picture of the person is their difference.
+# Groups of values with a common cutoff. Positions are ray coordinates (x/z, y/z) and the logarithm of the depth, the
+# least certain part. It shares a filter with the logarithm of the stature, so that the size in the image stays.
 _SIZES = (2, 2, PARAM_SIZES["betas"], PARAM_SIZES["expression"])
 _DISTANCE_PART, _STATURE_PART = 2, 3
-_SCALE_PARTS = slice(2, 4 + PARAM_SIZES["betas"])  # distance, stature and shape: what another measure of size changes
+_SCALE_PARTS = slice(2, 4 + PARAM_SIZES["betas"])  # depth, stature and shape: what changes with the size source
 _SHAPE_PARTS = slice(4, 4 + PARAM_SIZES["betas"])
 _RAY = Cutoff(least=8.0, per_speed=100.0)
 _SHAPE = Cutoff(least=0.2, per_speed=0.0)
@@ -41,7 +41,7 @@ _DISTANCE = Cutoff(_DEFAULT.smoothing_distance_cutoff, _DEFAULT.smoothing_distan
 
 @dataclass(frozen=True)
 class SmoothingOptions:
-    """Cutoff frequencies. `per_speed`: Hz for each rad/s of a joint, or for each unit a second of log(distance)."""
+    """Cutoff frequencies; `per_speed` is in Hz per rad/s of a joint, and per 1/s of the logarithm of the distance."""
 
     rotation: Cutoff = _ROTATION
     distance: Cutoff = _DISTANCE
@@ -49,13 +49,13 @@ class SmoothingOptions:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """A person's parameters (unbatched) in one image; `max_gap_ns`: filters that are older begin anew."""
+    """A person's parameters (unbatched) in one image; filters last updated more than `max_gap_ns` ago restart."""
 
     person: str
     params: SmplxParams
     stamp_ns: int
     max_gap_ns: int = MAX_GAP_NS
-    size_source: int = 0  # as `BodyEstimate` has it
+    size_source: int = 0  # see `BodyEstimate`
 
 
 @dataclass(frozen=True)
@@ -69,9 +69,9 @@ class _State:
 
 
 class PeopleSmoother:
-    """Filters of any number of people, told apart by id. A gap or a step back in time starts a person anew.
+    """Filters by id. A gap or a step back in time restarts a person's filters.
 
-    What is measured in another way than before (`size_source`) starts the person's size and distance anew.
+    Another `size_source` restarts the filters of size and distance.
     """
 
     def __init__(self, options: SmoothingOptions, body: BodyModel) -> None:
@@ -79,16 +79,16 @@ class PeopleSmoother:
         self._body = body
         zeros = np.zeros(PARAM_SIZES["betas"])
         shape = growth(body, zeros, zeros)
-        # (10,) betas for each metre of stature: how a shape is made a little taller.
+        # (10,) betas per metre of stature, to correct a shape's stature
         self._per_metre = shape / float(np.diff(body.stature(np.stack([zeros, shape])))[0])
         self._people: dict[str, _State] = {}
 
     def update(self, options: SmoothingOptions) -> None:
-        """Other cutoffs from now on; filters keep their state."""
+        """Change the cutoffs; filters keep their state."""
         self._options = options
 
     def smooth(self, samples: Sequence[Sample]) -> list[SmplxParams]:
-        """Smoothed parameters (unbatched) of people at their images' times; what is NaN stays NaN."""
+        """Filter parameters (unbatched); NaN stays NaN."""
         if not samples:
             return []
         flat = np.stack([sample.params.flat for sample in samples]).astype(np.float64)
@@ -99,39 +99,41 @@ class PeopleSmoother:
         before = [self._before(*each) for each in zip(samples, matrices, values, strict=True)]
         seconds = 1e-9 * np.array([[s.stamp_ns - state.stamp_ns] for s, state in zip(samples, before, strict=True)])
         cutoffs = (_RAY, self._options.distance, _SHAPE, _EXPRESSION)
-        turned = _joined([state.rotations for state in before]).followed_by(
+        rotations = _joined([state.rotations for state in before]).updated(
             matrices, seconds[..., None], self._options.rotation
         )
-        moved = _joined([state.values for state in before]).followed_by(values, seconds, cutoffs, _SIZES)
+        filtered = _joined([state.values for state in before]).updated(values, seconds, cutoffs, _SIZES)
         for i, sample in enumerate(samples):
-            self._people[sample.person] = _State(sample.stamp_ns, sample.size_source, _row(turned, i), _row(moved, i))
-        flat[:, _ROTATIONS] = np.where(known, rotvec_from_matrix(turned.filtered), np.nan).reshape(len(samples), -1)
-        self._write_values(flat, moved.filtered)
+            self._people[sample.person] = _State(
+                sample.stamp_ns, sample.size_source, _row(rotations, i), _row(filtered, i)
+            )
+        flat[:, _ROTATIONS] = np.where(known, rotvec_from_matrix(rotations.filtered), np.nan).reshape(len(samples), -1)
+        self._write_values(flat, filtered.filtered)
         return [SmplxParams.from_flat(row, s.params.estimated) for row, s in zip(flat, samples, strict=True)]
 
     def forget(self, people: Collection[str]) -> None:
-        """Drop the filters of people who have left."""
+        """Drop the filters of these people."""
         for person in people:
             self._people.pop(person, None)
 
     def reset(self) -> None:
-        """Forget everybody."""
+        """Drop all filters."""
         self._people.clear()
 
     def _before(self, sample: Sample, matrices: FloatArray, values: FloatArray) -> _State:
-        """The person's filters; new ones where the last are too old, without time (stamp 0) or from the future."""
+        """The person's filters; new ones if the last are too old, without a stamp, or from the future."""
         state = self._people.get(sample.person)
         if state is None or not state.stamp_ns or not 0 < sample.stamp_ns - state.stamp_ns <= sample.max_gap_ns:
             return _State(sample.stamp_ns - 1, sample.size_source, Rotations.begin(matrices), Vectors.begin(values))
         if state.size_source == sample.size_source:
             return state
-        return replace(state, values=state.values.begun_anew(_SCALE_PARTS))
+        return replace(state, values=state.values.restarted(_SCALE_PARTS))
 
     def _values(self, flat: FloatArray) -> FloatArray:
-        """`(P, 24)` what is filtered of parameters `(P, 188)`, besides rotations.
+        """Filtered values `(P, 24)` other than rotations, of parameters `(P, 188)`.
 
-        Of a pelvis beside or behind the camera neither ray nor distance (NaN): such a place passes as it is. At the
-        camera's plane rays are infinite, and a distance that lags behind its ray would put people metres aside.
+        Ray and depth of a pelvis nearer than the near plane are NaN, so that its position is not filtered: rays become
+        infinite there, and a depth that lags behind its ray would move people by metres.
         """
         pelvis = flat[:, _TRANSL] + self._rest_pelvis(flat)
         depth = np.where(pelvis[:, 2:] >= NEAR, pelvis[:, 2:], np.nan)
@@ -140,27 +142,27 @@ class PeopleSmoother:
         return np.concatenate(parts, axis=1)
 
     def _write_values(self, flat: FloatArray, values: FloatArray) -> None:
-        """The inverse of `_values`: the shape is made as tall as the filtered stature says."""
+        """Write `values` back to parameters, with the shape corrected to the filtered stature."""
         pelvis = flat[:, _TRANSL] + self._rest_pelvis(flat)
         ahead = pelvis[:, 2] >= NEAR
         depth = np.exp(values[:, _DISTANCE_PART, None])
         pelvis[ahead] = np.concatenate([values[:, :2] * depth, depth], axis=1)[ahead]
         betas = values[:, _SHAPE_PARTS]
-        missing = np.exp(values[:, _STATURE_PART]) - self._body.stature(betas)
-        flat[:, _BETAS] = betas + missing[:, None] * self._per_metre
+        difference = np.exp(values[:, _STATURE_PART]) - self._body.stature(betas)
+        flat[:, _BETAS] = betas + difference[:, None] * self._per_metre
         flat[:, _EXPRESSION_PART] = values[:, _SHAPE_PARTS.stop :]
         flat[:, _TRANSL] = pelvis - self._rest_pelvis(flat)
 
     def _rest_pelvis(self, flat: FloatArray) -> FloatArray:
-        """`(P, 3)` metres."""
+        """Rest positions `(P, 3)` of the pelvis in metres."""
         return self._body.rest_joints(flat[:, _BETAS], flat[:, _EXPRESSION_PART])[:, 0]
 
 
 def _joined(states: Sequence[State]) -> State:
-    """One state of all people."""
+    """Stack states."""
     return type(states[0])(*map(np.stack, zip(*states, strict=True)))
 
 
 def _row(state: State, index: int) -> State:
-    """The state of one of the people."""
+    """One state of a stack."""
     return type(state)(*(part[index] for part in state))

@@ -1,4 +1,4 @@
-"""Events in the life of a track, by which other parts learn what their memory of a person is still worth."""
+"""Events of tracks, which tell other parts when their memory of a person becomes invalid."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from enum import Enum, auto
 
 
 class TrackEventKind(Enum):
-    """What happened to a track."""
+    """Kinds of events."""
 
-    APPEARED = auto()  # a new track, tentative until the backbone confirms it
-    LOST = auto()  # not found; the track coasts on its motion model until it is recovered or terminated
-    MERGED = auto()  # its estimate was another person's; the track goes on without that estimate
-    DRIFTED = auto()  # its estimate was not where the person was detected; the track goes on at the detection
-    RESCALED = auto()  # the camera's calibration changed: the track goes on in pixels, its distance and size do not
+    APPEARED = auto()  # started; tentative until confirmed by the backbone
+    LOST = auto()  # not found; follows its motion model until it is recovered or terminated
+    MERGED = auto()  # the estimate was another track's person; continues without it
+    DRIFTED = auto()  # the estimate was not where the person was detected; continues at the detection
+    RESCALED = auto()  # the camera's calibration changed; continues in pixels, with a new distance and size
     ENDED = auto()  # terminated; the id is never used again
 
 
@@ -23,27 +23,27 @@ _ENDS_HISTORY = frozenset({TrackEventKind.MERGED, TrackEventKind.DRIFTED, TrackE
 
 @dataclass(frozen=True)
 class TrackEvent:
-    """Something that happened to the track `id`."""
+    """An event of the track `id`."""
 
     id: str
     kind: TrackEventKind
 
     @property
     def ends_history(self) -> bool:
-        """Whether everything remembered of the person is void; the id of a track that goes on stays the same."""
+        """Whether all memory of the person becomes invalid; a track that continues keeps its id."""
         return self.kind in _ENDS_HISTORY
 
     @property
     def ends_metric_history(self) -> bool:
-        """Whether distances, sizes, poses and velocities are void."""
+        """Whether distances, sizes, filters and velocities become invalid."""
         return self.ends_history or self.kind is TrackEventKind.RESCALED
 
 
 def without_history(events: Iterable[TrackEvent]) -> list[str]:
-    """Ids of the tracks whose history has ended, each once, in the order of the events."""
+    """Ids of tracks whose history ends, each once, in the order of events."""
     return list(dict.fromkeys(event.id for event in events if event.ends_history))
 
 
 def without_metric_history(events: Iterable[TrackEvent]) -> list[str]:
-    """Ids of the tracks whose metric history has ended, each once, in the order of the events."""
+    """Ids of tracks whose metric history ends, each once, in the order of events."""
     return list(dict.fromkeys(event.id for event in events if event.ends_metric_history))

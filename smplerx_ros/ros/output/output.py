@@ -254,7 +254,7 @@ class Output:
         """People and header in the target frame, if there is one."""
         if placement is None or self._target is None:
             return people, header
-        moved = self._motions[people.frame.source].placed(people.people, placement, people.frame.stamp_ns)
+        moved = self._motions[people.frame.source].transform(people.people, placement, people.frame.stamp_ns)
         return replace(people, people=moved), Header(stamp=header.stamp, frame_id=self._target.name)
 
     def _publish_transforms(

@@ -48,7 +48,7 @@ class Robot:
 
     def placed(self, joints: Array, stamp_ns: int, **kwargs: bool) -> Person:
         person = self.sees(joints, stamp_ns, **kwargs)
-        return self.camera.placed([person], self.placement(stamp_ns / SECOND), stamp_ns)[0]
+        return self.camera.transform([person], self.placement(stamp_ns / SECOND), stamp_ns)[0]
 
 
 def joints_at(seconds: float) -> Array:
@@ -109,5 +109,5 @@ def test_people_who_left_are_forgotten() -> None:
     for k in range(200):
         stamp = SECOND + k * SECOND // 30
         person = replace(robot.sees(joints_at(0.0), stamp, f"p{k}"), root_velocity=np.zeros(3))
-        robot.camera.placed([person], robot.placement(0.0), stamp)
+        robot.camera.transform([person], robot.placement(0.0), stamp)
     assert len(robot.camera._velocities._people) <= 16  # of half a second

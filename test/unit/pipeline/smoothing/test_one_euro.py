@@ -18,9 +18,7 @@ ROTATION = SmoothingOptions().rotation
 def filtered(rotvecs: np.ndarray, rate: float = RATE) -> np.ndarray:
     """Axis-angle of one rotation over time `(T, 3)`, filtered with the defaults."""
     values = matrix_from_rotvec(rotvecs)
-    states = accumulate(
-        values[1:], lambda s, v: s.followed_by(v, 1 / rate, ROTATION), initial=Rotations.begin(values[0])
-    )
+    states = accumulate(values[1:], lambda s, v: s.updated(v, 1 / rate, ROTATION), initial=Rotations.begin(values[0]))
     return rotvec_from_matrix(np.array([state.filtered for state in states]))
 
 
@@ -63,8 +61,8 @@ def test_a_wave_keeps_its_amplitude_and_lags_little(rate, amplitude, noise):
 
 def test_other_cutoffs_take_effect_without_a_jump():
     state = Rotations.begin(matrix_from_rotvec(np.zeros(3)))
-    before = state.followed_by(matrix_from_rotvec([0, 0.02, 0]), 1 / RATE, ROTATION)
-    after = before.followed_by(matrix_from_rotvec([0, 0.02, 0]), 1 / RATE, Cutoff(0.1, 0.0))
+    before = state.updated(matrix_from_rotvec([0, 0.02, 0]), 1 / RATE, ROTATION)
+    after = before.updated(matrix_from_rotvec([0, 0.02, 0]), 1 / RATE, Cutoff(0.1, 0.0))
     assert 0 < np.linalg.norm(rotvec_from_matrix(before.filtered.T @ after.filtered)) < 0.001
 
 
@@ -83,18 +81,16 @@ def test_the_first_value_and_constants_pass_through():
     state = Vectors.begin(value)
     for _ in range(5):
         np.testing.assert_allclose(state.filtered, value)
-        state = state.followed_by(value, 0.1, [Cutoff(1.0, 0.0)], [2])
+        state = state.updated(value, 0.1, [Cutoff(1.0, 0.0)], [2])
 
 
 def test_a_fixed_cutoff_is_a_first_order_low_pass():
     state = Vectors.begin(np.zeros(1))
     for _ in range(159):  # 0.159 s: the time constant of 1 Hz
-        state = state.followed_by(np.ones(1), 0.001, [Cutoff(1.0, 0.0)], [1])
+        state = state.updated(np.ones(1), 0.001, [Cutoff(1.0, 0.0)], [1])
     assert state.filtered[0] == pytest.approx(1 - np.exp(-1), abs=0.01)
 
 
 def test_groups_are_filtered_by_their_own_speed():
-    state = Vectors.begin(np.zeros(3)).followed_by(
-        np.array([1.0, 0, 1]), 0.1, [Cutoff(1.0, 5.0), Cutoff(1.0, 0.0)], [2, 1]
-    )
+    state = Vectors.begin(np.zeros(3)).updated(np.array([1.0, 0, 1]), 0.1, [Cutoff(1.0, 5.0), Cutoff(1.0, 0.0)], [2, 1])
     assert state.filtered[0] > state.filtered[2] > 0 == state.filtered[1]
