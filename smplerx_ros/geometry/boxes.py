@@ -46,7 +46,7 @@ class Box:
 
 
 def intersection_area(a: ArrayLike, b: ArrayLike) -> FloatArray:
-    """Area `(...)` that boxes `a (..., 4)` and `b (..., 4)`, x0, y0, x1, y1, have in common; they broadcast."""
+    """Area `(...)` of the intersection of boxes `a (..., 4)` and `b (..., 4)`, x0, y0, x1, y1, which broadcast."""
     first, second = np.asarray(a), np.asarray(b)
     low, high = np.maximum(first[..., :2], second[..., :2]), np.minimum(first[..., 2:], second[..., 2:])
     return np.asarray(np.maximum(high - low, 0).prod(axis=-1))
@@ -70,6 +70,6 @@ def iou(a: ArrayLike, b: ArrayLike) -> FloatArray:
 
 
 def pairwise_iou(a: Sequence[Box], b: Sequence[Box]) -> FloatArray:
-    """Intersection over union `(len(a), len(b))` of each box of `a` with each of `b`."""
+    """Intersection over union `(len(a), len(b))` of each box in `a` with each in `b`."""
     first, second = (np.array([box.xyxy for box in boxes]).reshape(-1, 4) for boxes in (a, b))
     return iou(first[:, None], second[None])

@@ -1,4 +1,4 @@
-"""A calibrated camera, as CameraInfo describes it: project points and undo the lens."""
+"""Camera model of sensor_msgs/CameraInfo: projection, and rays of pixels."""
 
 from __future__ import annotations
 
@@ -15,28 +15,37 @@ from smplerx_ros.errors import InputError
 from .constants import DEFAULT_FOV_DEG
 from .lens import PLUMB_BOB, Lens, cached_lens, canonical
 
-# Metres before the image plane from which points are seen. Nearer, a hand covers the lens, and the pixel of a joint
-# says nothing of where the hand is; at the plane itself it is infinitely far away.
+# Near plane, metres from the optical centre along the axis. Projections of nearer points are useless: a hand covers the
+# lens, and pixels tend to infinity.
 NEAR = 0.1
-# A focal length below this share of its side is that of an image of unit size: a fisheye lens that sees all around has
-# 1 / (2 pi) of it.
+# Minimum focal length relative to the image's side; smaller values are for an image of unit size. A fisheye lens with a
+# field of view of 360 degrees has 1 / (2 pi).
 _MIN_FOCAL = 0.01
-_NEGLIGIBLE = 1e-6  # of what K has where zeros belong, relative to the focal length, or to 1 in the third row
-# Rays of two cameras that differ less are the same: a calibration that is read again, rounded. Half a pixel or so.
-_SAME_RAYS = 1e-3  # of a unit vector's components
-_GRID = 5  # pixels along each side whose rays are compared
+_NEGLIGIBLE = 1e-6  # for entries of K that must be 0, relative to the focal length, or to 1 in the third row
+# Tolerance for equal rays of two cameras, about half a pixel: a calibration may be rounded.
+_SAME_RAYS = 1e-3  # of components of unit vectors
+_GRID = 5  # pixels per side whose rays are compared
 
 
 @dataclass(frozen=True, eq=False)
 class Camera:
     """Pinhole camera with lens distortion.
 
-    `width`, `height` pixels; `k (3, 3)` intrinsics in pixels, of any scale, kept with 1 in its corner; `d (n,)`
-    distortion coefficients and `model` as in CameraInfo, in any spelling that `lens.canonical` reads; they are kept
-    as `plumb_bob`, `rational_polynomial` or `equidistant`. `calibrated` is False for an assumed field of view.
-    `centre (3,)` metres: the optical centre in the frame of the points, which are along the camera's axes; not zero
-    for the right camera of a stereo pair. Raises InputError where a value cannot belong to a camera. Compared by
-    identity, as everything with arrays; `sees_like` compares what is seen.
+    Compared by identity, as all classes with arrays; `sees_like` compares projections.
+
+    Args:
+        width: Pixels.
+        height: Pixels.
+        k: `(3, 3)` intrinsics in pixels, of any scale; normalized to 1 in the corner.
+        d: `(n,)` distortion coefficients as in CameraInfo.
+        model: Distortion model as in CameraInfo, in any spelling that `lens.canonical` reads; normalized to
+            `plumb_bob`, `rational_polynomial` or `equidistant`.
+        calibrated: False for an assumed field of view.
+        centre: `(3,)` metres, the optical centre in the frame of the points, whose axes are the camera's; non-zero for
+            the right camera of a stereo pair.
+
+    Raises:
+        InputError: If a value is impossible for a camera.
     """
 
     width: int
@@ -80,9 +89,12 @@ class Camera:
 
     @classmethod
     def from_fov(cls, width: int, height: int, fov_deg: float = DEFAULT_FOV_DEG) -> Camera:
-        """Assumed camera without distortion for images that come without calibration.
+        """Undistorted camera with an assumed field of view, for images without calibration.
 
-        `fov_deg` across the longer side: a camera held upright sees no more than one held level.
+        Args:
+            width: Pixels.
+            height: Pixels.
+            fov_deg: Field of view in degrees across the longer side.
         """
         focal = 0.5 * max(width, height) / tan(0.5 * radians(fov_deg))
         k = np.array([[focal, 0, 0.5 * (width - 1)], [0, focal, 0.5 * (height - 1)], [0, 0, 1]])
@@ -90,28 +102,28 @@ class Camera:
 
     @property
     def distorted(self) -> bool:
-        """Whether pixels are not those of a pinhole; a fisheye lens bends rays with all coefficients zero, too."""
+        """Whether the lens is not a pinhole; a fisheye lens distorts even with zero coefficients."""
         return len(self.d) > 0
 
     @property
     def limit(self) -> float:
-        """Largest distance of a ray from the axis, as ray coordinate, that the camera sees; infinite for a pinhole.
+        """Largest radius of a ray, in ray coordinates, that the camera sees; infinite for a pinhole.
 
-        Beyond it the lens model folds back or explodes, or rays are 90 degrees from the axis: they have no pixel.
+        Beyond it, the lens model is not monotonic or diverges, or rays are 90 degrees from the axis.
         """
         lens = self._lens
         return inf if lens is None else lens.limit
 
     def normalize(self, points_image: ArrayLike) -> FloatArray:
-        """Undistorted ray coordinates `(..., 2)` (x/z, y/z) of pixels `(..., 2)`; NaN for pixels that see nothing.
+        """Undistorted ray coordinates `(..., 2)` (x/z, y/z) of pixels `(..., 2)`.
 
-        Those are beyond the circle of the image of all rays within `limit`: no ray leads there.
+        NaN for pixels outside the image circle, to which no ray within `limit` projects.
         """
         seen, lens = self._plane(points_image), self._lens
         return seen if lens is None else lens.undistort(seen.reshape(-1, 2)).reshape(seen.shape)
 
     def directions(self, points_image: ArrayLike) -> FloatArray:
-        """Unit vectors `(..., 3)` along which pixels `(..., 2)` look; at the edge of what is seen for those beyond."""
+        """Unit vectors `(..., 3)` along the rays of pixels `(..., 2)`; outside the image circle, those of its edge."""
         seen, rays = self._plane(points_image), self.normalize(points_image)
         if self.distorted:
             length = np.linalg.norm(seen, axis=-1, keepdims=True)
@@ -121,9 +133,9 @@ class Camera:
         return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
 
     def project(self, points: ArrayLike) -> FloatArray:
-        """Pixels `(..., 2)` of points `(..., 3)` in metres along the optical axes.
+        """Project points `(..., 3)`, in metres along the optical axes, to pixels `(..., 2)`.
 
-        NaN for points less than `NEAR` in front of the camera and those that the lens does not see (`limit`).
+        NaN for points nearer than `NEAR`, behind the camera, or beyond the lens' `limit`.
         """
         points = np.asarray(points, dtype=np.float64) - self.centre
         z = points[..., 2:]
@@ -132,7 +144,7 @@ class Camera:
         return self.project_rays(rays)
 
     def project_rays(self, rays: ArrayLike) -> FloatArray:
-        """Pixels `(..., 2)` of ray coordinates `(..., 2)`; NaN beyond `limit`. The inverse of `normalize`."""
+        """Project ray coordinates `(..., 2)` to pixels `(..., 2)`; NaN beyond `limit`. The inverse of `normalize`."""
         seen, lens = np.asarray(rays, dtype=np.float64), self._lens
         seen = np.where(np.isfinite(seen), seen, np.nan)
         if lens is not None:
@@ -142,7 +154,7 @@ class Camera:
         return np.asarray(seen @ self.k[:2, :2].T + self.k[:2, 2])
 
     def sees_like(self, other: Camera) -> bool:
-        """Whether the pixels of images of the same size look along the same rays, up to `_SAME_RAYS`."""
+        """Whether both cameras have the same size, and the same rays of pixels within `_SAME_RAYS`."""
         if (self.width, self.height) != (other.width, other.height):
             return False
         if self.model == other.model and np.array_equal(self.k, other.k) and np.array_equal(self.d, other.d):
@@ -163,7 +175,11 @@ class Camera:
 
 
 def _intrinsics(k: FloatArray, width: int, height: int) -> FloatArray:
-    """`k (3, 3)` as it is read: fx, skew, cx; 0, fy, cy; 0, 0, 1. Raises InputError where it says something else."""
+    """Normalize `k (3, 3)` to fx, skew, cx; 0, fy, cy; 0, 0, 1.
+
+    Raises:
+        InputError: If it has another form, or focal lengths that are not in pixels.
+    """
     corner = max(float(k[2, 2]), 0.0)
     if not (np.abs(k[2, :2]) <= _NEGLIGIBLE * corner).all() or not corner:
         raise InputError(f"Camera.k: its third row must be 0, 0, 1, or a multiple, got {k[2].tolist()}")

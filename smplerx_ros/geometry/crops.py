@@ -1,4 +1,4 @@
-"""The crop that SMPLer-X and SMPLest-X look at: which part of the image, sampled how, seen by which virtual camera.
+"""The input crop of SMPLer-X and SMPLest-X: its region in the image, its sampling, and its virtual camera.
 
 Boxes are `(x, y, width, height)` in pixels, x right, y down, pixel centres at integers.
 """
@@ -22,12 +22,12 @@ from .rotations import rotation_between
 # The networks were trained on every second row and column of a warp twice as large.
 WARP_WIDTH, WARP_HEIGHT = 2 * CROP_WIDTH, 2 * CROP_HEIGHT
 ASPECT = WARP_WIDTH / WARP_HEIGHT
-_MIN_JOINTS = 8  # in the image; fewer may lie so close together that they tell no distance
+_MIN_JOINTS = 8  # in the image; fewer may be too close together to determine a distance
 CROP_FOCAL = 5000.0  # pixels of the crop: focal length of its virtual camera
 
 
 def crop_box(box: Box, image_width: int, image_height: int, ratio: float) -> FloatArray | None:
-    """Region to crop `(4,) float32` around a detection, or None where too little of it lies in the image.
+    """Region to crop `(4,) float32` around a detection; None if too little of it is inside the image.
 
     The centre is kept, the smaller side grows to the crop's aspect, and both grow by `ratio`. As in the reference, a
     box that begins left of or above the image is moved into it, not cut, and loses a pixel of width and height.
@@ -64,13 +64,13 @@ def crop_batch(images: Sequence[NDArray[Any]], regions: Sequence[FloatArray]) ->
         part, x0, y0 = visible_part(image, region)
         crop_from_part = warp_from_image(region).astype(np.float64) / 2
         crop_from_part[:, 2] += crop_from_part[:, :2] @ (x0, y0)
-        # Only that part is converted, and written where the network reads it.
+        # Only that part is converted, directly into the batch.
         cv2.warpAffine(part.astype(np.float32), crop_from_part, (CROP_WIDTH, CROP_HEIGHT), dst=out)
     return crops
 
 
 def visible_part(image: NDArray[Any], regions: FloatArray) -> tuple[NDArray[Any], int, int]:
-    """The part of `image (H, W, 3)` that crops of `regions (..., 4)` see, a view, and its first column and row."""
+    """The part of `image (H, W, 3)` covered by `regions (..., 4)`, as a view, and its first column and row."""
     height, width = image.shape[:2]
     x, y, w, h = np.moveaxis(np.asarray(regions, np.float64), -1, 0)
     x0, y0 = (int(np.clip(np.floor(v.min()) - 2, 0, limit - 1)) for v, limit in ((x, width), (y, height)))
@@ -79,20 +79,28 @@ def visible_part(image: NDArray[Any], regions: FloatArray) -> tuple[NDArray[Any]
 
 
 def virtual_camera(region: FloatArray) -> FloatArray:
-    """Intrinsics `(3, 3) float64` in pixels of the image, of the camera in which a crop's `cam_transl` is meant."""
+    """Intrinsics `(3, 3) float64`, in pixels of the image, of the camera to which a crop's `cam_transl` refers."""
     x, y, width, height = np.asarray(region, np.float64)
     fx, fy = CROP_FOCAL / CROP_WIDTH * width, CROP_FOCAL / CROP_HEIGHT * height
     return np.array([[fx, 0, x + width / 2], [0, fy, y + height / 2], [0, 0, 1]])
 
 
 def solve_translation(joints_crop: FloatArray, joints: FloatArray, region: FloatArray, camera: Camera) -> FloatArray:
-    """Where the real camera (optical frame) must have the origin of `joints (J, 3)` metres: `(3,)`.
+    """Translation of a body in the real camera, such that its joints project to the same pixels as in the crop.
 
-    It shall see them at the pixels at which the virtual camera of a crop sees `joints_crop (J, 3)`, of which `joints`
-    are a turned copy. Linear least squares over what lies in the image, where the lens sees anything. Every joint
-    counts, because the virtual camera looks from so far away that near and far parts of a body show in one scale: that
-    of the pelvis alone would put people with a hand or a foot ahead at a wrong distance. NaN where the lens does not
-    see the middle of a body that has too few joints in the image.
+    Linear least squares over the joints inside the image and the lens' limit. All joints count, since the virtual
+    camera is nearly orthographic: the scale at the pelvis alone would give wrong distances of people with a hand or
+    foot stretched towards the camera.
+
+    Args:
+        joints_crop: `(J, 3)` metres in the crop's virtual camera.
+        joints: `(J, 3)` metres, the same joints rotated to the real camera's axes, up to the translation.
+        region: `(4,)` region of the crop.
+        camera: The real camera.
+
+    Returns:
+        `(3,)` metres to add to `joints`, optical frame; NaN if too few joints are in the image and the lens does not
+        see the middle of the body.
     """
     virtual = virtual_camera(region)
     pixels = joints_crop[:, :2] / joints_crop[:, 2:] * virtual[[0, 1], [0, 1]] + virtual[:2, 2]
@@ -109,13 +117,13 @@ def solve_translation(joints_crop: FloatArray, joints: FloatArray, region: Float
 
 
 def optical_from_crop(region: FloatArray, camera: Camera) -> FloatArray:
-    """Rotation `(3, 3)`: a network sees a crop as if the camera looked straight at its middle."""
+    """Rotation `(3, 3)` from a camera that looks straight at the middle of the crop, as the network assumes."""
     x, y, width, height = np.asarray(region, np.float64)
     return rotation_between([0.0, 0.0, 1.0], camera.directions([x + width / 2, y + height / 2]))
 
 
 def _translation_by_focal_length(point: FloatArray, virtual: FloatArray, camera: Camera) -> FloatArray:
-    """A point `(3,)` of the virtual camera as the real one sees it: it keeps its pixel and the scale it shows in."""
+    """Position in the real camera of a point `(3,)` of the virtual one, with the same pixel and local scale."""
     pixel = point[:2] / point[2] * virtual[[0, 1], [0, 1]] + virtual[:2, 2]
     depth = point[2] * _local_focal(camera, pixel) / virtual[0, 0]
     return np.append(camera.normalize(pixel) * depth, depth)
@@ -125,7 +133,7 @@ _WARP = np.array([0, 0, WARP_WIDTH, WARP_HEIGHT], np.float32)
 
 
 def _anchors(region: FloatArray) -> FloatArray:
-    """Centre, and the points half a side below and half a side right of it: `(3, 2) float32`."""
+    """Centre, and the points half a side below and right of it, `(3, 2) float32`."""
     x, y, width, height = np.asarray(region, np.float32)
     center = np.array([x + width / 2, y + height / 2], np.float32)
     steps = np.array([[0, 0], [0, height / 2], [width / 2, 0]], np.float32)
@@ -133,7 +141,7 @@ def _anchors(region: FloatArray) -> FloatArray:
 
 
 def _local_focal(camera: Camera, pixels: FloatArray) -> FloatArray:
-    """Pixels per unit of ray coordinate `(...)` at `pixels (..., 2)`: the root of the area that one pixel spans."""
+    """Focal length `(...)` at `pixels (..., 2)`: pixels per ray coordinate, from the area that a pixel covers."""
     right_step = np.array([0.5, 0.0])
     right, left = camera.normalize(pixels + right_step), camera.normalize(pixels - right_step)
     below, above = camera.normalize(pixels + right_step[::-1]), camera.normalize(pixels - right_step[::-1])

@@ -1,4 +1,4 @@
-"""How far a person is, from a depth image: robust against holes, noise, occluders and background."""
+"""Distance of a person from a depth image, robust against holes, noise, occluders and background."""
 
 from __future__ import annotations
 
@@ -15,36 +15,42 @@ from .camera import NEAR, Camera
 BoolArray = NDArray[np.bool_]
 
 _MIN_FACING_COSINE = (
-    0.3  # least cosine between a surface's normal and the way to the camera: silhouettes miss the person easily
+    0.3  # between a surface normal and the direction to the camera; pixels near silhouettes may miss it
 )
 _MIN_SAMPLES = 20
-_MIN_MEASURED_SHARE = 0.25  # share of the samples that need a measurement
-_MIN_AGREEING_SHARE = 0.6  # share of the measurements that must lie together; an occluder of half a person leaves doubt
-_WINDOW = 0.10  # width in which they lie together, as a share of the distance: cloth, other builds, noise
-# A child taken for an adult, and more than the reverse; not quarters of a millimetre, 4, of a child.
+_MIN_MEASURED_SHARE = 0.25  # of the samples
+_MIN_AGREEING_SHARE = 0.6  # of the measurements, within one window; with less, an occluder may hide half of the person
+_WINDOW = 0.10  # width of the window relative to the distance: clothes, body shapes, noise
+# From a child estimated as an adult to the reverse with a margin, but not depth in quarters of a millimetre (4).
 MIN_RATIO, MAX_RATIO = 0.4, 2.0
-# A counter, or somebody who stands before a person, hides most of a trunk, but rarely the face: both must agree.
-# Without the head, the ratio's logarithm must be that of a usual size, 2.4 standard deviations of adults'.
+# A counter or another person may hide most of a trunk, but rarely the face: head and trunk must agree. Without a head,
+# the logarithm of the ratio must be within 2.4 standard deviations of adult statures.
 _MIN_HEAD_SAMPLES = 5
 _MAX_UNCONFIRMED_LOG_RATIO = 0.15
 
 
 @dataclass(frozen=True)
 class DepthReading:
-    """What a depth image shows of one person."""
+    """Reading of one person in a depth image."""
 
-    ratio: float  # measured over estimated distance, of most points; NaN: too few are measured
-    usable: bool  # the ratio is the person's
+    ratio: float  # measured to estimated distance, of most points; NaN: too few measurements
+    usable: bool  # whether the ratio is reliable
 
 
 def read_depth(
     depth: FloatArray, camera: Camera, points: FloatArray, normals: FloatArray, on_head: BoolArray
 ) -> DepthReading:
-    """How much farther or nearer than estimated a person is.
+    """Ratio of a person's measured to estimated distance.
 
-    `depth (H, W)` metres along the optical axis, NaN where not measured; `points` and `normals (S, 3)` of the estimated
-    surface in the optical frame, `on_head (S,)`. The ratio is that of the largest group of points that agree; it is
-    not usable where too few points are measured or agree, and where trunk and head contradict each other.
+    The ratio is the median of the largest group of points that agree. It is not usable if too few points are measured
+    or agree, or if trunk and head contradict each other.
+
+    Args:
+        depth: `(H, W)` metres along the optical axis, NaN where not measured.
+        camera: The camera of image and depth image.
+        points: `(S, 3)` metres, samples of the estimated surface in the optical frame.
+        normals: `(S, 3)` outward unit normals there.
+        on_head: `(S,)` whether a sample is on the head.
     """
     seen = _facing(points, normals)
     points, on_head = points[seen], on_head[seen]
@@ -62,13 +68,13 @@ def read_depth(
 
 
 def _facing(points: FloatArray, normals: FloatArray) -> BoolArray:
-    """Which points `(S, 3)` before the near plane have their outside turned towards the camera."""
+    """Which `points (S, 3)` are beyond the near plane and on surfaces that face the camera, `(S,)`."""
     cosines = -np.einsum("si,si->s", points, normals) / np.maximum(np.linalg.norm(points, axis=1), 1e-9)
     return np.asarray((cosines >= _MIN_FACING_COSINE) & (points[:, 2] >= NEAR))
 
 
 def _sampled(depth: FloatArray, pixels: FloatArray) -> FloatArray:
-    """Median of what is measured in the 3x3 pixels around each of `pixels (S, 2)`: `(S,)`, NaN where nothing is."""
+    """Median depth `(S,)` in the 3x3 pixels around each of `pixels (S, 2)`; NaN without measurements."""
     height, width = depth.shape
     inside = ((pixels >= -0.5) & (pixels < [width - 0.5, height - 0.5])).all(axis=1)  # False for NaN
     columns, rows = np.rint(pixels[inside]).astype(np.intp).T
@@ -81,7 +87,7 @@ def _sampled(depth: FloatArray, pixels: FloatArray) -> FloatArray:
 
 
 def _median(values: FloatArray) -> FloatArray:
-    """Lower median of the finite ones of each row of `(S, n)`; NaN where there are none. Faster than `nanmedian`."""
+    """Lower median of the finite values in each row of `(S, n)`, else NaN; faster than `nanmedian`."""
     ordered = np.sort(np.where(np.isfinite(values), values, np.inf), axis=1)
     middle = np.maximum(np.isfinite(ordered).sum(axis=1) - 1, 0) // 2
     medians = ordered[np.arange(len(ordered)), middle]
@@ -89,7 +95,7 @@ def _median(values: FloatArray) -> FloatArray:
 
 
 def _agreed(ratios: FloatArray) -> tuple[float, float]:
-    """Median of the largest group of `ratios (N,)` that one window holds, and the group's share of all."""
+    """Median of the largest group of `ratios (N,)` within one window, and the group's share of all."""
     logs = np.sort(np.log(ratios))
     ends = np.searchsorted(logs, logs + _WINDOW, side="right")
     counts = ends - np.arange(len(logs))

@@ -1,4 +1,4 @@
-"""Axis-angle, quaternions and matrices in batches, for the few dozen joints of a body at a time."""
+"""Conversions of axis-angle vectors, quaternions and matrices in batches, fast for a few dozen joints."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scipy.spatial.transform import Rotation
 
 from smplerx_ros.arrays import FloatArray
 
-_NEXT_AXIS = np.array([1, 2, 0])  # axes: that after x, y and z
-# In which rows of 4 q q^T are tried: for the singular matrix 0 SMPLer-X's implementation answers half a turn about y.
+_NEXT_AXIS = np.array([1, 2, 0])  # axis after x, y, z
+# Preference among equal rows of 4 q q^T: SMPLer-X maps a zero matrix to a rotation of 180 degrees about y.
 _ROWS = np.array([1, 0, 2, 3])
 _TINY = np.finfo(np.float64).tiny
 
 
 def _products() -> tuple[FloatArray, FloatArray]:
-    """4 q q^T `(16,)` of q = x, y, z, w as linear function of the nine entries of the matrix, and its constant part."""
+    """4 q q^T `(16,)` of q = x, y, z, w is affine in the matrix: its linear part `(9, 16)` and constant `(16,)`."""
     linear = np.zeros((3, 3, 4, 4))
     for i in range(3):
         j, k = (i + 1) % 3, (i + 2) % 3
@@ -33,9 +33,9 @@ _PRODUCTS_FROM_MATRIX, _PRODUCTS_OF_IDENTITY = _products()
 
 
 def matrix_from_rotvec(rotvec: ArrayLike) -> FloatArray:
-    """`(..., 3, 3)` matrices of axis-angle vectors `(..., 3)`, radians."""
+    """Rotation matrices `(..., 3, 3)` of axis-angle vectors `(..., 3)`, radians."""
     vectors = np.asarray(rotvec, dtype=np.float64)
-    if vectors.size == 0:  # SciPy 1.11 refuses to make no rotations, here and below
+    if vectors.size == 0:  # SciPy 1.11 raises for empty arrays
         return np.zeros((*vectors.shape[:-1], 3, 3))
     matrices = Rotation.from_rotvec(vectors.reshape(-1, 3)).as_matrix()
     return np.asarray(matrices).reshape(*vectors.shape[:-1], 3, 3)
@@ -52,9 +52,9 @@ def rotvec_from_matrix(matrix: ArrayLike) -> FloatArray:
 def quaternion_from_matrix(matrix: ArrayLike) -> FloatArray:
     """Unit quaternions `(..., 4)`, ROS order x, y, z, w with w >= 0, of rotation matrices `(..., 3, 3)`.
 
-    The rows of 4 q q^T are multiples of q and linear in the matrix; the one with the largest diagonal is taken
+    The rows of 4 q q^T are multiples of q and affine in the matrix; the one with the largest diagonal entry is used
     (Shepperd, Quaternion from rotation matrix, 1978). Singular matrices give some finite quaternion, always the same.
-    SciPy's `from_matrix` refuses those, looks for reflections and orthogonalises, for several times as long.
+    SciPy's `from_matrix` rejects those, and takes several times as long, since it also orthogonalises.
     """
     matrices = np.asarray(matrix, dtype=np.float64)
     products = (matrices.reshape(-1, 9) @ _PRODUCTS_FROM_MATRIX + _PRODUCTS_OF_IDENTITY).reshape(-1, 4, 4)
@@ -65,7 +65,7 @@ def quaternion_from_matrix(matrix: ArrayLike) -> FloatArray:
 
 
 def quaternion_from_rotvec(rotvec: Sequence[float]) -> tuple[float, float, float, float]:
-    """Unit quaternion x, y, z, w (ROS order) of one axis-angle vector x, y, z in radians; without NumPy, for speed."""
+    """Unit quaternion x, y, z, w (ROS order) of one axis-angle vector x, y, z in radians; without NumPy for speed."""
     x, y, z = rotvec
     angle = hypot(x, y, z)
     scale = sin(0.5 * angle) / angle if angle > _TINY else 0.5
@@ -73,25 +73,25 @@ def quaternion_from_rotvec(rotvec: Sequence[float]) -> tuple[float, float, float
 
 
 def rotation_between(a: ArrayLike, b: ArrayLike) -> FloatArray:
-    """Smallest rotation `(..., 3, 3)` taking direction `a (..., 3)` to direction `b (..., 3)`.
+    """Smallest rotation `(..., 3, 3)` from direction `a (..., 3)` to direction `b (..., 3)`.
 
-    Rodrigues' formula with the cross product; for opposite directions it turns about any normal of `a`.
+    Rodrigues' formula with the cross product; for opposite directions, the axis is some normal of `a`.
     """
     a_unit, b_unit = normalized(a), normalized(b)
     axis = cross(a_unit, b_unit)
     cosine = np.sum(a_unit * b_unit, axis=-1)[..., None, None]
-    turn = skew(axis)
-    near = np.eye(3) + turn + turn @ turn / np.maximum(1 + cosine, 1e-9)
+    hat = skew(axis)
+    near = np.eye(3) + hat + hat @ hat / np.maximum(1 + cosine, 1e-9)
     opposite = cosine < -1 + 1e-9
     if not opposite.any():
         return np.asarray(near)
     normal = normalized(cross(a_unit, np.eye(3)[np.argmin(np.abs(a_unit), axis=-1)]))
-    half_turn = 2 * normal[..., :, None] * normal[..., None, :] - np.eye(3)
-    return np.where(opposite, half_turn, near)
+    opposed = 2 * normal[..., :, None] * normal[..., None, :] - np.eye(3)
+    return np.where(opposite, opposed, near)
 
 
 def right_jacobian_inverse(rotvec: ArrayLike) -> FloatArray:
-    """`(..., 3, 3)`: change of an axis-angle vector `(..., 3)` when its rotation is turned in its own frame.
+    """Inverse right Jacobian `(..., 3, 3)` of SO(3) at an axis-angle vector `(..., 3)`.
 
     log(exp(v) exp(d)) = v + J d + O(d^2); eq. 144 of Sola et al., A micro Lie theory, arXiv 1812.01537.
     """
@@ -99,15 +99,15 @@ def right_jacobian_inverse(rotvec: ArrayLike) -> FloatArray:
     angle = _lengths(v)[..., None]
     safe = np.minimum(np.maximum(angle, 1e-3), np.pi - 1e-3)
     curved = 1 / safe**2 - (1 + np.cos(safe)) / (2 * safe * np.sin(safe))
-    turn = skew(v)
-    return np.asarray(np.eye(3) + 0.5 * turn + np.where(angle < 1e-3, 1 / 12, curved) * (turn @ turn))
+    hat = skew(v)
+    return np.asarray(np.eye(3) + 0.5 * hat + np.where(angle < 1e-3, 1 / 12, curved) * (hat @ hat))
 
 
 def cross(a: ArrayLike, b: ArrayLike) -> FloatArray:
-    """Cross product `(..., 3)`; for few vectors NumPy's own takes three times as long."""
+    """Cross product `(..., 3)`; three times as fast as NumPy's for few vectors."""
     u, v = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
-    turned = u * v.take(_NEXT_AXIS, axis=-1) - u.take(_NEXT_AXIS, axis=-1) * v  # z, x, y
-    return np.asarray(turned.take(_NEXT_AXIS, axis=-1))
+    rotated = u * v.take(_NEXT_AXIS, axis=-1) - u.take(_NEXT_AXIS, axis=-1) * v  # z, x, y
+    return np.asarray(rotated.take(_NEXT_AXIS, axis=-1))
 
 
 def skew(vectors: ArrayLike) -> FloatArray:
@@ -126,5 +126,5 @@ def normalized(vectors: ArrayLike) -> FloatArray:
 
 
 def _lengths(vectors: FloatArray) -> FloatArray:
-    """`(..., 1)`; for few vectors `np.linalg.norm` takes twice as long."""
+    """Lengths `(..., 1)`; twice as fast as `np.linalg.norm` for few vectors."""
     return np.asarray(np.sqrt(np.einsum("...i,...i->...", vectors, vectors))[..., None])

@@ -49,5 +49,5 @@ def _check(frame: object, name: str) -> None:
 
 
 def _kind(value: object) -> str:
-    hint = ": wrap it in Frame(image)" if hasattr(value, "__array__") else ""
+    hint = ": make a Frame(image) of it" if hasattr(value, "__array__") else ""
     return f"{type(value).__name__}{hint}"
