@@ -100,12 +100,12 @@ S32 = {"backbone": "s32"}
 FILES: dict[str, tuple[str, dict[str, str], Callable[[Path], Path], str]] = {
     "no bundle": ("weights", S32, lambda p: p, "no such directory"),
     "a bundle without a manifest": ("weights", S32, lambda p: p.parent, "no bundle.json in it"),
-    "a flipped byte": ("weights", S32, flipped, "model.onnx: its SHA-256 is not the recorded one"),
+    "a flipped byte": ("weights", S32, flipped, "model.onnx: its SHA-256 differs from the recorded one"),
     "a truncated file": ("weights", S32, truncated, "model.onnx: "),
     "a missing file": ("weights", S32, incomplete, "model.onnx: missing"),
     "another backbone": ("weights", S32, lambda p: bundle(p, backbone="b32"), "holds b32, not s32"),
     "another version": ("weights", S32, lambda p: bundle(p, format=99), "damaged or of another version"),
-    "a path that leaves the bundle": ("weights", S32, leaving, "'../model.onnx' leaves the bundle"),
+    "a path that leaves the bundle": ("weights", S32, leaving, "'../model.onnx' is outside the bundle"),
     "a checkpoint with code in it": (
         "weights",
         S32,

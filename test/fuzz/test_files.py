@@ -68,7 +68,7 @@ def test_any_flipped_byte_is_noticed(tmp_path_factory: Any, at: int, mask: int) 
     content = bytearray(NETWORK)
     content[at] ^= mask
     (directory / "model.onnx").write_bytes(content)
-    with pytest.raises(ModelFileError, match=r"model\.onnx: its SHA-256 is not the recorded one"):
+    with pytest.raises(ModelFileError, match=r"model\.onnx: its SHA-256 differs from the recorded one"):
         Bundle.load(directory)
 
 

@@ -169,7 +169,7 @@ CONVERT = "python -m smplerx_ros convert"
         ("", "parameter 'weights': backbone 's32' needs a bundle"),
         ("absent", "absent: no such directory"),
         ("s32_checkpoint", f"a file, not a bundle's directory; make one with: {CONVERT} /"),
-        ("damaged", "its SHA-256 is not the recorded one"),
+        ("damaged", "its SHA-256 differs from the recorded one"),
     ],
 )
 def test_weights_that_cannot_be_used(

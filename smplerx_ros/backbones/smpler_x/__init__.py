@@ -1,4 +1,4 @@
-"""SMPLer-X and SMPLest-X: the table of backbones, their networks in torch, checkpoints, bundles and conversion.
+"""SMPLer-X and SMPLest-X: networks in torch, checkpoints, bundles, conversion and inference.
 
-Only `registry`, `bundle`, `prediction` and `model` work without torch.
+Inference with ONNX Runtime does not need torch.
 """

@@ -1,4 +1,4 @@
-"""Bundles: a network as the runtimes load it, beside a `bundle.json` that says what it is and how it was proven."""
+"""Bundles: a converted network, with a manifest `bundle.json` of its origin and verification."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from smplerx_ros.errors import ModelFileError
 
 MANIFEST = "bundle.json"
 FORMAT = 2
-_READABLE = (1, FORMAT)  # in 1 SMPLer-X's networks do not answer `joint_spread`: confidences are unknown
+_READABLE = (1, FORMAT)  # in format 1, SMPLer-X's networks have no output `joint_spread`: confidences are unknown
 MODEL_FILES = {"onnx": "model.onnx", "torch": "model.safetensors"}
-INT8 = "int8"  # the products of the ViT alone: backbones/smpler_x/quantize.py
+INT8 = "int8"  # matrix products of the ViT only (quantize.py)
 BUNDLE_PRECISIONS = ("fp32", "fp16", INT8)
-LARGEST_MANIFEST = 1 << 20  # bytes
+MAX_MANIFEST = 1 << 20  # bytes
 _BLOCK = 1 << 22
 
 
@@ -31,42 +31,47 @@ class FileRecord:
 
     @classmethod
     def of(cls, path: Path) -> FileRecord:
-        """Reads the whole file."""
+        """Make the record of a file, which is read completely."""
         return cls(path.name, path.stat().st_size, sha256(path))
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """What `bundle.json` holds, and where it lies."""
+    """Content and location of a `bundle.json`."""
 
     directory: Path
     backbone: str
     runtime: str  # "onnx" or "torch"
     precision: str  # one of BUNDLE_PRECISIONS
     files: tuple[FileRecord, ...]  # the model first, then its external data
-    source: FileRecord  # the checkpoint it was made of
+    source: FileRecord  # the checkpoint that was converted
     opset: int | None = None
     inputs: dict[str, Any] = field(default_factory=dict)
     outputs: dict[str, Any] = field(default_factory=dict)
-    converter: dict[str, str] = field(default_factory=dict)  # versions of what made it
-    self_check: dict[str, float] = field(default_factory=dict)  # largest differences to the torch network in fp32
+    converter: dict[str, str] = field(default_factory=dict)  # versions of the package and libraries
+    self_check: dict[str, float] = field(default_factory=dict)  # maximum differences from the torch network in fp32
 
     @property
     def model_path(self) -> Path:
-        """The file to load."""
+        """Path of the model file."""
         return self.directory / self.files[0].name
 
     def save(self) -> None:
-        """Writes `bundle.json`."""
+        """Write `bundle.json`."""
         content = {"format": FORMAT} | asdict(self)
         del content["directory"]
         (self.directory / MANIFEST).write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
     @classmethod
     def load(cls, directory: str | Path, *, verify: bool = True) -> Bundle:
-        """Reads and checks a bundle. `verify`: also that its files have the recorded SHA-256.
+        """Read and validate a bundle.
 
-        Raises ModelFileError that names the file and field.
+        Args:
+            directory: Folder of the bundle.
+            verify: Whether to verify the SHA-256 of its files.
+
+        Raises:
+            ModelFileError: If the bundle is invalid; the message names the file and the field.
         """
         directory = Path(directory)
         bundle = cls._parse(directory)
@@ -78,8 +83,8 @@ class Bundle:
     def _parse(cls, directory: Path) -> Bundle:
         path = directory / MANIFEST
         try:
-            if path.stat().st_size > LARGEST_MANIFEST:
-                raise ValueError(f"more than {LARGEST_MANIFEST} bytes")
+            if path.stat().st_size > MAX_MANIFEST:
+                raise ValueError(f"more than {MAX_MANIFEST} bytes")
             content = json.loads(path.read_text(encoding="utf-8"))
             if content.pop("format") not in _READABLE:
                 raise ValueError(f"format is not one of {_READABLE}")
@@ -102,14 +107,14 @@ class Bundle:
         if self.runtime not in MODEL_FILES or self.precision not in BUNDLE_PRECISIONS:
             raise ValueError(f"runtime {self.runtime!r}, precision {self.precision!r}")
         if not self.files or self.files[0].name != MODEL_FILES[self.runtime]:
-            raise ValueError(f"the first of its files is not {MODEL_FILES[self.runtime]}")
+            raise ValueError(f"the first file is not {MODEL_FILES[self.runtime]}")
         for record in self.files:
             if Path(record.name).name != record.name:
-                raise ValueError(f"file name {record.name!r} leaves the bundle")
+                raise ValueError(f"file {record.name!r} is outside the bundle")
 
 
 def convert_hint(checkpoint: str = "CHECKPOINT") -> str:
-    """What to type for a bundle."""
+    """Hint at the command that makes a bundle."""
     return f"make one with: python -m smplerx_ros convert {checkpoint} --out DIRECTORY"
 
 
@@ -135,4 +140,4 @@ def _check_file(path: Path, record: FileRecord, verify: bool) -> None:
             f"bundle file {path}: {path.stat().st_size} bytes, expected {record.size}; {convert_hint()}"
         )
     if verify and sha256(path) != record.sha256:
-        raise ModelFileError(f"bundle file {path}: its SHA-256 is not the recorded one; {convert_hint()}")
+        raise ModelFileError(f"bundle file {path}: its SHA-256 differs from the recorded one; {convert_hint()}")

@@ -1,4 +1,4 @@
-"""Published checkpoints, read without trust: tensors only, all of them, of the right shape."""
+"""Safely read published checkpoints: only tensors are accepted, and names and shapes must be complete."""
 
 from __future__ import annotations
 
@@ -17,26 +17,35 @@ from smplerx_ros.io.files import reason
 
 from .network import published_shapes
 
-# Before 2.10, `weights_only=True` could still be made to corrupt memory (CVE-2026-24747).
+# Before 2.10, a file could corrupt memory in spite of `weights_only=True` (CVE-2026-24747).
 MIN_TORCH = (2, 10)
-# Heads and backbone had other names in older files.
+# Names of modules in older files.
 _RENAMED_MODULES = {
     "backbone": "encoder",
     "body_rotation_net": "body_regressor",
     "hand_rotation_net": "hand_regressor",
 }
-_BODY_MODEL = "smplx_layer"  # buffers of the licensed body model: never needed, dropped
+_BODY_MODEL = "smplx_layer"  # buffers of the licensed body model, which are not needed
 _ZIP_MAGIC = b"PK\x03\x04"
-_LISTED = 8  # names per list in an error
-_REFUSED = re.compile(r"WeightsUnpickler error: ([^\n]*)")  # torch's word on what it does not load
+_MAX_LISTED = 8  # names per list in an error message
+_REFUSED = re.compile(r"WeightsUnpickler error: ([^\n]*)")  # torch's message about what it refuses to load
 
 
 def read_checkpoint(path: str | Path, backbone: BackboneSpec | None = None) -> tuple[BackboneSpec, dict[str, Tensor]]:
-    """What network a `.pth.tar` (or a plain state dict) holds, and its tensors under their published names.
+    """Read a `.pth.tar` or a plain state dict.
 
-    The tensors are mapped from the file, on the CPU; other entries (optimizer, epoch) are not read. `backbone`, where
-    given, must fit. Raises ModelFileError for a file that is missing, damaged, no checkpoint, that holds anything but
-    data, or whose tensors are not exactly the network's: they are listed.
+    The tensors are memory-mapped, on the CPU; other entries, such as the optimizer's state, are ignored.
+
+    Args:
+        path: The checkpoint.
+        backbone: The expected backbone; None to detect it.
+
+    Returns:
+        The backbone, and the tensors by their published names.
+
+    Raises:
+        ModelFileError: If the file is missing, damaged, of another network, or contains anything but tensors; or if
+            names or shapes of tensors differ, which the message lists.
     """
     path = Path(path)
     state = read_tensors(path)
@@ -46,19 +55,23 @@ def read_checkpoint(path: str | Path, backbone: BackboneSpec | None = None) -> t
         backbone = backbone if same_network(backbone, found) else found
     elif not same_network(backbone, found):
         raise ModelFileError(
-            f"checkpoint {path}: holds {found.name}, not {backbone.name}; name the right file or backbone"
+            f"checkpoint {path}: holds {found.name}, not {backbone.name}; specify the right file or backbone"
         )
     _check_tensors(state, backbone, path)
     return backbone, {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """What a file holds, by published names where it is one of these networks; raises ModelFileError."""
+    """Read the tensors of a file by their published names, without checking them.
+
+    Raises:
+        ModelFileError: If the file cannot be read or contains anything but tensors.
+    """
     return _network_state(_load(path), path)
 
 
 def detect(state: Mapping[str, Tensor], path: Path) -> BackboneSpec:
-    """The (first) backbone that has the family, width, depth and tokens of `state`."""
+    """Find the first backbone with the family, width, depth and number of tokens of `state`."""
     tokens, patch = state.get("encoder.task_tokens"), state.get("encoder.patch_embed.proj.weight")
     if tokens is None or patch is None or tokens.ndim != 3 or patch.ndim != 4:
         some = _shortened(sorted(state)) or "none"
@@ -90,22 +103,22 @@ def _load(path: Path) -> Any:
         raise ModelFileError(
             f"checkpoint {path}: refused, it holds more than tensors ({_at_fault(path, error)}); do not trust it"
         ) from error
-    except Exception as error:  # a damaged archive raises nearly anything
+    except Exception as error:  # a damaged archive may raise almost any exception
         raise ModelFileError(
             f"checkpoint {path}: damaged or incomplete ({reason(error)}); download it again"
         ) from error
 
 
 def _at_fault(path: Path, error: pickle.UnpicklingError) -> str:
-    """What torch refused: the classes and functions by name, or else its own word, without its advice."""
+    """What torch refused to load: names of classes and functions, or its message without the advice."""
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-    except Exception:  # torch looks at the pickle again, and that may be damaged
+    except Exception:  # torch reads the pickle again, which may be damaged
         names = []
     if names:
         return _shortened(sorted(names))
-    told = _REFUSED.search(str(error))
-    return printable(told[1] if told else reason(error))
+    match = _REFUSED.search(str(error))
+    return printable(match[1] if match else reason(error))
 
 
 def _check_header(path: Path) -> None:
@@ -122,7 +135,7 @@ def _check_header(path: Path) -> None:
         raise ModelFileError(
             f"checkpoint {path}: a web page, not a checkpoint (a login or error page?); download it again"
         )
-    raise ModelFileError(f"checkpoint {path}: not a torch archive; expected what torch.save (1.6 or newer) writes")
+    raise ModelFileError(f"checkpoint {path}: not a torch archive; expected a file of torch.save (1.6 or newer)")
 
 
 def _network_state(content: Any, path: Path) -> dict[str, Tensor]:
@@ -170,10 +183,10 @@ def _check_tensors(state: Mapping[str, Tensor], backbone: BackboneSpec, path: Pa
 
 
 def _is_plain(value: Tensor) -> bool:
-    counter = value.dtype == torch.int64 and value.ndim == 0  # BatchNorm's number of batches
+    counter = value.dtype == torch.int64 and value.ndim == 0  # BatchNorm's num_batches_tracked
     return value.layout == torch.strided and (value.is_floating_point() or counter)
 
 
 def _shortened(names: list[str]) -> str:
-    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-    return printable(", ".join(names[:_LISTED])) + more
+    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+    return printable(", ".join(names[:_MAX_LISTED])) + more

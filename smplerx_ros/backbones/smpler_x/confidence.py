@@ -1,4 +1,4 @@
-"""How well a network saw each of the 55 joints: from how far its heat maps are spread."""
+"""Confidence of the 55 joints from the spread of the network's heat maps."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from smplerx_ros.backbones.registry import GRID_HEIGHT, GRID_WIDTH
 from smplerx_ros.body.skeleton import EXTRA_JOINT_NAMES, JOINT_INDEX, JOINT_NAMES, JOINTS_137
 from smplerx_ros.types import NUM_JOINTS
 
-_NUM_BODY, NUM_POINTS = 25, 65  # of the body, and of body, left and right hand
+_NUM_BODY, NUM_POINTS = 25, 65  # points of the body; of body, left and right hand
 _HAND_CELLS = 16
 EYES = [JOINT_INDEX["left_eye"], JOINT_INDEX["right_eye"]]
 
-# Joints without a heat map: the points between or beside which they lie.
+# Nearby points of joints without a heat map.
 _BESIDE: dict[str, tuple[str, ...]] = {
     "spine1": ("pelvis", "neck"),
     "spine2": ("pelvis", "neck"),
@@ -30,30 +30,32 @@ _BESIDE: dict[str, tuple[str, ...]] = {
 
 
 def point_confidence(spread: FloatArray) -> FloatArray:
-    """`(B, 65)` 0..1 of the spread `(B, 65)` of the heat maps: standard deviations in cells, RMS over x and y.
+    """Compute confidences `(B, 65)`, 0..1, from the spread of heat maps.
 
-    1 where a heat map is in one cell, 0 where it is spread as one that knows nothing, evenly over all cells, or
-    further.
+    The confidence is 1 for a heat map in a single cell, and 0 for a uniform one, or a larger spread.
+
+    Args:
+        spread: `(B, 65)` standard deviations in cells, RMS over x and y.
     """
     return np.asarray(np.clip(1 - spread / _EVEN, 0, 1))
 
 
 def joint_confidence(spread: FloatArray) -> FloatArray:
-    """`(B, 55)` 0..1, from that of the points; no network here sees the eyes turn: theirs is 0."""
+    """Confidences of the joints `(B, 55)`, 0..1; 0 for the eyes, which the networks do not estimate."""
     confidence = np.asarray(point_confidence(spread) @ _MEANS.T, np.float32)
     confidence[:, EYES] = 0
     return confidence
 
 
 def unknown_confidence(people: int) -> FloatArray:
-    """`(B, 55)` where a network tells nothing: NaN, and 0 for the eyes, which no network here sees turn."""
+    """Confidences `(B, 55)` of a network without heat maps: NaN, and 0 for the eyes."""
     confidence = np.full((people, NUM_JOINTS), np.nan, np.float32)
     confidence[:, EYES] = 0
     return confidence
 
 
 def _even_spread(columns: int, rows: int) -> float:
-    """Standard deviation, RMS over both axes, of what is spread evenly over a grid: (n^2 - 1) / 12 along each."""
+    """Standard deviation of a uniform distribution over a grid, RMS over both axes; the variance is (n^2 - 1) / 12."""
     return sqrt((columns**2 + rows**2 - 2) / 24)
 
 
@@ -62,7 +64,7 @@ _EVEN[:_NUM_BODY] = _even_spread(GRID_WIDTH, GRID_HEIGHT)
 
 
 def _means() -> FloatArray:
-    """`(55, 65)`: confidences of the joints from those of the points."""
+    """Matrix `(55, 65)` from confidences of points to those of joints."""
     names = [*JOINT_NAMES, *EXTRA_JOINT_NAMES]
     points = {names[index]: column for column, index in enumerate(JOINTS_137[:NUM_POINTS])}
     means = np.zeros((NUM_JOINTS, NUM_POINTS))

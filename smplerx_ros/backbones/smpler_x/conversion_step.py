@@ -1,6 +1,6 @@
-"""One step of a conversion, as a process of its own: `export` or `check`. Answers with a line of JSON.
+"""Run one step of a conversion, `export` or `check`, in its own process; the result is a line of JSON on stdout.
 
-A step's memory is the network's once, mapped from its file, beside the libraries; the next step begins with none.
+Thus each step starts with free memory, and holds the network only once, mapped from its file.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from .self_check import check, check_images
 
 EXIT_REFUSED = 3
 _REFERENCE = "reference.safetensors"
-_PARTS = 4  # of a network, when it is converted to another precision
+_PARTS = 4  # in which a network is converted to another precision
 
 
 def export_step(checkpoint: str, directory: str, backbone: str, runtime: str, precision: str) -> dict[str, Any]:
-    """Writes the product's files and what the torch network in float32 answers; returns fields of the bundle."""
+    """Write the converted files and reference outputs of the torch network in float32; return fields of the bundle."""
     from safetensors.numpy import save_file
 
     from .checkpoint import read_checkpoint
@@ -53,7 +53,7 @@ def export_step(checkpoint: str, directory: str, backbone: str, runtime: str, pr
 
 
 def check_step(directory: str, backbone: str, runtime: str, precision: str) -> dict[str, float]:
-    """Compares the product in `directory` with the reference beside it, which is removed."""
+    """Compare the converted network in `directory` with the reference outputs, which are removed."""
     from safetensors.numpy import load_file
 
     path = Path(directory) / MODEL_FILES[runtime]
@@ -75,7 +75,7 @@ def check_step(directory: str, backbone: str, runtime: str, precision: str) -> d
 
 
 def _reference(network: Any) -> dict[str, NDArray[Any]]:
-    """What the torch network answers to the check's images, one at a time: less memory."""
+    """Outputs of the torch network for the check's images, one at a time to save memory."""
     import torch
 
     from .network import CropNetwork
@@ -87,9 +87,9 @@ def _reference(network: Any) -> dict[str, NDArray[Any]]:
 
 
 def _load_reduced(checkpoint: str, backbone: BackboneSpec, precision: str) -> Any:
-    """The network in `precision`, converted in parts; the file is mapped anew for each part.
+    """Load the network in `precision`, in parts; the file is mapped again for each part.
 
-    So pages that were read once are given back: float32 and half weights are never all in memory together.
+    This releases pages that were read, so that float32 and half-precision weights are never all in memory together.
     """
     import torch
 
@@ -110,7 +110,7 @@ def _load_reduced(checkpoint: str, backbone: BackboneSpec, precision: str) -> An
 
 
 def versions() -> dict[str, str]:
-    """Of this package and of the libraries that write the product."""
+    """Versions of this package and of the libraries used for conversion."""
     from importlib.metadata import version
 
     import smplerx_ros
@@ -119,17 +119,17 @@ def versions() -> dict[str, str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Runs the step that `arguments` names."""
+    """Run the step given by `arguments`; return the exit code."""
     step, *rest = arguments
     try:
-        answer: dict[str, Any] = export_step(*rest) if step == "export" else check_step(*rest)
+        result: dict[str, Any] = export_step(*rest) if step == "export" else check_step(*rest)
     except ImportError as error:
         sys.stderr.write(f"conversion needs torch, timm and onnxscript ({error}): pip install 'smplerx_ros[torch]'\n")
         return EXIT_REFUSED
     except SmplerxError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_REFUSED
-    sys.stdout.write(json.dumps(answer) + "\n")
+    sys.stdout.write(json.dumps(result) + "\n")
     return 0
 
 

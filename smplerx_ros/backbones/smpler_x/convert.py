@@ -1,4 +1,4 @@
-"""Checkpoint to bundle, each step in its own process, so that no two copies of a network share a memory."""
+"""Convert checkpoints to bundles; each step runs in its own process, to limit memory."""
 
 from __future__ import annotations
 
@@ -37,11 +37,19 @@ def convert(
     precision: str = "fp32",
     progress: Progress = lambda step: None,
 ) -> Bundle:
-    """Writes a bundle of a published checkpoint into the new directory `out`.
+    """Convert a published checkpoint to a bundle; after an error, nothing is left behind.
 
-    `progress` is called with the name of each of STEPS as it begins. `backbone` None: as the file says. Raises
-    ModelFileError for a checkpoint that cannot be trusted or a product that differs from the torch network,
-    ConfigError for an unknown option or an `out` that is taken; nothing is left behind then.
+    Args:
+        checkpoint: The published file.
+        out: Folder of the bundle, which must not exist.
+        backbone: The expected backbone; None to detect it.
+        runtime: "onnx" or "torch".
+        precision: One of `BUNDLE_PRECISIONS`.
+        progress: Called with the name of each of `STEPS` when it begins.
+
+    Raises:
+        ModelFileError: If the checkpoint is unusable, or the converted network differs from the torch network.
+        ConfigError: If an option is invalid, or `out` exists or cannot be written.
     """
     checkpoint, out = Path(checkpoint), Path(out)
     if runtime not in MODEL_FILES:
@@ -55,12 +63,12 @@ def convert(
     if problem := file_problem(checkpoint):
         raise ModelFileError(f"checkpoint {checkpoint}: {problem}; check the path")
     if out.exists():
-        raise ConfigError(f"out {out}: already there; name a new directory or remove it")
+        raise ConfigError(f"out {out}: already exists; specify a new directory or remove it")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         partial = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}."))
     except OSError as error:
-        hint = "name another directory; for the cache set SMPLERX_CACHE"
+        hint = "specify another directory; for the cache set SMPLERX_CACHE"
         raise ConfigError(f"out {out}: cannot be written ({error.strerror}); {hint}") from error
     try:
         _fill(partial, checkpoint, backbone, runtime, precision, progress)
@@ -74,7 +82,7 @@ def convert(
 
 
 def convert_to_cache(checkpoint: Path, backbone: BackboneSpec, *, precision: str = "fp32") -> Path:
-    """Directory of the ONNX bundle of `checkpoint` in the user's cache; made, and logged, where it is not there yet."""
+    """Get the ONNX bundle of `checkpoint` in the user's cache; it is converted first if it does not exist yet."""
     source = FileRecord.of(checkpoint)
     version = f"v{smplerx_ros.__version__}-f{FORMAT}"
     name = f"{backbone.name.replace('*', '-star')}-onnx-{precision}-{source.sha256[:16]}-{version}"
@@ -114,19 +122,19 @@ def _move(partial: Path, out: Path) -> None:
     try:
         partial.rename(out)
     except OSError:
-        if not is_bundle(out):  # else another process made the same one meanwhile
+        if not is_bundle(out):  # otherwise another process has made the same one
             raise
 
 
 def _run_step(*arguments: str) -> dict[str, Any]:
-    """Runs `conversion_step` in a fresh interpreter that finds this package where this one did; its answer."""
+    """Run `conversion_step` in a new interpreter, with this package on its path, and return the result."""
     package_root = str(Path(smplerx_ros.__file__).parent.parent)
     path = os.pathsep.join(filter(None, [package_root, os.environ.get("PYTHONPATH", "")]))
     command = [sys.executable, "-m", "smplerx_ros.backbones.smpler_x.conversion_step", *arguments]
     done = subprocess.run(command, env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False)
     if done.returncode == 0:
-        answer: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-        return answer
+        result: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return result
     lines = done.stderr.strip().splitlines() or [f"killed by signal {-done.returncode}: out of memory?"]
     if done.returncode == EXIT_REFUSED:  # its last line is for the user
         raise ModelFileError(lines[-1])

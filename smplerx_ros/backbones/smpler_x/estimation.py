@@ -1,4 +1,4 @@
-"""SMPLer-X and SMPLest-X as the estimator's backbone: crops of boxes in, bodies in the real camera out."""
+"""The `Backbone` interface for SMPLer-X and SMPLest-X: crops people, and transforms bodies to the real camera."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ from .model import Model
 
 
 class NetworkBackbone:
-    """Estimates each box anew. The networks do not say whether a person is there: detections must confirm it.
+    """Estimates the body in each box independently; detections must confirm that there is a person.
 
-    `person_height` in metres fixes size and distance; with None they follow from the betas that the network answers.
+    Args:
+        model: The network.
+        body: The body model.
+        person_height: Height of the people in metres, which determines size and distance; None to use the network's
+            betas.
     """
 
     confirms_people = False
@@ -34,7 +38,7 @@ class NetworkBackbone:
 
     @property
     def runtime(self) -> str:
-        """Runtime, what it runs on, and its precision."""
+        """Device or execution provider, and precision."""
         return f"{self._model.network.provider} {self._model.precision}"
 
     def forget(self, ids: Collection[str]) -> None:
@@ -44,12 +48,16 @@ class NetworkBackbone:
         """Nothing is remembered."""
 
     def estimate(self, observations: Sequence[Observation]) -> list[BodyEstimate | None]:
-        """One answer per observation; None where the box hardly reaches into the image or the answer is not finite."""
+        """Estimate the bodies of all observations, whose frames have a camera.
+
+        Returns:
+            One estimate per observation; None if the box hardly overlaps the image or the prediction is non-finite.
+        """
         regions = [self._region(observation) for observation in observations]
         kept = [(i, region) for i, region in enumerate(regions) if region is not None]
-        answers: list[BodyEstimate | None] = [None] * len(observations)
+        estimates: list[BodyEstimate | None] = [None] * len(observations)
         if not kept:
-            return answers
+            return estimates
         images = [observations[i].frame.image for i, _ in kept]
         prediction = self._model.predict_regions(images, [region for _, region in kept])
         params, confidence = prediction.params, prediction.confidence
@@ -57,39 +65,43 @@ class NetworkBackbone:
         joints = self._body.joints(params)
         usable = is_finite(params) & np.isfinite(joints).all(axis=(1, 2))
         for k, (i, region) in enumerate(kept):
-            placed = _in_camera(params[k], pelvis[k], joints[k], region, observations[i]) if usable[k] else None
-            if placed is not None:
-                placed = self._of_given_height(placed)
-                answers[i] = BodyEstimate(observations[i].box.score, placed, confidence[k])
-        return answers
+            found = _in_camera(params[k], pelvis[k], joints[k], region, observations[i]) if usable[k] else None
+            if found is not None:
+                found = self._with_given_height(found)
+                estimates[i] = BodyEstimate(observations[i].box.score, found, confidence[k])
+        return estimates
 
-    def _of_given_height(self, params: SmplxParams) -> SmplxParams:
+    def _with_given_height(self, params: SmplxParams) -> SmplxParams:
         if self._person_height is None:
             return params
         return resized(self._body, params, self._person_height / float(self._body.stature(params.betas)[0]))
 
     def _region(self, observation: Observation) -> FloatArray | None:
-        """What to crop: round the part of the box in the image, as detectors give it; boxes of followed people pass it.
+        """Region to crop, around the part of the box that is in the image, as a detector would give it.
 
-        `crop_box` would move a box that begins left of the image into it, and somebody who left would stay there.
+        `crop_box` would move a tracked box that begins left of the image into it, so that a person who left would seem
+        to stay there.
         """
         height, width = observation.frame.image.shape[:2]
         box = observation.box
         if box.x1 <= 0 or box.y1 <= 0:
             return None
-        cut = replace(box, x0=max(0.0, box.x0), y0=max(0.0, box.y0))
-        return crop_box(cut, width, height, self._model.backbone.box_ratio)
+        clipped = replace(box, x0=max(0.0, box.x0), y0=max(0.0, box.y0))
+        return crop_box(clipped, width, height, self._model.backbone.box_ratio)
 
 
 def _in_camera(
-    params: SmplxParams, pelvis: FloatArray, joints: FloatArray, region: FloatArray, seen: Observation
+    params: SmplxParams, pelvis: FloatArray, joints: FloatArray, region: FloatArray, observation: Observation
 ) -> SmplxParams | None:
-    """From the crop's virtual camera to the frame's; `pelvis (3,)` at rest, `joints (55, 3)` in the crop's camera."""
-    camera = seen.frame.camera
+    """Transform from the crop's virtual camera to the frame's optical frame; None if that is impossible.
+
+    `pelvis (3,)` is at rest, `joints (55, 3)` are in the crop's camera; metres.
+    """
+    camera = observation.frame.camera
     assert isinstance(camera, Camera)
-    turn = optical_from_crop(region, camera)
-    place = solve_translation(joints, (joints - joints[0]) @ turn.T, region, camera)
-    turned = turn @ matrix_from_rotvec(params.global_orient)
-    if not (np.isfinite(place).all() and np.isfinite(turned).all() and place[2] > 0):
+    rotation = optical_from_crop(region, camera)
+    position = solve_translation(joints, (joints - joints[0]) @ rotation.T, region, camera)
+    orient = rotation @ matrix_from_rotvec(params.global_orient)
+    if not (np.isfinite(position).all() and np.isfinite(orient).all() and position[2] > 0):
         return None
-    return replace(params, global_orient=rotvec_from_matrix(turned), transl=place - pelvis)
+    return replace(params, global_orient=rotvec_from_matrix(orient), transl=position - pelvis)

@@ -1,4 +1,4 @@
-"""Writes a network's file for a runtime: ONNX with external weights, or safetensors. Needs torch."""
+"""Export a network for a runtime: as ONNX with external weights, or as safetensors. Requires torch."""
 
 from __future__ import annotations
 
@@ -22,19 +22,27 @@ from .smpler_x import SmplerX
 from .smplest_x import SmplestX
 from .winograd import use_winograd
 
-# What the exporter writes without translation; ONNX Runtime reads it since 1.14.
+# Native operator set of the exporter; supported by ONNX Runtime from 1.14.
 OPSET = 18
-_IR_VERSION = 8  # ONNX 1.13, which brought that operator set: older runtimes refuse newer files
+_IR_VERSION = 8  # of ONNX 1.13, which introduced this operator set; older runtimes refuse newer versions
 WEIGHTS_SUFFIX = ".data"
-_EXAMPLE_BATCH = 2  # a traced batch of one would become a constant
+_EXAMPLE_BATCH = 2  # a traced batch size of 1 would become a constant
 
 
 def export(
     network: SmplerX | SmplestX, outputs: Iterable[str], runtime: str, directory: Path, *, int8: bool = False
 ) -> list[Path]:
-    """Writes the file(s) of a network in evaluation mode for `runtime`, the model first; `outputs` are their names.
+    """Write the files of a network, which may be modified.
 
-    May change `network`. `int8`: a float32 network's, for ONNX Runtime, with 8-bit products in the ViT.
+    Args:
+        network: The network in evaluation mode.
+        outputs: Names of the outputs.
+        runtime: "onnx" or "torch".
+        directory: Where to write.
+        int8: Whether to quantize the ViT of a float32 network, for ONNX Runtime.
+
+    Returns:
+        Paths of the files, the model first.
     """
     path = directory / MODEL_FILES[runtime]
     if runtime == "torch":
@@ -54,7 +62,7 @@ def _export_onnx(network: SmplerX | SmplestX, outputs: list[str], path: Path, in
     crops = CropNetwork(network).eval()
     image = torch.zeros(_EXAMPLE_BATCH, CROP_HEIGHT, CROP_WIDTH, 3)
     with torch.no_grad():
-        # Done here, not by the ONNX exporter: that one falls back to a fixed batch without a word.
+        # Not left to the ONNX exporter, which silently falls back to a fixed batch size.
         batch = torch.export.Dim("batch")
         program = torch.export.export(crops, (image,), dynamic_shapes={"image": {0: batch}}, strict=False)
         exported = torch.onnx.export(
@@ -72,15 +80,15 @@ def _export_onnx(network: SmplerX | SmplestX, outputs: list[str], path: Path, in
     optimizer.optimize_ir(model)
     if int8:
         quantize(model.graph)
-    _strip_notes(model)
+    _strip_metadata(model)
     model.ir_version = _IR_VERSION
     onnx_ir.save(model, path, external_data=path.name + WEIGHTS_SUFFIX)
 
 
 def _change_weights_lazily(graph: onnx_ir.Graph) -> None:
-    """Replaces each weight that is transposed or padded by a tensor that is made as it is written.
+    """Replace each weight that is transposed or padded by a tensor that is computed when it is written.
 
-    The optimizer would do the same at once for all of them, and hold a second copy of the network.
+    The optimizer would compute all of them at once, and hold a second copy of the network.
     """
     for node in list(graph):
         weight = node.inputs[0] if node.op_type in ("Transpose", "Pad") else None
@@ -102,7 +110,7 @@ def _transposed(weight: onnx_ir.TensorProtocol) -> onnx_ir.LazyTensor:
 def _padded(weight: onnx_ir.TensorProtocol, node: onnx_ir.Node) -> onnx_ir.LazyTensor:
     pads = onnx_ir.convenience.get_const_tensor(node.inputs[1])
     assert pads is not None
-    widths = pads.numpy().reshape(2, -1).T  # of each axis: before and behind
+    widths = pads.numpy().reshape(2, -1).T  # per axis: before and after
     shape = tuple(size + sum(width) for size, width in zip(weight.shape, widths.tolist(), strict=True))
     return _lazy(weight, lambda content: np.pad(content, widths), shape, "padded")
 
@@ -121,8 +129,8 @@ def _lazy(
     )
 
 
-def _strip_notes(model: onnx_ir.Model) -> None:
-    """Removes what the exporter notes of every node: stack traces with the paths of this machine."""
+def _strip_metadata(model: onnx_ir.Model) -> None:
+    """Remove the exporter's metadata, which contains stack traces with paths of this machine."""
     model.metadata_props.clear()
     model.graph.metadata_props.clear()
     for node in model.graph.all_nodes():

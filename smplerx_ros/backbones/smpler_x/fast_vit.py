@@ -1,14 +1,14 @@
-"""The ViT's blocks with the same answers in fewer steps: what ONNX Runtime does not find for itself.
+"""The ViT's blocks with equal results in fewer operations, by optimizations that ONNX Runtime lacks.
 
-All tokens of a batch are rows of one matrix, so that biases are added within the matrix products; token by token of all
-people, because ONNX Runtime's product reads heads out of that order without a copy. Queries, keys and values come from
-a product each instead of being cut out of one. The softmax's scale is in the queries' weights; a bias
-of the keys would add the same to all of a row's logits, which changes no softmax; the values' bias passes through the
-attention unchanged, because its rows sum to one, and goes into the projection's.
+All tokens of a batch are rows of one matrix, so that biases are added in the matrix products. The rows are ordered by
+token and then by person, from which ONNX Runtime's products read heads without a copy. Queries, keys and values have
+separate products instead of a common one that is split. The scale of the softmax is included in the queries' weights.
+The keys' bias is omitted, since it adds the same value to all logits of a row, which does not change the softmax. The
+values' bias is included in the projection's, since the attention weights of a row sum to one.
 
-ONNX Runtime's products read the rows of their left factor where they lie, a dozen at a time. Rows that are whole pages
-apart fall into one set of the first cache, which holds eight lines, and drive each other out: a fifth of the speed. So
-rows of such widths are followed by a cache line of zeros, and the weights that they meet are too (`with_zeros`).
+ONNX Runtime's products read a dozen rows of their left factor at a time. Rows at distances of whole pages map to the
+same set of the L1 cache, which has eight lines, and evict each other, at a fifth of the speed. Therefore, rows of such
+widths are padded by a cache line of zeros, and so are the weights (`with_zeros`).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch.nn.functional import linear, pad
 
 from .vit import Encoder
 
-_PAGE, _LINE = 1024, 16  # float32 numbers: 64 sets of lines in a first cache, and a line of 64 bytes
+_PAGE, _LINE = 1024, 16  # float32 values: the 64 sets of an L1 cache, and its line of 64 bytes
 
 
 class _FastAttention(nn.Module):
@@ -42,26 +42,26 @@ class _FastAttention(nn.Module):
         self.register_buffer("projection_bias", attention.proj.bias.detach() + projection @ value_bias)
 
     def forward(self, rows: Tensor, tokens: int) -> Tensor:
-        """`(B tokens, C)` of such rows with zeros."""
+        """Map padded rows `(B tokens, C)` to unpadded ones."""
         query, key, value = (
             linear(rows, with_zeros(weight), bias).unflatten(0, (tokens, -1)).unflatten(2, (self._heads, -1))
             for weight, bias in ((self.query, self.query_bias), (self.key, None), (self.value, None))
         )
-        share = (query.permute(1, 2, 0, 3) @ key.permute(1, 2, 3, 0)).softmax(dim=-1)
-        joined = (share @ value.permute(1, 2, 0, 3)).permute(2, 0, 1, 3).flatten(2).flatten(0, 1)
+        weights = (query.permute(1, 2, 0, 3) @ key.permute(1, 2, 3, 0)).softmax(dim=-1)
+        joined = (weights @ value.permute(1, 2, 0, 3)).permute(2, 0, 1, 3).flatten(2).flatten(0, 1)
         return linear(with_zeros(joined), with_zeros(self.projection), self.projection_bias)
 
 
 class _FastMlp(nn.Module):
-    """With the exact GELU (Hendrycks and Gimpel 2016), factors in the order in which ONNX Runtime knows it."""
+    """MLP with the exact GELU (Hendrycks and Gimpel 2016), in the form that ONNX Runtime fuses."""
 
     def __init__(self, mlp: Mlp) -> None:
         super().__init__()
         self.fc1, self.fc2 = mlp.fc1, mlp.fc2
 
     def forward(self, rows: Tensor) -> Tensor:
-        """`(B tokens, C)` of such rows with zeros."""
-        # GELU(0) is 0: zeros behind hidden rows come from rows of zeros in the weights.
+        """Map padded rows `(B tokens, C)` to unpadded ones."""
+        # Zero rows in the weights pad the hidden rows with zeros, since GELU(0) is 0.
         weight, bias = with_zeros(with_zeros(self.fc1.weight).T).T, with_zeros(self.fc1.bias)
         hidden = linear(rows, weight, bias)
         activated = (0.5 * hidden) * (1.0 + torch.erf(hidden / math.sqrt(2.0)))
@@ -85,7 +85,7 @@ class _FastBlocks(nn.Module):
         self.blocks = nn.ModuleList(_FastBlock(block) for block in blocks)
 
     def forward(self, sequence: Tensor) -> Tensor:
-        """Of and as `(B, tokens, C)`."""
+        """Map `(B, tokens, C)` to the same shape."""
         tokens = sequence.shape[1]
         rows = sequence.transpose(0, 1).flatten(0, 1)
         for block in self.blocks:
@@ -94,10 +94,10 @@ class _FastBlocks(nn.Module):
 
 
 def use_fast_blocks(encoder: Encoder) -> None:
-    """Replaces the blocks of an encoder in evaluation mode, in place; most weights are shared with the old ones."""
+    """Replace the blocks of an encoder in evaluation mode, in place; most weights are shared with the old blocks."""
     encoder.blocks = _FastBlocks(encoder.blocks)
 
 
 def with_zeros(rows: Tensor) -> Tensor:
-    """`(..., C)`, with a cache line of zeros behind each row of whole pages; others as they are."""
+    """Pad `(..., C)` with a cache line of zeros if rows are whole pages; otherwise return it unchanged."""
     return rows if rows.shape[-1] % _PAGE else pad(rows, (0, _LINE))

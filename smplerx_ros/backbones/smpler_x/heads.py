@@ -1,8 +1,8 @@
-"""SMPLer-X's heads: joints from heat maps, boxes of the parts, rotations, shape, camera, expression.
+"""SMPLer-X's heads for joints, boxes of hands and face, rotations, shape, camera and expression.
 
 The names of modules and their `Sequential` wrapping are those of the published checkpoints. C is the backbone's
-embedding dimension; a 16x12 cell of the feature map is 16 pixels of the 256x192 crop. Coordinates fed to regressors
-are raw cells.
+embedding dimension; a cell of the 16x12 feature map is 16 pixels of the 256x192 crop. Regressors take coordinates in
+cells.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _HIDDEN = 512
 
 
 class PositionNet(nn.Module):
-    """Joint positions from 3-D heat maps."""
+    """Predicts joint positions by 3-D heat maps."""
 
     def __init__(self, dim: int, joints: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class PositionNet(nn.Module):
 
 
 class BodyRegressor(nn.Module):
-    """Rotations, shape and camera from the task tokens and the joints' positions."""
+    """Predicts rotations, shape and camera from the task tokens and the joints' positions."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -67,7 +67,7 @@ class BodyRegressor(nn.Module):
 
 
 class BoxNet(nn.Module):
-    """Boxes of left hand, right hand and face."""
+    """Predicts the boxes of left hand, right hand and face."""
 
     def __init__(self, dim: int, channels: int) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class BoxNet(nn.Module):
 
 
 class HandRoiNet(nn.Module):
-    """Features of both hands from their boxes; the left one mirrored, so that one network serves both."""
+    """Extracts features of both hands from their boxes; the left one is mirrored, to share a network."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -102,14 +102,14 @@ class HandRoiNet(nn.Module):
     def forward(self, feature: Tensor, left_box: Tensor, right_box: Tensor) -> Tensor:
         """`(2B, C, 16, 16)`: all left hands (mirrored), then all right. Boxes `(B, 4)` in pixels of the crop."""
         upsampled = self.deconv(feature.to(_dtype(self.deconv))).float()
-        cells_per_pixel = 4 / PATCH  # two doublings of the feature map
+        cells_per_pixel = 4 / PATCH  # the feature map is upsampled twice by 2
         left = roi_align(upsampled, left_box * cells_per_pixel, HAND_BINS).flip(3)
         right = roi_align(upsampled, right_box * cells_per_pixel, HAND_BINS)
         return self.conv(torch.cat([left, right]))
 
 
 class HandRegressor(nn.Module):
-    """Finger rotations from the features at the hand's joints."""
+    """Predicts finger rotations from the features at the hand's joints."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class HandRegressor(nn.Module):
 
 
 class FaceRegressor(nn.Module):
-    """Expression and jaw from their task tokens."""
+    """Predicts expression and jaw pose from their task tokens."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -149,14 +149,14 @@ def hand_to_crop(joints: Tensor, box: Tensor) -> Tensor:
 
 
 def mirror_joints(joints: Tensor) -> Tensor:
-    """Hand joints `(B, 20, 3)` of a mirrored region, back in the region itself."""
+    """Mirror hand joints `(B, 20, 3)` of a mirrored region back."""
     return torch.cat([HAND_BINS - 1 - joints[..., :1], joints[..., 1:]], dim=2)
 
 
 def mirror_rotations(rotations_6d: Tensor) -> Tensor:
     """6-D rotations `(..., 6)` of a mirrored hand: axis-angle (x, y, z) becomes (x, -y, -z).
 
-    With M = diag(-1, 1, 1) that is M R M: the first column turns to (x, -y, -z), the second to (-x, y, z).
+    With M = diag(-1, 1, 1) this is M R M: the first column becomes (x, -y, -z), the second (-x, y, z).
     """
     return rotations_6d * rotations_6d.new_tensor([1.0, -1.0, -1.0, 1.0, -1.0, 1.0])
 
@@ -169,7 +169,7 @@ def _upsampling(widths: list[int]) -> nn.Sequential:
 
 
 def _dtype(module: nn.Module) -> torch.dtype:
-    """What the module computes in."""
+    """Type of the module's parameters."""
     return next(chain(module.parameters(), module.buffers())).dtype
 
 

@@ -1,4 +1,4 @@
-"""Networks from files: a bundle, or a published checkpoint."""
+"""Load networks from bundles or published checkpoints."""
 
 from __future__ import annotations
 
@@ -31,13 +31,22 @@ def load_model(
     threads: int | None = None,
     gpu_mode: str = GPU_MODES[0],
 ) -> Model:
-    """BackboneSpec `backbone` with the weights in `path`: a bundle's directory, or a published checkpoint.
+    """Load a network.
 
-    `runtime` "onnx" or "torch"; `device` as of the runtime ("auto", "cpu", "cuda", ...); `precision` "fp32", "fp16",
-    "bf16" (torch) or "int8" (ONNX Runtime on a CPU), by default the bundle's, or fp32; `gpu_mode` one of GPU_MODES, for
-    ONNX Runtime on a GPU. A checkpoint with `runtime="onnx"` is converted into the user's cache first, once, which
-    takes minutes for the large ones and is logged. Raises ModelFileError for files that are missing, damaged or of
-    another backbone, ConfigError for options that do not go together.
+    With runtime "onnx", a checkpoint is first converted into the user's cache, which takes minutes for large ones.
+
+    Args:
+        backbone: Name of the backbone.
+        path: Folder of a bundle, or a published checkpoint.
+        runtime: "onnx" or "torch".
+        device: Device of the runtime, such as "auto", "cpu" or "cuda".
+        precision: "fp32", "fp16", "bf16" (torch) or "int8" (ONNX Runtime on a CPU); None for the bundle's, or fp32.
+        threads: CPU threads; None for the runtime's default.
+        gpu_mode: One of `GPU_MODES`, for ONNX Runtime on a GPU.
+
+    Raises:
+        ModelFileError: If files are missing, damaged or of another backbone.
+        ConfigError: If options are invalid or incompatible.
     """
     entry = get_backbone(backbone)
     if not entry.needs_weights:
@@ -63,7 +72,10 @@ def load_bundle(
     threads: int | None = None,
     gpu_mode: str = GPU_MODES[0],
 ) -> Model:
-    """The same of a bundle alone, its hashes checked: what a robot loads. No pickle is read, nothing is converted."""
+    """Load a bundle, whose hashes are verified; arguments and errors are those of `load_model`.
+
+    No pickle is read and nothing is converted, as suits a robot.
+    """
     _check_gpu_mode(gpu_mode, runtime)
     if Path(path).is_file():
         raise ModelFileError(f"{path}: a file, not a bundle's directory; {convert_hint(str(path))}")
@@ -71,7 +83,7 @@ def load_bundle(
         raise ModelFileError(f"{path}: no such directory; {convert_hint()}")
     bundle = Bundle.load(path)
     if not same_network(get_backbone(bundle.backbone), backbone):
-        raise ModelFileError(f"bundle {path}: holds {bundle.backbone}, not {backbone.name}; name the right one")
+        raise ModelFileError(f"bundle {path}: holds {bundle.backbone}, not {backbone.name}; specify the right one")
     if bundle.runtime != runtime:
         raise ConfigError(
             f"runtime {runtime!r}: bundle {path} is for {bundle.runtime!r}; choose that, or convert with --runtime"
@@ -85,7 +97,7 @@ def load_bundle(
                 f"precision {precision!r}: bundle {path} holds {bundle.precision}; convert with --precision"
             )
         if backbone.family == SMPLER_X and "joint_spread" not in bundle.outputs:
-            log.warning("bundle %s: an older one, whose confidences are unknown (NaN); %s", path, convert_hint())
+            log.warning("bundle %s: an older version, whose confidences are unknown (NaN); %s", path, convert_hint())
         return onnx_model(
             backbone, bundle.model_path, device=device, precision=precision, threads=threads, gpu_mode=gpu_mode
         )
@@ -102,7 +114,7 @@ def onnx_model(
     threads: int | None = None,
     gpu_mode: str = GPU_MODES[0],
 ) -> Model:
-    """A network's ONNX file, run by ONNX Runtime. On a CPU `gpu_mode` changes nothing but where inputs are kept."""
+    """Load a network's ONNX file with ONNX Runtime; on a CPU, `gpu_mode` only affects where inputs are kept."""
     _check_gpu_mode(gpu_mode, "onnx")
     level = GPU_MODES.index(gpu_mode)
     network = OnnxNetwork(
@@ -116,7 +128,7 @@ def onnx_model(
     cropper = _cropper_beside(network) if level >= GPU_MODES.index("crops") else None
     if level and network.provider != CPU:
         log.warning(
-            "gpu_mode %r has not been run on a GPU by its authors: compare its answers (benchmarks/gpu_check.py)",
+            "gpu_mode %r has not been tested on a GPU by its authors: verify its results (benchmarks/gpu_check.py)",
             gpu_mode,
         )
     return Model(backbone, network, "onnx", precision, cropper)
@@ -150,7 +162,7 @@ def _cpu_for_int8(runtime: str, device: str) -> str:
 
 
 def _cropper_beside(network: OnnxNetwork) -> Cropper | None:
-    """For a GPU; OpenCV is faster on a CPU (benchmarks/crops.py)."""
+    """Cropper on the network's GPU; None on a CPU, where OpenCV is faster (benchmarks/crops.py)."""
     if network.memory == "cpu":
         return None
     cropper = Cropper(device="cuda")

@@ -1,4 +1,4 @@
-"""A network ready to run: crops in, SMPL-X parameters out, the same from every runtime."""
+"""Run a network on crops with any runtime, and read SMPL-X parameters from its outputs."""
 
 from __future__ import annotations
 
@@ -27,46 +27,52 @@ Crops = NDArray[np.float32] | DeviceCrops
 
 RUNTIMES = ("onnx", "torch")
 PRECISIONS = ("fp32", "fp16", "bf16", INT8)
-# What ONNX Runtime is helped with on a GPU, each with all before it: nothing; inputs that stay bound to its memory;
-# crops cut there; CUDA graphs.
+# Optimizations of ONNX Runtime on a GPU, each including the previous ones: none; persistent input buffers; cropping on
+# the GPU; CUDA graphs.
 GPU_MODES = ("plain", "bound", "crops", "graphs")
-# Engines and CUDA graphs are built per shape: batches are filled up to one of these, and cut at the last.
+# Engines and CUDA graphs are built per shape: batches are padded to one of these sizes, and divided by the last.
 BATCH_SIZES = (1, 2, 4, 8, 16)
 _TORCH_HINT = "pip install 'smplerx_ros[torch]'"
 
 
 class Network(Protocol):
-    """What a runtime offers."""
+    """Interface of a runtime."""
 
     @property
     def provider(self) -> str:
-        """What runs it."""
+        """Device or execution provider."""
 
     def run(self, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
-        """Outputs by name, of inputs by name."""
+        """Run the network; inputs and outputs are by name."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """One backbone with its weights. Not for concurrent use by several threads."""
+    """A backbone with its weights; not thread-safe."""
 
     backbone: BackboneSpec
     network: Network
     runtime: str
     precision: str
-    cropper: Cropper | None = None  # cuts on the network's own device; None: on the CPU
+    cropper: Cropper | None = None  # crops on the network's device; None: on the CPU
 
     def predict(self, crops: NDArray[Any]) -> Prediction:
-        """Parameters of `crops (B, 256, 192, 3)` RGB, uint8 or float32 0..255, as `geometry.crops.crop` cuts them.
+        """Predict the parameters of crops.
 
-        Any B, zero too; more than 16 run in parts. Raises InputError for another shape or type.
+        Args:
+            crops: `(B, 256, 192, 3)` RGB, uint8 or float32 0..255, as from `geometry.crops.crop`; B may be 0.
+
+        Raises:
+            InputError: If shape or type are wrong.
         """
         return self._predict(_checked(crops))
 
     def predict_regions(self, images: Sequence[NDArray[np.uint8]], regions: Sequence[FloatArray]) -> Prediction:
-        """Parameters of what each `region (4,)` (x, y, width, height) shows of its image `(H, W, 3)` RGB.
+        """Predict the parameters of regions of images.
 
-        One or more; an image with several regions is given several times, one behind the other.
+        Args:
+            images: `(H, W, 3)` RGB, one for each region; images with several regions are repeated consecutively.
+            regions: `(4,)` x, y, width, height, pixels; at least one.
         """
         if self.cropper is None:
             return self.predict(crop_batch(images, regions))
@@ -82,13 +88,13 @@ class Model:
 
     def _run(self, images: Crops) -> dict[str, NDArray[Any]]:
         count = len(images)
-        if self.network.provider not in (CPU, "cpu"):  # a CPU needs no fixed shapes
+        if self.network.provider not in (CPU, "cpu"):  # not needed on a CPU
             images = images[np.minimum(np.arange(padded(count)), count - 1)]
         return {name: value[:count] for name, value in self.network.run({"image": images}).items()}
 
 
 def padded(count: int) -> int:
-    """The smallest of BATCH_SIZES that holds `count`."""
+    """The smallest of `BATCH_SIZES` for `count` crops."""
     return next(size for size in BATCH_SIZES if size >= count)
 
 

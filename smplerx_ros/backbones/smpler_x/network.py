@@ -1,4 +1,4 @@
-"""From a backbone's entry and published tensors to a network in torch."""
+"""Build networks in torch, load published tensors, and fuse layers."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENCODER = "encoder."
 
 
 class CropNetwork(nn.Module):
-    """A network that takes crops as images are: rows, columns, RGB, 0..255. There is no mean or deviation to remove."""
+    """A network with crops as inputs: rows, columns, RGB 0..255, which are only scaled to 0..1."""
 
     def __init__(self, network: SmplerX | SmplestX) -> None:
         super().__init__()
@@ -32,12 +32,12 @@ class CropNetwork(nn.Module):
 
 
 def build_network(backbone: BackboneSpec) -> SmplerX | SmplestX:
-    """The network in its training state, initialised at random, on torch's default device."""
+    """Build the network in training mode, randomly initialized, on torch's default device."""
     return _NETWORKS[backbone.family](backbone)
 
 
 def published_shapes(backbone: BackboneSpec) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of all tensors that a checkpoint of `backbone` must hold."""
+    """Names and shapes of all tensors in a checkpoint of `backbone`."""
     with torch.device("meta"):
         network = build_network(backbone)
     shapes = {name: tuple(value.shape) for name, value in network.state_dict().items() if not name.startswith(ENCODER)}
@@ -46,7 +46,7 @@ def published_shapes(backbone: BackboneSpec) -> dict[str, tuple[int, ...]]:
 
 
 def load_published(backbone: BackboneSpec, state: Mapping[str, Tensor]) -> SmplerX | SmplestX:
-    """The network in evaluation mode, holding the tensors of `state` themselves: a mapped file stays mapped."""
+    """Build the network in evaluation mode with the tensors of `state`, without copying them from a mapped file."""
     encoder = {name.removeprefix(ENCODER): value for name, value in state.items() if name.startswith(ENCODER)}
     others = {name: value for name, value in state.items() if not name.startswith(ENCODER)}
     converted = {ENCODER + name: value for name, value in vit.from_published(encoder).items()}
@@ -54,7 +54,7 @@ def load_published(backbone: BackboneSpec, state: Mapping[str, Tensor]) -> Smple
 
 
 def load_native(backbone: BackboneSpec, state: Mapping[str, Tensor]) -> SmplerX | SmplestX:
-    """The same of tensors under the names of this package's own networks."""
+    """As `load_published`, for tensors with the names of this package's networks."""
     with torch.device("meta"):
         network = build_network(backbone)
     network.load_state_dict(state, strict=True, assign=True)
@@ -62,13 +62,13 @@ def load_native(backbone: BackboneSpec, state: Mapping[str, Tensor]) -> SmplerX 
 
 
 def reduce_precision(network: SmplerX | SmplestX, precision: str) -> None:
-    """Turns the heavy parts to `precision` (of PRECISIONS), in place; pooling, soft-argmax, regressors stay float32."""
+    """Convert the expensive parts to `precision`, in place; pooling, soft-argmax and regressors remain float32."""
     for module in network.half_modules():
         module.to(PRECISIONS[precision])
 
 
 def fuse_norms(network: nn.Module) -> None:
-    """Folds each BatchNorm into the convolution before it, in place: for evaluation, the same in fewer steps."""
+    """Fuse each BatchNorm into the preceding convolution, in place; for evaluation."""
     for sequence in [module for module in network.modules() if isinstance(module, nn.Sequential)]:
         for index in range(1, len(sequence)):
             norm, convolution = sequence[index], sequence[index - 1]
@@ -79,7 +79,7 @@ def fuse_norms(network: nn.Module) -> None:
 
 
 def fuse_hands(network: SmplerX) -> None:
-    """Folds the hands' first convolution into the two that alone read it, in place; the norms must be fused."""
+    """Fuse the hands' first convolution into the two that follow it, in place; norms must be fused before."""
     first = network.hand_roi_net.conv[0]
     network.hand_roi_net.conv = nn.Identity()
     for sequence in (network.hand_position_net.conv, network.hand_regressor.hand_conv):
@@ -87,7 +87,7 @@ def fuse_hands(network: SmplerX) -> None:
 
 
 def _joined(first: nn.Conv2d, second: nn.Conv2d) -> nn.Conv2d:
-    """Two convolutions of kernel 1 as one; multiplied in float64, so that only the answer is rounded."""
+    """Fuse two convolutions of kernel size 1, in float64 to round only once."""
     weights = [convolution.weight.detach().flatten(1).double() for convolution in (first, second)]
     biases = [convolution.bias.detach().double() for convolution in (first, second)]
     joined = nn.Conv2d(first.in_channels, second.out_channels, 1)

@@ -1,4 +1,4 @@
-"""What the networks answer: their raw outputs to SMPL-X parameters. One NumPy code for all runtimes."""
+"""Convert the networks' raw outputs to SMPL-X parameters, for all runtimes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ ROTATIONS = {
     "right_hand_pose": slice(37, 52),
     "jaw_pose": slice(52, 53),
 }
-# Neither the eyes nor the depth: the distance follows from the size that the network takes people for.
+# Not the eyes; `transl` follows from the size that the network assumes.
 ESTIMATED = (
     Estimated.GLOBAL_ORIENT
     | Estimated.BODY_POSE
@@ -40,19 +40,19 @@ ESTIMATED = (
     | Estimated.EXPRESSION
     | Estimated.TRANSL
 )
-_TINY = 1e-12  # below it a direction is no direction
+_TINY = 1e-12  # minimum norm of a direction
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
     """SMPL-X parameters of B crops, float32. Rotations are axis-angle in radians; hand poses relative to the mean hand.
 
-    `cam_transl`: metres, in the crop's own virtual camera (focal length 5000 pixels of the 256x192 crop, principal
-    point at its middle); it is far away and not metric for the real camera. `joint_img`: 25 body, 20 left and 20
-    right hand joints as (x, y) in 16-pixel cells of the crop and a depth bin 0..15 (of the body or of the hand).
-    `part_boxes`: left hand, right hand, face as (x0, y0, x1, y1) in pixels of the crop. `joint_spread`: how far the
-    heat maps of the same 65 joints are spread, in cells (of a hand: of its own heat map). All are None for SMPLest-X,
-    which has no heat maps; `joint_spread` is None for bundles of format 1, too.
+    `cam_transl` is in metres in the crop's virtual camera (focal length 5000 pixels of the 256x192 crop, principal
+    point at its centre), and not valid for the real camera. `joint_img` are 25 body, 20 left and 20 right hand joints:
+    (x, y) in 16-pixel cells of the crop, and a depth bin 0..15 (of the body or of the hand). `part_boxes` are left
+    hand, right hand and face as (x0, y0, x1, y1) in pixels of the crop. `joint_spread` is the standard deviation of the
+    heat maps of the same 65 joints in cells, for a hand in cells of its own heat map. These three are None for
+    SMPLest-X, which has no heat maps; `joint_spread` is also None for bundles of format 1.
     """
 
     global_orient: FloatArray  # (B, 3)
@@ -69,7 +69,7 @@ class Prediction:
 
     @classmethod
     def from_outputs(cls, outputs: Mapping[str, FloatArray]) -> Prediction:
-        """Of raw outputs `pose_6d (B, 53, 6)`, `betas`, `expression`, `camera (B, 3)` and the optional three."""
+        """Convert raw outputs: `pose_6d (B, 53, 6)`, `betas`, `expression`, `camera (B, 3)` and optional ones."""
         rotvec = rotvec_from_6d(outputs["pose_6d"]).astype(np.float32)
         return cls(
             **{
@@ -86,12 +86,12 @@ class Prediction:
 
     @property
     def confidence(self) -> FloatArray:
-        """`(B, 55)` 0..1, how well each joint was seen (see `confidence`); NaN where the network does not tell."""
+        """Confidence of each joint `(B, 55)`, 0..1 (confidence.py); NaN if the network has no heat maps."""
         return unknown_confidence(len(self.betas)) if self.joint_spread is None else joint_confidence(self.joint_spread)
 
     @property
     def params(self) -> SmplxParams:
-        """The same as a batch of parameters in the crop's camera. The networks do not see the eyes turn: NaN."""
+        """Batch of parameters in the crop's camera; eye poses, which the networks do not estimate, are NaN."""
         names = ("global_orient", "body_pose", "left_hand_pose", "right_hand_pose", "jaw_pose", "betas", "expression")
         eyes = np.full((len(self.betas), 3), np.nan, np.float32)
         known = {name: getattr(self, name) for name in names}
@@ -99,17 +99,17 @@ class Prediction:
 
 
 def camera_translation(camera: ArrayLike) -> FloatArray:
-    """Translation `(B, 3)` float32 in metres of the raw camera `(B, 3)`."""
+    """Convert the raw camera `(B, 3)` to a translation `(B, 3)` float32, metres."""
     raw = np.asarray(camera, dtype=np.float64)
     depth = CAMERA_DEPTH_M * 0.5 * (1 + np.tanh(raw[..., 2:] / 2))  # the sigmoid, without overflow
     return np.concatenate([raw[..., :2], depth], axis=-1).astype(np.float32)
 
 
 def rotvec_from_6d(rotations_6d: ArrayLike) -> FloatArray:
-    """Axis-angle `(..., 3)`, angle in [0, pi], of `(..., 6)`: the first two columns of a matrix, row by row.
+    """Convert 6-D rotations `(..., 6)` to axis-angle `(..., 3)`, angle in [0, pi].
 
-    Zhou et al. 2019, "On the continuity of rotation representations". Never fails: directions that are zero or parallel
-    give some finite rotation, always the same.
+    A 6-D rotation is the first two columns of a matrix, row by row (Zhou et al. 2019, "On the continuity of rotation
+    representations"). Zero or parallel columns give a deterministic finite rotation.
     """
     columns = np.asarray(rotations_6d, dtype=np.float64).reshape(*np.shape(rotations_6d)[:-1], 3, 2)
     first = _unit(columns[..., 0])

@@ -1,9 +1,9 @@
-"""8-bit products for an exported ViT on a processor: half of a large network's time and weights.
+"""Quantize the matrix products of an exported ViT to 8 bits, which halves a large network's time and size on a CPU.
 
-Only products of the ViT's blocks, and of them not the first block's, whose errors go through all others, nor those of
-queries and keys, whose errors the softmax enlarges. Weights take 8 bits by output channel, which x86 processors without
-VNNI must multiply another way (`runtime/processor.py`). The other factor's range is taken in each run (ONNX's
-DynamicQuantizeLinear); after the GELU, where tokens differ most, each token is first divided by its largest number.
+Only products of the ViT's blocks are quantized, except those of the first block, whose errors propagate through all
+others, and those of queries and keys, whose errors the softmax amplifies. Weights are quantized per output channel; x86
+processors without VNNI need other kernels for them (`runtime/processor.py`). Activations are quantized dynamically
+(ONNX's DynamicQuantizeLinear); after the GELU, where tokens differ most, each token is first divided by its maximum.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from onnx_ir.tape import Tape
 _BLOCKS = "encoder.blocks."
 _PRECISE = (".blocks.0.", ".query", ".key")
 _AFTER_GELU = ".fc2"
-_LEAST_DIVISOR = 0.17  # GELU(x) > -0.17: none of a token's quotients is above 1
-_LEVELS = 127  # of a sign
+_MIN_DIVISOR = 0.17  # GELU(x) > -0.17, so that all quotients are in -1..1
+_LEVELS = 127  # positive int8 values
 
 
 def quantize(graph: onnx_ir.Graph) -> None:
-    """Replaces the products of a graph that `export` made, in place; weights are converted as they are saved."""
+    """Quantize the products of a graph from `export`, in place; weights are converted when they are saved."""
     for node in list(graph):
         weight = node.inputs[1] if node.op_type == "Gemm" else None
         if (
@@ -35,7 +35,7 @@ def quantize(graph: onnx_ir.Graph) -> None:
 
 
 def _replace(graph: onnx_ir.Graph, node: onnx_ir.Node, weight: onnx_ir.Value) -> None:
-    """Of a node that multiplies rows by the transposed `weight`, and may add a bias."""
+    """Replace a node that multiplies rows by the transposed `weight`, and may add a bias."""
     stored, name = weight.const_value, str(weight.name)
     assert stored is not None
     scale = np.abs(stored.numpy()).max(axis=1) / _LEVELS
@@ -48,7 +48,7 @@ def _replace(graph: onnx_ir.Graph, node: onnx_ir.Node, weight: onnx_ir.Value) ->
     divisor = None
     if _AFTER_GELU in name:
         largest = tape.op("ReduceMax", [rows, number("axis", np.array([1]))])
-        divisor = tape.op("Max", [largest, number("least", np.array(_LEAST_DIVISOR, np.float32))])
+        divisor = tape.op("Max", [largest, number("least", np.array(_MIN_DIVISOR, np.float32))])
         rows = tape.op("Div", [rows, divisor])
     counts, step, zero = tape.op_multi_out("DynamicQuantizeLinear", [rows], num_outputs=3)
     integers = onnx_ir.LazyTensor(
@@ -73,6 +73,6 @@ def _replace(graph: onnx_ir.Graph, node: onnx_ir.Node, weight: onnx_ir.Value) ->
 
 
 def _integers(weight: onnx_ir.TensorProtocol, scale: NDArray[np.float32]) -> onnx_ir.TensorProtocol:
-    """`(K, C) int8` of `(C, K) float32`; a channel of zeros stays one."""
+    """Quantize and transpose `(C, K)` float32 to `(K, C)` int8; a channel of zeros stays zero."""
     divisor = np.where(scale > 0, scale, 1)[:, None]
     return onnx_ir.tensor(np.ascontiguousarray(np.rint(weight.numpy() / divisor).T.astype(np.int8)))

@@ -1,4 +1,4 @@
-"""Proof of a conversion: the product against the torch network in float32, on images made here."""
+"""Verify a conversion: compare the converted network with the torch network in float32, on generated images."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .prediction import camera_translation, rotvec_from_6d
 Outputs = Mapping[str, FloatArray]
 
 IMAGES = 4
-BATCHES = (4, 3, 1)  # 3: the size at which careless cross products go wrong
+BATCHES = (4, 3, 1)  # 3 reveals cross products along the wrong axis
 _SEED = 2023
-# Largest differences that a good conversion may show: rotations in radians, the camera relative, the rest absolute.
+# Maximum differences of a valid conversion: rotations in radians, the camera relative, the others absolute.
 _FP32_LIMITS = {
     "rotation": 1e-3,
     "mean_rotation": 1e-4,
@@ -30,8 +30,8 @@ _FP32_LIMITS = {
     "cells": 1e-3,
     "spread": 1e-3,
 }
-# Half precision moves most rotations by milliradians and, where a network is undecided, a finger by tenths of a radian:
-# the mean tells a sound product from a broken one.
+# Half precision changes most rotations by milliradians, but those of an uncertain finger by tenths of a radian; the
+# mean distinguishes a valid conversion from a broken one.
 _FP16_LIMITS = {
     "rotation": 0.5,
     "mean_rotation": 0.05,
@@ -42,9 +42,9 @@ _FP16_LIMITS = {
     "cells": 1.0,
     "spread": 1.0,
 }
-# Synthetic weights enlarge the errors of 8 bits (S32 and B32: 0.11 rad in the mean) more than trained ones (0.006).
+# With synthetic weights, errors of 8 bits are larger (S32 and B32: 0.11 rad on average) than with trained ones (0.006).
 _INT8_LIMITS = {
-    "rotation": 3.2,  # any
+    "rotation": 3.2,  # unlimited
     "mean_rotation": 0.3,
     "pose_6d": 0.5,
     "betas": 0.5,
@@ -57,7 +57,7 @@ LIMITS = {"fp32": _FP32_LIMITS, "fp16": _FP16_LIMITS, "int8": _INT8_LIMITS}
 
 
 def check_images() -> FloatArray:
-    """Smooth random scenes with hard edges `(4, 256, 192, 3) float32`, 0..255; the same on every machine."""
+    """Random images with gradients and edges `(4, 256, 192, 3) float32`, 0..255; identical on all machines."""
     generator = np.random.default_rng(_SEED)
     rows, columns = np.mgrid[0 : 1 : CROP_HEIGHT * 1j, 0 : 1 : CROP_WIDTH * 1j]
     images = np.empty((IMAGES, CROP_HEIGHT, CROP_WIDTH, 3))
@@ -73,9 +73,13 @@ def check_images() -> FloatArray:
 
 
 def check(network: Network, reference: Outputs, precision: str) -> dict[str, float]:
-    """Largest differences of `network` to torch's `reference` on `check_images()`, over several batch sizes.
+    """Compare `network` with the reference outputs of torch for `check_images()`, in several batch sizes.
 
-    Raises ModelFileError that names what differs by more than `LIMITS[precision]`.
+    Returns:
+        The maximum differences.
+
+    Raises:
+        ModelFileError: If a difference exceeds `LIMITS[precision]`; the message names it.
     """
     images = check_images()
     largest: dict[str, float] = {}
@@ -90,13 +94,13 @@ def check(network: Network, reference: Outputs, precision: str) -> dict[str, flo
         if not value <= limits[name]
     ]
     if wrong:
-        raise ModelFileError(f"conversion refused: the product differs from the torch network in {', '.join(wrong)}")
+        raise ModelFileError(f"conversion refused: the result differs from the torch network in {', '.join(wrong)}")
     return largest
 
 
 def differences(outputs: Outputs, reference: Outputs) -> dict[str, float]:
-    """Largest differences of raw outputs; NaN where either holds a value that is not finite."""
-    # The length of a 6-D rotation means nothing, and no loss bounds it.
+    """Maximum differences of raw outputs; NaN if either has a non-finite value."""
+    # The length of a 6-D rotation is arbitrary, and no loss bounds it.
     length = np.maximum(1.0, np.linalg.norm(reference["pose_6d"], axis=-1, keepdims=True))
     largest = {"pose_6d": _largest((outputs["pose_6d"] - reference["pose_6d"]) / length)}
     largest |= {name: _largest(outputs[name] - reference[name]) for name in ("betas", "expression")}
@@ -112,9 +116,9 @@ def differences(outputs: Outputs, reference: Outputs) -> dict[str, float]:
 
 
 def rotation_angles(a: FloatArray, b: FloatArray) -> FloatArray:
-    """Angles `(N,)` in radians between rotations `(N, 3)` (axis-angle): the geodesic distance; NaN where one is."""
+    """Geodesic distances `(N,)`, radians, of axis-angle rotations `(N, 3)`; NaN where one is NaN."""
     angles = np.full(len(a), np.nan)
-    finite = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)  # SciPy refuses the others
+    finite = np.isfinite(a).all(axis=1) & np.isfinite(b).all(axis=1)  # SciPy refuses non-finite ones
     if finite.any():
         angles[finite] = (Rotation.from_rotvec(a[finite]).inv() * Rotation.from_rotvec(b[finite])).magnitude()
     return angles

@@ -1,4 +1,4 @@
-"""SMPLer-X (Cai et al. 2023): ViT, heat-map heads and pooled hands, from a crop to SMPL-X rotations."""
+"""The network of SMPLer-X (Cai et al. 2023): a ViT with heads for heat maps, parts and SMPL-X parameters."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from . import heads
 from .ops import spread
 from .vit import Encoder
 
-# Task tokens in the order of the sequence; tokens 4 and 5 (hands) feed no head.
+# Indices of task tokens; tokens 4 and 5 (hands) are not used by any head.
 _SHAPE, _CAMERA, _EXPRESSION, _JAW, _FIRST_BODY = 0, 1, 2, 3, 6
 
 
 class SmplerX(nn.Module):
-    """The whole network; attributes are named as in published checkpoints."""
+    """The complete network; attributes are named as in published checkpoints."""
 
     def __init__(self, backbone: BackboneSpec) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class SmplerX(nn.Module):
         self.face_regressor = heads.FaceRegressor(dim)
 
     def half_modules(self) -> list[nn.Module]:
-        """Where nearly all the work is and where half precision does little harm; the rest stays float32."""
+        """Modules with most of the computation, for which half precision suffices; the others remain float32."""
         return [self.encoder, self.box_net.deconv, self.hand_roi_net.deconv]
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:

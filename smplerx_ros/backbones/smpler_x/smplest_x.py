@@ -1,6 +1,6 @@
-"""SMPLest-X (Yin et al. 2025): the same ViT with more task tokens and one transformer decoder instead of the heads.
+"""The network of SMPLest-X (Yin et al. 2025): SMPLer-X's ViT with more task tokens, and a transformer decoder.
 
-Names of modules are those of published checkpoints.
+Modules are named as in published checkpoints.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _LAYERS, _HEADS, _HEAD_DIM = 6, 8, 64
 _INNER = _HEADS * _HEAD_DIM
 _TOKEN_DIM = 512
 
-# Output -> (first token, tokens read, values). Each group of tokens goes through one linear layer.
+# Output -> (first token, number of tokens, values); each group of tokens is the input of a linear layer.
 _GROUPS = {
     "body_root_pose": (0, 1, 6),
     "body_pose": (1, 21, 126),
@@ -67,7 +67,7 @@ class _CrossAttention(nn.Module):
 class _FeedForward(nn.Module):
     def __init__(self, dim: int) -> None:
         super().__init__()
-        # The places of two dropouts that do nothing at run time keep the published numbering.
+        # Identities in place of dropouts keep the published numbering.
         self.net = nn.Sequential(nn.Linear(dim, dim), nn.GELU(), nn.Identity(), nn.Linear(dim, dim), nn.Identity())
 
     def forward(self, x: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ class _Transformer(nn.Module):
     def __init__(self, dim: int, tokens: int) -> None:
         super().__init__()
         self.pos_embedding = nn.Parameter(torch.zeros(1, 1, dim))
-        self.to_token_embedding = nn.Linear(tokens, dim)  # in every checkpoint, never used
+        self.to_token_embedding = nn.Linear(tokens, dim)  # in all checkpoints, but unused
         self.transformer = _Layers(dim)
 
     def forward(self, tokens: Tensor, patches: Tensor) -> Tensor:
@@ -100,7 +100,7 @@ class _Transformer(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Six layers over task tokens and patches, then one linear layer per group of tokens."""
+    """Six transformer layers over task tokens and patches, then a linear layer per group of tokens."""
 
     def __init__(self, dim: int, tokens: int) -> None:
         super().__init__()
@@ -121,7 +121,7 @@ class Decoder(nn.Module):
 
 
 class SmplestX(nn.Module):
-    """The whole network. The roots and cameras of hands and face only served the training and are left out."""
+    """The complete network, without the roots and cameras of hands and face, which only served the training."""
 
     def __init__(self, backbone: BackboneSpec) -> None:
         super().__init__()
@@ -129,7 +129,7 @@ class SmplestX(nn.Module):
         self.decoder = Decoder(backbone.embed_dim, backbone.tokens)
 
     def half_modules(self) -> list[nn.Module]:
-        """Where nearly all the work is; the decoder stays float32."""
+        """Modules with most of the computation; the decoder remains float32."""
         return [self.encoder]
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Networks run by torch: where ONNX Runtime does not serve a GPU, and as the reference of conversions."""
+"""Run networks with torch, on GPUs that ONNX Runtime does not support, and as the reference of conversions."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ log = logging.getLogger(__name__)
 
 
 class TorchNetwork:
-    """One network on one device, with the interface of `OnnxNetwork`."""
+    """A network on a device, with the interface of `OnnxNetwork`."""
 
     def __init__(
         self, network: SmplerX | SmplestX, *, device: str = "cpu", precision: str = "fp32", threads: int | None = None
     ) -> None:
-        """`network` in evaluation mode; it is changed. `threads` is torch's setting for the whole process."""
+        """Prepare `network`, in evaluation mode, in place; `threads` applies to torch in the whole process."""
         self._device = select_device(device)
         if precision == "fp16" and self._device.type == "cpu":
             log.warning("torch computes fp16 on CPUs many times slower than fp32; choose bf16, fp32 or runtime onnx")
@@ -44,12 +44,20 @@ class TorchNetwork:
 
     @classmethod
     def from_checkpoint(cls, backbone: BackboneSpec, path: Path, **options: Any) -> TorchNetwork:
-        """Of a published checkpoint; raises ModelFileError."""
+        """Load a published checkpoint.
+
+        Raises:
+            ModelFileError: If it is unusable.
+        """
         return cls(load_published(*read_checkpoint(path, backbone)), **options)
 
     @classmethod
     def from_bundle(cls, backbone: BackboneSpec, bundle: Bundle, **options: Any) -> TorchNetwork:
-        """Of a bundle for torch; raises ModelFileError."""
+        """Load a bundle for torch.
+
+        Raises:
+            ModelFileError: If it is unusable.
+        """
         try:
             return cls(load_native(backbone, load_file(bundle.model_path)), **options)
         except (RuntimeError, OSError) as error:  # load_state_dict and safetensors
@@ -57,13 +65,20 @@ class TorchNetwork:
 
     @property
     def provider(self) -> str:
-        """The device in use: "cpu", "cuda:0"..."""
+        """The device, such as "cpu" or "cuda:0"."""
         return str(self._device)
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Raw outputs by name of `image (B, 256, 192, 3)` float32 RGB 0..255.
+        """Run the network, in parts if the batch does not fit into the device's memory.
 
-        In parts where the batch does not fit into the device's memory. Raises DeviceError where the device fails.
+        Args:
+            inputs: `image (B, 256, 192, 3)` float32, RGB 0..255.
+
+        Returns:
+            Raw outputs by name.
+
+        Raises:
+            DeviceError: If the device fails.
         """
         return self._batches.run(self._run, inputs)
 
@@ -74,7 +89,11 @@ class TorchNetwork:
 
 
 def select_device(name: str) -> torch.device:
-    """A GPU for "auto" where torch has one, else the CPU; other names are torch's. ConfigError if it is missing."""
+    """Select a device by torch's name, or a GPU if available for "auto".
+
+    Raises:
+        ConfigError: If torch cannot use the device.
+    """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -1,4 +1,4 @@
-"""The ViT backbone, hosted by timm, and the names of its tensors in published checkpoints."""
+"""The ViT encoder, based on timm, and the conversion of tensor names of published checkpoints."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from torch import Tensor
 from smplerx_ros.backbones.registry import GRID_HEIGHT, GRID_WIDTH, PATCH, BackboneSpec
 from smplerx_ros.geometry.constants import CROP_HEIGHT, CROP_WIDTH
 
-PATCH_PADDING = 2  # of the patch convolution; ViTPose's choice, not timm's
+PATCH_PADDING = 2  # of the patch convolution, as in ViTPose; timm has none
 NORM_EPS = 1e-6
 
-# Published name -> timm's, all below `encoder.`; the others agree.
+# Published names -> timm's, without `encoder.`, where they differ.
 _RENAMED = {"task_tokens": "reg_token", "last_norm.weight": "norm.weight", "last_norm.bias": "norm.bias"}
 
 
 class Encoder(VisionTransformer):
-    """Plain ViT with task tokens in front of the patches and no class token (ViTPose; Dosovitskiy et al. 2021)."""
+    """Plain ViT with task tokens before the patches, without a class token (ViTPose; Dosovitskiy et al. 2021)."""
 
     def __init__(self, backbone: BackboneSpec) -> None:
         super().__init__(

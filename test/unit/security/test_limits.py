@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from smplerx_ros.backbones.smpler_x.bundle import LARGEST_MANIFEST, Bundle
+from smplerx_ros.backbones.smpler_x.bundle import MAX_MANIFEST, Bundle
 from smplerx_ros.body.model_file import LARGEST_ARRAY, read_body
 from smplerx_ros.errors import ModelFileError
 from support.paths import ROOT
@@ -50,7 +50,7 @@ def test_a_bomb_called_a_body(tmp_path: Path) -> None:
 
 
 def test_a_manifest_that_does_not_end(tmp_path: Path) -> None:
-    (tmp_path / "bundle.json").write_bytes(b" " * (LARGEST_MANIFEST + 1))
+    (tmp_path / "bundle.json").write_bytes(b" " * (MAX_MANIFEST + 1))
     with pytest.raises(ModelFileError, match=r"bundle\.json: damaged"):
         Bundle.load(tmp_path)
     (tmp_path / "bundle.json").write_text("[" * 100_000)

@@ -161,7 +161,7 @@ def test_refused_checkpoints_leave_nothing_behind(tmp_path: Path) -> None:
 
 
 def test_an_existing_directory_is_not_overwritten(s32_checkpoint: Path, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="already there"):
+    with pytest.raises(ConfigError, match="already exists"):
         convert(s32_checkpoint, tmp_path)
 
 

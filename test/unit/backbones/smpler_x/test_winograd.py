@@ -58,7 +58,7 @@ def test_samples_are_those_of_the_ordered_map(trained, point) -> None:
     plain = trained(heads.BoxNet(DIM, CHANNELS))
     fast = FastBoxNet(plain)
     maps, points = torch.randn(BATCH, DIM + 400, 16, 12), torch.tensor(point).expand(BATCH, 2, 2)
-    found = fast.sample(fast.last(fast.doublings(maps)), points)
+    found = fast.sample(fast.last(fast.upsamplings(maps)), points)
     torch.testing.assert_close(found, sample_features(plain.deconv(maps), points), rtol=1e-4, atol=1e-5)
 
 
