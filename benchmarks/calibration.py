@@ -42,7 +42,7 @@ from smplerx_ros.io.report import command_line, machine, write_report
 from smplerx_ros.pipeline.estimator import Estimator
 from smplerx_ros.research.evaluation import pose2sim
 from smplerx_ros.research.evaluation.calibration import (
-    NORMAL_SHARES,
+    NORMAL_COVERAGE,
     coverage,
     errors_by_confidence,
     max_coverage_deviation,
@@ -266,7 +266,7 @@ def _depth(frame: Frame, body: BodyModel, params: SmplxParams) -> NDArray[np.flo
 
 def covariance_table(sets: dict[str, dict[str, Errors]]) -> str:
     """Shares within 1, 2 and 3 standard deviations."""
-    normal = " / ".join(f"{100 * share:.0f}" for share in NORMAL_SHARES)
+    normal = " / ".join(f"{100 * share:.0f}" for share in NORMAL_COVERAGE)
     lines = [
         f"Shares within 1 / 2 / 3 standard deviations, percent; a normal distribution has {normal}.",
         "",

@@ -1,4 +1,4 @@
-"""How good the estimates are: error measures, data sets with ground truth, and ground truth from several cameras."""
+"""Evaluation: error metrics, data sets with ground truth, and ground truth triangulated from several cameras."""
 
 from typing import TYPE_CHECKING
 

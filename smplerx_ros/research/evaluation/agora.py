@@ -1,4 +1,7 @@
-"""AGORA's submission: a pickle per person with parameters and 2-D joints, all in one archive for its server."""
+"""AGORA submission: one pickle per person with SMPL-X parameters and 2-D joints, packed into one ZIP archive.
+
+Format: https://github.com/pixelite1201/agora_evaluation.
+"""
 
 from __future__ import annotations
 
@@ -16,20 +19,34 @@ from smplerx_ros.types import EYE_POSES, PARAM_SIZES, SmplxParams
 
 from .predictors import Prediction
 
-WIDTH, HEIGHT = 3840, 2160  # of the images in which the server wants joints
+WIDTH, HEIGHT = 3840, 2160  # resolution of the images to which the server expects the joints to refer
 ARCHIVE = "predictions.zip"
 FOLDER = "predictions"  # inside the archive
 
 
-def person_entry(answer: Prediction, body: BodyModel, image_size: tuple[int, int]) -> dict[str, Any]:
-    """What is submitted of one person, found in an image of `image_size` (height, width)."""
-    joints = answer.pixels(body.landmarks144(answer.params)[0]) * [WIDTH / image_size[1], HEIGHT / image_size[0]]
-    params = {name: _known(answer.params, name) for name in PARAM_SIZES}
+def person_entry(prediction: Prediction, body: BodyModel, image_size: tuple[int, int]) -> dict[str, Any]:
+    """Build the submission entry of one person.
+
+    Args:
+        prediction: The estimated person.
+        body: Body model that the parameters refer to.
+        image_size: Height and width in pixels of the image in which the person was estimated.
+
+    Returns:
+        `params` as `(1, n)` arrays and `joints (1, 144, 2)` in pixels of the full-resolution image.
+    """
+    scale = [WIDTH / image_size[1], HEIGHT / image_size[0]]
+    joints = prediction.pixels(body.landmarks144(prediction.params)[0]) * scale
+    params = {name: _without_nan_eyes(prediction.params, name) for name in PARAM_SIZES}
     return {"params": params, "joints": joints[None].astype(np.float32)}
 
 
 def write_submission(folder: Path, image: str, people: list[dict[str, Any]]) -> None:
-    """`{image}_personId_{k}.pkl` for each person of an image. Raises InputError."""
+    """Write `{image}_personId_{k}.pkl` for each person of an image.
+
+    Raises:
+        InputError: If `folder` cannot be written to.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for k, person in enumerate(people):
@@ -39,7 +56,7 @@ def write_submission(folder: Path, image: str, people: list[dict[str, Any]]) -> 
 
 
 def pack_submission(folder: Path) -> Path:
-    """The archive of all of them."""
+    """Pack all person files in `folder` into one ZIP archive and return its path."""
     path = folder / ARCHIVE
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(folder.glob("*_personId_*.pkl")):
@@ -47,7 +64,7 @@ def pack_submission(folder: Path) -> Path:
     return path
 
 
-def _known(params: SmplxParams, name: str) -> NDArray[np.float32]:
-    """`(1, n)`, with an eye pose that was not estimated at rest."""
+def _without_nan_eyes(params: SmplxParams, name: str) -> NDArray[np.float32]:
+    """Return the parameter as `(1, n)`; an eye pose that was not estimated (NaN) becomes zero."""
     value = np.asarray(getattr(params, name), np.float32)
     return np.nan_to_num(value)[None] if name in EYE_POSES else value[None]

@@ -1,4 +1,4 @@
-"""The field's error measures of joints: root-aligned, aligned by a similarity, and acceleration."""
+"""Standard joint error metrics: root-aligned (MPJPE), similarity-aligned (PA-MPJPE), and acceleration."""
 
 from __future__ import annotations
 
@@ -12,22 +12,29 @@ from smplerx_ros.arrays import FloatArray
 
 @dataclass(frozen=True, eq=False)
 class Similarity:
-    """`target = scale * rotation @ source + translation`."""
+    """Similarity transform: `target = scale * rotation @ source + translation`."""
 
     scale: FloatArray  # (...)
     rotation: FloatArray  # (..., 3, 3)
     translation: FloatArray  # (..., 3)
 
     def apply(self, points: ArrayLike) -> FloatArray:
-        """Points `(..., J, 3)` of the source in the target's frame."""
+        """Transform points `(..., J, 3)` from the source frame to the target frame."""
         rotated = np.asarray(points, np.float64) @ np.swapaxes(self.rotation, -1, -2)
         return np.asarray(self.scale[..., None, None] * rotated + self.translation[..., None, :])
 
 
 def similarity(source: ArrayLike, target: ArrayLike) -> Similarity:
-    """The similarity that brings points `source (..., J, 3)` closest to `target`, least squares (Umeyama, PAMI 1991).
+    """Fit the least-squares similarity transform from `source` to `target` (Umeyama, PAMI 1991).
 
-    Reflections are excluded. Source points that all coincide have no scale: then it is 0.
+    Reflections are excluded.
+
+    Args:
+        source: Points `(..., J, 3)`.
+        target: Corresponding points `(..., J, 3)`.
+
+    Returns:
+        The transform. Its scale is 0 where all source points coincide.
     """
     source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
     source_mean, target_mean = source.mean(axis=-2), target.mean(axis=-2)
@@ -44,26 +51,26 @@ def similarity(source: ArrayLike, target: ArrayLike) -> Similarity:
 
 
 def joint_errors(joints: ArrayLike, truth: ArrayLike) -> FloatArray:
-    """Distances `(..., J)` of joints `(..., J, 3)` from the truth, in its unit."""
+    """Return the Euclidean distances `(..., J)` between `joints (..., J, 3)` and `truth`, in their unit."""
     return np.asarray(np.linalg.norm(np.asarray(joints, np.float64) - np.asarray(truth, np.float64), axis=-1))
 
 
 def root_aligned_errors(joints: ArrayLike, truth: ArrayLike, root: list[int]) -> FloatArray:
-    """`(..., J)` errors after both are moved so that the mean of the joints `root` is at the origin."""
+    """Return errors `(..., J)` after moving the mean of the `root` joints of both to the origin (MPJPE)."""
     return joint_errors(from_root(joints, root), from_root(truth, root))
 
 
 def similarity_aligned_errors(joints: ArrayLike, truth: ArrayLike) -> FloatArray:
-    """`(..., J)` errors after the similarity, of each frame for itself, that fits best (as in PA-MPJPE)."""
+    """Return errors `(..., J)` after a similarity alignment of each frame separately (PA-MPJPE)."""
     return joint_errors(similarity(joints, truth).apply(joints), truth)
 
 
 def accelerations(joints: ArrayLike, rate: float) -> FloatArray:
-    """Sizes `(T - 2, J)` of the second differences of joints `(T, J, 3)` at `rate` frames per second: unit / s^2."""
+    """Return acceleration magnitudes `(T - 2, J)`, unit/s^2: second differences of `joints (T, J, 3)` at `rate` Hz."""
     return np.asarray(np.linalg.norm(np.diff(np.asarray(joints, np.float64), n=2, axis=0), axis=-1) * rate**2)
 
 
 def from_root(joints: ArrayLike, root: list[int]) -> FloatArray:
-    """Joints `(..., J, 3)` relative to the mean of the joints `root`."""
+    """Return `joints (..., J, 3)` relative to the mean of the `root` joints."""
     joints = np.asarray(joints, np.float64)
     return np.asarray(joints - joints[..., root, :].mean(axis=-2, keepdims=True))

@@ -1,4 +1,4 @@
-"""The body models of an evaluation: the neutral one that networks speak of, and those of the truth's genders."""
+"""Body models of an evaluation: the neutral one for predictions, and gendered ones for the ground truth."""
 
 from __future__ import annotations
 
@@ -13,7 +13,11 @@ _LETTERS = {"n": "neutral", "m": "male", "f": "female"}
 
 
 class BodyModels:
-    """SMPL-X bodies in `folder` (`SMPLX_{NEUTRAL,MALE,FEMALE}.npz`), read when asked for; None: the stand-in alone."""
+    """SMPL-X models in a folder (`SMPLX_{NEUTRAL,MALE,FEMALE}.npz`), loaded on first use.
+
+    Args:
+        folder: The folder, or None to use the embedded stand-in for every gender.
+    """
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
@@ -21,11 +25,15 @@ class BodyModels:
 
     @property
     def neutral(self) -> BodyModel:
-        """What predictions are posed with."""
+        """The model with which predictions are posed."""
         return self._load(NEUTRAL)
 
     def for_gender(self, gender: str) -> BodyModel:
-        """Of "male", "female", "neutral" or their first letters. Raises ModelFileError that names the missing file."""
+        """Return the model for "male", "female", "neutral" or their first letters.
+
+        Raises:
+            ModelFileError: If the gender is unknown or its file is missing.
+        """
         name = _LETTERS.get(gender.strip().lower()[:1])
         if name is None:
             raise ModelFileError(f"body model: gender {gender!r} is none of {', '.join(_LETTERS.values())}")

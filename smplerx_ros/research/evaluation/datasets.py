@@ -1,4 +1,4 @@
-"""The sets that SMPLer-X is measured on: how each is evaluated, what the paper reports, and where to get it."""
+"""Data sets on which SMPLer-X is evaluated: evaluation protocol, published results, and where to get the data."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from smplerx_ros.errors import ConfigError, InputError
 from .humandata import HumanData, boxes_with_confidence, read_humandata
 
 HUMANDATA_PAGE = "the HumanData files of https://github.com/SMPLCap/SMPLer-X (its page says where), images from {}"
-_RATIO = 1.2  # of boxes round people
-_PADDED_RATIO = 1.2 * 0.833  # of boxes that are stored with that padding, HumanData's
+_RATIO = 1.2  # crop to box, for tight boxes
+_PADDED_RATIO = 1.2 * 0.833  # for HumanData's boxes, which already include a padding of 1.2
 _HANDS_AND_FACE = (
     *("pve", "pve_hands", "pve_face", "pa_pve", "pa_pve_hands", "pa_pve_face"),
     *("pa_mpjpe", "pa_mpjpe_hands"),
@@ -26,19 +26,19 @@ _HANDS_AND_FACE = (
 
 @dataclass(frozen=True)
 class EvaluationSet:
-    """How one set is evaluated. `paper`: its authors' figures in mm, of the best model they report for the set."""
+    """Evaluation protocol of one data set."""
 
     name: str
     title: str
-    annotations: tuple[str, ...]  # patterns of file names
-    where: str
-    measures: tuple[str, ...]
-    box_ratio: float  # how much the stored boxes grow before the crop
+    annotations: tuple[str, ...]  # glob patterns of file names
+    where: str  # to get it
+    metrics: tuple[str, ...]
+    box_ratio: float  # crop to stored box
     truth: str = "smplx"  # or "scan": EHF's aligned meshes; "smpl": joints of SMPL bodies
-    gendered: bool = False  # the body of the truth is that of the person's gender
-    visible_only: bool = False  # only what lies in the image counts
-    interval: int = 1  # every n-th person
-    paper: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    gendered: bool = False  # the ground truth uses body models of the people's genders
+    visible_only: bool = False  # only points inside the image are evaluated
+    interval: int = 1  # every n-th person is evaluated
+    paper: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))  # mm, best published model
 
 
 _ENTRIES = (
@@ -47,7 +47,7 @@ _ENTRIES = (
         title="EHF",
         annotations=("EHF.json", "ehf*.npz"),
         where="images and *_align.ply from https://smpl-x.is.tue.mpg.de, EHF.json (boxes) as SMPLer-X's page describes",
-        measures=_HANDS_AND_FACE,
+        metrics=_HANDS_AND_FACE,
         box_ratio=_RATIO,
         truth="scan",
         paper=MappingProxyType({"pve": 62.4, "pa_pve": 37.1}),
@@ -57,7 +57,7 @@ _ENTRIES = (
         title="3DPW (test)",
         annotations=("pw3d_test*.npz", "3dpw_test*.npz"),
         where=HUMANDATA_PAGE.format("https://virtualhumans.mpi-inf.mpg.de/3DPW"),
-        measures=("mpjpe", "pa_mpjpe"),
+        metrics=("mpjpe", "pa_mpjpe"),
         box_ratio=_RATIO,
         truth="smpl",
         gendered=True,
@@ -68,7 +68,7 @@ _ENTRIES = (
         title="AGORA (validation)",
         annotations=("agora_val*.npz",),
         where=HUMANDATA_PAGE.format("https://agora.is.tue.mpg.de"),
-        measures=(
+        metrics=(
             *("nmve", "nmve_body", "nmje", "pve", "pve_body", "pve_face", "pve_hands", "mpjpe"),
             *("pa_pve", "pa_pve_hands", "pa_pve_face"),
         ),
@@ -81,7 +81,7 @@ _ENTRIES = (
         title="UBody (intra-scene test)",
         annotations=("ubody*test*.npz",),
         where=HUMANDATA_PAGE.format("https://osx-ubody.github.io"),
-        measures=_HANDS_AND_FACE,
+        metrics=_HANDS_AND_FACE,
         box_ratio=1.25,
         visible_only=True,
         interval=100,
@@ -97,7 +97,7 @@ _ENTRIES = (
         title="EgoBody (egocentric test)",
         annotations=("egobody_egocentric_test*.npz",),
         where=HUMANDATA_PAGE.format("https://sanweiliti.github.io/egobody/egobody.html"),
-        measures=_HANDS_AND_FACE,
+        metrics=_HANDS_AND_FACE,
         box_ratio=_PADDED_RATIO,
         paper=MappingProxyType({"pve": 63.6}),
     ),
@@ -106,7 +106,7 @@ _ENTRIES = (
         title="rendered people",
         annotations=("humandata.npz", "*.npz"),
         where="python -m smplerx_ros synthesize",
-        measures=("mpjpe", *_HANDS_AND_FACE),
+        metrics=("mpjpe", *_HANDS_AND_FACE),
         box_ratio=_PADDED_RATIO,
     ),
 )
@@ -115,7 +115,7 @@ DATASETS: Mapping[str, EvaluationSet] = MappingProxyType({entry.name: entry for 
 
 @dataclass(frozen=True, eq=False)
 class LoadedSet:
-    """An evaluation set with its annotations."""
+    """An evaluation set with its annotations; people are addressed by their rows."""
 
     spec: EvaluationSet
     folder: Path
@@ -123,25 +123,33 @@ class LoadedSet:
     people: HumanData
 
     def image_path(self, row: int) -> Path:
-        """Of a person."""
+        """Return the path of the image of a person."""
         return self.folder / self.people.image_paths[row]
 
     def scan_path(self, row: int) -> Path:
-        """Of the mesh that is the truth of a person of EHF."""
+        """Return the path of the aligned scan (ground-truth mesh) of a person of EHF."""
         image = self.image_path(row)
         return image.with_name(image.stem.removesuffix("_img") + "_align.ply")
 
 
 def load_set(name: str, folder: Path, annotations: Path | None = None, limit: int | None = None) -> LoadedSet:
-    """The set `name` in `folder`. `annotations`: their file, else found by its usual name; `limit`: that many people.
+    """Load the annotations of a data set and check that its images exist.
 
-    Raises ConfigError for an unknown set, InputError that says which file is missing and where it comes from.
+    Args:
+        name: Key of DATASETS.
+        folder: Folder with the images and annotations.
+        annotations: Annotation file; None: found in `folder` by its usual name.
+        limit: Use only the first `limit` people.
+
+    Raises:
+        ConfigError: If the data set is unknown.
+        InputError: If a file is missing (the message says where to get it) or nobody is annotated.
     """
     if name not in DATASETS:
         raise ConfigError(f"data set {name!r} is unknown; choose one of {', '.join(DATASETS)}")
     spec = DATASETS[name]
     path = annotations or _annotations(spec, folder)
-    families = ("smpl" if spec.truth == "smpl" else "smplx",)  # another family's body is no truth
+    families = ("smpl" if spec.truth == "smpl" else "smplx",)  # parameters of another body model are not ground truth
     people = _read_ehf(path) if path.suffix == ".json" else read_humandata(path, families)
     loaded = LoadedSet(spec, folder, path, people.select(np.arange(0, len(people), spec.interval)[:limit]))
     if not len(loaded.people):
@@ -176,7 +184,7 @@ def _annotations(spec: EvaluationSet, folder: Path) -> Path:
 
 
 def _read_ehf(path: Path) -> HumanData:
-    """EHF.json: COCO's layout, a `body_bbox` (x, y, width, height) per annotation."""
+    """Read EHF.json: COCO layout with a `body_bbox` (x, y, width, height) per annotation."""
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         names = {image["id"]: str(image["file_name"]) for image in content["images"]}

@@ -1,4 +1,4 @@
-"""An evaluation: images in batches, predictions, errors, results kept as they come."""
+"""The evaluation loop: read images in batches, predict, compute errors, and store the results."""
 
 from __future__ import annotations
 
@@ -24,38 +24,48 @@ from .matching import match_people
 from .predictors import Prediction, Predictor, Query
 from .results import Results, ResultStore, Status, concatenate
 
-BODY_137 = slice(0, 25)  # the body's among the 137 joints: what detections are matched by
+BODY_137 = slice(0, 25)  # body joints among the 137; detections are matched by them
 
 
 class Detector(Protocol):
     """Finds people in images."""
 
     def detect(self, images: Sequence[RgbImage]) -> list[list[Box]]:
-        """Boxes per image, pixels."""
+        """Return the boxes in pixels per image."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """One evaluation. With a `detector` people are found first, then matched to the truth by their joints."""
+    """One evaluation of a predictor on a data set."""
 
     dataset: LoadedSet
     predictor: Predictor
     evaluator: Evaluator
     body: BodyModel  # neutral
-    detector: Detector | None = None
-    submission: Path | None = None  # folder for AGORA's server
+    detector: Detector | None = None  # people are detected, then matched by joints; None: ground-truth boxes
+    submission: Path | None = None  # folder of the submission to AGORA's server
 
     def run(self, store: ResultStore, batch: int, progress: Callable[[int], object]) -> Results:
-        """Measures what the store does not have, about `batch` people at once; all results.
+        """Evaluate all images whose results are not in the store yet.
 
-        `progress` is called with numbers of people, also of those that were there. Raises InputError where truth or
-        store cannot be read; images that cannot be read are noted.
+        Images that cannot be read are recorded as such.
+
+        Args:
+            store: Receives the results of each batch.
+            batch: Approximate number of people per batch.
+            progress: Called with the number of people done: first those in the store, then after each batch.
+
+        Returns:
+            All results, including those found in the store.
+
+        Raises:
+            InputError: If the ground truth or the store cannot be read.
         """
         parts = store.read()
         done = {int(image) for part in parts for image in part.images}
         progress(sum(len(part.rows) for part in parts))
         for images in self._batches(done, batch):
-            part = self._measured(images)
+            part = self._evaluate(images)
             store.write(part)
             parts.append(part)
             progress(len(part.rows))
@@ -73,17 +83,17 @@ class Evaluation:
         if batch:
             yield batch
 
-    def _measured(self, scenes: list[_Scene]) -> Results:
+    def _evaluate(self, scenes: list[_Scene]) -> Results:
         for scene in scenes:
             scene.image = read_image(self.dataset.image_path(scene.rows[0]))
-        seen = [scene for scene in scenes if scene.image is not None]
-        self._set_boxes(seen)
-        queries = [query for scene in seen for query in self._queries(scene)]
-        answers = iter(self.predictor.predict(queries) if queries else [])
-        for scene in seen:
-            scene.answers = [None if box is None else next(answers) for box in scene.boxes]
+        readable = [scene for scene in scenes if scene.image is not None]
+        self._set_boxes(readable)
+        queries = [query for scene in readable for query in self._queries(scene)]
+        predictions = iter(self.predictor.predict(queries) if queries else [])
+        for scene in readable:
+            scene.predictions = [None if box is None else next(predictions) for box in scene.boxes]
             self._submit(scene)
-        return self._judged(scenes)
+        return self._results(scenes)
 
     def _set_boxes(self, scenes: list[_Scene]) -> None:
         if self.detector is None:
@@ -107,67 +117,68 @@ class Evaluation:
         fx, fy, cx, cy = (float(value) for value in known[row])
         return Camera(image.shape[1], image.shape[0], np.array([[fx, 0, cx], [0, fy, cy], [0, 0, 1]]))
 
-    def _judged(self, scenes: list[_Scene]) -> Results:
+    def _results(self, scenes: list[_Scene]) -> Results:
         lost = Status.NO_BODY if self.detector is None else Status.NOT_DETECTED
-        answers = [answer for scene in scenes for answer in self._own_answers(scene)]
+        predictions = [prediction for scene in scenes for prediction in self._matched_predictions(scene)]
         part = Results.empty(
             images=np.array([scene.number for scene in scenes], np.int64),
-            detections=np.array([scene.found for scene in scenes], np.int64),
+            detections=np.array([scene.num_predictions for scene in scenes], np.int64),
             rows=np.array([row for scene in scenes for row in scene.rows], np.int64),
             status=[Status.NO_IMAGE if scene.image is None else lost for scene in scenes for _ in scene.rows],
         )
-        # Who is no numbers is not measured: left out of means in silence, failures would make them better.
-        known = [(i, answer) for i, answer in enumerate(answers) if answer is not None and is_finite(answer.params)]
-        if not known:
+        # A non-finite prediction counts as lost; its NaN would be left out of the means and improve them silently.
+        finite = [(i, found) for i, found in enumerate(predictions) if found is not None and is_finite(found.params)]
+        if not finite:
             return part
-        index = np.array([i for i, _ in known], np.int64)
-        params = SmplxParams.stack([answer.params for _, answer in known])
+        index = np.array([i for i, _ in finite], np.int64)
+        params = SmplxParams.stack([prediction.params for _, prediction in finite])
         return part.measured(index, params, self.evaluator.errors(part.rows[index], params))
 
-    def _own_answers(self, scene: _Scene) -> list[Prediction | None]:
-        """The answer for each of the scene's people of the truth."""
+    def _matched_predictions(self, scene: _Scene) -> list[Prediction | None]:
+        """Return the prediction for each annotated person of the image."""
         if self.detector is None and scene.image is not None:
-            return scene.answers
-        answers = [answer for answer in scene.answers if answer is not None]
-        own: list[Prediction | None] = [None] * len(scene.rows)
-        for i, true in self._matches(answers, scene.rows):
-            own[true] = answers[i]
-        return own
+            return scene.predictions
+        predictions = [prediction for prediction in scene.predictions if prediction is not None]
+        matched: list[Prediction | None] = [None] * len(scene.rows)
+        for i, true in self._matches(predictions, scene.rows):
+            matched[true] = predictions[i]
+        return matched
 
-    def _matches(self, answers: list[Prediction], rows: list[int]) -> list[tuple[int, int]]:
+    def _matches(self, predictions: list[Prediction], rows: list[int]) -> list[tuple[int, int]]:
         keypoints = self.dataset.people.keypoints2d
-        if not answers or keypoints is None:  # the command refuses to detect without key points
+        if not predictions or keypoints is None:  # the command refuses to detect without keypoints
             return []
         truth = keypoints[rows].joints_137()
-        points = self.body.landmarks137(SmplxParams.stack([answer.params for answer in answers]))[:, BODY_137]
-        pixels = np.stack([answer.pixels(own) for answer, own in zip(answers, points, strict=True)])
+        params = SmplxParams.stack([prediction.params for prediction in predictions])
+        points = self.body.landmarks137(params)[:, BODY_137]
+        pixels = np.stack([prediction.pixels(own) for prediction, own in zip(predictions, points, strict=True)])
         return match_people(pixels, truth.points[:, BODY_137], truth.valid[:, BODY_137])
 
     def _submit(self, scene: _Scene) -> None:
         if self.submission is None:
             return
         height, width = _pixels(scene).shape[:2]
-        people = [person_entry(a, self.body, (height, width)) for a in scene.answers if a is not None]
+        people = [person_entry(found, self.body, (height, width)) for found in scene.predictions if found is not None]
         write_submission(self.submission, self.dataset.people.image_paths[scene.rows[0]], people)
 
 
 @dataclass(eq=False)
 class _Scene:
-    """An image on its way through a batch, and its people's rows."""
+    """An image in a batch, with the rows of its annotated people."""
 
     number: int
     rows: list[int]
     image: RgbImage | None = None
     boxes: list[Box | None] = field(default_factory=list)
-    answers: list[Prediction | None] = field(default_factory=list)
+    predictions: list[Prediction | None] = field(default_factory=list)
 
     @property
-    def found(self) -> int:
-        return sum(answer is not None for answer in self.answers)
+    def num_predictions(self) -> int:
+        return sum(prediction is not None for prediction in self.predictions)
 
 
 def read_image(path: Path) -> RgbImage | None:
-    """`(H, W, 3) uint8` RGB as it is stored, whatever its EXIF orientation; None where it cannot be read."""
+    """Read an image as `(H, W, 3) uint8` RGB, ignoring its EXIF orientation; None if it cannot be read."""
     try:
         stored = np.fromfile(path, np.uint8)
     except OSError:

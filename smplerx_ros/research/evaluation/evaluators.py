@@ -1,4 +1,4 @@
-"""The truth of a set, and how far predicted bodies are from it."""
+"""Evaluators: ground truth of a data set, and the errors of predicted bodies against it."""
 
 from __future__ import annotations
 
@@ -22,31 +22,43 @@ from .ply import read_vertices
 from .smpl import NUM_BETAS, NUM_JOINTS, SmplBody, load_smpl
 from .subsets import is_smplx, load_subsets
 
-# EHF's scans stand in their own frame: the camera's, as a rotation vector.
+# Rotation from the frame of EHF's scans to the camera frame, published with the data set.
 _CAMERA_FROM_SCAN = matrix_from_rotvec(np.array([-2.98747896, 0.01172457, -0.05704687]))
-_DEPTH_MARGIN = 1e-4  # metres, added to depths in projections, as the reference does
+_DEPTH_MARGIN = 1e-4  # metres, added to depths before projection, as in SMPLer-X's evaluation
 
 
 class Evaluator(Protocol):
-    """Measures predictions for rows of a set."""
+    """Computes the errors of predictions for rows of a data set."""
 
     def errors(self, rows: NDArray[np.int64], params: SmplxParams) -> dict[str, FloatArray]:
-        """Measures `(n,)` in mm, by name, of predicted bodies `(n, ...)`."""
+        """Compute all metrics.
+
+        Args:
+            rows: `(n,)` people of the data set.
+            params: Predicted bodies `(n, ...)`.
+
+        Returns:
+            Errors `(n,)` in mm, by metric.
+        """
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What the figures depend on."""
+        """Everything about the evaluator on which the results depend."""
 
 
 def load_evaluator(loaded: LoadedSet, bodies: BodyModels) -> Evaluator:
-    """The evaluator that the set's entry asks for. Raises SmplerxError for files that it needs and that are missing."""
+    """Return the evaluator for the ground truth of a data set.
+
+    Raises:
+        SmplerxError: If a file that it needs is missing.
+    """
     if loaded.spec.truth == "smpl":
         return JointEvaluator(loaded, bodies)
     return MeshEvaluator(loaded, bodies)
 
 
 class MeshEvaluator:
-    """Ground truth from SMPL-X parameters or aligned scans; every measure of `MeshErrors`."""
+    """Evaluates against meshes from SMPL-X parameters or aligned scans, with all metrics of `MeshErrors`."""
 
     def __init__(self, loaded: LoadedSet, bodies: BodyModels) -> None:
         self._set = loaded
@@ -54,20 +66,20 @@ class MeshEvaluator:
         body = bodies.neutral
         if loaded.spec.truth == "scan" and not is_smplx(body):
             raise ConfigError(
-                f"{loaded.spec.title}: its truth are meshes of SMPL-X, {body.name} is another body: name the folder "
-                "that holds SMPLX_NEUTRAL.npz (https://smpl-x.is.tue.mpg.de) with --body-models"
+                f"{loaded.spec.title}: the ground truth consists of SMPL-X meshes, but the body model is {body.name}: "
+                "give the folder of SMPLX_NEUTRAL.npz (https://smpl-x.is.tue.mpg.de) with --body-models"
             )
         if loaded.spec.truth == "smplx":
             _require(loaded, "global_orient", "body_pose")
-        if self._gendered:  # what is missing is said before hours of work
+        if self._gendered:  # report missing models now rather than after hours
             for gender in sorted(set(loaded.people.genders or ())):
                 bodies.for_gender(gender)
-        self._measure = MeshErrors(load_subsets(body, bodies.folder), len(body.v_template))
+        self._metrics = MeshErrors(load_subsets(body, bodies.folder), len(body.v_template))
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """Body model and vertex sets."""
-        subsets = self._measure.subsets
+        """Body model and vertex subsets."""
+        subsets = self._metrics.subsets
         return {
             "body_model": self._bodies.neutral.name,
             "vertex_sets": subsets.source,
@@ -75,12 +87,16 @@ class MeshEvaluator:
         }
 
     def errors(self, rows: NDArray[np.int64], params: SmplxParams) -> dict[str, FloatArray]:
-        """Of predicted bodies, posed with the neutral model. Raises InputError where the truth cannot be read."""
+        """Compute all metrics of predicted bodies, posed with the neutral model.
+
+        Raises:
+            InputError: If the ground truth cannot be read.
+        """
         visible = self._visible(rows) if self._set.spec.visible_only else None
-        return self._measure.errors(_posed(self._bodies.neutral, params), self.truth(rows), visible)
+        return self._metrics.errors(_posed(self._bodies.neutral, params), self.truth(rows), visible)
 
     def truth(self, rows: NDArray[np.int64]) -> Meshes:
-        """The truth's meshes and joints."""
+        """Return the ground-truth meshes and joints."""
         if self._set.spec.truth == "scan":
             vertices = np.stack([self._scan(int(row)) for row in rows])
             return Meshes.from_vertices(vertices, self._bodies.neutral.joint_regressor)
@@ -99,14 +115,15 @@ class MeshEvaluator:
         path = self._set.scan_path(row)
         vertices = read_vertices(path)
         if len(vertices) != len(self._bodies.neutral.v_template):
-            raise InputError(f"{path}: has {len(vertices)} vertices, the body {self._bodies.neutral.name} has others")
+            expected = f"{len(self._bodies.neutral.v_template)} as {self._bodies.neutral.name}"
+            raise InputError(f"{path}: has {len(vertices)} vertices, expected {expected}")
         return np.asarray(vertices @ _CAMERA_FROM_SCAN.T)
 
     def _visible(self, rows: NDArray[np.int64]) -> Visible:
-        """Which points of the truth the box's virtual camera, for which it is placed, sees in the image."""
+        """Return a function that tells which ground-truth points the box's virtual camera projects into the image."""
         sizes = self._set.people.image_sizes
         if sizes is None:
-            raise InputError(f"{self._set.annotations}: meta has no height and width, which say what is visible")
+            raise InputError(f"{self._set.annotations}: meta has no height and width, needed to find visible points")
         cameras = np.stack([self._camera(int(row), sizes[row]) for row in rows])
         limits = sizes[rows][:, None, ::-1]
 
@@ -126,9 +143,10 @@ class MeshEvaluator:
 
 
 def _posed(body: BodyModel, params: SmplxParams) -> Meshes:
-    """A body with joints regressed from its posed mesh, as published figures have them; the stand-in with its joints.
+    """Pose bodies; joints are regressed from the posed mesh, as in published evaluations.
 
-    The stand-in's regressor holds at rest only: it extrapolates, and a pose throws its joints centimetres off.
+    The stand-in keeps its kinematic joints: its regressor is valid for the rest pose only (it extrapolates, and is
+    centimetres off for other poses).
     """
     vertices = body.vertices(params)
     return (
@@ -143,17 +161,17 @@ def _require(loaded: LoadedSet, *names: str) -> None:
     if missing:
         raise InputError(
             f"{loaded.annotations}: {loaded.spec.truth} has no {', '.join(missing)}: "
-            f"there is no truth of {loaded.spec.title} in it"
+            f"it contains no ground truth of {loaded.spec.title}"
         )
 
 
 class JointEvaluator:
-    """Ground truth from SMPL parameters, of which 14 joints are compared: 3DPW."""
+    """Evaluates 14 joints against those of SMPL bodies (3DPW)."""
 
     def __init__(self, loaded: LoadedSet, bodies: BodyModels) -> None:
         if bodies.folder is None:
             raise ConfigError(
-                f"{loaded.spec.title}: its truth are SMPL bodies: name the folder that holds SMPL_NEUTRAL.pkl, "
+                f"{loaded.spec.title}: the ground truth consists of SMPL bodies: give the folder of SMPL_NEUTRAL.pkl, "
                 "SMPL_MALE.pkl, SMPL_FEMALE.pkl (https://smpl.is.tue.mpg.de) and SMPLX_NEUTRAL.npz with --body-models"
             )
         _require(loaded, "global_orient", "body_pose", "betas")
@@ -174,12 +192,12 @@ class JointEvaluator:
         return {"body_model": self._body.name, "truth": f"SMPL, {', '.join(self._smpl)}"}
 
     def errors(self, rows: NDArray[np.int64], params: SmplxParams) -> dict[str, FloatArray]:
-        """`mpjpe` and `pa_mpjpe` of the 14 joints that each body's own regressor finds in its posed mesh."""
+        """Compute `mpjpe` and `pa_mpjpe` of 14 joints, regressed from the posed mesh by each body model's regressor."""
         regressor = self._body.joint_regressor.astype(np.float64)
         return joints14_errors(regressor @ self._body.vertices(params).astype(np.float64), self.joints(rows))
 
     def joints(self, rows: NDArray[np.int64]) -> FloatArray:
-        """The 24 joints of the truth `(n, 24, 3)`, metres."""
+        """Return the 24 ground-truth SMPL joints `(n, 24, 3)`, metres."""
         given = self._people.select(rows).params
         pose = np.concatenate([given["global_orient"], given["body_pose"]], axis=1)
         joints = np.empty((len(rows), NUM_JOINTS, 3))

@@ -1,7 +1,7 @@
-"""HumanData: annotated people of a set of images in one `.npz` (MMHuman3D's format, as SMPLer-X's sets use it).
+"""HumanData: the annotated people of a set of images in one `.npz` file (MMHuman3D's format, used by SMPLer-X).
 
-Images are named by paths relative to a folder. Every other entry has one row per person. Dictionaries lie in the
-file as pickles; they are read without trust (`pickles`).
+Image paths are relative to a folder. Every other entry has one row per person. Dictionaries are stored as pickles; they
+are read by the restricted unpickler of `pickles`.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from smplerx_ros.types import EYE_POSES, PARAM_SIZES, SmplxParams
 
 from .pickles import Npz, read_npz
 
-FAMILIES = ("smplx", "smpl", "smplh")  # bodies, the first that a file has is taken
-COMPRESSED_KEY = "__keypoints_compressed__"  # key points that no row has are left out
-# In the order of preference.
+FAMILIES = ("smplx", "smpl", "smplh")  # body models, in order of preference
+COMPRESSED_KEY = "__keypoints_compressed__"  # whether keypoints that are masked out are omitted
+# In order of preference.
 KEYPOINTS_3D = ("keypoints3d_cam", "keypoints3d", "keypoints3d_smplx", "keypoints3d_smpl", "keypoints3d_original")
 KEYPOINTS_2D = ("keypoints2d", "keypoints2d_smplx", "keypoints2d_smpl", "keypoints2d_original")
 _BOXES = {
@@ -31,55 +31,61 @@ _BOXES = {
     "right_hand_boxes": "rhand_bbox_xywh",
     "face_boxes": "face_bbox_xywh",
 }
-_PARAMS = frozenset({*PARAM_SIZES, "betas_neutral"})  # what is read of a body; files hold notes beside them
-_MANY = 190  # HumanData's own list of key points: its first 144 are smplx's
+_PARAMS = frozenset({*PARAM_SIZES, "betas_neutral"})  # entries that are read; files may hold metadata beside them
+_NUM_HUMANDATA = 190  # size of HumanData's own keypoint convention, whose first 144 are smplx's
 _SET_SIZE = len(JOINTS_137)
-LARGEST_BETA = 3.0  # fits with a beta beyond it are taken for failed: their betas are zero
-# HumanData's eyes lie in the other order than in smplx's list.
+MAX_BETA = 3.0  # a fit with a larger beta is regarded as failed, and its betas are set to zero
+# HumanData lists the eyes in the opposite order to smplx.
 _EYES = (67, 68)
 HUMANDATA_137 = tuple(JOINTS_137[{_EYES[0]: _EYES[1], _EYES[1]: _EYES[0]}.get(i, i)] for i in range(_SET_SIZE))
 
 
 @dataclass(frozen=True, eq=False)
 class Keypoints:
-    """Key points of N people: `points (N, K, 2)` pixels of the image, or `(N, K, 3)` metres."""
+    """Keypoints of N people."""
 
-    points: FloatArray
+    points: FloatArray  # (N, K, 2) pixels of the image, or (N, K, 3) metres
     confidence: FloatArray  # (N, K)
-    mask: NDArray[np.bool_]  # (K,) which of the list are annotated at all
+    mask: NDArray[np.bool_]  # (K,) which keypoints of the convention are annotated at all
 
     @property
     def valid(self) -> NDArray[np.bool_]:
-        """`(N, K)`: annotated, with some confidence."""
+        """`(N, K)`: annotated, finite, and with a confidence above 0."""
         return np.asarray((self.confidence > 0) & self.mask & np.isfinite(self.points).all(axis=-1))
 
     def joints_137(self) -> Keypoints:
-        """As SMPLer-X's 137 joints; lists of 144 and 190 are mapped. Raises InputError for another list."""
+        """Convert to SMPLer-X's 137 joints.
+
+        Raises:
+            InputError: If the number of keypoints is not 137, 144 (smplx) or 190 (HumanData).
+        """
         count = len(self.mask)
         if count == _SET_SIZE:
             return self
-        if count not in (NUM_LANDMARKS_144, _MANY):
-            raise InputError(f"key points: a list of {count}, expected {_SET_SIZE}, {NUM_LANDMARKS_144} or {_MANY}")
+        if count not in (NUM_LANDMARKS_144, _NUM_HUMANDATA):
+            expected = f"{_SET_SIZE}, {NUM_LANDMARKS_144} or {_NUM_HUMANDATA}"
+            raise InputError(f"keypoints: a list of {count}, expected {expected}")
         rows = np.array(HUMANDATA_137)
         return Keypoints(self.points[:, rows], self.confidence[:, rows], self.mask[rows])
 
     def __getitem__(self, rows: Any) -> Keypoints:
-        """Some of the people."""
+        """Select people."""
         return Keypoints(self.points[rows], self.confidence[rows], self.mask)
 
 
 @dataclass(frozen=True, eq=False)
 class HumanData:
-    """N people. Boxes are `(N, 5)`: x, y, width, height in pixels, and a confidence above 0 where there is one.
+    """Annotations of N people.
 
-    `params` holds what the file has of the body's parameters, by smplx's names, as `(N, n)` float32; rotations are
-    axis-angle, hand poses relative to the mean hand. Of a body `smpl` the body pose has 69 values.
+    Boxes have five columns: x, y, width, height in pixels, and a confidence that is 0 where there is no box.
     """
 
-    image_paths: tuple[str, ...]
-    boxes: FloatArray
+    image_paths: tuple[str, ...]  # (N,)
+    boxes: FloatArray  # (N, 5)
+    # (N, n) float32 by smplx's names, as far as annotated. Rotations are axis-angle, hand poses relative to the mean
+    # hand; the `body_pose` of SMPL has 69 values.
     params: Mapping[str, FloatArray] = field(default_factory=dict)
-    family: str = "smplx"
+    family: str = "smplx"  # body model of `params`, one of FAMILIES
     genders: tuple[str, ...] | None = None
     keypoints2d: Keypoints | None = None
     keypoints3d: Keypoints | None = None
@@ -103,16 +109,22 @@ class HumanData:
         return len(self.image_paths)
 
     def select(self, rows: Sequence[int] | NDArray[Any]) -> HumanData:
-        """Some of the people, by their rows."""
+        """Select people by their rows."""
         index = np.asarray(rows)
         kept = {f.name: _selected(getattr(self, f.name), index) for f in fields(self)}
         return replace(self, **kept)
 
     def smplx_params(self, *, neutral: bool = True) -> SmplxParams:
-        """The N bodies for an SMPL-X model, as evaluations pose them: what a file does not have is zero, eyes too.
+        """Return the parameters of the N bodies for an SMPL-X model, following SMPLer-X's evaluation.
 
-        `neutral`: betas for the neutral model where the file has such apart. Betas of a fit with one beyond
-        `LARGEST_BETA`, and those of another family's body, are zero. Raises InputError where there is no pose.
+        Missing parameters are zero, and so are eye poses. Betas are zero if one of them exceeds `MAX_BETA` (a failed
+        fit) or if they belong to another body model.
+
+        Args:
+            neutral: Use the betas of the neutral model where the file has them separately (`betas_neutral`).
+
+        Raises:
+            InputError: If `global_orient` or `body_pose` is missing.
         """
         if "global_orient" not in self.params or "body_pose" not in self.params:
             raise InputError("HumanData: no body parameters (global_orient, body_pose) in it")
@@ -123,17 +135,25 @@ class HumanData:
                 value[:, : given.shape[1]] = given
         if neutral and "betas_neutral" in self.params:
             values["betas"][:] = self.params["betas_neutral"][:, : values["betas"].shape[1]]
-        failed = np.abs(values["betas"]).max(axis=1) > LARGEST_BETA
+        failed = np.abs(values["betas"]).max(axis=1) > MAX_BETA
         values["betas"][failed | (self.family != "smplx")] = 0
         return SmplxParams(**values)
 
 
 def read_humandata(path: str | Path, families: Sequence[str] = FAMILIES) -> HumanData:
-    """Reads a file, of bodies the first of `families` that it has. Raises InputError that names the file and entry."""
+    """Read a HumanData file.
+
+    Args:
+        path: The `.npz` file.
+        families: Body models in order of preference; the first one that the file contains is read.
+
+    Raises:
+        InputError: If the file cannot be read; names the file and the entry.
+    """
     with read_npz(path) as npz:
         if "image_path" not in npz or "bbox_xywh" not in npz:
             raise InputError(f"{path}: no HumanData file: image_path or bbox_xywh is missing")
-        paths = tuple(map(_text, np.asarray(npz["image_path"]).ravel().tolist()))
+        paths = tuple(map(_string, np.asarray(npz["image_path"]).ravel().tolist()))
         count = len(paths)
         family, params = _parameters(npz, families)
         meta, misc = _dictionary(npz, "meta"), _dictionary(npz, "misc")
@@ -143,7 +163,7 @@ def read_humandata(path: str | Path, families: Sequence[str] = FAMILIES) -> Huma
             "boxes": _boxes(npz, "bbox_xywh"),
             "params": {name: _rows(npz, name, value, count) for name, value in params.items() if name in _PARAMS},
             "family": family,
-            "genders": None if genders is None else tuple(map(_text, _each(genders, count).tolist())),
+            "genders": None if genders is None else tuple(map(_string, _per_person(genders, count).tolist())),
             "keypoints2d": _keypoints(npz, KEYPOINTS_2D, 2),
             "keypoints3d": _keypoints(npz, KEYPOINTS_3D, 3),
             "image_sizes": _columns(meta, {"height": 1, "width": 1}, count, int),
@@ -156,15 +176,21 @@ def read_humandata(path: str | Path, families: Sequence[str] = FAMILIES) -> Huma
         raise InputError(f"{path}: {error}") from error
 
 
-def _text(value: Any) -> str:
-    """Python 2, and NumPy's arrays of kind S, hold names as bytes."""
+def _string(value: Any) -> str:
+    """Decode a name; Python 2 and NumPy arrays of kind S store names as bytes."""
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else str(value)
 
 
 def write_humandata(path: str | Path, data: HumanData, *, compressed: bool = True) -> None:
-    """Writes a file that this module and MMHuman3D's tools read. Raises InputError where it cannot be written.
+    """Write a file that this module and MMHuman3D's tools can read.
 
-    `compressed`: key points that are never annotated take no room.
+    Args:
+        path: The `.npz` file.
+        data: What to write.
+        compressed: Omit keypoints that are masked out (HumanData's keypoint compression).
+
+    Raises:
+        InputError: If the file cannot be written.
     """
     entries: dict[str, Any] = {
         "image_path": np.array(data.image_paths, dtype=np.str_),
@@ -194,7 +220,7 @@ def write_humandata(path: str | Path, data: HumanData, *, compressed: bool = Tru
 
 
 def boxes_with_confidence(boxes: ArrayLike) -> FloatArray:
-    """`(N, 5) float32` of boxes `(N, 4)` x, y, width, height that are all valid, or of `(N, 5)`."""
+    """Return boxes `(N, 4)` (x, y, width, height) or `(N, 5)` as `(N, 5) float32`; a missing confidence is 1."""
     rows = np.asarray(boxes, np.float32)
     if rows.ndim != 2 or rows.shape[1] not in (4, 5):
         raise InputError(f"boxes have shape {rows.shape}, expected (N, 4) or (N, 5): x, y, width, height, confidence")
@@ -215,7 +241,7 @@ def _parameters(npz: Npz, families: Sequence[str]) -> tuple[str, dict[str, Any]]
 
 
 def _dictionary(npz: Npz, name: str) -> dict[str, Any]:
-    """A dictionary by column; a list with a dictionary per row is turned into one."""
+    """Return a dictionary of columns; a list of one dictionary per row is converted."""
     value = npz.get(name, {})
     if isinstance(value, np.ndarray) and value.dtype.hasobject:
         value = value.tolist()
@@ -246,20 +272,20 @@ def _boxes(npz: Npz, name: str) -> FloatArray:
 
 
 def _columns(table: Mapping[str, Any], widths: Mapping[str, int], count: int, kind: type) -> Any:
-    """`(count, n)` of columns of these `widths`; None where one is missing or not known for every row.
+    """Stack columns of the given widths to `(count, n)`; None if one is missing or does not have a row per person.
 
-    A value without rows is everybody's, a focal length without columns that of both axes.
+    A scalar applies to all people, and a single focal length to both axes.
     """
     try:
-        columns = [_each(np.asarray(table[name], kind), count).reshape(count, -1) for name in widths]
+        columns = [_per_person(np.asarray(table[name], kind), count).reshape(count, -1) for name in widths]
         wide = [np.broadcast_to(column, (count, width)) for column, width in zip(columns, widths.values(), strict=True)]
     except (KeyError, ValueError, TypeError):
         return None
     return np.column_stack(wide)
 
 
-def _each(value: Any, count: int) -> NDArray[Any]:
-    """A value per person; one without rows is everybody's."""
+def _per_person(value: Any, count: int) -> NDArray[Any]:
+    """Return one value per person; a scalar applies to all."""
     values = np.asarray(value)
     return values if values.ndim else np.full(count, values)
 
@@ -277,14 +303,14 @@ def _keypoints(npz: Npz, names: tuple[str, ...], dimensions: int) -> Keypoints |
     key = next((key for key in (f"{name}_mask", general) if key in npz), None)
     packed = bool(npz.get(COMPRESSED_KEY, False))
     if packed and key is None:
-        raise InputError(f"{npz.path}: {name} is compressed, but no mask says which key points it holds")
+        raise InputError(f"{npz.path}: {name} is compressed, but no mask says which keypoints it contains")
     mask = np.ones(values.shape[1], bool) if key is None else np.asarray(npz[key]).ravel() > 0
     if packed and values.shape[1] == mask.sum():
         full = np.zeros((len(values), len(mask), values.shape[2]), np.float32)
         full[:, mask] = values
         values = full
     if values.shape[1] != len(mask):
-        raise InputError(f"{npz.path}: {name} has {values.shape[1]} key points, {key} has {len(mask)}")
+        raise InputError(f"{npz.path}: {name} has {values.shape[1]} keypoints, {key} has {len(mask)}")
     scored = values.shape[2] == dimensions + 1
     confidence = values[..., dimensions] if scored else np.ones(values.shape[:2], np.float32)
     return Keypoints(values[..., :dimensions], confidence, mask)

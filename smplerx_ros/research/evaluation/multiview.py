@@ -1,7 +1,7 @@
-"""One person in several calibrated cameras: the truth from all views, and each single camera's estimates against it.
+"""Multi-view evaluation of one person: ground truth from all cameras, and the error of each single camera against it.
 
-The truth is triangulated from BlazePose's landmarks, which `lite` fits, too: what that network always gets wrong in the
-same way, such as where a hip joint lies, the truth shares.
+The ground truth is triangulated from BlazePose's landmarks, to which `lite` is fitted as well: systematic errors of
+that network, such as an offset of the hip joints, are part of the ground truth and cannot be seen.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from .triangulation import View, refine_views, reprojection_errors, resample_to_
 
 _LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 LIMB_JOINTS = tuple(f"{side}_{limb}" for limb in _LIMBS for side in ("left", "right"))
-ROOT = [LIMB_JOINTS.index(f"{side}_hip") for side in ("left", "right")]  # their middle
-# Head and feet: points of the body's surface and the landmarks that show them.
+ROOT = [LIMB_JOINTS.index(f"{side}_hip") for side in ("left", "right")]  # the root is their midpoint
+# Head and feet: joints of the body model and the corresponding landmarks.
 EXTREMITIES = {
     "nose": "nose",
     "left_ear": "left_ear",
@@ -44,30 +44,28 @@ _LIMB_NUMBERS = [JOINT_INDEX[name] for name in LIMB_JOINTS]  # of the body model
 _EXTREMITY_NUMBERS = [len(JOINT_NAMES) + EXTRA_JOINT_INDEX[name] for name in EXTREMITIES]
 _BONES = [("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle")]
 
-_CUTOFF_HZ = 6.0  # of the low-pass usual for markers of walking people (Winter, Biomechanics, 2009, ch. 3)
-_GUESSED, _SEEN = 0.2, 0.7  # visibility below which a landmark is a guess, and above which it counts in full
-_LEAST_WEIGHT = 0.02  # keeps points defined that no camera sees
-_SIDES_GAIN, _SIDES_LIMIT = (
-    6.0,
-    60.0,
-)  # pixels, mean over a group: what exchanged sides must gain; larger errors are cut
-_SIDES_ROUNDS = 3
-_SAME_PERSON = 0.75  # metres from the truth's mid-hips
+_CUTOFF_HZ = 6.0  # of the low-pass filter, usual for human gait (Winter, Biomechanics, 2009, ch. 3)
+_MIN_VISIBILITY, _FULL_VISIBILITY = 0.2, 0.7  # the weight of a landmark rises from 0 to 1 between them
+_MIN_WEIGHT = 0.02  # keeps points defined that no camera sees
+_SWAP_GAIN = 6.0  # pixels by which swapping sides must lower the mean reprojection error
+_SWAP_ERROR_LIMIT = 60.0  # pixels; larger reprojection errors are clipped
+_SWAP_ROUNDS = 3
+_MATCH_DISTANCE = 0.75  # metres between the mid-hips of an estimate and of the ground truth
 
 
 @dataclass(frozen=True, eq=False)
 class GroundTruth:
-    """The person's landmarks in space, and what is known of their errors."""
+    """Triangulated landmarks of the person, with indicators of their accuracy. C cameras, T frames."""
 
     world: FloatArray  # (T, 33, 3) metres, at the frames of the common clock
     views: tuple[View, ...]  # refined
-    exchanged: NDArray[np.bool_]  # (C, T, 2) frames whose sides were exchanged above and below the waist
-    reprojection: float  # pixels, median over limb joints that are seen
-    without_camera: FloatArray  # (C,) metres, mean change of the root-aligned limb joints if a camera is left out
-    bones: dict[str, tuple[float, float]]  # length and its standard deviation over time, metres
+    swapped_sides: NDArray[np.bool_]  # (C, T, 2) frames in which left and right were swapped, above and below the waist
+    reprojection_error: float  # pixels, median over visible limb joints
+    leave_one_out_change: FloatArray  # (C,) metres, mean change of root-aligned limb joints without that camera
+    bone_lengths: dict[str, tuple[float, float]]  # mean and standard deviation over time, metres
 
     def in_camera(self, camera: int) -> FloatArray:
-        """`(T, 33, 3)` landmarks at the times of the camera's pictures, in its optical frame."""
+        """Return the landmarks `(T, 33, 3)` at the times of the camera's images, in its optical frame, metres."""
         view = self.views[camera]
         frames = np.arange(len(self.world))
         times = np.clip(frames + view.delay, 0, frames[-1])
@@ -76,26 +74,32 @@ class GroundTruth:
 
 @dataclass(frozen=True)
 class Score:
-    """One camera's errors, means over frames and joints. Metres, seconds; NaN where nobody was followed."""
+    """Mean errors of one camera over frames and joints. Metres and seconds; NaN if the person was never estimated."""
 
     frames: int
-    followed: int  # frames with an estimate of this person
-    identities: int  # ids that the person had; 1 is right
+    followed: int  # frames with an estimate of the person
+    identities: int  # distinct track ids of the person; ideally 1
     mpjpe: float  # 12 limb joints, relative to the mid-hips
-    pa_mpjpe: float  # after the best similarity per frame
+    pa_mpjpe: float  # of the same joints, after a similarity alignment per frame
     extremities: float  # nose, ears, heels, toes, relative to the mid-hips
-    distance_error: float  # share of the distance of the mid-hips from the camera
-    distance_bias: float  # the same with its sign; positive is too far
+    distance_error: float  # absolute error of the distance from camera to mid-hips, as a fraction of it
+    distance_bias: float  # signed mean of the same; positive: estimated too far away
     acceleration: float  # of the limb joints relative to the mid-hips
     truth_acceleration: float
 
 
 def reconstruct_ground_truth(views: Sequence[View], landmarks: Sequence[Landmarks2D], rate: float) -> GroundTruth:
-    """The truth from every view's landmarks; `rate` frames per second."""
+    """Triangulate the landmarks of all views, after resolving swapped sides and refining the calibration.
+
+    Args:
+        views: The calibrated cameras.
+        landmarks: Landmarks in each of them, for the same number of frames.
+        rate: Frame rate, Hz.
+    """
     rays = np.stack([view.camera.normalize(seen.points) for view, seen in zip(views, landmarks, strict=True)])
     visibility = np.stack([seen.visibility for seen in landmarks])
-    rays, visibility, exchanged = _agreeing_sides(views, rays, visibility)
-    weights = np.clip((visibility - _GUESSED) / (_SEEN - _GUESSED), _LEAST_WEIGHT, 1)
+    rays, visibility, swapped = _resolve_side_swaps(views, rays, visibility)
+    weights = np.clip((visibility - _MIN_VISIBILITY) / (_FULL_VISIBILITY - _MIN_VISIBILITY), _MIN_WEIGHT, 1)
     views = refine_views(views, rays[:, :, _LIMB_LANDMARKS], weights[:, :, _LIMB_LANDMARKS])
     rays = resample_to_common_clock(views, rays)
     raw = triangulate(views, rays, weights)
@@ -109,18 +113,29 @@ def reconstruct_ground_truth(views: Sequence[View], landmarks: Sequence[Landmark
     return GroundTruth(
         world,
         tuple(views),
-        exchanged,
-        float(np.median(errors[visibility[..., _LIMB_LANDMARKS] > _SEEN])),
+        swapped,
+        float(np.median(errors[visibility[..., _LIMB_LANDMARKS] > _FULL_VISIBILITY])),
         np.array(changes),
-        _bone_lengths(world),
+        _measure_bones(world),
     )
 
 
 def score(truth: GroundTruth, camera: int, people: Sequence[Sequence[Person]], body: BodyModel, rate: float) -> Score:
-    """One camera's people, frame by frame, against the truth. Of several people the one nearest to it is measured."""
+    """Compute the errors of one camera.
+
+    Args:
+        truth: The ground truth.
+        camera: Index of the camera.
+        people: Estimated people per frame, in the camera's optical frame. The one nearest to the ground truth is used.
+        body: Body model of the estimates.
+        rate: Frame rate, Hz.
+
+    Raises:
+        InputError: If the numbers of frames differ.
+    """
     seen = truth.in_camera(camera)
     if len(people) != len(seen):
-        raise InputError(f"{len(people)} frames of people against {len(seen)} frames of truth")
+        raise InputError(f"{len(people)} frames of people, but {len(seen)} frames of ground truth")
     limbs, extremities = seen[:, _LIMB_LANDMARKS], seen[:, _EXTREMITY_LANDMARKS]
     roots = limbs[:, ROOT].mean(axis=1)
     chosen = [_nearest(candidates, root) for candidates, root in zip(people, roots, strict=True)]
@@ -134,7 +149,7 @@ def score(truth: GroundTruth, camera: int, people: Sequence[Sequence[Person]], b
     estimated, limbs, extremities = points[:, _LIMB_NUMBERS], limbs[at], extremities[at]
     offsets = estimated[:, ROOT].mean(axis=1, keepdims=True) - limbs[:, ROOT].mean(axis=1, keepdims=True)
     distance, true_distance = (np.linalg.norm(joints[:, ROOT].mean(axis=1), axis=-1) for joints in (estimated, limbs))
-    share = (distance - true_distance) / true_distance
+    relative_error = (distance - true_distance) / true_distance
     relative = np.full((len(people), *estimated.shape[1:]), np.nan)
     relative[at] = alignment.from_root(estimated, ROOT)
     return Score(
@@ -144,52 +159,58 @@ def score(truth: GroundTruth, camera: int, people: Sequence[Sequence[Person]], b
         mpjpe=_mean(alignment.root_aligned_errors(estimated, limbs, ROOT)),
         pa_mpjpe=_mean(alignment.similarity_aligned_errors(estimated, limbs)),
         extremities=_mean(alignment.joint_errors(points[:, _EXTREMITY_NUMBERS] - offsets, extremities)),
-        distance_error=_mean(np.abs(share)),
-        distance_bias=_mean(share),
+        distance_error=_mean(np.abs(relative_error)),
+        distance_bias=_mean(relative_error),
         acceleration=_mean(alignment.accelerations(relative, rate)),
         truth_acceleration=truth_acceleration,
     )
 
 
 def mean_score(scores: Mapping[str, Score]) -> dict[str, float]:
-    """Mean over cameras of everything a score holds."""
+    """Average every field of the scores over cameras."""
     names = Score.__dataclass_fields__
     return {name: float(np.mean([getattr(one, name) for one in scores.values()])) for name in names}
 
 
-def _agreeing_sides(
+def _resolve_side_swaps(
     views: Sequence[View], rays: FloatArray, visibility: FloatArray
 ) -> tuple[FloatArray, FloatArray, NDArray[np.bool_]]:
-    """Rays and visibility with left and right exchanged in frames where a camera contradicts the others."""
+    """Swap left and right in frames where a camera contradicts the others.
+
+    Returns:
+        Rays and visibility with sides swapped, and where they were swapped `(C, T, 2)`, above and below the waist.
+    """
     rays, visibility = rays.copy(), visibility.copy()
-    exchanged = np.zeros((*rays.shape[:2], 2), bool)
+    swapped = np.zeros((*rays.shape[:2], 2), bool)
     partner = mirrored_landmarks()
-    for _ in range(_SIDES_ROUNDS):
-        before = exchanged.copy()
+    for _ in range(_SWAP_ROUNDS):
+        before = swapped.copy()
         for camera in range(len(views)):
             for half, (limbs, points) in enumerate(_HALVES):
-                wrong = _contradicts(views, rays[:, :, limbs], visibility[:, :, limbs], camera)
+                wrong = _prefers_swapped_sides(views, rays[:, :, limbs], visibility[:, :, limbs], camera)
                 order = np.arange(len(partner))
                 order[points] = partner[points]
                 rays[camera, wrong] = rays[camera, wrong][:, order]
                 visibility[camera, wrong] = visibility[camera, wrong][:, order]
-                exchanged[camera, wrong, half] ^= True
-        if (before == exchanged).all():
+                swapped[camera, wrong, half] ^= True
+        if (before == swapped).all():
             break
-    return rays, visibility, exchanged
+    return rays, visibility, swapped
 
 
-def _contradicts(views: Sequence[View], rays: FloatArray, visibility: FloatArray, camera: int) -> NDArray[np.bool_]:
-    """`(T,)` whether a camera's limbs (left and right in turn) fit the other cameras better with sides exchanged."""
-    weights = _without(np.clip(visibility, _LEAST_WEIGHT, 1), camera)
+def _prefers_swapped_sides(
+    views: Sequence[View], rays: FloatArray, visibility: FloatArray, camera: int
+) -> NDArray[np.bool_]:
+    """Return `(T,)` whether a camera's limbs (left, right, ...) agree better with the others after swapping sides."""
+    weights = _without(np.clip(visibility, _MIN_WEIGHT, 1), camera)
     points = triangulate(views, rays, weights)
     flipped = np.arange(rays.shape[2]).reshape(-1, 2)[:, ::-1].ravel()
 
-    def misfit(ray: FloatArray) -> FloatArray:
+    def mean_error(ray: FloatArray) -> FloatArray:
         errors = np.linalg.norm(reprojection_errors([views[camera]], ray[None], points)[0], axis=-1)
-        return np.asarray(np.minimum(errors, _SIDES_LIMIT).mean(axis=-1))
+        return np.asarray(np.minimum(errors, _SWAP_ERROR_LIMIT).mean(axis=-1))
 
-    return np.asarray(misfit(rays[camera][:, flipped]) < misfit(rays[camera]) - _SIDES_GAIN)
+    return np.asarray(mean_error(rays[camera][:, flipped]) < mean_error(rays[camera]) - _SWAP_GAIN)
 
 
 def _without(weights: FloatArray, camera: int) -> FloatArray:
@@ -197,11 +218,11 @@ def _without(weights: FloatArray, camera: int) -> FloatArray:
 
 
 def _smoothed(points: FloatArray, rate: float) -> FloatArray:
-    """Points `(T, ...)` through a Butterworth low-pass, forth and back."""
+    """Filter points `(T, ...)` with a zero-phase (forward and backward) Butterworth low-pass."""
     return np.asarray(sosfiltfilt(butter(2, _CUTOFF_HZ, fs=rate, output="sos"), points, axis=0))
 
 
-def _bone_lengths(world: FloatArray) -> dict[str, tuple[float, float]]:
+def _measure_bones(world: FloatArray) -> dict[str, tuple[float, float]]:
     lengths = {
         f"{side}_{a}_{b}": np.linalg.norm(
             world[:, BODY_INDEX[f"{side}_{a}"]] - world[:, BODY_INDEX[f"{side}_{b}"]], axis=-1
@@ -217,15 +238,15 @@ def _nearest(people: Sequence[Person], root: FloatArray) -> Person | None:
         return float(np.linalg.norm(person.joints[[JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]]].mean(0) - root))
 
     nearest = min(people, key=distance, default=None)
-    return nearest if nearest is not None and distance(nearest) < _SAME_PERSON else None
+    return nearest if nearest is not None and distance(nearest) < _MATCH_DISTANCE else None
 
 
 def _mean(values: FloatArray) -> float:
-    """Mean of what is known."""
+    """Return the mean of all values that are not NaN; NaN if there are none."""
     return float(np.nanmean(values)) if np.isfinite(values).any() else float("nan")
 
 
-# Limb joints in pairs of left and right, and all landmarks, above and below the waist.
+# Above and below the waist: limb joints in pairs of left and right, and all landmarks.
 _LEGS = ("hip", "knee", "ankle", "heel", "foot")
 _IS_LEG = np.array([name.split("_")[1] in _LEGS if "_" in name else False for name in BODY_POINTS])
 _HALVES = (

@@ -1,7 +1,7 @@
-"""Pickles of others, read without trust: NumPy arrays, strings, numbers and plain containers, nothing else.
+"""Restricted unpickling of untrusted files: NumPy arrays, strings, numbers and plain containers, nothing else.
 
-A pickle is a program that may call anything. Here it may only name what NumPy's own pickles name, and even those names
-lead to the functions below, not to NumPy: a forged `dtype` could make NumPy take bytes for addresses.
+A pickle is a program that can call any function. Here it can only refer to the names in NumPy's own pickles, and these
+resolve to the functions below, not to NumPy: with a forged `dtype`, NumPy could interpret bytes as addresses.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from smplerx_ros.errors import InputError
 from smplerx_ros.io.files import ARCHIVE_ERRORS, file_problem, reason
 
 _OBJECT = "O"  # kind of a dtype whose arrays hold addresses: they are filled here, item by item
-_DTYPE = re.compile(r"[<>=|]?[biufcSUO?]\d*")  # numbers, texts, objects; nothing structured
-_LARGEST_SPARSE = 1 << 27  # entries; body models have some hundred thousand
-# What damaged or forged pickles raise.
+_DTYPE = re.compile(r"[<>=|]?[biufcSUO?]\d*")  # numbers, strings, objects; nothing structured
+_MAX_SPARSE_SIZE = 1 << 27  # elements when dense; those of body models have some hundred thousand
+# Raised for damaged or forged pickles.
 _ERRORS = (
     *(pickle.UnpicklingError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError, OverflowError),
     *(ImportError, MemoryError, RecursionError, UnicodeError, OSError),
@@ -31,9 +31,12 @@ _ERRORS = (
 
 
 def read_pickle(path: str | Path) -> Any:
-    """The content of a pickle file of Python 2 or 3. Raises InputError for anything but arrays and plain containers.
+    """Read a pickle file written by Python 2 or 3.
 
-    Sparse matrices of SciPy and constants of chumpy, which the files of body models hold, become arrays.
+    SciPy's sparse matrices and chumpy's constants, which the files of body models contain, become arrays.
+
+    Raises:
+        InputError: If the file is missing, damaged, or contains anything but arrays and plain containers.
     """
     path = Path(path)
     if problem := file_problem(path):
@@ -48,7 +51,11 @@ def read_pickle(path: str | Path) -> Any:
 
 
 def read_npz(path: str | Path) -> Npz:
-    """An `.npz` file whose entries are read when asked for, pickled ones without trust. Raises InputError."""
+    """Open an `.npz` file whose entries are read on access, pickled ones by the restricted unpickler.
+
+    Raises:
+        InputError: If the file is missing or not an `.npz` file.
+    """
     path = Path(path)
     if problem := file_problem(path):
         raise InputError(f"{path}: {problem}")
@@ -59,7 +66,7 @@ def read_npz(path: str | Path) -> Npz:
 
 
 class Npz:
-    """The entries of an open `.npz`, by name."""
+    """Mapping from names to the entries of an open `.npz` file."""
 
     def __init__(self, archive: zipfile.ZipFile, path: Path) -> None:
         self._archive = archive
@@ -79,13 +86,17 @@ class Npz:
         return iter(sorted(self.names))
 
     def get(self, name: str, default: Any) -> Any:
-        """The entry if there is one."""
+        """Return the entry, or `default` if there is none."""
         if name not in self.names:
             return default
         return self[name]
 
     def __getitem__(self, name: str) -> Any:
-        """The entry as an array; an array of no dimension that holds an object answers the object."""
+        """Return the entry as an array; for a 0-dimensional object array, the object.
+
+        Raises:
+            InputError: If the entry is damaged or contains anything but plain data.
+        """
         try:
             with self._archive.open(f"{name}.npy") as file:
                 value = _read_array(file)
@@ -110,7 +121,7 @@ def _read_array(file: IO[bytes]) -> NDArray[Any]:
         raise ValueError(f"dtype {dtype}")
     value = _load(file)
     if not isinstance(value, np.ndarray) or value.shape != shape:
-        raise ValueError("the pickle is not the array that its header announces")
+        raise ValueError("the pickle is not the array described by its header")
     return value
 
 
@@ -119,12 +130,12 @@ def _load(file: IO[bytes]) -> Any:
 
 
 class _DType:
-    """Stands for a NumPy dtype while it is unpickled."""
+    """Placeholder for a NumPy dtype during unpickling."""
 
-    def __init__(self, text: str, *_: object) -> None:
-        if not isinstance(text, str) or not _DTYPE.fullmatch(text):
-            raise pickle.UnpicklingError(f"dtype {text!r}")
-        self.dtype = np.dtype(text)
+    def __init__(self, code: str, *_: object) -> None:
+        if not isinstance(code, str) or not _DTYPE.fullmatch(code):
+            raise pickle.UnpicklingError(f"dtype {code!r}")
+        self.dtype = np.dtype(code)
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
         _, order, subarray, names, fields = state[:5]
@@ -134,7 +145,7 @@ class _DType:
 
 
 class _Array:
-    """Stands for a NumPy array while it is unpickled; `value` is it."""
+    """Placeholder for a NumPy array during unpickling; `value` is the array."""
 
     value: NDArray[Any]
 
@@ -144,14 +155,14 @@ class _Array:
 
 
 class _Constant:
-    """Stands for chumpy's constant."""
+    """Placeholder for a constant of chumpy."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.value = state["x"]
 
 
 class _Function:
-    """A function that a pickle may call and not change."""
+    """A function that a pickle can call but not modify."""
 
     __slots__ = ("_function",)
 
@@ -166,12 +177,12 @@ class _Function:
 
 
 class _Sparse:
-    """Stands for SciPy's matrix of compressed columns."""
+    """Placeholder for SciPy's `csc_matrix`."""
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         data, rows, starts = (_plain(state[name]) for name in ("data", "indices", "indptr"))
         height, width = state["_shape"]
-        if width != len(starts) - 1 or height * width > _LARGEST_SPARSE:
+        if width != len(starts) - 1 or height * width > _MAX_SPARSE_SIZE:
             raise pickle.UnpicklingError(f"a sparse matrix of {height}x{width}")
         self.value = np.zeros((height, width), data.dtype)
         np.add.at(self.value, (rows, np.repeat(np.arange(self.value.shape[1]), np.diff(starts))), data)
@@ -195,14 +206,14 @@ def _scalar(dtype: _DType, data: Any) -> Any:
 
 
 def _encode(text: str, encoding: str) -> bytes:
-    """How Python 3 writes bytes for Python 2."""
+    """Stand in for `_codecs.encode`, by which Python 3 pickles bytes for Python 2."""
     if encoding != "latin1":
         raise pickle.UnpicklingError(f"encoding {encoding!r}")
     return text.encode(encoding)
 
 
 def _no_bytes() -> bytes:
-    """How Python 3 writes empty bytes for Python 2."""
+    """Stand in for `bytes`, by which Python 3 pickles empty bytes for Python 2."""
     return b""
 
 
@@ -246,7 +257,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _plain(value: Any) -> Any:
-    """`value` with the arrays instead of what stood for them."""
+    """Replace all placeholders in `value` by arrays."""
     if isinstance(value, (_Array, _Constant, _Sparse)):
         return _plain(value.value)
     if isinstance(value, dict):

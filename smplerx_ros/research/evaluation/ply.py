@@ -1,4 +1,4 @@
-"""Vertices of a PLY file (Turk 1994), ASCII or binary: what EHF's ground truth is stored in."""
+"""Reader for the vertices of ASCII and binary PLY files (Turk 1994), the format of EHF's ground truth."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ _TYPES = {
     **{"double": "f8", "float64": "f8"},
 }
 _ORDERS = {"binary_little_endian": "<", "binary_big_endian": ">", "ascii": "="}
-_LONGEST_HEADER = 1000  # lines
+_MAX_HEADER_LINES = 1000
 
 
 def read_vertices(path: Path) -> NDArray[np.float64]:
-    """`(V, 3)` in the file's unit. Raises InputError for a file that is missing, damaged or has no vertices first."""
+    """Read the vertices `(V, 3)`, in the file's unit.
+
+    Raises:
+        InputError: If the file is missing or damaged, or its first element is not `vertex`.
+    """
     if problem := file_problem(path):
         raise InputError(f"{path}: {problem}")
     try:
@@ -44,11 +48,11 @@ def _vertices(file: IO[bytes]) -> NDArray[np.float64]:
 
 
 def _header(file: IO[bytes]) -> tuple[str, int, list[tuple[str, str]]]:
-    """Encoding, number of vertices, and names and types of what is stored per vertex."""
+    """Return the encoding, the number of vertices, and the names and types of the vertex properties."""
     if file.readline().strip() != b"ply":
         raise ValueError("no PLY header")
     encoding, count, element, properties = "", 0, "", []
-    for _ in range(_LONGEST_HEADER):
+    for _ in range(_MAX_HEADER_LINES):
         words = file.readline().decode("ascii").split()
         if words[:1] == ["format"]:
             encoding = words[1]

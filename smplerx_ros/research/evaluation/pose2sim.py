@@ -1,7 +1,7 @@
-"""The clip of one person in four calibrated cameras that the PyPI package `pose2sim` carries (BSD-3-Clause).
+"""Video clip of one person from four calibrated cameras, part of the PyPI package `pose2sim` (BSD-3-Clause).
 
-It is fetched, not shipped: a wheel of 50 MB. `Demo_SinglePerson`: 100 frames at 60 Hz, a barefoot man of about 1.72 m
-who balances on a beam; in two cameras a woman stands behind him. His face is blurred, and he wears a bathing cap.
+The wheel (50 MB) is downloaded on demand. `Demo_SinglePerson`: 100 frames at 60 Hz of a barefoot man, about 1.72 m
+tall, who balances on a beam; two cameras also see a woman behind him. His face is blurred, and he wears a bathing cap.
 """
 
 from __future__ import annotations
@@ -32,11 +32,15 @@ _WHEEL = f"pose2sim-{VERSION}-py3-none-any.whl"
 _CLIP = "Pose2Sim/Demo_SinglePerson"
 _CALIBRATION = f"{_CLIP}/calibration/Calib.qca.txt"
 CAMERAS = ("cam01", "cam02", "cam03", "cam04")
-_SUBPIXELS = 64.0  # of Qualisys' video calibration, a pixel
+_SUBPIXELS = 64.0  # per pixel, unit of Qualisys' video calibration
 
 
 def fetch_clip(folder: Path) -> Path:
-    """Folder of the clip below `folder`; the wheel is downloaded with pip if the clip is not there yet."""
+    """Return the clip's folder below `folder`; if it is missing, download the wheel with pip and extract the clip.
+
+    Raises:
+        InputError: If the wheel cannot be downloaded or extracted.
+    """
     clip = folder / _CLIP
     if (folder / _CALIBRATION).is_file() and all(_video(clip, name).is_file() for name in CAMERAS):
         return clip
@@ -51,13 +55,17 @@ def fetch_clip(folder: Path) -> Path:
                     wheel.extract(name, folder)
     except (subprocess.CalledProcessError, BadZipFile, OSError) as error:
         raise InputError(
-            f"pose2sim {VERSION} cannot be fetched ({error}); give the unpacked wheel by --data"
+            f"pose2sim {VERSION} cannot be downloaded ({error}); give the unpacked wheel with --data"
         ) from error
     return clip
 
 
 def clip_folder(folder: Path) -> Path:
-    """The clip in `folder`: the unpacked wheel, or the folder `Demo_SinglePerson` itself. Raises InputError."""
+    """Find the clip in `folder`: the unpacked wheel, or the folder `Demo_SinglePerson` itself.
+
+    Raises:
+        InputError: If it is not there.
+    """
     for clip in (folder, folder / "Demo_SinglePerson", folder / _CLIP):
         if (clip / "calibration" / "Calib.qca.txt").is_file() and (clip / "videos").is_dir():
             return clip
@@ -65,13 +73,17 @@ def clip_folder(folder: Path) -> Path:
 
 
 def frames(clip: Path, camera: str) -> Iterator[VideoFrame]:
-    """The pictures of one camera."""
+    """Iterate over the frames of one camera."""
     with VideoReader(_video(clip, camera)) as reader:
         yield from reader
 
 
 def views(clip: Path) -> dict[str, View]:
-    """The calibrated cameras, for the videos as they are."""
+    """Read the camera calibration, scaled to the resolution of the videos.
+
+    Raises:
+        InputError: If the calibration cannot be read.
+    """
     path = clip / "calibration" / "Calib.qca.txt"
     try:
         entries = {entry.attrib["serial"]: entry for entry in ElementTree.parse(path).getroot().iter("camera")}
@@ -90,9 +102,9 @@ def _size(clip: Path, camera: str) -> tuple[int, int]:
 
 
 def _view(entry: ElementTree.Element, size: tuple[int, int]) -> View:
-    """One camera of a Qualisys calibration: millimetres, subpixels, its optical axis points backwards.
+    """Convert one camera of a Qualisys calibration (millimetres, subpixels, z axis pointing backwards).
 
-    Two videos were scaled from the calibration's width to their own: the horizontal intrinsics follow.
+    Two videos have another width than in the calibration: their horizontal intrinsics are scaled.
     """
     fov, transform, intrinsic = (_numbers(entry, tag) for tag in ("fov_video", "transform", "intrinsic"))
     width = fov["right"] - fov["left"] + 1
@@ -105,13 +117,13 @@ def _view(entry: ElementTree.Element, size: tuple[int, int]) -> View:
     camera = Camera(*size, k, np.array([*radial[:2], *tangential, radial[2]]))
     rows = np.array([[transform[f"r{i}{j}"] for j in (1, 2, 3)] for i in (1, 2, 3)])
     position = np.array([transform[axis] for axis in "xyz"]) / 1000
-    return View(camera, _FORWARD @ rows, position)
+    return View(camera, _OPTICAL_FROM_QUALISYS @ rows, position)
 
 
-_FORWARD: NDArray[np.float64] = np.diag([1.0, -1.0, -1.0])
+_OPTICAL_FROM_QUALISYS: NDArray[np.float64] = np.diag([1.0, -1.0, -1.0])
 
 
 def _numbers(entry: ElementTree.Element, tag: str) -> dict[str, float]:
     element = entry.find(tag)
     assert element is not None, tag
-    return {name: float(text) for name, text in element.attrib.items()}
+    return {name: float(value) for name, value in element.attrib.items()}

@@ -1,4 +1,4 @@
-"""What is measured: a network on the crops of an evaluation, or any other backbone on boxes."""
+"""Predictors under evaluation: a network on crops, or any other backbone on boxes."""
 
 from __future__ import annotations
 
@@ -27,43 +27,50 @@ from smplerx_ros.types import Frame, Observation, SmplxParams
 
 @dataclass(frozen=True, eq=False)
 class Query:
-    """One person in an image. The crop is the box grown by `ratio`; `camera` None: not known."""
+    """One person in an image."""
 
     image: NDArray[np.uint8]  # (H, W, 3) RGB
-    box: Box
-    ratio: float
-    camera: Camera | None = None
+    box: Box  # pixels
+    ratio: float  # crop to box
+    camera: Camera | None = None  # None: intrinsics unknown
 
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """A body, unbatched, in the camera with intrinsics `k (3, 3)` pixels, which sees it at its place in the image."""
+    """An estimated body and the pinhole camera that projects it into the image."""
 
-    params: SmplxParams
-    k: FloatArray
+    params: SmplxParams  # unbatched, optical frame
+    k: FloatArray  # (3, 3) pixels
 
     def pixels(self, points: FloatArray) -> FloatArray:
-        """Where points `(P, 3)` show in the image: `(P, 2)`."""
+        """Project points `(P, 3)`, metres, into the image: `(P, 2)` pixels."""
         return np.asarray(points[:, :2] / points[:, 2:] * self.k[[0, 1], [0, 1]] + self.k[:2, 2])
 
 
 class Predictor(Protocol):
-    """Answers for several people at once."""
+    """Estimates the bodies of several people at once."""
 
-    detection_ratio: float  # how much detected boxes grow before the crop
+    detection_ratio: float  # crop to box, for detected boxes
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction | None]:
-        """One answer per query; None where nothing was estimated."""
+        """Return one prediction per query; None where nothing was estimated."""
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What answers."""
+        """Backbone, runtime and weights."""
 
 
 def load_predictor(values: Mapping[str, Any], body: BodyModel) -> Predictor:
-    """Of the parameters `backbone weights runtime device precision threads`; the others take their defaults.
+    """Load the predictor of a backbone.
 
-    Raises ConfigError and ModelFileError.
+    Args:
+        values: Estimator parameters (`backbone`, `weights`, `runtime`, `device`, `precision`, `threads`); those not
+            given have their default values.
+        body: Neutral body model.
+
+    Raises:
+        ConfigError: If a parameter is invalid.
+        ModelFileError: If a model file cannot be loaded.
     """
     options = Options.from_config(values)
     if get_backbone(options.backbone).needs_weights:
@@ -72,7 +79,7 @@ def load_predictor(values: Mapping[str, Any], body: BodyModel) -> Predictor:
 
 
 class NetworkPredictor:
-    """The network as its authors measure it: its own answer in the crop's virtual camera, nothing turned or moved."""
+    """A network evaluated as by its authors: its raw output in the crop's virtual camera, without localization."""
 
     def __init__(self, model: Model, weights: str = "") -> None:
         self._model = model
@@ -81,25 +88,25 @@ class NetworkPredictor:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """Backbone, runtime, and which weights."""
+        """Backbone, runtime and weights."""
         runtime = f"{self._model.network.provider} {self._model.precision}"
         return {"backbone": self._model.backbone.name, "runtime": runtime, "weights": self._weights}
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction | None]:
-        """None where the box hardly reaches into the image."""
+        """Return one prediction per query; None where the box lies (almost) outside the image."""
         regions = [crop_box(q.box, q.image.shape[1], q.image.shape[0], q.ratio) for q in queries]
         kept = [(i, region) for i, region in enumerate(regions) if region is not None]
-        answers: list[Prediction | None] = [None] * len(queries)
+        predictions: list[Prediction | None] = [None] * len(queries)
         if kept:
             images = [queries[i].image for i, _ in kept]
             params = self._model.predict_regions(images, [region for _, region in kept]).params
             for k, (i, region) in enumerate(kept):
-                answers[i] = Prediction(params[k], virtual_camera(region))
-        return answers
+                predictions[i] = Prediction(params[k], virtual_camera(region))
+        return predictions
 
 
 class BackbonePredictor:
-    """A backbone that needs more than a crop, `lite`: nobody is known from the image before."""
+    """A backbone that needs more than a crop, such as `lite`; each query is a new person, without tracking."""
 
     def __init__(self, backbone: Backbone) -> None:
         self._backbone = backbone
@@ -112,15 +119,15 @@ class BackbonePredictor:
         return {"backbone": self._backbone.name, "runtime": self._backbone.runtime, "weights": ""}
 
     def predict(self, queries: Sequence[Query]) -> list[Prediction | None]:
-        """None where no body was found. The boxes are those that a detector would give, without padding."""
+        """Return one prediction per query; None where no body was found."""
         observations = [self._observation(query) for query in queries]
         bodies = self._backbone.estimate(observations)
         self._backbone.forget([seen.id for seen in observations])
-        answers: list[Prediction | None] = []
+        predictions: list[Prediction | None] = []
         for seen, body in zip(observations, bodies, strict=True):
             camera = seen.frame.camera
-            answers.append(None if body is None or camera is None else Prediction(body.params, camera.k))
-        return answers
+            predictions.append(None if body is None or camera is None else Prediction(body.params, camera.k))
+        return predictions
 
     def _observation(self, query: Query) -> Observation:
         height, width = query.image.shape[:2]
@@ -128,13 +135,14 @@ class BackbonePredictor:
         return Observation(Frame(query.image, camera), next(self._ids), self._tight(query))
 
     def _tight(self, query: Query) -> Box:
+        """Return the box that a detector would give: the backbone pads it by `detection_ratio` itself."""
         box, factor = query.box, query.ratio / self.detection_ratio
         dx, dy = box.width * (factor - 1) / 2, box.height * (factor - 1) / 2
         return Box(box.x0 - dx, box.y0 - dy, box.x1 + dx, box.y1 + dy, box.score)
 
 
 def _weights(path: str) -> str:
-    """What tells one set of weights from another: name, and hash of the bundle's description or size of the file."""
-    place = Path(path)
-    mark = sha256(place / MANIFEST)[:12] if is_bundle(place) else f"{place.stat().st_size} bytes"
-    return f"{place.name} ({mark})"
+    """Identify weights by name, and by the hash of the bundle's manifest or the size of the file."""
+    weights = Path(path)
+    mark = sha256(weights / MANIFEST)[:12] if is_bundle(weights) else f"{weights.stat().st_size} bytes"
+    return f"{weights.name} ({mark})"

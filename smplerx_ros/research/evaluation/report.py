@@ -1,4 +1,4 @@
-"""Summary of an evaluation, beside the paper's."""
+"""Summary of an evaluation beside the published results, as a Markdown table, CSV and NumPy arrays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .datasets import LoadedSet
 from .matching import f1_normalized, f1_score
 from .results import Results, Status
 
-# AGORA's errors that people who were missed raise, and of what they are made.
+# AGORA's errors normalized by F1, and the errors from which they are computed.
 _NORMALIZED = {"nmve": "pve", "nmve_body": "pve_body", "nmje": "mpjpe"}
 _NAMES = {
     **{"pve": "PVE (MVE)", "pa_pve": "PA-PVE", "pve_hands": "PVE hands", "pa_pve_hands": "PA-PVE hands"},
@@ -28,67 +28,73 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Summary:
-    """What came out of an evaluation; errors are means over people, mm."""
+    """Results of an evaluation, averaged over people."""
 
-    errors: Mapping[str, float]
+    errors: Mapping[str, float]  # mm, by metric
     counted: Mapping[str, int]  # people in each mean
     people: int
-    status: Mapping[str, int]  # people by what became of them
-    f1: float  # 1 where boxes of the truth were used and everybody was estimated
+    status: Mapping[str, int]  # people by Status
+    f1: float  # of the detections; 1 if ground-truth boxes were used and everybody was estimated
 
 
 def summarize(loaded: LoadedSet, results: Results) -> Summary:
-    """Of all results of a set."""
+    """Average the results of a data set."""
     errors, counted = {}, {}
     for name, values in results.errors.items():
-        known = values[np.isfinite(values)]
-        counted[name] = len(known)
-        errors[name] = float(known.mean()) if len(known) else float("nan")
+        finite = values[np.isfinite(values)]
+        counted[name] = len(finite)
+        errors[name] = float(finite.mean()) if len(finite) else float("nan")
     measured = int(np.sum(results.status == Status.MEASURED))
     f1 = f1_score(measured, int(results.detections.sum()), len(results.rows))
     for name, source in _NORMALIZED.items():
-        if name in loaded.spec.measures and source in errors:
+        if name in loaded.spec.metrics and source in errors:
             errors[name], counted[name] = f1_normalized(errors[source], f1), counted[source]
     status = {kind.name.lower(): int(np.sum(results.status == kind)) for kind in Status}
     return Summary(errors, counted, len(results.rows), status, f1)
 
 
 def markdown_table(loaded: LoadedSet, found: Summary) -> str:
-    """The set's measures in Markdown: here, in the paper, and over how many people."""
+    """Format the data set's metrics as a Markdown table: measured, published, and number of people."""
     lines = [
-        "| measure | mm | paper, mm | people |",
+        "| metric | mm | paper, mm | people |",
         "|---|--:|--:|--:|",
     ]
-    for name in loaded.spec.measures:
+    for name in loaded.spec.metrics:
         value, number = found.errors.get(name, float("nan")), found.counted.get(name, 0)
         cells = [_NAMES[name], _figure(value), _figure(loaded.spec.paper.get(name, float("nan"))), str(number)]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def notes(loaded: LoadedSet, found: Summary, about: Mapping[str, Any]) -> list[str]:
-    """What a reader of the table must know."""
+def notes(loaded: LoadedSet, found: Summary, metadata: Mapping[str, Any]) -> list[str]:
+    """Return the caveats that belong below the table, from the evaluation's metadata."""
     lines = []
     lost = {name: number for name, number in found.status.items() if number and name != "measured"}
     if lost:
         lines.append(
             "Not measured: " + ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in lost.items())
         )
-    if "nmve" in loaded.spec.measures:
-        lines.append(f"F1 {found.f1:.3f}; the paper's figures are of the test split, measured by AGORA's server.")
-    if not about.get("vertex_sets_comparable", True):
+    if "nmve" in loaded.spec.metrics:
+        lines.append(f"F1 {found.f1:.3f}; the published results are those of AGORA's server on the test split.")
+    if not metadata.get("vertex_sets_comparable", True):
         lines.append(
-            f"Hands, face and 14 joints are sets of our own ({about['vertex_sets']}): not comparable with the paper's."
+            f"Hands, face and 14 joints are defined by {metadata['vertex_sets']}: not comparable with the paper's."
         )
-    if str(about["body_model"]).startswith("standin"):
-        lines.append("The body is the stand-in, not SMPL-X: no figure is comparable with the paper's.")
+    if str(metadata["body_model"]).startswith("standin"):
+        lines.append("The body model is the stand-in, not SMPL-X: no result is comparable with the paper's.")
     if loaded.spec.paper:
-        lines.append("The paper's figures are those of the best model it reports for the set, whatever you ran.")
+        lines.append(
+            "The published results are those of the paper's best model for the set, whichever one was run here."
+        )
     return lines
 
 
 def write_samples(path: Path, loaded: LoadedSet, results: Results) -> None:
-    """A row per person: image, what became of them, every measure in mm. Raises InputError."""
+    """Write a CSV row per person: image, status, and every metric in mm.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
     names = sorted(results.errors)
     try:
         with path.open("w", newline="", encoding="utf-8") as file:
@@ -104,7 +110,11 @@ def write_samples(path: Path, loaded: LoadedSet, results: Results) -> None:
 
 
 def write_results(path: Path, results: Results) -> None:
-    """The same with predicted parameters, as arrays in an `.npz`. Raises InputError."""
+    """Write status, predicted parameters and metrics of every person as arrays in an `.npz` file.
+
+    Raises:
+        InputError: If the file cannot be written.
+    """
     entries: dict[str, Any] = {"row": results.rows, "status": results.status, **results.params, **results.errors}
     try:
         np.savez_compressed(path, **entries)

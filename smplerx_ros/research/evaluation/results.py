@@ -1,4 +1,4 @@
-"""Results on disk as they come: a killed evaluation goes on where it was."""
+"""Evaluation results, stored batch by batch so that an interrupted evaluation can resume."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _ERROR, _PARAM = "error_", "param_"
 
 
 class Status(IntEnum):
-    """What became of a person."""
+    """Outcome for one person."""
 
     MEASURED = 0
     NO_IMAGE = 1  # the image cannot be read
-    NO_BODY = 2  # no box, or it lies outside the image; nobody was found in it, or a body that is no numbers
+    NO_BODY = 2  # no box, a box outside the image, nobody found in it, or a non-finite prediction
     NOT_DETECTED = 3  # no detection matches the person
 
 
 @dataclass(frozen=True, eq=False)
 class Results:
-    """Results of some images: `rows (n,)` of the set, and `m` images by their number."""
+    """Results of n people in m images."""
 
-    images: NDArray[np.int64]  # (m,)
-    detections: NDArray[np.int64]  # (m,) people found; with boxes of the truth their number
-    rows: NDArray[np.int64]  # (n,)
+    images: NDArray[np.int64]  # (m,) numbers of the images
+    detections: NDArray[np.int64]  # (m,) estimated people per image
+    rows: NDArray[np.int64]  # (n,) of the data set
     status: NDArray[np.int64]  # (n,) Status
     errors: Mapping[str, FloatArray]  # (n,) mm, NaN where not measured
     params: Mapping[str, FloatArray]  # (n, ...) predicted, NaN where not measured
@@ -50,25 +50,33 @@ class Results:
         rows: NDArray[np.int64],
         status: Sequence[Status],
     ) -> Results:
-        """Nobody measured; `status`: why not."""
+        """Return results without measurements; `status (n,)` holds the reasons."""
         unknown = {name: np.full((len(rows), size), np.nan, np.float32) for name, size in PARAM_SIZES.items()}
         return cls(images, detections, rows, np.array(status, np.int64), {}, unknown)
 
     def measured(self, index: NDArray[np.int64], params: SmplxParams, errors: Mapping[str, FloatArray]) -> Results:
-        """With the results of the people at `index`."""
+        """Return a copy with `params` and `errors` of the people at `index` filled in."""
         status = self.status.copy()
         status[index] = Status.MEASURED
-        known = {name: _placed(values, index, getattr(params, name)) for name, values in self.params.items()}
+        all_params = {name: _filled(values, index, getattr(params, name)) for name, values in self.params.items()}
         blank = np.full(len(self.rows), np.nan)
-        found = {name: _placed(blank, index, values) for name, values in errors.items()}
-        return Results(self.images, self.detections, self.rows, status, found, known)
+        all_errors = {name: _filled(blank, index, values) for name, values in errors.items()}
+        return Results(self.images, self.detections, self.rows, status, all_errors, all_params)
 
 
 class ResultStore:
-    """The folder of one evaluation."""
+    """Folder with the results of one evaluation.
+
+    Args:
+        folder: The folder; created if missing.
+        settings: Everything on which the results depend, serializable as JSON.
+
+    Raises:
+        ConfigError: If the folder holds results of other settings.
+        InputError: If it cannot be written to.
+    """
 
     def __init__(self, folder: Path, settings: Mapping[str, Any]) -> None:
-        """Raises ConfigError where the folder holds results of other settings, InputError if it cannot be written."""
         self._folder = folder / _FOLDER
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
@@ -89,10 +97,14 @@ class ResultStore:
         other = [name for name in {**before, **settings} if before.get(name) != settings.get(name)]
         if other:
             changes = "; ".join(f"{name} was {before.get(name)!r}, is {settings.get(name)!r}" for name in other)
-            raise ConfigError(f"{path}: holds another evaluation ({changes}); choose another --out")
+            raise ConfigError(f"{path}: holds the results of another evaluation ({changes}); choose another --out")
 
     def write(self, part: Results) -> None:
-        """Keeps a part: all of it or nothing. Raises InputError."""
+        """Store the results of a batch atomically.
+
+        Raises:
+            InputError: If the file cannot be written.
+        """
         path = self._folder / f"part_{int(part.images[0]):08d}.npz"
         entries: dict[str, Any] = {
             "images": part.images,
@@ -111,12 +123,16 @@ class ResultStore:
             raise InputError(f"{path}: cannot be written ({error.strerror})") from error
 
     def read(self) -> list[Results]:
-        """The parts so far. Raises InputError for a damaged one."""
+        """Return the stored results.
+
+        Raises:
+            InputError: If a file is damaged.
+        """
         return [_read(path) for path in sorted(self._folder.glob(_PATTERN))]
 
 
 def concatenate(parts: list[Results]) -> Results:
-    """All parts as one, by row; measures that a part does not have (nobody in it was measured) are NaN in it."""
+    """Concatenate results, sorted by row; metrics that one lacks because nobody in it was measured are NaN."""
     names = sorted({name for part in parts for name in part.errors})
     rows = np.concatenate([part.rows for part in parts])
     order = np.argsort(rows, kind="stable")
@@ -150,7 +166,7 @@ def _read(path: Path) -> Results:
         raise InputError(f"{path}: damaged ({reason(error)}); delete it to measure its images again") from error
 
 
-def _placed(values: FloatArray, index: NDArray[np.int64], some: FloatArray) -> FloatArray:
+def _filled(values: FloatArray, index: NDArray[np.int64], new: FloatArray) -> FloatArray:
     filled = values.copy()
-    filled[index] = some
+    filled[index] = new
     return filled

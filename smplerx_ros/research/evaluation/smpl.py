@@ -1,4 +1,4 @@
-"""The joints of a posed SMPL body (Loper et al. 2015): what 3DPW's annotations mean. The models are the user's."""
+"""Joints of posed SMPL bodies (Loper et al. 2015), the ground truth of 3DPW. The licensed models are not included."""
 
 from __future__ import annotations
 
@@ -26,45 +26,51 @@ _KEYS = ("v_template", "shapedirs", "posedirs", "J_regressor", "weights", "kintr
 
 @dataclass(frozen=True, eq=False)
 class SmplBody:
-    """V vertices, 24 joints; metres."""
+    """An SMPL body model with V vertices and 24 joints."""
 
-    v_template: FloatArray  # (V, 3)
-    shape_dirs: FloatArray  # (V, 3, 10)
-    pose_dirs: FloatArray  # (V, 3, 207)
+    v_template: FloatArray  # (V, 3) metres
+    shape_dirs: FloatArray  # (V, 3, 10) metres per unit of beta
+    pose_dirs: FloatArray  # (V, 3, 207) metres
     joint_regressor: FloatArray  # (24, V)
-    weights: FloatArray  # (V, 24)
-    parents: tuple[int, ...]
+    weights: FloatArray  # (V, 24) skinning weights
+    parents: tuple[int, ...]  # (24,) -1 for the root
 
     def regressed_joints(self, pose: ArrayLike, betas: ArrayLike) -> FloatArray:
-        """The 24 joints `(B, 24, 3)` regressed from the posed mesh, metres, pelvis near the origin.
+        """Pose bodies by linear blend skinning and regress their joints from the meshes.
 
-        `pose (B, 72)` axis-angle, the root first; `betas (B, 10)`.
+        Args:
+            pose: `(B, 72)` axis-angle, the root first.
+            betas: `(B, 10)`.
+
+        Returns:
+            `(B, 24, 3)` metres, with the pelvis near the origin.
         """
         rotations = matrix_from_rotvec(np.asarray(pose, np.float64).reshape(-1, NUM_JOINTS, 3))
         shaped = self.v_template + np.einsum("vij,bj->bvi", self.shape_dirs, np.asarray(betas, np.float64))
         rest = self.joint_regressor @ shaped
         features = (rotations[:, 1:] - np.eye(3)).reshape(len(rotations), -1)
         shaped = shaped + np.einsum("vij,bj->bvi", self.pose_dirs, features)
-        turned, places = self._kinematics(rotations, rest)
-        offsets = places - (turned @ rest[..., None])[..., 0]
-        blended = np.einsum("vj,bjkl->bvkl", self.weights, np.concatenate([turned, offsets[..., None]], axis=-1))
+        world, positions = self._kinematics(rotations, rest)
+        offsets = positions - (world @ rest[..., None])[..., 0]
+        blended = np.einsum("vj,bjkl->bvkl", self.weights, np.concatenate([world, offsets[..., None]], axis=-1))
         mesh = (blended[..., :3] @ shaped[..., None])[..., 0] + blended[..., 3]
         return np.asarray(self.joint_regressor @ mesh)
 
     def _kinematics(self, local: FloatArray, rest: FloatArray) -> tuple[FloatArray, FloatArray]:
-        turned, places = local.copy(), rest.copy()
+        rotations, positions = local.copy(), rest.copy()
         for joint, parent in enumerate(self.parents):
             if parent >= 0:
-                turned[:, joint] = turned[:, parent] @ local[:, joint]
+                rotations[:, joint] = rotations[:, parent] @ local[:, joint]
                 bone = rest[:, joint] - rest[:, parent]
-                places[:, joint] = places[:, parent] + (turned[:, parent] @ bone[..., None])[..., 0]
-        return turned, places
+                positions[:, joint] = positions[:, parent] + (rotations[:, parent] @ bone[..., None])[..., 0]
+        return rotations, positions
 
 
 def load_smpl(folder: Path, gender: str) -> SmplBody:
-    """`SMPL_{GENDER}.npz` in `folder`, or the `.pkl`, which is read without trust and kept as `.npz`.
+    """Load `SMPL_{GENDER}.npz` from `folder`; if missing, convert the published `.pkl` to it first.
 
-    Raises ModelFileError that names the file and where it comes from.
+    Raises:
+        ModelFileError: If the model cannot be loaded; says where to get it.
     """
     if gender not in GENDERS:
         raise ModelFileError(f"SMPL: gender {gender!r} is none of {', '.join(GENDERS)}")
@@ -79,7 +85,11 @@ def load_smpl(folder: Path, gender: str) -> SmplBody:
 
 
 def convert_smpl(path: Path, out: Path) -> None:
-    """A published model file, a pickle of Python 2, to an `.npz` of arrays. Raises InputError."""
+    """Convert a published model file (a pickle of Python 2, read by the restricted unpickler) to an `.npz` of arrays.
+
+    Raises:
+        InputError: If the file cannot be read or lacks an entry.
+    """
     content = read_pickle(path)
     if not isinstance(content, dict) or any(key not in content for key in _KEYS):
         raise InputError(f"{path}: not all of {', '.join(_KEYS)} are in it")

@@ -1,7 +1,7 @@
-"""Hands, face and 14 joints of a mesh: those of the published figures from the licensed files, else the body's own.
+"""Hands, face and 14 joints of a mesh: from SMPL-X's licensed files as in publications, or from the skinning weights.
 
-The files of SMPL-X's download page lie beside the body models. They are pickles of Python 2: they are read without
-trust, once, into one `.npz`.
+The files from SMPL-X's download page are expected beside the body models. They are pickles of Python 2, converted once
+to one `.npz` by the restricted unpickler.
 """
 
 from __future__ import annotations
@@ -36,7 +36,11 @@ _HEAD = ("head", "jaw", "left_eye", "right_eye")
 
 
 def load_subsets(body: BodyModel, folder: Path | None) -> VertexSubsets:
-    """The sets of the published figures, if `body` is SMPL-X and `folder` has their files; else the body's own."""
+    """Load the published subsets if `body` is SMPL-X and `folder` has their files; otherwise use the skinning weights.
+
+    Raises:
+        ModelFileError: If a file is damaged.
+    """
     if folder is None or not is_smplx(body):
         return subsets_from_skinning(body)
     if (folder / CONVERTED).is_file():
@@ -44,7 +48,7 @@ def load_subsets(body: BodyModel, folder: Path | None) -> VertexSubsets:
     missing = [name for name in _FILES if not (folder / name).is_file()]
     if missing:
         _log.warning(
-            "%s: %s missing, hands and face are measured on sets of our own, not comparable with the paper; from %s",
+            "%s: %s missing: hands and face are selected by skinning weights, not comparable with the paper; from %s",
             folder,
             ", ".join(missing),
             _PAGE,
@@ -55,12 +59,12 @@ def load_subsets(body: BodyModel, folder: Path | None) -> VertexSubsets:
 
 
 def is_smplx(body: BodyModel) -> bool:
-    """Whether the mesh has SMPL-X's vertices, of which the published figures are."""
+    """Return whether the mesh has the topology of SMPL-X, to which published results refer."""
     return len(body.v_template) == SMPLX_VERTICES
 
 
 def subsets_from_skinning(body: BodyModel) -> VertexSubsets:
-    """What follows the joints of hands and head most, and 14 of the body's joints."""
+    """Select the vertices whose largest skinning weight is a joint of the hand or head; joints are 14 of the 55."""
     owner = np.argmax(body.skin_weights, axis=1)
     head = [JOINT_INDEX[name] for name in _HEAD]
     return VertexSubsets(
@@ -74,9 +78,10 @@ def subsets_from_skinning(body: BodyModel) -> VertexSubsets:
 
 
 def convert_subsets(folder: Path, out: Path) -> None:
-    """Reads the three licensed files in `folder` without trust and writes them as one `.npz`.
+    """Convert the three licensed files in `folder` to one `.npz`.
 
-    Raises ModelFileError that names the file, what is wrong and where it comes from.
+    Raises:
+        ModelFileError: If a file is missing or invalid, or `out` cannot be written; says where to get the files.
     """
     try:
         hands = read_pickle(folder / MANO_FILE)
@@ -96,7 +101,11 @@ def convert_subsets(folder: Path, out: Path) -> None:
 
 
 def read_subsets(path: Path) -> VertexSubsets:
-    """What `convert_subsets` wrote. Raises ModelFileError."""
+    """Read a file written by `convert_subsets`.
+
+    Raises:
+        ModelFileError: If the file is damaged.
+    """
     try:
         with read_npz(path) as npz:
             sets = {name: np.asarray(npz[name]) for name in _SIZES}

@@ -1,7 +1,7 @@
-"""The 32 sets that SMPLer-X's foundation models are trained on: roles, sampling, and where to get them.
+"""The 32 data sets on which SMPLer-X's foundation models are trained: sampling, and where to get them.
 
-A training of N people takes the same share of each set per epoch, however large it is ('balance'): 4.5 million over 32
-sets are 140 625 of each. `size` is None where we know no figure.
+Each epoch takes the same number of samples from each set, whatever its size (strategy 'balance'): 4.5 million samples
+from 32 sets are 140,625 from each.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LAST_12 = (
     *("MPII", "Human36M", "OCHuman", "CHI3D", "RenBody_HiRes", "MTP"),
     *("HumanSC3D", "RenBody", "FIT3D", "Talkshow", "SSP3D", "LSPET"),
 )
-_OWN_FORMAT = ("MSCOCO", "AGORA", "UBody", "PW3D", "MPII", "Human36M")  # the others come as HumanData
+_OWN_FORMAT = ("MSCOCO", "AGORA", "UBody", "PW3D", "MPII", "Human36M")  # the others are distributed as HumanData
 _INTERVALS = {
     **{"BEDLAM": 5, "EgoBody_Kinect": 10, "UBody": 10, "MPI_INF_3DHP": 5, "InstaVariety": 10},
     **{"RenBody_HiRes": 5, "ARCTIC": 10, "FIT3D": 10, "Talkshow": 10},
@@ -78,24 +78,24 @@ FINETUNE_RECIPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """One set. `interval`: every n-th of its people is used. `since`: the smallest model family it is part of."""
+    """One training set."""
 
     name: str
-    since: int  # 5, 10, 20 or 32 sets
-    humandata: bool  # distributed as HumanData; otherwise in a layout of its own
-    page: str  # of its images
-    interval: int = 1
-    size: int | None = None  # people
+    since: int  # smallest model family that includes it: 5, 10, 20 or 32 sets
+    humandata: bool  # whether it is distributed as HumanData
+    page: str  # web page of its images
+    interval: int = 1  # every n-th person is used
+    size: int | None = None  # people; None: unknown
 
     @property
     def where(self) -> str:
-        """Where its files come from, for whom they are missing."""
-        own = f"; {self.name} has a layout of its own, bring it as HumanData" if not self.humandata else ""
+        """Where to get its files."""
+        own = f"; {self.name} has its own format, convert it to HumanData" if not self.humandata else ""
         return f"images from {self.page}, annotations as {_ANNOTATIONS_PAGE} says{own}"
 
     @property
     def recipes(self) -> tuple[str, ...]:
-        """Finetune recipes that use it."""
+        """Finetuning recipes that use it."""
         return tuple(name for name, sets in FINETUNE_RECIPES.items() if self.name in sets)
 
 
@@ -112,7 +112,11 @@ TRAINING_SETS: Mapping[str, TrainingSet] = MappingProxyType(_entries())
 
 
 def training_sets(count: int) -> tuple[TrainingSet, ...]:
-    """The 5, 10, 20 or 32 sets of a model family, e.g. 32 for H32. Raises ConfigError for another number."""
+    """Return the training sets of a model family, e.g. 32 for H32.
+
+    Raises:
+        ConfigError: If `count` is not 5, 10, 20 or 32.
+    """
     if count not in PEOPLE_PER_EPOCH:
         raise ConfigError(f"SMPLer-X was trained on {', '.join(map(str, PEOPLE_PER_EPOCH))} sets, not {count}")
     return tuple(entry for entry in TRAINING_SETS.values() if entry.since <= count)

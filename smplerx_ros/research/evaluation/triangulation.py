@@ -1,7 +1,7 @@
-"""Points in space from several calibrated cameras, and the small corrections that their calibration wants.
+"""Triangulation of points seen by several calibrated cameras, and refinement of their calibration.
 
-Arrays over cameras come first: `rays (C, T, K, 2)` are undistorted ray coordinates (x/z, y/z) of K points in T frames,
-`weights (C, T, K)` how much each counts. World coordinates are those of the calibration, metres.
+Shapes: C cameras, T frames, K points. `rays (C, T, K, 2)` are undistorted normalized image coordinates (x/z, y/z),
+`weights (C, T, K)` their weights. The world frame is that of the calibration, in metres.
 """
 
 from __future__ import annotations
@@ -17,61 +17,66 @@ from scipy.spatial.transform import Rotation
 from smplerx_ros.arrays import FloatArray
 from smplerx_ros.geometry.camera import Camera
 
-_OUTLIER = 10.0  # pixels, scale of Cauchy's weight: landmarks of a moving person scatter by about 5
+_CAUCHY_SCALE = 10.0  # pixels; landmarks of a moving person have a standard deviation of about 5
 _ITERATIONS = 10
-_NEAR = 0.1  # metres; no weight grows further for points nearer to a camera
+_MIN_DEPTH = 0.1  # metres, bounds the weight of points close to a camera
 
-# Spreads of the corrections that `refine_views` may find, and of landmarks around them.
+# Priors of `refine_views`.
 _ROTATION_SIGMA = np.radians(0.5)
 _DELAY_SIGMA = 0.5  # frames
-_LANDMARK_SIGMA, _LANDMARK_SCALE = 5.0, 1.5  # pixels; scale of the robust cost in units of the first
-_INDEPENDENT_FRAMES = 30  # a clip counts as so many: landmarks err alike in frames close in time
+_LANDMARK_SIGMA = 5.0  # pixels
+_HUBER_SCALE = 1.5  # of the pseudo-Huber cost, in units of _LANDMARK_SIGMA
+_EFFECTIVE_FRAMES = 30  # landmark errors in consecutive frames are correlated: a clip counts as this many frames
 
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A camera in the world: `optical_from_world (3, 3)` rotation, `position (3,)` metres.
-
-    `delay` in frames: picture i was taken at the time i + delay of the common clock.
-    """
+    """A camera with its pose in the world."""
 
     camera: Camera
-    optical_from_world: FloatArray
-    position: FloatArray
-    delay: float = 0.0
+    optical_from_world: FloatArray  # (3, 3) rotation
+    position: FloatArray  # (3,) metres, world frame
+    delay: float = 0.0  # frames; image i was taken at time i + delay of the common clock
 
     @property
     def focal(self) -> float:
-        """Pixels per unit of ray coordinate, mean of both directions."""
+        """Focal length in pixels, geometric mean of both axes."""
         return float(np.sqrt(self.camera.k[0, 0] * self.camera.k[1, 1]))
 
     def to_optical(self, points_world: FloatArray) -> FloatArray:
-        """Points `(..., 3)` of the world in the camera's optical frame."""
+        """Transform points `(..., 3)` from the world frame to the camera's optical frame."""
         return np.asarray((points_world - self.position) @ self.optical_from_world.T)
 
 
 def triangulate(views: Sequence[View], rays: FloatArray, weights: FloatArray) -> FloatArray:
-    """World points `(..., 3)` nearest to `rays (C, ..., 2)` in the images: linear, reweighted (Cauchy).
+    """Triangulate points by iteratively reweighted linear least squares with Cauchy weights.
 
-    Two cameras with positive weights are needed; where there are fewer the answer is meaningless.
+    Args:
+        views: The C cameras.
+        rays: `(C, ..., 2)`.
+        weights: `(C, ...)`. At least two must be positive per point; otherwise the result is meaningless.
+
+    Returns:
+        Points `(..., 3)` in the world frame.
     """
     points = _linear(views, rays, weights)
     for _ in range(_ITERATIONS):
         errors = np.linalg.norm(reprojection_errors(views, rays, points), axis=-1)
         depths = np.stack([view.to_optical(points)[..., 2] for view in views])
-        points = _linear(views, rays, weights / np.maximum(depths, _NEAR) / np.sqrt(1 + (errors / _OUTLIER) ** 2))
+        weight = weights / np.maximum(depths, _MIN_DEPTH) / np.sqrt(1 + (errors / _CAUCHY_SCALE) ** 2)
+        points = _linear(views, rays, weight)
     return points
 
 
 def reprojection_errors(views: Sequence[View], rays: FloatArray, points_world: FloatArray) -> FloatArray:
-    """`(C, ..., 2)` pixels (of the undistorted image) from rays `(C, ..., 2)` to the projected points `(..., 3)`."""
+    """Return the errors `(C, ..., 2)`, pixels of the undistorted images, of projected points against `rays`."""
     seen = np.stack([view.to_optical(points_world) for view in views])
     focal = np.array([view.focal for view in views]).reshape(-1, *[1] * (rays.ndim - 1))
     return np.asarray((seen[..., :2] / seen[..., 2:] - rays) * focal)
 
 
 def resample_to_common_clock(views: Sequence[View], rays: FloatArray) -> FloatArray:
-    """`rays (C, T, K, 2)` as they would be if all cameras looked at the times 0 .. T - 1; ends are held."""
+    """Interpolate `rays (C, T, K, 2)` at the times 0 .. T - 1 of the common clock, constant beyond the ends."""
     frames = np.arange(rays.shape[1])
     moved = [
         CubicSpline(frames, ray, axis=0)(np.clip(frames - view.delay, 0, frames[-1])) if view.delay else ray
@@ -81,40 +86,43 @@ def resample_to_common_clock(views: Sequence[View], rays: FloatArray) -> FloatAr
 
 
 def refine_views(views: Sequence[View], rays: FloatArray, weights: FloatArray) -> list[View]:
-    """The views with rotations and delays (their mean 0) that make the rays meet best; positions are believed.
+    """Refine the rotations and delays of the views by minimizing the reprojection error (bundle adjustment).
 
-    Maximum a posteriori with robust errors: what a wrong landmark asks for is weighed against what a calibration can be
-    wrong by.
+    Maximum a posteriori estimate with a pseudo-Huber cost of the reprojection errors and Gaussian priors on the
+    corrections. Positions are kept, and the mean correction of the delays is 0.
+
+    Args:
+        views: The C cameras.
+        rays: `(C, T, K, 2)`.
+        weights: `(C, T, K)`.
     """
     count = len(views)
-    observations = min(_INDEPENDENT_FRAMES, rays.shape[1]) / rays.shape[1]
+    observations = min(_EFFECTIVE_FRAMES, rays.shape[1]) / rays.shape[1]
 
-    def moved(unknowns: FloatArray) -> list[View]:
-        turns = Rotation.from_rotvec(unknowns[: 3 * count].reshape(count, 3)).as_matrix()
-        delays = unknowns[3 * count :] - unknowns[3 * count :].mean()
+    def corrected(corrections: FloatArray) -> list[View]:
+        rotations = Rotation.from_rotvec(corrections[: 3 * count].reshape(count, 3)).as_matrix()
+        delays = corrections[3 * count :] - corrections[3 * count :].mean()
         return [
-            replace(view, optical_from_world=turn @ view.optical_from_world, delay=view.delay + delay)
-            for view, turn, delay in zip(views, turns, delays, strict=True)
+            replace(view, optical_from_world=rotation @ view.optical_from_world, delay=view.delay + delay)
+            for view, rotation, delay in zip(views, rotations, delays, strict=True)
         ]
 
-    def residuals(unknowns: FloatArray) -> FloatArray:
-        trial = moved(unknowns)
-        now = resample_to_common_clock(trial, rays)
-        errors = reprojection_errors(trial, now, triangulate(trial, now, weights)) / _LANDMARK_SIGMA
+    def residuals(corrections: FloatArray) -> FloatArray:
+        trial = corrected(corrections)
+        resampled = resample_to_common_clock(trial, rays)
+        errors = reprojection_errors(trial, resampled, triangulate(trial, resampled, weights)) / _LANDMARK_SIGMA
         size = np.linalg.norm(errors, axis=-1)
-        # The pseudo-Huber cost as a factor on the errors.
-        factor = (
-            _LANDMARK_SCALE * np.sqrt(2 * (np.sqrt(1 + (size / _LANDMARK_SCALE) ** 2) - 1)) / np.maximum(size, 1e-9)
-        )
+        # The square root of the pseudo-Huber cost as a factor on the errors.
+        factor = _HUBER_SCALE * np.sqrt(2 * (np.sqrt(1 + (size / _HUBER_SCALE) ** 2) - 1)) / np.maximum(size, 1e-9)
         data = errors * (factor * np.sqrt(weights * observations))[..., None]
-        prior = unknowns / np.repeat([_ROTATION_SIGMA, _DELAY_SIGMA], [3 * count, count])
+        prior = corrections / np.repeat([_ROTATION_SIGMA, _DELAY_SIGMA], [3 * count, count])
         return np.concatenate([data.ravel(), prior])
 
-    return moved(least_squares(residuals, np.zeros(4 * count)).x)
+    return corrected(least_squares(residuals, np.zeros(4 * count)).x)
 
 
 def _linear(views: Sequence[View], rays: FloatArray, weights: FloatArray) -> FloatArray:
-    """Weighted linear least squares: two planes through each ray must hold the point."""
+    """Triangulate by weighted linear least squares (two plane equations per ray)."""
     normal = np.zeros((*rays.shape[1:-1], 3, 3))
     right = np.zeros((*rays.shape[1:-1], 3))
     for view, ray, weight in zip(views, rays, weights, strict=True):

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from smplerx_ros.geometry.uncertainty import position_covariance
 from smplerx_ros.research.evaluation.calibration import (
-    NORMAL_SHARES,
+    NORMAL_COVERAGE,
     coverage,
     errors_by_confidence,
     max_coverage_deviation,
@@ -36,7 +36,7 @@ def test_errors_of_a_true_covariance_are_normal() -> None:
         assert max_coverage_deviation(coverage(column)) < 0.02
         assert max_coverage_deviation(coverage(2 * column)) > 0.25
     assert coverage([0.5, -1.5, 2.5, 9]) == (0.25, 0.5, 0.75)
-    assert max_coverage_deviation(NORMAL_SHARES) == 0
+    assert max_coverage_deviation(NORMAL_COVERAGE) == 0
 
 
 def test_a_turn_is_from_the_truth_about_the_cameras_axes() -> None:

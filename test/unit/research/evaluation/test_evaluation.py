@@ -99,7 +99,7 @@ def test_perfect_predictions_have_no_error_in_any_measure(
     write_scans(tmp_path, body, data)
     evaluation, results = evaluated(name, tmp_path, oracle, models=folder)
     found = summarize(evaluation.dataset, results)
-    assert set(DATASETS[name].measures) <= set(found.errors)
+    assert set(DATASETS[name].metrics) <= set(found.errors)
     for measure, error in found.errors.items():
         assert found.counted[measure] == COUNT
         assert error == pytest.approx(0, abs=1e-4), measure  # mm
@@ -312,7 +312,7 @@ def test_the_papers_figures() -> None:
         "egobody": {"pve": 63.6},
         "synthetic": {},
     }
-    assert all(set(entry.paper) <= set(entry.measures) for entry in DATASETS.values())
+    assert all(set(entry.paper) <= set(entry.metrics) for entry in DATASETS.values())
 
 
 def test_ehfs_own_annotations(tmp_path: Path, models: Path) -> None:
@@ -357,7 +357,7 @@ def test_a_missing_scan_and_missing_bodies_are_named(tmp_path: Path, models: Pat
         evaluated("ehf", tmp_path, oracle, models=models)
     assert DATASETS["ehf"].where in str(no_scan.value)
     (tmp_path / "00_align.ply").touch()
-    with pytest.raises(ConfigError, match=r"meshes of SMPL-X, standin_anny is another body.*--body-models"):
+    with pytest.raises(ConfigError, match=r"SMPL-X meshes, but the body model is standin_anny.*--body-models"):
         evaluated("ehf", tmp_path, oracle)
     with pytest.raises(ModelFileError, match=r"SMPLX_FEMALE\.npz: no such file"):
         BodyModels(tmp_path).for_gender("f")

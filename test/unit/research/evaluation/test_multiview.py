@@ -117,15 +117,15 @@ def test_faults_of_calibration_and_exchanged_sides_are_found(
     turned = Rotation.from_rotvec(np.radians([0.5, 0, 0])).as_matrix() @ views[3].optical_from_world
     believed = [*views[:3], replace(views[3], optical_from_world=turned)]
     truth = multiview.reconstruct_ground_truth(believed, landmarks, RATE)
-    assert truth.exchanged[1, 10:20].all()
-    assert truth.exchanged.sum() == 20
-    assert truth.reprojection < 5
+    assert truth.swapped_sides[1, 10:20].all()
+    assert truth.swapped_sides.sum() == 20
+    assert truth.reprojection_error < 5
     limbs = [BODY_INDEX[name] for name in multiview.LIMB_JOINTS]
     assert np.linalg.norm(truth.world - motion[1], axis=-1)[:, limbs].mean() < 0.012
-    for length, spread in truth.bones.values():
+    for length, spread in truth.bone_lengths.values():
         assert 0.2 < length < 0.5
         assert spread < 0.01
-    assert truth.without_camera.max() < 0.01
+    assert truth.leave_one_out_change.max() < 0.01
 
 
 def _people(views: list[View], motion: tuple[list[SmplxParams], Array], body: BodyModel, k: int) -> list[list[Person]]:

@@ -122,7 +122,7 @@ def test_a_box_outside_its_picture_is_named(people: Callable[..., PersonDataset]
 def test_an_unknown_list_of_key_points_is_named(people: Callable[..., PersonDataset], data: HumanData) -> None:
     count = len(data)
     seventeen = Keypoints(np.ones((count, 17, 2)), np.ones((count, 17)), np.ones(17, bool))
-    with pytest.raises(InputError, match=r"changed\.npz: key points: a list of 17"):
+    with pytest.raises(InputError, match=r"changed\.npz: keypoints: a list of 17"):
         people(keypoints2d=seventeen)
 
 
