@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Memory and time to the first estimate of the node with each backbone; weights are synthetic.
+"""Memory of the node and time to its first estimate with each backbone.
 
-python benchmarks/backbones_in_node.py [--backbone lite s32 b32 l32 h32] [--out benchmarks/results]
+    python benchmarks/backbones_in_node.py [--backbone lite s32 b32 l32 h32] [--out benchmarks/results]
 
-Bundles are made once, in the cache; those of the large backbones take minutes and gigabytes. Needs ROS 2 and torch.
+Networks have synthetic weights. Their bundles are created once in the cache, which takes minutes and gigabytes for the
+large backbones. Requires ROS 2 and torch.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ sys.path.append(str(Path(__file__).parents[1] / "test"))
 
 
 def main() -> None:
-    """Print the table."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbone", nargs="+", default=["lite", "s32", "b32", "l32", "h32"])
     parser.add_argument("--seconds", type=float, default=30.0)
@@ -42,7 +43,7 @@ def main() -> None:
 
 
 def synthetic_bundle(backbone: str) -> Path:
-    """An ONNX bundle of `backbone` in the cache."""
+    """Return the path of an ONNX bundle of `backbone` with synthetic weights; created in the cache on first use."""
     from smplerx_ros.backbones.smpler_x.convert import convert
     from support import parity
 

@@ -1,11 +1,11 @@
-"""Times of the body model on one core.
+"""Wall time of the body model's methods on one core.
 
-OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=. python benchmarks/body.py [SMPLX_NEUTRAL.npz]
+OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/body.py [SMPLX_NEUTRAL.npz]
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 import time
 from collections.abc import Callable
 
@@ -14,18 +14,18 @@ import numpy as np
 from smplerx_ros.body import load_body
 from smplerx_ros.types import PARAM_SIZES, SmplxParams
 
-SECONDS = 1.0  # to repeat each call for
-ANGLE = 0.3  # rad, standard deviation
+SECONDS = 1.0  # for which each call is repeated
+SPREAD = 0.3  # standard deviation of all parameters (angles in radians)
 
 
 def random_people(count: int) -> SmplxParams:
-    """Batch of bodies in random poses and shapes."""
+    """Draw a batch of bodies in random poses and shapes."""
     rng = np.random.default_rng(0)
-    return SmplxParams(**{name: rng.normal(0, ANGLE, (count, size)) for name, size in PARAM_SIZES.items()})
+    return SmplxParams(**{name: rng.normal(0, SPREAD, (count, size)) for name, size in PARAM_SIZES.items()})
 
 
 def milliseconds(call: Callable[[], object]) -> np.ndarray:
-    """Durations of repeated calls, after one to warm up."""
+    """Return the durations of repeated calls, after one warm-up call."""
     call()
     times = []
     stop = time.perf_counter() + SECONDS
@@ -37,9 +37,12 @@ def milliseconds(call: Callable[[], object]) -> np.ndarray:
 
 
 def main() -> None:
-    """Time the body model's methods for one person and for twenty."""
+    """Run the benchmark for one person and for twenty."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("body_model", nargs="?", help="SMPLX_*.npz [the embedded stand-in]")
+    arguments = parser.parse_args()
     start = time.perf_counter()
-    body = load_body(sys.argv[1] if len(sys.argv) > 1 else None)
+    body = load_body(arguments.body_model)
     print(f"{body.name}: {len(body.v_template)} vertices, loaded in {time.perf_counter() - start:.2f} s")
     print("call            people  median ms    p95 ms")
     for method in (body.joints, body.extra_joints, body.landmarks137, body.vertices):

@@ -1,16 +1,20 @@
-"""Measure the calibration of `lite`'s covariances and confidences.
+"""Calibration of the covariances and confidences of `lite`.
 
-Usage: python benchmarks/calibration.py [--clip DIR] [--out DIR]
+    python benchmarks/calibration.py [--clip DIR] [--out DIR]
 
-Errors of the pelvis along and across the ray, and of its rotation, in the standard deviations of `pose_covariance`: a
-normal distribution has 68, 95 and 99.7 % of each within 1, 2 and 3. And errors of joints by their `confidence`. On
-* `painted`: the people of benchmarks/rendered_lite.py, wholly in the picture. The constants were chosen on seed 101;
-* `posed`: those of `python -m smplerx_ros synthesize`, of other cameras, places and clothes; seed 7 was looked at;
-* `knees`, `hips`, `chest`, `half`: `posed` again, the image cut off below these joints, or beside the pelvis, so that
-  the left or the right half of the person is outside. What depends on the share inside was chosen on seed 21;
-* `real`: a man in four calibrated cameras, as `bench multiview` has him: --clip is its folder Demo_SinglePerson.
-Each set without and with the person's height, where it is rendered with perfect depth, and, unless it is cut (where
-the middle of the image is not the camera's), without CameraInfo.
+Reports the fractions of pelvis errors (along the viewing ray, across it, and in rotation) within 1, 2 and 3 standard
+deviations of `pose_covariance`; a normal distribution has 68, 95 and 99.7 %. Reports the image errors of joints by
+their `confidence`. Data sets:
+
+* `painted`: the people of benchmarks/rendered_lite.py, entirely inside the image. Constants were tuned on seed 101.
+* `posed`: the people of `python -m smplerx_ros synthesize`, with other cameras, backgrounds and clothes. Seed 7 was
+  inspected during development.
+* `knees`, `hips`, `chest`, `half`: `posed` with the image cropped below these joints or, for `half`, left or right of
+  the pelvis. What depends on the visible fraction was tuned on seed 21.
+* `real`: the clip of `bench multiview`, a man in four calibrated cameras; --clip is its folder Demo_SinglePerson.
+
+Each set is evaluated with and without the person's height; rendered sets also with perfect depth; and sets that are not
+cropped (whose image centre is the principal point) also without CameraInfo.
 """
 
 from __future__ import annotations
@@ -58,10 +62,10 @@ from smplerx_ros.visualization.rasterizer import rasterize
 
 Array = NDArray[Any]
 
-SIZES = ((640, 480), (800, 450), (480, 640), (640, 640))  # of the posed set's pictures
-LEAST_SIZE = 48  # pixels of a cut picture
+SIZES = ((640, 480), (800, 450), (480, 640), (640, 640))  # of the images of the posed set
+MIN_SIZE = 48  # pixels of a cropped image
 WALL = 2.0  # metres behind the pelvis, in depth images
-SAME_PERSON = 0.3  # median error of the joints in the image, as a share of the person's extent
+MATCH_ERROR = 0.3  # median image error of the joints up to which an estimate matches, in units of the person's extent
 EDGES = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)  # of the bins of confidence
 BODY, FINGERS = slice(22), slice(25, 55)
 LIMBS = [JOINT_INDEX[name] for name in LIMB_JOINTS]
@@ -70,7 +74,7 @@ SHOULDERS = [LIMB_JOINTS.index(f"{side}_shoulder") for side in ("left", "right")
 
 @dataclass(frozen=True)
 class Condition:
-    """What the estimator is given of a picture."""
+    """Inputs of the estimator besides the image."""
 
     name: str
     height: bool = False
@@ -89,31 +93,31 @@ CONDITIONS = (
 
 @dataclass
 class Errors:
-    """Of one set in one condition."""
+    """Errors on one data set in one condition; the first three in standard deviations."""
 
-    asked: int = 0
-    along: list[float] = field(default_factory=list)  # standard deviations
+    asked: int = 0  # people in the data set
+    along: list[float] = field(default_factory=list)
     across: list[Array] = field(default_factory=list)  # (2,)
-    turned: list[Array] = field(default_factory=list)  # (3,) about the principal axes of their covariance
-    confidence: dict[str, list[Array]] = field(default_factory=dict)
-    pixels: dict[str, list[Array]] = field(default_factory=dict)  # as shares of the person's extent in the image
+    turned: list[Array] = field(default_factory=list)  # (3,) rotation, along the principal axes of its covariance
+    confidence: dict[str, list[Array]] = field(default_factory=dict)  # by group of joints
+    pixels: dict[str, list[Array]] = field(default_factory=dict)  # image errors, in units of the person's extent
 
 
 class Lite:
-    """Estimators of single images or of streams that share their networks."""
+    """Factory of estimators that share their networks."""
 
     def __init__(self, body: BodyModel) -> None:
         self._body = body
         self._landmarks, self._detector = LandmarkEstimator("cpu", 1), BuiltinDetector("cpu", 1)
 
     def estimator(self, height: float | None, *, smooth: bool = False) -> Estimator:
-        """Without smoothing for single images."""
+        """Create an estimator; `smooth` is for image streams."""
         options = Options(person_height=height or 0.0, smoothing_enabled=smooth)
         return Estimator(LiteBackbone(self._body, self._landmarks, height), self._detector, self._body, options)
 
 
 def painted(body: BodyModel, count: int, seed: int) -> Iterator[tuple[Frame, SmplxParams]]:
-    """Pictures of rendered_lite.py."""
+    """Render the people of rendered_lite.py."""
     rng = np.random.default_rng(seed)
     for _ in range(count):
         scene = painted_scene(rng, body)
@@ -121,7 +125,7 @@ def painted(body: BodyModel, count: int, seed: int) -> Iterator[tuple[Frame, Smp
 
 
 def posed(body: BodyModel, count: int, seed: int) -> Iterator[tuple[Frame, SmplxParams]]:
-    """Pictures of `synthesize`."""
+    """Render the people of `synthesize`."""
     for index in range(count):
         width, height = SIZES[index % len(SIZES)]
         scene = random_scene(body, SceneOptions(width=width, height=height), seed, index)
@@ -129,27 +133,27 @@ def posed(body: BodyModel, count: int, seed: int) -> Iterator[tuple[Frame, Smplx
             yield Frame(scene.image, scene.camera), params
 
 
-def cut_below(joint: str, body: BodyModel, count: int, seed: int) -> Iterator[tuple[Frame, SmplxParams]]:
-    """The posed pictures as far down as `joint`."""
+def cropped_below(joint: str, body: BodyModel, count: int, seed: int) -> Iterator[tuple[Frame, SmplxParams]]:
+    """Render the posed set, cropped below `joint`."""
     for frame, params in posed(body, count, seed):
         assert frame.camera is not None
         bottom = frame.camera.project(body.joints(params)[0, JOINT_INDEX[joint]])[1]
-        if LEAST_SIZE <= bottom < frame.camera.height:
+        if MIN_SIZE <= bottom < frame.camera.height:
             yield cropped(frame, 0, 0, frame.camera.width, int(bottom)), params
 
 
-def cut_beside(body: BodyModel, count: int, seed: int) -> Iterator[tuple[Frame, SmplxParams]]:
-    """The posed pictures left and right of the pelvis, in turn."""
+def cropped_beside(body: BodyModel, count: int, seed: int) -> Iterator[tuple[Frame, SmplxParams]]:
+    """Render the posed set, cropped to the left or to the right of the pelvis, alternately."""
     for index, (frame, params) in enumerate(posed(body, count, seed)):
         assert frame.camera is not None
         column = int(frame.camera.project(body.joints(params)[0, 0])[0])
         left, right = (0, column) if index % 2 == 0 else (column, frame.camera.width)
-        if right - left >= LEAST_SIZE:
+        if right - left >= MIN_SIZE:
             yield cropped(frame, left, 0, right, frame.camera.height), params
 
 
 def cropped(frame: Frame, left: int, top: int, right: int, bottom: int) -> Frame:
-    """That part of the image, as a smaller camera would see it."""
+    """Crop a frame and adapt its intrinsics."""
     camera = frame.camera
     assert camera is not None
     k = camera.k - [[0, 0, left], [0, 0, top], [0, 0, 0]]
@@ -158,19 +162,19 @@ def cropped(frame: Frame, left: int, top: int, right: int, bottom: int) -> Frame
 
 
 Scenes = Callable[[BodyModel, int, int], Iterator[tuple[Frame, SmplxParams]]]
-CUT: dict[str, Scenes] = {
-    "knees": partial(cut_below, "left_knee"),
-    "hips": partial(cut_below, "left_hip"),
-    "chest": partial(cut_below, "spine2"),
-    "half": cut_beside,
+CROPPED: dict[str, Scenes] = {
+    "knees": partial(cropped_below, "left_knee"),
+    "hips": partial(cropped_below, "left_hip"),
+    "chest": partial(cropped_below, "spine2"),
+    "half": cropped_beside,
 }
-RENDERED: dict[str, Scenes] = {"painted": painted, "posed": posed, **CUT}
+RENDERED: dict[str, Scenes] = {"painted": painted, "posed": posed, **CROPPED}
 
 
 def rendered_errors(
     lite: Lite, body: BodyModel, scenes: Iterator[tuple[Frame, SmplxParams]], conditions: Sequence[Condition]
 ) -> dict[str, Errors]:
-    """Of each of `conditions`."""
+    """Compute the errors on a rendered data set in each of `conditions`."""
     errors = {condition.name: Errors() for condition in conditions}
     for frame, params in scenes:
         assert frame.camera is not None
@@ -182,18 +186,21 @@ def rendered_errors(
             height = float(body.stature(params.betas)[0]) if condition.height else None
             given = frame if condition.camera else replace(frame, camera=None)
             given = replace(given, depth=_depth(frame, body, params)) if condition.depth else given
-            person = same_person(lite.estimator(height).estimate(given), pixels[inside], inside)
+            person = matching_person(lite.estimator(height).estimate(given), pixels[inside], inside)
             errors[condition.name].asked += 1
             if person is not None:
-                wrong = rotation_error(person.params.global_orient, params.global_orient)
-                add(errors[condition.name], person, person.joints[0] - joints[0], joints[0], wrong)
+                rotation = rotation_error(person.params.global_orient, params.global_orient)
+                add(errors[condition.name], person, person.joints[0] - joints[0], joints[0], rotation)
                 for name, rows in (("body", BODY), ("fingers", FINGERS)):
                     add_confidence(errors[condition.name], name, person, pixels[rows], np.arange(55)[rows])
     return errors
 
 
 def real_errors(lite: Lite, clip: Path, truth: GroundTruth) -> dict[str, Errors]:
-    """Of the clip, every camera a stream of its own; the trunk's rotation, since nobody knows the pelvis'."""
+    """Compute the errors on the clip, each camera a separate stream.
+
+    The rotation error is that of the trunk: landmarks do not determine the rotation of the pelvis.
+    """
     errors = {}
     for condition in CONDITIONS[:-1]:
         found = errors[condition.name] = Errors()
@@ -205,90 +212,85 @@ def real_errors(lite: Lite, clip: Path, truth: GroundTruth) -> dict[str, Errors]
                 stamp = round(picture.seconds * 1e9)
                 frame = Frame(picture.image, camera if condition.camera else None, stamp, name)
                 pixels = camera.project(joints)
-                person = same_person(list(estimator.process(frame).people), pixels, LIMBS)
+                person = matching_person(list(estimator.process(frame).people), pixels, LIMBS)
                 found.asked += 1
                 if person is None:
                     continue
                 own, root = person.joints[LIMBS], joints[ROOT].mean(axis=0)
-                wrong = turn_between(trunk(own), trunk(joints))
-                add(found, person, own[ROOT].mean(axis=0) - root, root, wrong)
+                rotation = Rotation.from_matrix(trunk_axes(own) @ trunk_axes(joints).T).as_rotvec()
+                add(found, person, own[ROOT].mean(axis=0) - root, root, rotation)
                 add_confidence(found, "limbs", person, pixels, np.array(LIMBS))
     return errors
 
 
-def same_person(people: list[Person], pixels: Array, joints: list[int]) -> Person | None:
-    """The one whose `joints` are nearest to `pixels`, if near at all."""
+def matching_person(people: list[Person], pixels: Array, joints: list[int]) -> Person | None:
+    """Return the person whose `joints` are nearest to `pixels`, if within MATCH_ERROR."""
     extent = np.ptp(pixels, axis=0).max()
 
-    def off(person: Person) -> float:
+    def error(person: Person) -> float:
         return float(np.nanmedian(np.linalg.norm(person.joints_image[joints] - pixels, axis=1)))
 
-    nearest = min(people, key=off, default=None)
-    return nearest if nearest is not None and off(nearest) < SAME_PERSON * extent else None
+    nearest = min(people, key=error, default=None)
+    return nearest if nearest is not None and error(nearest) < MATCH_ERROR * extent else None
 
 
-def add(errors: Errors, person: Person, place: Array, truth: Array, wrong: Array) -> None:
-    """Errors of place (m) and rotation (rad), optical frame, of somebody who is at `truth`."""
+def add(errors: Errors, person: Person, position: Array, truth: Array, rotation: Array) -> None:
+    """Add the errors of position (m) and rotation (rad), optical frame, of a person whose true position is `truth`."""
     covariance = person.pose_covariance
-    along, *across = standardized_error(place, covariance[:3, :3], ray_axes(truth))
+    along, *across = standardized_error(position, covariance[:3, :3], ray_axes(truth))
     errors.along.append(float(along))
     errors.across.append(np.array(across))
     principal = np.linalg.eigh(covariance[3:, 3:])[1].T
-    errors.turned.append(standardized_error(wrong, covariance[3:, 3:], principal))
+    errors.turned.append(standardized_error(rotation, covariance[3:, 3:], principal))
 
 
 def add_confidence(errors: Errors, name: str, person: Person, pixels: Array, joints: Array) -> None:
-    """Of the joints, errors in the image as shares of the person's extent."""
-    off = np.linalg.norm(person.joints_image[joints] - pixels, axis=1) / max(person.box.width, person.box.height)
+    """Add confidences and image errors of a group of joints."""
+    distances = np.linalg.norm(person.joints_image[joints] - pixels, axis=1)
     errors.confidence.setdefault(name, []).append(person.confidence[joints])
-    errors.pixels.setdefault(name, []).append(off)
+    errors.pixels.setdefault(name, []).append(distances / max(person.box.width, person.box.height))
 
 
-def trunk(limbs: Array) -> Array:
-    """`(3, 3)`, columns: axes of the trunk of LIMB_JOINTS `(12, 3)`: its left, up and front."""
+def trunk_axes(limbs: Array) -> Array:
+    """Return the axes of the trunk (left, up, front) as columns `(3, 3)`, from LIMB_JOINTS `(12, 3)`."""
     up = normalized(limbs[SHOULDERS].mean(axis=0) - limbs[ROOT].mean(axis=0))
     left = limbs[ROOT[0]] - limbs[ROOT[1]]
     left = normalized(left - (left @ up) * up)
     return np.stack([left, up, np.cross(left, up)], axis=1)
 
 
-def turn_between(axes: Array, truth: Array) -> Array:
-    """`(3,)` rad: the rotation that is wrong."""
-    return np.asarray(Rotation.from_matrix(axes @ truth.T).as_rotvec())
-
-
 def _depth(frame: Frame, body: BodyModel, params: SmplxParams) -> NDArray[np.float32]:
-    """What a perfect sensor would measure."""
+    """Render the depth image of a perfect sensor."""
     assert frame.camera is not None
     depth = rasterize(body.vertices(params)[0], body.faces, frame.camera).depth_image()
     return np.where(np.isfinite(depth), depth, body.joints(params)[0, 0, 2] + WALL).astype(np.float32)
 
 
 def covariance_table(sets: dict[str, dict[str, Errors]]) -> str:
-    """Shares within 1, 2 and 3 standard deviations."""
+    """Format the coverage of all data sets and conditions in Markdown."""
     normal = " / ".join(f"{100 * share:.0f}" for share in NORMAL_COVERAGE)
     lines = [
-        f"Shares within 1 / 2 / 3 standard deviations, percent; a normal distribution has {normal}.",
+        f"Errors within 1 / 2 / 3 standard deviations, percent; a normal distribution has {normal}.",
         "",
-        "| people | given | found | along the ray | across it | turned | furthest off |",
+        "| people | given | found | along the ray | across it | rotation | largest deviation |",
         "|---|---|--:|--:|--:|--:|--:|",
     ]
     for name, conditions in sets.items():
         for condition, errors in conditions.items():
-            shares = [coverage(values) for values in (errors.along, errors.across, errors.turned)]
-            cells = [" / ".join(f"{100 * share:.0f}" for share in one) for one in shares]
-            off = max(map(max_coverage_deviation, shares))
+            fractions = [coverage(values) for values in (errors.along, errors.across, errors.turned)]
+            cells = [" / ".join(f"{100 * fraction:.0f}" for fraction in one) for one in fractions]
+            deviation = max(map(max_coverage_deviation, fractions))
             found = f"{len(errors.along)} of {errors.asked}"
-            lines.append(f"| {name} | {condition} | {found} | {' | '.join(cells)} | {100 * off:.0f} |")
+            lines.append(f"| {name} | {condition} | {found} | {' | '.join(cells)} | {100 * deviation:.0f} |")
     return "\n".join(lines)
 
 
 def confidence_table(sets: dict[str, dict[str, Errors]]) -> str:
-    """Errors in the image by confidence; without anything given, but for the camera."""
+    """Format image errors by confidence in Markdown; in the first condition (CameraInfo only)."""
     bins = [f"{low:g} to {high:g}" for low, high in pairwise(EDGES)]
     lines = [
-        "Errors of joints in the image by their confidence, percent of the person's extent in it: median, "
-        "90th percentile (joints).",
+        "Image errors of joints by their confidence, percent of the person's extent in the image: median, "
+        "90th percentile (number of joints).",
         "",
         f"| people | joints | {' | '.join(bins)} |",
         "|---|---|" + "--:|" * len(bins),
@@ -303,7 +305,7 @@ def confidence_table(sets: dict[str, dict[str, Errors]]) -> str:
 
 
 def as_numbers(sets: dict[str, dict[str, Errors]]) -> dict[str, Any]:
-    """For the report."""
+    """Return the standardized errors for the JSON report."""
     return {
         name: {
             condition: {
@@ -319,22 +321,22 @@ def as_numbers(sets: dict[str, dict[str, Errors]]) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Print, and write where asked to."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=160, help="of each rendered set [%(default)s]")
+    parser.add_argument("--people", type=int, default=160, help="per rendered set [%(default)s]")
     parser.add_argument("--seed", type=int, default=8, help="of the rendered sets [%(default)s]")
-    parser.add_argument("--sets", nargs="*", default=list(RENDERED), choices=list(RENDERED), help="rendered ones [all]")
-    parser.add_argument("--clip", type=Path, help="folder Demo_SinglePerson of pose2sim: measures real people, too")
-    parser.add_argument("--landmarks", type=Path, help="keep the truth's landmarks there, as `bench multiview` does")
+    parser.add_argument("--sets", nargs="*", default=list(RENDERED), choices=list(RENDERED), help="rendered sets [all]")
+    parser.add_argument("--clip", type=Path, help="folder Demo_SinglePerson of pose2sim, adds the set `real`")
+    parser.add_argument("--landmarks", type=Path, help="cache of the ground truth's landmarks, as in `bench multiview`")
     parser.add_argument("--out", type=Path, help="folder for calibration.json and .md")
     arguments = parser.parse_args()
     body = load_body()
     lite, sets = Lite(body), {}
     for name in arguments.sets:
         scenes = RENDERED[name](body, arguments.people, arguments.seed)
-        pictures = tqdm(scenes, total=arguments.people, desc=name)
-        conditions = [condition for condition in CONDITIONS if condition.camera or name not in CUT]
-        sets[name] = rendered_errors(lite, body, iter(pictures), conditions)
+        images = tqdm(scenes, total=arguments.people, desc=name)
+        conditions = [condition for condition in CONDITIONS if condition.camera or name not in CROPPED]
+        sets[name] = rendered_errors(lite, body, iter(images), conditions)
     if arguments.clip:
         clip = pose2sim.clip_folder(arguments.clip)
         views, seen = pose2sim.views(clip), clip_landmarks(clip, arguments.landmarks, 1)

@@ -1,11 +1,11 @@
-"""Train, evaluate and run a tiny network on rendered people, on a CPU.
+"""End-to-end test of training on a CPU: render people, train a tiny network, evaluate it, and run it on a clip.
 
-Usage: python benchmarks/closed_loop.py [--out out/closed_loop] [--pictures docs/images]
+    python benchmarks/closed_loop.py [--out out/closed_loop] [--pictures docs/images]
 
-Renders people, trains a tiny network of SMPLer-X's structure on them from nothing, measures it on others that it has
-never seen, and lets the trained bundle estimate a rendered clip. Each part is one of the package's commands; what is
-already in OUT is not made again, and a training that was stopped goes on. It shows that the pieces fit together; the
-network knows rendered people only, of one body, and nothing else.
+A tiny network with SMPLer-X's architecture is trained from scratch on rendered people and evaluated on other rendered
+people; the trained bundle then estimates a rendered clip. Each step is one of the package's commands. What exists in
+OUT is reused, and an interrupted training resumes. The benchmark shows that the parts work together; the network itself
+is of no use on real images.
 """
 
 from __future__ import annotations
@@ -39,27 +39,27 @@ from smplerx_ros.visualization.overlay import draw_people
 Image = NDArray[np.uint8]
 
 CONFIG = Path(__file__).parent / "closed_loop.yaml"
-TURN_DEG = 75.0  # people more or less face the camera: from the back, minutes of training do not suffice
-CLOTHES = "suit"  # with limbs that are told by their colours, for the same reason
-PICTURE = 256  # pixels, width and height
+TURN_DEG = 75.0  # people roughly face the camera: minutes of training are not enough for views from behind
+CLOTHES = "suit"  # limbs are identified by their colours, for the same reason
+IMAGE_SIZE = 256  # pixels, width and height
 TRAIN_SEED, HELD_OUT_SEED, CLIP_SEED = 0, 1, 4
 HELD_OUT = 100  # people
 CLIP = SceneOptions(width=480, height=480, turn_deg=TURN_DEG, clothes=CLOTHES)
 CLIP_FRAMES, CLIP_RATE = 90, 15.0
-SHOWN = 6  # frames in the picture
+SHEET_FRAMES = 6  # in the contact sheet
 
 
 def synthesize(out: Path, samples: int, seed: int, processes: int) -> None:
-    """A set, unless it is there."""
+    """Render a data set, unless it exists."""
     if (out / "humandata.npz").is_file():
         return
     options = {"samples": samples, "seed": seed, "processes": processes, "turn-deg": TURN_DEG}
-    options |= {"width": PICTURE, "height": PICTURE, "clothes": CLOTHES}
+    options |= {"width": IMAGE_SIZE, "height": IMAGE_SIZE, "clothes": CLOTHES}
     run("synthesize", "--out", str(out), *(f"--{name}={value}" for name, value in options.items()))
 
 
 def run(*arguments: str) -> None:
-    """One of the package's commands; ends this program where it fails."""
+    """Run one of the package's commands; exit if it fails."""
     print(f"$ python -m smplerx_ros {' '.join(arguments)}", flush=True)
     code = smplerx(arguments)
     if code:
@@ -67,7 +67,7 @@ def run(*arguments: str) -> None:
 
 
 def mean_pose_error(body: BodyModel, train: SmplxParams, held_out: SmplxParams) -> float:
-    """PVE, mm, on `held_out` of the answer that is always the mean of `train`: what seeing must improve on."""
+    """Return the PVE, mm, on `held_out` of a constant prediction, the mean of `train`: the baseline to beat."""
     means: dict[str, NDArray[Any]] = {}
     for name, size in PARAM_SIZES.items():
         values = getattr(train, name)
@@ -84,13 +84,13 @@ def mean_pose_error(body: BodyModel, train: SmplxParams, held_out: SmplxParams) 
 
 
 def people_of(folder: Path) -> SmplxParams:
-    """Everybody's parameters in a rendered set."""
+    """Return the parameters of all people in a rendered data set."""
     return read_humandata(folder / ANNOTATIONS).smplx_params()
 
 
 @dataclass(frozen=True)
 class Followed:
-    """A frame of the clip, what was estimated, and the overlay."""
+    """A frame of the clip with the estimate and the overlay."""
 
     truth: ClipFrame
     person: Person | None
@@ -98,7 +98,7 @@ class Followed:
 
 
 def follow(body: BodyModel, bundle: Path) -> list[Followed]:
-    """The bundle on a rendered clip; boxes are the true ones, as a user's own detector would give them."""
+    """Estimate a rendered clip with the bundle; boxes come from the ground truth."""
     values = {"backbone": "tiny", "weights": str(bundle), "detector": "topic", "threads": 1}
     followed = []
     with Estimator.from_config(values) as estimator:
@@ -119,32 +119,32 @@ def _extent(body: BodyModel, shot: ClipFrame) -> tuple[NDArray[Any], NDArray[Any
 
 
 def clip_errors(body: BodyModel, followed: list[Followed]) -> dict[str, float]:
-    """Over the frames with a person: millimetres from the pelvis, and pixels in relation to the person's height."""
+    """Compute mean errors over the frames with an estimate: pelvis-aligned, and in the image relative to the height."""
     seen = [shot for shot in followed if shot.person is not None]
-    metres, shares = [], []
+    metres, relative = [], []
     for shot in seen:
         assert shot.person
         joints, truth = shot.person.joints[:22], body.joints(shot.truth.params)[0, :22]
         metres.append(np.linalg.norm((joints - joints[0]) - (truth - truth[0]), axis=1).mean())
         low, high = _extent(body, shot.truth)
         pixels = shot.truth.camera.project(truth) - shot.person.joints_image[:22]
-        shares.append(np.linalg.norm(pixels, axis=1).mean() / (high - low)[1])
+        relative.append(np.linalg.norm(pixels, axis=1).mean() / (high - low)[1])
     return {
         "frames": len(followed),
         "frames with the person": len(seen),
         "body joints from the pelvis, mm": round(1e3 * float(np.mean(metres))),
-        "body joints in the image, percent of the person's height": round(100 * float(np.mean(shares)), 1),
+        "body joints in the image, percent of the person's height": round(100 * float(np.mean(relative)), 1),
     }
 
 
 def contact_sheet(followed: list[Followed]) -> Image:
-    """Some frames over their overlays, half as large."""
-    chosen = [followed[k] for k in np.linspace(0, len(followed) - 1, SHOWN).round().astype(int)]
-    rows = [np.concatenate([getter(shot) for shot in chosen], axis=1) for getter in (_picture, _overlay)]
+    """Arrange some frames above their overlays, at half the size."""
+    chosen = [followed[k] for k in np.linspace(0, len(followed) - 1, SHEET_FRAMES).round().astype(int)]
+    rows = [np.concatenate([getter(shot) for shot in chosen], axis=1) for getter in (_image, _overlay)]
     return np.asarray(cv2.resize(np.concatenate(rows), None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _picture(shot: Followed) -> Image:
+def _image(shot: Followed) -> Image:
     return shot.truth.image
 
 
@@ -153,7 +153,7 @@ def _overlay(shot: Followed) -> Image:
 
 
 def curve(steps: list[int], errors: list[float], mean_pose: float) -> Image:
-    """PVE on people that were not trained on, against steps; dashed: half the untrained network's, the mean pose's."""
+    """Plot the validation PVE over training steps; dashed: half that of the untrained network, and the mean pose's."""
     width, height, left, right, top, bottom = 760, 400, 70, 40, 40, 50
     image = np.full((height, width, 3), 255, np.uint8)
     highest = 100 * np.ceil(max(errors) / 100)
@@ -181,12 +181,12 @@ def curve(steps: list[int], errors: list[float], mean_pose: float) -> Image:
 
 
 def main() -> int:
-    """All of it; exit code 1 where the error did not fall to less than half, or not below the mean pose's."""
+    """Run all steps; exit code 1 if the final PVE is not below half the initial one and below the mean pose's."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, default=Path("out/closed_loop"), help="[%(default)s]")
-    parser.add_argument("--samples", type=int, default=2000, help="rendered people to train on [%(default)s]")
-    parser.add_argument("--processes", type=int, default=2, help="that render [%(default)s]")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="of closed_loop.yaml")
+    parser.add_argument("--samples", type=int, default=2000, help="rendered training images [%(default)s]")
+    parser.add_argument("--processes", type=int, default=2, help="rendering processes [%(default)s]")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="override in closed_loop.yaml")
     parser.add_argument("--pictures", type=Path, help="folder for training_curve.png and trained_overlay.png [OUT]")
     arguments = parser.parse_args()
     out: Path = arguments.out
@@ -213,8 +213,8 @@ def main() -> int:
     cv2.imwrite(str(pictures / "trained_overlay.jpg"), contact_sheet(followed)[:, :, ::-1])
     found = clip_errors(body, followed)
     text = (
-        f"PVE on {HELD_OUT} people not trained on: {errors[0]:.0f} mm untrained, {errors[-1]:.0f} mm after "
-        f"{steps[-1]} steps; the mean pose of those trained on gives {mean_pose:.0f} mm.\n\nThe clip: "
+        f"PVE on {HELD_OUT} held-out people: {errors[0]:.0f} mm untrained, {errors[-1]:.0f} mm after "
+        f"{steps[-1]} steps; the mean pose of the training set gives {mean_pose:.0f} mm.\n\nThe clip: "
         + ", ".join(f"{name} {value}" for name, value in found.items())
         + "."
     )

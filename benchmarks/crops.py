@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Crops of people on this CPU: by OpenCV, and by the network that GPUs cut them with. Milliseconds of CPU time.
+"""CPU time of cropping people: by OpenCV, and by the ONNX network that crops them on GPUs (run on the CPU here).
 
 python benchmarks/crops.py [--people 4] [--runs 50]
 """
@@ -18,7 +18,7 @@ from smplerx_ros.tools.bench.timing import side_by_side
 
 
 def main() -> None:
-    """Measure, and print a table."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=4)
     parser.add_argument("--runs", type=int, default=50)

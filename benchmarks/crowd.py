@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Identities in a synthetic crowd: IDF1 and switches by number of people, with true and with noisy boxes.
+"""Tracking in a synthetic crowd: IDF1 and identity switches by number of people, with exact and with noisy boxes.
 
     python benchmarks/crowd.py [--seconds 20] [--seeds 3] [--out benchmarks/results/crowd.md]
 
-The estimator runs as always, with a detector and a backbone that see the crowd: docs/explanation/tracking.md.
+The real estimator runs with a simulated detector and backbone: docs/explanation/tracking.md.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-FIRST_SEED = 101  # the tracker was tuned on crowds of seeds 1 to 3
+FIRST_SEED = 101  # the tracker was tuned on seeds 1 to 3
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "test")]
@@ -26,13 +26,13 @@ from support.crowd_tracking import NOISY, TRUE, follow, identity_scores  # noqa:
 
 
 def main() -> None:
-    """Track simulated crowds and print the identity scores."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--people", type=int, nargs="+", default=[2, 4, 6, 8, 10, 12])
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--max-age", type=float, default=MAX_AGE)
-    parser.add_argument("--out", type=Path, help="write the table to this file, too")
+    parser.add_argument("--out", type=Path, help="file for the table")
     options = parser.parse_args()
     body = load_body()
     seeds = range(FIRST_SEED, FIRST_SEED + options.seeds)
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def table(rows: list[tuple[int, str, int, float, float, list[int]]]) -> str:
-    """Markdown table of the scores."""
+    """Format the scores in Markdown."""
     lines = [
         "| people | boxes | detection.interval | IDF1, mean | IDF1, worst | switches |",
         "|---|---|---|---|---|---|",

@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
-"""People found, false boxes and time of the embedded detector, on frames whose people were boxed by eye.
+"""Recall, false positives and CPU time of the embedded detector, on manually annotated images.
 
     python benchmarks/detector.py FRAMES benchmarks/detector_boxes.csv [--sizes] [--ssdlite ssdlite.onnx] [--onnx FILE]
 
-FRAMES holds the images that the table names (detector.md says where they come from). The table's rows are boxes of
-kind `person`, of kind `ignore` (people too hidden to be counted: found or not, it does not matter) and of kind `none`
-(an image without people). Other images are made from them (detector_views.py). `--sizes` compares the sizes at which
-the network may see whole images, with close-ups: every person at least 250 px high, once the whole body and once the
-upper half filling the height of a 4:3 image.
+FRAMES is the folder of the annotated images (detector.md says where to get them). Annotations have the kind `person`,
+`ignore` (heavily occluded people, neither required nor counted as false positives) or `none` (an image without people).
+Further images are derived from them (detector_views.py). `--sizes` compares input sizes of the network on whole images
+and close-ups: each person of at least 250 px, whose whole body or upper half fills the height of a 4:3 image.
 """
 
 from __future__ import annotations
@@ -33,17 +32,17 @@ Detector = Callable[[Image], list[Box]]
 SIZES = ((192,), (256,), (320,), (384,), (416,), (448,), (512,), (384, 192), (448, 192), (512, 192))
 THRESHOLDS = (0.15, 0.2, 0.25, 0.3)
 SSD_THRESHOLDS = (0.3, 0.5)
-LOWEST = 0.1
-FOUND = 0.5  # intersection over union
+LOWEST_THRESHOLD = 0.1
+MIN_IOU = 0.5  # of a true positive
 
 
 def score(found: Sequence[Box], case: Case) -> tuple[int, int]:
-    """People found, one box each, and boxes on nobody."""
+    """Count true and false positives, with greedy one-to-one matching by IoU."""
     table = pairwise_iou(found, case.people) if found and case.people else np.zeros((len(found), len(case.people)))
     taken_boxes: set[int] = set()
     taken_people: set[int] = set()
     for i, j in sorted(np.ndindex(table.shape), key=lambda pair: -table[pair]):
-        if table[i, j] >= FOUND and i not in taken_boxes and j not in taken_people:
+        if table[i, j] >= MIN_IOU and i not in taken_boxes and j not in taken_people:
             taken_boxes.add(i)
             taken_people.add(j)
     rest = [box for i, box in enumerate(found) if i not in taken_boxes and not _ignored(box, case)]
@@ -56,7 +55,7 @@ def _ignored(box: Box, case: Case) -> bool:
 
 
 def ssdlite(path: Path, threads: int, tiled: bool) -> Detector:
-    """The other candidate: SSDLite, the image stretched to 300 x 300, alone or beside half-overlapping square tiles."""
+    """Load SSDLite: runs on the image stretched to 300 x 300 and, if `tiled`, on square tiles that overlap by half."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -66,7 +65,7 @@ def ssdlite(path: Path, threads: int, tiled: bool) -> Detector:
         names = ["detection_boxes:0", "detection_scores:0"]
         boxes, scores = session.run(names, {"image_tensor:0": cv2.resize(image, (300, 300))[None]})
         corners = boxes[0][:, [1, 0, 3, 2]] * [width, height, width, height] + [x, y, x, y]
-        return np.column_stack([corners, scores[0]])[scores[0] > LOWEST].tolist()
+        return np.column_stack([corners, scores[0]])[scores[0] > LOWEST_THRESHOLD].tolist()
 
     def detect(image: Image) -> list[Box]:
         rows = run(image, 0, 0)
@@ -77,14 +76,14 @@ def ssdlite(path: Path, threads: int, tiled: bool) -> Detector:
                 x, y = (start, 0) if width >= height else (0, start)
                 rows += run(np.ascontiguousarray(image[y : y + side, x : x + side]), x, y)
         xywh = [[a, b, c - a, d - b] for a, b, c, d, _ in rows]
-        kept = cv2.dnn.NMSBoxes(xywh, [row[4] for row in rows], LOWEST, MAX_OVERLAP)
+        kept = cv2.dnn.NMSBoxes(xywh, [row[4] for row in rows], LOWEST_THRESHOLD, MAX_OVERLAP)
         return [Box(*rows[i]) for i in np.ravel(kept).astype(int)]
 
     return detect
 
 
 def seconds(detect: Detector, images: Sequence[Image], repeats: int = 5) -> float:
-    """Time of one image: the best of some runs, since other work may slow the machine; median over the images."""
+    """Return the wall time per image: the best of several runs, against load of the machine; median over images."""
     best = []
     for image in images:
         runs = []
@@ -97,7 +96,7 @@ def seconds(detect: Detector, images: Sequence[Image], repeats: int = 5) -> floa
 
 
 def measure(label: str, detect: Detector, thresholds: Sequence[float], cases: dict[str, Case]) -> None:
-    """Print one row of the table per threshold."""
+    """Print a row of the table per threshold."""
     parts: dict[str, list[Case]] = defaultdict(list)
     for name, case in cases.items():
         parts[group(name)].append(case)
@@ -113,12 +112,12 @@ def measure(label: str, detect: Detector, thresholds: Sequence[float], cases: di
             kept = [[box for box in boxes if box.score > threshold] for boxes in found[part]]
             results = [score(boxes, case) for boxes, case in zip(kept, members, strict=True)]
             cells.append(f"{sum(hits for hits, _ in results)}/{sum(len(case.people) for case in members)}")
-            false += 0 if part.startswith("close") else sum(wrong for _, wrong in results)
+            false += 0 if part.startswith("close") else sum(errors for _, errors in results)
         print(f"| {label} | {threshold} | {' | '.join(cells)} | {false} | {milliseconds:.0f} |")
 
 
 def compare_views(detectors: dict[str, Detector], cases: dict[str, Case]) -> None:
-    """Print people found, false boxes and CPU time of an image (mean), for each kind of image."""
+    """Print true positives, false positives and mean CPU time per image, for each kind of image."""
     print(f"| images | people | {' | '.join(f'{name}: found, false, ms' for name in detectors)} |")
     print("|---" * (2 + len(detectors)) + "|")
     for kind, members in views(cases).items():
@@ -133,7 +132,7 @@ def compare_views(detectors: dict[str, Detector], cases: dict[str, Case]) -> Non
 
 
 def compare_sizes(args: argparse.Namespace, cases: dict[str, Case]) -> None:
-    """Print people found at sizes of the whole image and thresholds."""
+    """Print true positives by input size and threshold."""
     heads = ["far", "other", "portrait"]
     order = sorted(cases, key=lambda name: (heads.index(group(name)), name))
     cases = {name: cases[name] for name in order}
@@ -143,19 +142,19 @@ def compare_sizes(args: argparse.Namespace, cases: dict[str, Case]) -> None:
         measure("SSDLite stretched", ssdlite(args.ssdlite, args.threads, False), SSD_THRESHOLDS, cases)
         measure("SSDLite stretched + tiles", ssdlite(args.ssdlite, args.threads, True), SSD_THRESHOLDS, cases)
     for sizes in SIZES:
-        detector = BuiltinDetector(threads=args.threads, threshold=LOWEST, sizes=sizes, tiled=False)
+        detector = BuiltinDetector(threads=args.threads, threshold=LOWEST_THRESHOLD, sizes=sizes, tiled=False)
         label = "MoveNet " + " + ".join(map(str, sizes))
         measure(label, lambda image, d=detector: d.detect([image])[0], THRESHOLDS, cases)  # type: ignore[misc]
 
 
 def main() -> None:
-    """Measure all options."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("frames", type=Path)
-    parser.add_argument("table", type=Path)
-    parser.add_argument("--sizes", action="store_true", help="compare sizes instead")
-    parser.add_argument("--ssdlite", type=Path, help="with --sizes: the other candidate's ONNX file")
-    parser.add_argument("--onnx", type=Path, help="a detector for detector: onnx, compared with the embedded one")
+    parser.add_argument("frames", type=Path, help="folder of the annotated images")
+    parser.add_argument("table", type=Path, help="annotations, a CSV file")
+    parser.add_argument("--sizes", action="store_true", help="compare input sizes instead")
+    parser.add_argument("--ssdlite", type=Path, help="with --sizes: ONNX file of SSDLite, to compare with")
+    parser.add_argument("--onnx", type=Path, help="detector (as for `detector: onnx`) to compare with the embedded one")
     parser.add_argument("--onnx-threshold", type=float, default=0.3)
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()

@@ -1,4 +1,4 @@
-"""Images with boxed people, and others made from them: tilted, narrow, put together, close up."""
+"""Annotated images for detector.py, and images derived from them: rotated, cropped, tiled, and close-ups."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from smplerx_ros.geometry.boxes import Box
 Image = NDArray[np.uint8]
 MIN_CLOSE_UP = 250  # pixels of a person's height
 TILTS = (-30, -15, 15, 30)  # degrees
-NARROW_STRIP = 266  # pixels wide, of frames 576 high: as tall as telephones
+NARROW_STRIP = 266  # pixels wide, of frames 576 high: aspect ratio of a phone in portrait
 NARROW_CUT = 800  # the same of frames 1920 high
-SEEN = 0.6  # of a box that has to be in the image for the person to count
+MIN_INSIDE = 0.6  # fraction of a box that must be inside the image for the person to count
 
 
 @dataclass
 class Case:
-    """One image with its boxes."""
+    """One image with its annotated boxes."""
 
     image: Image
     people: list[Box] = field(default_factory=list)
@@ -31,7 +31,7 @@ class Case:
 
 
 def load(frames: Path, table: Path) -> dict[str, Case]:
-    """Cases by file name."""
+    """Load the annotated images by file name."""
     cases: dict[str, Case] = {}
     for row in csv.DictReader(table.open()):
         name = row["image"]
@@ -47,14 +47,14 @@ def load(frames: Path, table: Path) -> dict[str, Case]:
 
 
 def group(name: str) -> str:
-    """The part of the table that an image counts for."""
+    """Return the row of the table to which an image belongs."""
     if name.startswith("vtest"):
         return "far"
     return "portrait" if name.startswith(("single", "multi", "calib")) else "other"
 
 
 def views(cases: dict[str, Case]) -> dict[str, list[Case]]:
-    """All images by kind."""
+    """Return the annotated and derived images by kind."""
     found: dict[str, list[Case]] = {}
     for name in ("far", "other", "portrait"):
         found[name] = [case for key, case in cases.items() if group(key) == name]
@@ -75,30 +75,30 @@ def views(cases: dict[str, Case]) -> dict[str, list[Case]]:
 
 
 def tilted(case: Case, degrees: float) -> Case:
-    """The camera turned about its axis; a person's box is that of the ellipse in it, turned."""
+    """Rotate the image about its centre; a box becomes the bounding box of its rotated inscribed ellipse."""
     height, width = case.image.shape[:2]
-    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
+    rotation = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), degrees, 1)
     sine, cosine = np.sin(np.deg2rad(degrees)), np.cos(np.deg2rad(degrees))
 
-    def turned(box: Box) -> Box:
-        x, y = turn @ [(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, 1]
+    def rotated(box: Box) -> Box:
+        x, y = rotation @ [(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, 1]
         half_x = np.hypot(box.width * cosine, box.height * sine) / 2
         half_y = np.hypot(box.height * cosine, box.width * sine) / 2
         return Box(x - half_x, y - half_y, x + half_x, y + half_y)
 
-    image = cv2.warpAffine(case.image, turn, (width, height))
-    return _seen(image, [turned(box) for box in case.people], [turned(box) for box in case.ignored])
+    image = cv2.warpAffine(case.image, rotation, (width, height))
+    return _clipped(image, [rotated(box) for box in case.people], [rotated(box) for box in case.ignored])
 
 
 def cut(case: Case, x: int, width: int) -> Case:
-    """`width` columns from `x` on, moved into the image."""
+    """Crop `width` columns from `x` on (clamped to the image)."""
     x = min(max(0, x), case.image.shape[1] - width)
     image = np.ascontiguousarray(case.image[:, x : x + width])
-    return _seen(image, [_moved(box, -x, 0) for box in case.people], [_moved(box, -x, 0) for box in case.ignored])
+    return _clipped(image, [_moved(box, -x, 0) for box in case.people], [_moved(box, -x, 0) for box in case.ignored])
 
 
 def together(cases: Sequence[Case], columns: int) -> Case:
-    """Images of one size in rows of `columns`."""
+    """Tile images of equal size in rows of `columns`."""
     height, width = cases[0].image.shape[:2]
     whole = Case(np.zeros((height * len(cases) // columns, width * columns, 3), np.uint8))
     for i, case in enumerate(cases):
@@ -109,15 +109,15 @@ def together(cases: Sequence[Case], columns: int) -> Case:
     return whole
 
 
-def close_ups(cases: Sequence[Case], share: float) -> list[Case]:
-    """Every large person alone, the upper `share` of the box filling most of the height of a 4:3 image."""
+def close_ups(cases: Sequence[Case], fraction: float) -> list[Case]:
+    """Crop every large person so that the upper `fraction` of the box fills most of the height of a 4:3 image."""
     found = []
     for case in cases:
         height, width = case.image.shape[:2]
         for box in case.people:
             if box.height < MIN_CLOSE_UP:
                 continue
-            side = 1.1 * share * box.height
+            side = 1.1 * fraction * box.height
             top = box.y0 - 0.05 * side
             middle = (box.x0 + box.x1) / 2
             x0, y0 = max(0, int(middle - side * 2 / 3)), max(0, int(top))
@@ -131,14 +131,14 @@ def _moved(box: Box, x: float, y: float) -> Box:
     return Box(box.x0 + x, box.y0 + y, box.x1 + x, box.y1 + y)
 
 
-def _seen(image: Image, people: Sequence[Box], ignored: Sequence[Box]) -> Case:
-    """People mostly outside the image are ignored, those beside it gone."""
+def _clipped(image: Image, people: Sequence[Box], ignored: Sequence[Box]) -> Case:
+    """Clip boxes to the image; people mostly outside become ignored, those entirely outside are dropped."""
     height, width = image.shape[:2]
     case = Case(image)
     for box, counts in [(box, True) for box in people] + [(box, False) for box in ignored]:
         x0, y0, x1, y1 = max(0.0, box.x0), max(0.0, box.y0), min(float(width), box.x1), min(float(height), box.y1)
         if x1 - x0 < 2 or y1 - y0 < 2:
             continue
-        whole = (x1 - x0) * (y1 - y0) > SEEN * box.width * box.height
+        whole = (x1 - x0) * (y1 - y0) > MIN_INSIDE * box.width * box.height
         (case.people if counts and whole else case.ignored).append(Box(x0, y0, x1, y1))
     return case

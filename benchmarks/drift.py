@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""What a lower precision costs: degrees and millimetres between two bundles of one network, on the demo clip's people.
+"""Effect of reduced precision: differences in degrees and millimetres between two bundles of a network.
 
-python benchmarks/drift.py BUNDLE BUNDLE [--out benchmarks/results]
+    python benchmarks/drift.py BUNDLE BUNDLE [--out benchmarks/results]
 
-Every frame of the clip in which the detector finds somebody, each a batch of one. Rotations are those that the network
-answers, compared joint by joint; joints are of the body model, from the pelvis on.
+Runs on every frame of the demo clip in which the detector finds a person, in batches of one. Compares the rotations
+that the networks predict, joint by joint, and the pelvis-aligned joints of the body model.
 """
 
 from __future__ import annotations
@@ -37,20 +37,20 @@ BODY_JOINTS = 22
 
 
 def main() -> None:
-    """Print the table."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundles", nargs=2, type=Path, metavar="BUNDLE")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     first, second = (Bundle.load(folder, verify=False) for folder in arguments.bundles)
     crops = clip_crops(get_backbone(first.backbone).box_ratio)
-    one, other = (answers(bundle, crops) for bundle in (first, second))
+    one, other = (predictions(bundle, crops) for bundle in (first, second))
     rows = [(part, degrees(one, other, names)) for part, names in PARTS.items()]
     moved = millimetres(one, other)
     rows += [("body joints, mm", moved[:, :BODY_JOINTS]), ("all joints, mm", moved)]
     figures = {name: {"mean": float(values.mean()), "p95": float(np.percentile(values, 95))} for name, values in rows}
-    text = f"{first.backbone}: {second.precision} beside {first.precision}, {len(crops)} crops\n\n"
-    text += "| degrees, or as said | mean | p95 |\n|---|--:|--:|\n"
+    text = f"{first.backbone}: {second.precision} compared with {first.precision}, {len(crops)} crops\n\n"
+    text += "| difference, degrees unless stated | mean | p95 |\n|---|--:|--:|\n"
     text += "\n".join(f"| {name} | {row['mean']:.2f} | {row['p95']:.2f} |" for name, row in figures.items())
     print(text)
     if arguments.out:
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def clip_crops(box_ratio: float) -> NDArray[np.floating]:
-    """`(N, 256, 192, 3)`: what the network is shown."""
+    """Return the crops `(N, 256, 192, 3)` of the people in the demo clip."""
     images, regions = [], []
     for frame, box in clip_views():
         height, width = frame.image.shape[:2]
@@ -70,24 +70,24 @@ def clip_crops(box_ratio: float) -> NDArray[np.floating]:
     return crop_batch(images, regions)
 
 
-def answers(bundle: Bundle, crops: NDArray[np.floating]) -> SmplxParams:
-    """Parameters of each crop."""
+def predictions(bundle: Bundle, crops: NDArray[np.floating]) -> SmplxParams:
+    """Predict the parameters for each crop."""
     model = smplerx_ros.load_model(bundle.backbone, bundle.directory, runtime=bundle.runtime)
     return SmplxParams.stack([model.predict(crop[None]).params[0] for crop in crops])
 
 
 def degrees(one: SmplxParams, other: SmplxParams, names: tuple[str, ...]) -> NDArray[np.floating]:
-    """Angles between the rotations `names`."""
+    """Return the angles between the rotations of the parameters `names`."""
     ours, theirs = (np.concatenate([getattr(params, name).reshape(-1, 3) for name in names]) for params in (one, other))
     return np.degrees(rotation_angles(ours, theirs))
 
 
 def millimetres(one: SmplxParams, other: SmplxParams) -> NDArray[np.floating]:
-    """`(N, 55)`: how far joints are apart, pelvis on pelvis; eyes look ahead."""
-    ahead = np.zeros((len(one.transl), 3), np.float32)
+    """Return the distances `(N, 55)` of pelvis-aligned joints, with eyes at rest."""
+    rest = np.zeros((len(one.transl), 3), np.float32)
     body = load_body()
-    places = [body.joints(replace(params, leye_pose=ahead, reye_pose=ahead)) for params in (one, other)]
-    ours, theirs = (joints - joints[:, :1] for joints in places)
+    joints = [body.joints(replace(params, leye_pose=rest, reye_pose=rest)) for params in (one, other)]
+    ours, theirs = (each - each[:, :1] for each in joints)
     return 1e3 * np.linalg.norm(ours - theirs, axis=-1)
 
 

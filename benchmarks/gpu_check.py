@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Every path on an NVIDIA GPU beside the CPU's answers, and its speed: one report, within minutes.
+"""Compare every inference path on an NVIDIA GPU with the CPU, and measure its speed, in one report within minutes.
 
     python benchmarks/gpu_check.py [--out benchmarks/results] [--budget-s 480]
 
-Networks of random weights are made here. Each path runs in a process of its own with a time limit, the most important
-ones first: the small network in every precision and `gpu_mode`, the others in the most useful ones, TensorRT, the rest.
-The report is written anew after each step. What is missing on the machine is a line in it, and so is what crashed or
-was not reached in time. Leave the machine alone meanwhile. Needs torch, onnx and onnxscript for the networks.
+Networks have random weights and are created here. Each path runs in its own process with a time limit, the most
+important ones first: the small network in every precision and `gpu_mode`, the others in the most useful ones, TensorRT,
+the rest. The report is rewritten after each step; it also lists what is missing on the machine, what crashed, and what
+did not fit into the time. The machine should be otherwise idle. Requires torch, onnx and onnxscript.
 
-Exit code: 0 all paths answer like the CPU, 1 some do not or did not run, 2 no GPU.
+Exit code: 0 all results agree with the CPU's, 1 some do not or did not run, 2 no GPU.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ NAME = "gpu"
 EXIT_DIFFERENT, EXIT_NO_GPU = 1, 2
 BUDGET_S = 480.0
 _STEPS = Path(__file__).resolve().with_name("gpu_steps.py")
-_MAKING_BYTES = 6e9  # of memory for the largest network
-_LEAST_S = 5.0  # that a step is begun with
-_REPORT_S = 2.0  # kept for the report
-_GRACE_S = 2.0  # from the end of a step's time to its death
+_EXPORT_BYTES = 6e9  # of memory to export the largest network
+_MIN_STEP_S = 5.0  # remaining time with which a step is still started
+_REPORT_S = 2.0  # reserved for the report
+_KILL_S = 2.0  # to wait for a killed process
 _LIMITS_S = {"make": 150.0, "onnx": 60.0, "torch": 60.0, "peak": 30.0, "embedded": 60.0, "beside": 60.0}
-_ENGINE_S = 120.0  # TensorRT builds one for every batch
+_ENGINE_S = 120.0  # TensorRT builds an engine per batch size
 _ENGINE_BATCHES = (1, 4)
 _ORDER = ("s32", "b32", "h32", "l32")
 _MODES = (("fp32", "plain"), ("fp16", "plain"), ("fp16", "graphs"), ("fp32", "graphs"))
@@ -51,9 +51,9 @@ _TORCH = ("bf16", "fp16", "fp32")
 
 @dataclass(frozen=True)
 class Step:
-    """What one process does: `kind` of gpu_steps.STEPS, and its options."""
+    """A step that runs in its own process."""
 
-    kind: str
+    kind: str  # key of gpu_steps.STEPS
     label: str
     options: dict[str, Any]
     limit_s: float
@@ -61,25 +61,25 @@ class Step:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step wrote, and why it did not end well; "" if it did."""
+    """Result of a step."""
 
-    lines: list[str]
-    failure: str
+    lines: list[str]  # of JSON
+    failure: str  # empty if the step succeeded
 
 
 @dataclass
 class Findings:
-    """What the steps found so far."""
+    """Accumulated results of all steps."""
 
     rows: list[dict[str, Any]] = field(default_factory=list)
     checks: list[dict[str, Any]] = field(default_factory=list)
     peaks: dict[str, float] = field(default_factory=dict)
-    work: dict[str, float] = field(default_factory=dict)  # GFLOP of a person by backbone
+    work: dict[str, float] = field(default_factory=dict)  # GFLOP per person, by backbone
     notes: list[str] = field(default_factory=list)
     failed: int = 0
 
     def add(self, outcome: Outcome) -> None:
-        """Of one step; a line that was cut off by the step's end is left out."""
+        """Add the results of a step; a line truncated by its termination is ignored."""
         if outcome.failure:
             self.failed += 1
             self.notes.append(outcome.failure)
@@ -99,7 +99,7 @@ class Findings:
 
     @property
     def exit_code(self) -> int:
-        """Of the whole run."""
+        """Exit code of the run."""
         return EXIT_DIFFERENT if self.failed or not self.checks or not all(c["same"] for c in self.checks) else 0
 
 
@@ -107,19 +107,19 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the steps, write the report, return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument(
-        "--out", type=Path, default=Path("benchmarks/results"), help="the report's folder [%(default)s]"
+        "--out", type=Path, default=Path("benchmarks/results"), help="folder of the report [%(default)s]"
     )
-    parser.add_argument("--budget-s", type=float, default=BUDGET_S, help="seconds for everything [%(default)s]")
+    parser.add_argument("--budget-s", type=float, default=BUDGET_S, help="total time, seconds [%(default)s]")
     parser.add_argument("--backbone", nargs="+", default=list(_ORDER), choices=[*_ORDER, "tiny"], help="[all]")
-    parser.add_argument("--batch", nargs="+", type=int, default=[1, 2, 4, 8, 16], help="people in one run [1 2 4 8 16]")
-    parser.add_argument("--runs", type=int, default=20, help="of each timing at most [%(default)s]")
+    parser.add_argument("--batch", nargs="+", type=int, default=[1, 2, 4, 8, 16], help="batch sizes [1 2 4 8 16]")
+    parser.add_argument("--runs", type=int, default=20, help="maximum number of runs per timing [%(default)s]")
     parser.add_argument(
-        "--device", default="cuda", choices=("cuda", "cpu"), help="cpu: try the steps where there is no GPU [cuda]"
+        "--device", default="cuda", choices=("cuda", "cpu"), help="cpu: try the steps without a GPU [cuda]"
     )
     given = parser.parse_args(arguments)
     gpu = find_gpu() if given.device == "cuda" else "none: the steps were tried on the CPU"
     if gpu is None:
-        print("no NVIDIA GPU found (nvidia-smi names none); --device cpu tries the steps without", file=sys.stderr)
+        print("no NVIDIA GPU found (nvidia-smi lists none); --device cpu tries the steps without one", file=sys.stderr)
         return EXIT_NO_GPU
     findings = Findings()
     with tempfile.TemporaryDirectory(prefix="gpu_check_") as folder:
@@ -129,7 +129,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def find_gpu() -> str | None:
-    """Name, memory and driver of the first NVIDIA GPU; None: there is none."""
+    """Return name, memory and driver of the first NVIDIA GPU; None if there is none."""
     command = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
     try:
         answer = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
@@ -141,22 +141,22 @@ def find_gpu() -> str | None:
 
 
 def run(given: argparse.Namespace, gpu: str, findings: Findings, folder: Path) -> None:
-    """All steps that the time allows. Networks are made at once, as many as there are cores and memory for."""
+    """Run all steps for which there is time. Networks are created in parallel, as cores and memory permit."""
     end = time.monotonic() + given.budget_s - _REPORT_S
     missing = _missing(given.device)
     findings.notes += missing.values()
     steps = list(enumerate(plan(given, missing, folder)))
     make = [each for each in steps if each[1].kind == "make"]
-    with ThreadPoolExecutor(_makers()) as pool:
+    with ThreadPoolExecutor(_parallel_exports()) as pool:
         for outcome in pool.map(lambda each: run_step(*each, folder, end - time.monotonic()), make):
             findings.add(outcome)
     late: list[str] = []
     for number, step in steps[len(make) :]:
         backbone = step.options.get("backbone")
         if backbone and backbone not in findings.work:
-            continue  # the step that makes it has said why
+            continue  # the step that creates it has reported why
         left = end - time.monotonic()
-        if left < _LEAST_S:
+        if left < _MIN_STEP_S:
             late.append(step.label)
             continue
         findings.add(run_step(number, step, folder, left, findings.work.get(backbone or "", 0.0)))
@@ -167,13 +167,13 @@ def run(given: argparse.Namespace, gpu: str, findings: Findings, folder: Path) -
     _report(given, gpu, findings)
 
 
-def _makers() -> int:
+def _parallel_exports() -> int:
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(1, min((os.cpu_count() or 1) // 2, int(free / _MAKING_BYTES)))
+    return max(1, min((os.cpu_count() or 1) // 2, int(free / _EXPORT_BYTES)))
 
 
 def plan(given: argparse.Namespace, missing: dict[str, str], folder: Path) -> list[Step]:
-    """Steps in the order of their importance, without those whose runtime is `missing`."""
+    """Return the steps in order of importance, without those whose runtime is `missing`."""
     first, *others = [name for name in (*_ORDER, "tiny") if name in given.backbone]
     about = {"device": given.device, "runs": given.runs}
 
@@ -187,7 +187,7 @@ def plan(given: argparse.Namespace, missing: dict[str, str], folder: Path) -> li
     def torch(name: str, precision: str) -> Step:
         return network("torch", name, f"torch {precision}", precision=precision)
 
-    # half precision on a CPU is for the logic alone, and torch takes long for it
+    # On a CPU, half precision only exercises the code, and torch is slow at it.
     torch_precisions = [each for each in _TORCH if given.device != "cpu" or each != "fp16"]
     steps = [
         network("make", name, f"making {precision}", precision=precision)
@@ -218,7 +218,7 @@ def _needs(step: Step) -> set[str]:
 
 
 def _missing(device: str) -> dict[str, str]:
-    """What this machine lacks, and a line for each."""
+    """Return what this machine lacks, with a line for the report for each."""
     lines = {}
     available = onnxruntime.get_available_providers()
     for name, what in ((device, "onnxruntime-gpu"), ("tensorrt", "TensorRT")):
@@ -232,22 +232,22 @@ def _missing(device: str) -> dict[str, str]:
         lines["torch"] = f"missing: {error}: no network can be made (pip install 'smplerx_ros[torch]')"
     else:
         if device == "cuda" and not torch.cuda.is_available():
-            lines["torch on the device"] = f"missing: torch {torch.__version__} cannot use CUDA here"
+            lines["torch on the device"] = f"missing: torch {torch.__version__} cannot use CUDA on this machine"
     return lines
 
 
 def run_step(number: int, step: Step, folder: Path, left: float, gflop: float = 0.0) -> Outcome:
-    """In a process of its own, which is killed with its children when its time is over."""
-    if left < _LEAST_S:
+    """Run a step in its own process; it is killed with its children when its time is over."""
+    if left < _MIN_STEP_S:
         return Outcome([], f"{step.label}: not reached")
     limit = min(step.limit_s, left)
-    described, found, said = (folder / f"step{number}.{ending}" for ending in ("json", "jsonl", "log"))
-    described.write_text(json.dumps({**step.options, "kind": step.kind, "gflop": gflop, "findings": str(found)}))
+    options, found, output = (folder / f"step{number}.{ending}" for ending in ("json", "jsonl", "log"))
+    options.write_text(json.dumps({**step.options, "kind": step.kind, "gflop": gflop, "findings": str(found)}))
     found.write_text("")
     start = time.monotonic()
-    with said.open("w") as log:
+    with output.open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, str(_STEPS), str(described)], stdout=log, stderr=subprocess.STDOUT, start_new_session=True
+            [sys.executable, str(_STEPS), str(options)], stdout=log, stderr=subprocess.STDOUT, start_new_session=True
         )
         try:
             code: int | None = process.wait(timeout=limit)
@@ -256,23 +256,23 @@ def run_step(number: int, step: Step, folder: Path, left: float, gflop: float = 
             _kill(process)
     took = time.monotonic() - start
     print(f"{step.label}: {took:.0f} s" + ("" if code == 0 else ", failed"), file=sys.stderr, flush=True)
-    why = "" if code == 0 else f"{step.label}: {_why(code, limit, said.read_text(errors='replace'))}"
-    return Outcome(found.read_text(encoding="utf-8").splitlines(), why)
+    reason = "" if code == 0 else f"{step.label}: {_reason(code, limit, output.read_text(errors='replace'))}"
+    return Outcome(found.read_text(encoding="utf-8").splitlines(), reason)
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:
-    """With whatever it has started; a process that waits for a GPU may not die at once."""
+    """Kill a process with its children; it may not terminate at once while it waits for a GPU."""
     os.killpg(process.pid, signal.SIGKILL)
     try:
-        process.wait(timeout=_GRACE_S)
+        process.wait(timeout=_KILL_S)
     except subprocess.TimeoutExpired:
-        print(f"process {process.pid} does not end", file=sys.stderr)
+        print(f"process {process.pid} does not terminate", file=sys.stderr)
 
 
-def _why(code: int | None, limit: float, said: str) -> str:
-    last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "it said nothing")[:300]
+def _reason(code: int | None, limit: float, output: str) -> str:
+    last = next((line.strip() for line in reversed(output.splitlines()) if line.strip()), "no output")[:300]
     if code is None:
-        return f"took more than {limit:.0f} s and was ended ({last})"
+        return f"killed after {limit:.0f} s ({last})"
     if code < 0:
         return f"crashed with {signal.Signals(-code).name} ({last})"
     return f"failed: {last}"
@@ -282,10 +282,10 @@ def _report(given: argparse.Namespace, gpu: str, findings: Findings, state: str 
     rows = _completed(findings)
     different = [check for check in findings.checks if not check["same"]]
     summary = (
-        f"{len(findings.checks) - len(different)} of {len(findings.checks)} answers are the CPU's. {state}".strip()
-    )
+        f"{len(findings.checks) - len(different)} of {len(findings.checks)} results agree with the CPU's. {state}"
+    ).strip()
     text = "\n".join(
-        [f"GPU: {gpu}", "", f"**{summary}**", "", *(f"* {note}" for note in findings.notes), "", "## Answers", ""]
+        [f"GPU: {gpu}", "", f"**{summary}**", "", *(f"* {note}" for note in findings.notes), "", "## Results", ""]
         + [*_checks_table(findings.checks), "", "## Speed", "", *table(rows), "", _SPEED_NOTES]
     )
     results = {"gpu": gpu, "notes": findings.notes, "checks": findings.checks, "rows": rows, "peaks": findings.peaks}
@@ -293,14 +293,14 @@ def _report(given: argparse.Namespace, gpu: str, findings: Findings, state: str 
 
 
 _SPEED_NOTES = (
-    "GEMM peak: the fastest of torch's products of square matrices in that precision, TF32 off. eager / this: times of "
-    "torch fp32 on the device. `from images` cuts the crops too: on the CPU with plain and bound, on the device with "
+    "GEMM peak: the fastest of torch's square matrix products in that precision, TF32 off. eager / this: speed-up over "
+    "torch fp32 on the device. `from images` includes cropping: on the CPU with plain and bound, on the device with "
     "crops and graphs. Each path ran alone; random weights, wall time."
 )
 
 
 def _completed(findings: Findings) -> list[dict[str, Any]]:
-    """Rows with what other steps found: the peak of their precision, and torch's time."""
+    """Complete the rows by results of other steps: the GEMM peak of their precision, and torch's time."""
     eager = {(r["backbone"], r["batch"]): r["median"] for r in findings.rows if r["runtime"].startswith("torch fp32")}
     rows = []
     for found in findings.rows:
@@ -313,18 +313,18 @@ def _completed(findings: Findings) -> list[dict[str, Any]]:
 
 def _checks_table(checks: list[dict[str, Any]]) -> list[str]:
     lines = [
-        "| | path | batch | 99 % differ by | any by | allowed | people differ by | |",
+        "| | path | batch | 99th percentile | maximum | allowed | between people | |",
         "|---|---|--:|--:|--:|--:|--:|---|",
     ]
     for check in checks:
         found = [f"{check[key]:.2g}" if check.get(key) is not None else "-" for key in ("most", "any")]
-        told = "same" if check["same"] else "**not finite**" if check["most"] is None else "**differs**"
-        alike = check.get("people_differ")
-        more = [f"{check['tolerance']:.2g}", "-" if alike is None else f"{alike:.2g}", told]
+        verdict = "same" if check["same"] else "**not finite**" if check["most"] is None else "**differs**"
+        between = check.get("people_differ")
+        more = [f"{check['tolerance']:.2g}", "-" if between is None else f"{between:.2g}", verdict]
         lines.append(f"| {' | '.join([check['name'], check['path'], str(check['batch']), *found, *more])} |")
     notes = (
-        "Of the largest value of each output, beside the CPU in fp32. What differs by half of what people differ by is "
-        "not the same either: it may be somebody else's answer."
+        "Differences from the CPU in fp32, relative to the largest value of each output. A difference above half of "
+        "that between people fails as well: the result may be that of another person."
     )
     return [*lines, "", notes]
 

@@ -1,6 +1,6 @@
-"""The steps of gpu_check.py, each run in a process of its own: what a device answers beside the CPU, and how fast.
+"""Steps of gpu_check.py, each run in its own process: results of a device compared with the CPU, and timings.
 
-A step appends its findings to a file as it goes, a line of JSON for each, so that a crash loses only what comes later.
+A step appends each finding to a file at once, as a line of JSON, so that a crash loses only later findings.
 """
 
 from __future__ import annotations
@@ -30,28 +30,28 @@ Array = NDArray[Any]
 Outputs = dict[str, Array]
 Note = Callable[[dict[str, Any]], None]
 
-# Of the largest value of an output: what 99 of 100 values may differ by. float32 is summed in another order; half
-# precision has eleven bits, bfloat16 eight, and the errors go through all layers (docs/reference/backbones.md). torch
-# computes convolutions in TF32.
+# Tolerance of the 99th percentile of differences, relative to the largest value of an output. float32 sums in another
+# order; half precision has 11 bits, bfloat16 8, and errors propagate through all layers (docs/reference/backbones.md).
+# torch computes convolutions in TF32.
 TOLERANCES = {"fp32": 1e-3, "torch fp32": 1e-2, "fp16": 5e-2, "bf16": 0.15}
-_SHARE = 99  # percent of the values
-# People in the first frame of the package's clip, and parts of it: regions (x, y, width, height) of a crop's aspect.
+_PERCENTILE = 99
+# Crop regions (x, y, width, height) of people, and of other parts, in the first frame of the demo clip.
 _REGIONS = (
     (318.0, -20.0, 276.0, 368.0),
     (887.0, 370.0, 252.0, 336.0),
     (500.0, 100.0, 300.0, 400.0),
     (40, 60, 480, 640),
 )
-_FILLED_UP = (3, 11)  # people of batches that are filled up
-_LONGEST_S = 2.0  # of timing one batch
+_PADDED = (3, 11)  # people in batches that are padded to the next batch size
+_MAX_TIMING_S = 2.0  # per batch
 _PEAK_SIDES = (2048, 4096, 8192)
-_TOGETHER_S = 5.0
+_CONCURRENT_S = 5.0
 _NETWORKS = ("pose.onnx", "hand.onnx", "hand_recrop.onnx", "face.onnx", "blendshapes.onnx", "movenet_multipose.onnx")
-_FREE_SIDE = 192  # of an image whose size is free, a multiple of what MoveNet takes
+_DYNAMIC_SIDE = 192  # for dynamic image sizes, a multiple of MoveNet's stride
 
 
 def make(step: dict[str, Any], note: Note) -> None:
-    """A backbone's file with synthetic weights in one precision, and in fp32 what the CPU answers with them."""
+    """Export a backbone with random weights in one precision; for fp32, also store the CPU's results."""
     import torch
 
     from smplerx_ros.backbones.smpler_x.export import export
@@ -70,17 +70,17 @@ def make(step: dict[str, Any], note: Note) -> None:
     (folder / precision).mkdir(parents=True)
     path = export(network, names, "onnx", folder / precision)[0]
     if precision == "fp32":
-        _keep_answers(path, folder)
+        _store_cpu_results(path, folder)
 
 
-def _keep_answers(path: Path, folder: Path) -> None:
+def _store_cpu_results(path: Path, folder: Path) -> None:
     network = OnnxNetwork(path)
     images, regions = people()
-    for name, crops in (("opencv", crop_batch(images, regions)), ("network", _cut_by_network(images, regions))):
+    for name, crops in (("opencv", crop_batch(images, regions)), ("network", _crop_by_network(images, regions))):
         np.savez(folder / f"{name}.npz", **network.run({"image": crops}))
 
 
-def _cut_by_network(images: list[Array], regions: list[Array]) -> Array:
+def _crop_by_network(images: list[Array], regions: list[Array]) -> Array:
     import onnxruntime
 
     crops = Cropper("cpu").crops(images, regions)
@@ -90,14 +90,14 @@ def _cut_by_network(images: list[Array], regions: list[Array]) -> Array:
 
 
 def people() -> tuple[list[Array], list[Array]]:
-    """An image and a region for each of four crops; the last one is of another image."""
-    picture = sample.sample_image()
-    images = [picture] * (len(_REGIONS) - 1) + [np.ascontiguousarray(picture[:, ::-1])]
+    """Return an image and a region for each of four crops; the last one is from another image."""
+    image = sample.sample_image()
+    images = [image] * (len(_REGIONS) - 1) + [np.ascontiguousarray(image[:, ::-1])]
     return images, [np.array(region, np.float32) for region in _REGIONS]
 
 
 def by_onnx(step: dict[str, Any], note: Note) -> None:
-    """One network by ONNX Runtime in one `gpu_mode`: answers of every batch in turns, then times."""
+    """Run a network by ONNX Runtime in one `gpu_mode`: compare the results of all batch sizes, then measure times."""
     from smplerx_ros.backbones.smpler_x.loading import onnx_model
 
     precision, device, mode = step["precision"], step["device"], step["mode"]
@@ -107,7 +107,7 @@ def by_onnx(step: dict[str, Any], note: Note) -> None:
     images, regions = people()
     crops = crop_batch(images, regions)
     if mode in ("crops", "graphs") and model.cropper is None and device != "cpu":
-        raise RuntimeError("crops are not cut on the device")
+        raise RuntimeError("images are not cropped on the device")
     expected = _expected(step, "opencv" if model.cropper is None else "network")
 
     def on_device(rows: Array) -> Any:
@@ -120,8 +120,8 @@ def by_onnx(step: dict[str, Any], note: Note) -> None:
     path_name = f"onnx {precision} {device} {mode}"
     for batch in step["batches"]:
         _compare(note, step, path_name, batch, run, expected, TOLERANCES[precision])
-    for batch in _FILLED_UP:
-        _compare_filled_up(note, step, path_name, batch, model, (images, regions), expected)
+    for batch in _PADDED:
+        _compare_padded(note, step, path_name, batch, model, (images, regions), expected)
     if mode == "graphs":
         thread_run = partial(_in_thread, run)
         _compare(note, step, f"{path_name}, another thread", 1, thread_run, expected, TOLERANCES[precision])
@@ -135,7 +135,7 @@ def by_onnx(step: dict[str, Any], note: Note) -> None:
 
 
 def by_torch(step: dict[str, Any], note: Note) -> None:
-    """The same by torch."""
+    """Run a network by torch: compare the results of all batch sizes, then measure times."""
     import torch
 
     from smplerx_ros.backbones.smpler_x.network import build_network
@@ -156,7 +156,7 @@ def by_torch(step: dict[str, Any], note: Note) -> None:
 
 
 def peak(step: dict[str, Any], note: Note) -> None:
-    """What the device multiplies in torch's products of square matrices, GFLOP/s by precision; TF32 is off."""
+    """Measure the throughput of torch's square matrix products, GFLOP/s by precision; TF32 is off."""
     import torch
 
     device = step["device"]
@@ -176,7 +176,7 @@ def peak(step: dict[str, Any], note: Note) -> None:
 
 
 def embedded(step: dict[str, Any], note: Note) -> None:
-    """The package's own networks and its detector."""
+    """Compare the embedded networks and the embedded detector."""
     device = step["device"]
     for name in _NETWORKS:
         here, there = OnnxNetwork.from_asset(name), OnnxNetwork.from_asset(name, device=device)
@@ -184,16 +184,16 @@ def embedded(step: dict[str, Any], note: Note) -> None:
         feed = {each.name: _random(each.shape, each.type) for each in here.inputs}
         difference = _difference(there.run(feed), here.run(feed))
         _note_difference(note, name, device, 1, difference, TOLERANCES["fp32"])
-    picture = sample.sample_image()
-    here, there = (BuiltinDetector(where).detect([picture])[0] for where in ("cpu", device))
+    image = sample.sample_image()
+    here, there = (BuiltinDetector(where).detect([image])[0] for where in ("cpu", device))
     boxes = [np.array([box.xyxy for box in each]).reshape(-1, 4) for each in (there, here)]
     same = len(boxes[0]) == len(boxes[1])
-    difference = (float(np.abs(boxes[0] - boxes[1]).max(initial=0)) / max(picture.shape),) * 2 if same else (1.0, 1.0)
+    difference = (float(np.abs(boxes[0] - boxes[1]).max(initial=0)) / max(image.shape),) * 2 if same else (1.0, 1.0)
     _note_difference(note, "builtin detector", device, 1, difference, TOLERANCES["fp32"])
 
 
 def beside(step: dict[str, Any], note: Note) -> None:
-    """A network that replays graphs, and the detector in another thread meanwhile."""
+    """Replay the CUDA graph of a network while the detector runs in another thread."""
     from smplerx_ros.backbones.smpler_x.loading import onnx_model
 
     device = step["device"]
@@ -201,17 +201,17 @@ def beside(step: dict[str, Any], note: Note) -> None:
     model = onnx_model(get_backbone(step["backbone"]), path, device=device, precision="fp32", gpu_mode="graphs")
     _started(model.network.provider, device)
     crops, expected = crop_batch(*people()), _expected(step, "opencv")
-    detector, picture = BuiltinDetector(device), sample.sample_image()
-    first = detector.detect([picture])
+    detector, image = BuiltinDetector(device), sample.sample_image()
+    first = detector.detect([image])
     other, failed = {"runs": 0, "wrong": 0}, []
-    end = time.monotonic() + min(_TOGETHER_S, step["longest_s"])
+    end = time.monotonic() + min(_CONCURRENT_S, step["longest_s"])
 
     def detect() -> None:
         try:
             while time.monotonic() < end:
-                other["wrong"] += detector.detect([picture]) != first
+                other["wrong"] += detector.detect([image]) != first
                 other["runs"] += 1
-        except Exception as error:  # whatever a device throws is the finding
+        except Exception as error:  # any error of the device is a finding
             failed.append(error)
 
     thread = threading.Thread(target=detect)
@@ -219,16 +219,16 @@ def beside(step: dict[str, Any], note: Note) -> None:
     worst, runs = (0.0, 0.0), 0
     while time.monotonic() < end:
         rows = np.arange(step["batches"][runs % len(step["batches"])]) % len(crops)
-        answer = model.network.run({"image": crops[rows]})
-        worst = max(worst, _difference(answer, {name: value[rows] for name, value in expected.items()}))
+        outputs = model.network.run({"image": crops[rows]})
+        worst = max(worst, _difference(outputs, {name: value[rows] for name, value in expected.items()}))
         runs += 1
     thread.join()
     if failed:
         raise failed[0]
-    name = f"{step['backbone']} graphs beside the detector, {runs} and {other['runs']} runs"
+    name = f"{step['backbone']} graphs concurrent with the detector, {runs} and {other['runs']} runs"
     _note_difference(note, name, device, max(step["batches"]), worst, TOLERANCES["fp32"])
     if other["wrong"]:
-        raise RuntimeError(f"{other['wrong']} of {other['runs']} detections beside the network differ from the first")
+        raise RuntimeError(f"{other['wrong']} of {other['runs']} concurrent detections differ from the first")
 
 
 def _started(provider: str, device: str) -> None:
@@ -238,8 +238,8 @@ def _started(provider: str, device: str) -> None:
 
 
 def _expected(step: dict[str, Any], crops: str) -> Outputs:
-    with np.load(Path(step["folder"]) / f"{crops}.npz") as kept:
-        return dict(kept)
+    with np.load(Path(step["folder"]) / f"{crops}.npz") as stored:
+        return dict(stored)
 
 
 def _compare(
@@ -251,16 +251,16 @@ def _compare(
     expected: Outputs,
     tolerance: float,
 ) -> None:
-    """Two different batches in turns: whoever answers the one before is found out."""
+    """Compare alternating batches, so that the result of a previous batch is not mistaken for the right one."""
     worst = (0.0, 0.0)
     for shift in (0, 1, 0, 2):
         rows = (np.arange(batch) + shift) % len(_REGIONS)
         worst = max(worst, _difference(run(rows), {name: value[rows] for name, value in expected.items()}))
-    alike = _difference({name: value[1:] for name, value in expected.items()}, {n: v[:-1] for n, v in expected.items()})
-    _note_difference(note, step["backbone"], path, batch, worst, tolerance, people_differ=alike[0])
+    between = _difference({n: value[1:] for n, value in expected.items()}, {n: v[:-1] for n, v in expected.items()})
+    _note_difference(note, step["backbone"], path, batch, worst, tolerance, people_differ=between[0])
 
 
-def _compare_filled_up(
+def _compare_padded(
     note: Note,
     step: dict[str, Any],
     path: str,
@@ -272,23 +272,26 @@ def _compare_filled_up(
     from smplerx_ros.backbones.smpler_x.prediction import Prediction
 
     rows = np.arange(batch) % len(_REGIONS)
-    answer = model.predict_regions([given[0][row] for row in rows], [given[1][row] for row in rows])
+    predicted = model.predict_regions([given[0][row] for row in rows], [given[1][row] for row in rows])
     right = Prediction.from_outputs({name: value[rows] for name, value in expected.items()})
     names = ("betas", "expression", "cam_transl")
-    difference = _difference(*({name: getattr(each, name) for name in names} for each in (answer, right)))
-    _note_difference(note, step["backbone"], f"{path}, filled up", batch, difference, TOLERANCES[step["precision"]])
+    difference = _difference(*({name: getattr(each, name) for name in names} for each in (predicted, right)))
+    _note_difference(note, step["backbone"], f"{path}, padded", batch, difference, TOLERANCES[step["precision"]])
 
 
-def _difference(answer: Outputs, expected: Outputs) -> tuple[float, float]:
-    """By how much of an output's largest value 99 of 100 values differ at most, and any; infinite where not finite."""
-    shares = []
+def _difference(outputs: Outputs, expected: Outputs) -> tuple[float, float]:
+    """Return the 99th percentile and the maximum of the differences, relative to the largest value of each output.
+
+    Both are infinite where a shape differs or a value is not finite.
+    """
+    relative = []
     for name, right in expected.items():
         scale = float(np.abs(right).max(initial=0)) or 1.0
-        if answer[name].shape != right.shape or not np.isfinite(answer[name]).all():
+        if outputs[name].shape != right.shape or not np.isfinite(outputs[name]).all():
             return np.inf, np.inf
-        shares.append((np.abs(answer[name].astype(np.float64) - right) / scale).ravel())
-    joined = np.concatenate(shares)
-    return float(np.percentile(joined, _SHARE)), float(joined.max())
+        relative.append((np.abs(outputs[name].astype(np.float64) - right) / scale).ravel())
+    joined = np.concatenate(relative)
+    return float(np.percentile(joined, _PERCENTILE)), float(joined.max())
 
 
 def _note_difference(
@@ -300,9 +303,9 @@ def _note_difference(
     tolerance: float,
     **more: float,
 ) -> None:
-    # An answer to other people must not pass for the right one.
+    # The result of another person must not pass.
     same = difference[0] <= min(tolerance, more.get("people_differ", np.inf) / 2)
-    most, any_value = difference if np.isfinite(difference).all() else (None, None)  # not finite, or of another shape
+    most, any_value = difference if np.isfinite(difference).all() else (None, None)
     found = {"name": name, "path": path, "batch": batch, "most": most, "any": any_value, "tolerance": tolerance}
     note({"check": {**found, **more, "same": same}})
 
@@ -315,7 +318,7 @@ def _time(note: Note, step: dict[str, Any], batch: int, candidates: dict[str, Ca
         start = time.perf_counter()
         run()
         once = time.perf_counter() - start
-        runs = int(np.clip(_LONGEST_S / max(once, 1e-6), 3, step["runs"]))
+        runs = int(np.clip(_MAX_TIMING_S / max(once, 1e-6), 3, step["runs"]))
         times: Times = side_by_side({name: run}, runs=runs, cpu_time=False)[name]
         note({"row": row(about, name, times)})
 
@@ -327,7 +330,7 @@ def _in_thread(run: Callable[[Array], Outputs], rows: Array) -> Outputs:
     def target() -> None:
         try:
             found.append(run(rows))
-        except Exception as error:  # handed on to the caller
+        except Exception as error:  # raised in the caller's thread
             failed.append(error)
 
     thread = threading.Thread(target=target)
@@ -339,7 +342,7 @@ def _in_thread(run: Callable[[Array], Outputs], rows: Array) -> Outputs:
 
 
 def _random(shape: tuple[int | str | None, ...], kind: str) -> Array:
-    sizes = [size if isinstance(size, int) else 2 if axis == 0 else _FREE_SIDE for axis, size in enumerate(shape)]
+    sizes = [size if isinstance(size, int) else 2 if axis == 0 else _DYNAMIC_SIDE for axis, size in enumerate(shape)]
     values = np.random.default_rng(0).random(sizes)
     return (255 * values).astype(np.int32) if "int32" in kind else values.astype(np.float32)
 
@@ -355,7 +358,7 @@ STEPS: dict[str, Callable[[dict[str, Any], Note], None]] = {
 
 
 def main() -> None:
-    """Run the step that is described in the file named on the command line."""
+    """Run the step described by the JSON file on the command line."""
     step = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     with Path(step["findings"]).open("a", encoding="utf-8") as file:
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Milliseconds of the landmark stages while the demo clip's walker is tracked, at 1280 x 720.
+"""Wall time of each landmark network and of landmark tracking, on the demo clip at 1280 x 720.
 
 python benchmarks/landmarks.py [--threads 1 2]
 """
@@ -29,13 +29,13 @@ REPEATS = 40
 
 
 def frames() -> list[NDArray[np.uint8]]:
-    """The demo clip."""
+    """Read the demo clip."""
     with resources.as_file(resources.files("smplerx_ros") / "assets" / "demo_walk.mp4") as path, av.open(path) as clip:
         return [cv2.resize(frame.to_ndarray(format="rgb24"), (1280, 720)) for frame in clip.decode(video=0)]
 
 
 def timed(function: Callable[[], object], repeats: int = REPEATS) -> str:
-    """Median and best time of a call, as cells of a table."""
+    """Return median and minimum time of a call, as cells of a table."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -45,7 +45,7 @@ def timed(function: Callable[[], object], repeats: int = REPEATS) -> str:
 
 
 def measure(images: Sequence[NDArray[np.uint8]], threads: int) -> None:
-    """Print the table for one number of threads."""
+    """Run the benchmark with a number of threads."""
     detector, estimator = BuiltinDetector(threads=threads), LandmarkEstimator(threads=threads)
     networks = LandmarkNetworks(threads=threads)
     start = LandmarkQuery(images[0], max(detector.detect(images[:1])[0], key=lambda box: box.y1))
@@ -69,13 +69,13 @@ def measure(images: Sequence[NDArray[np.uint8]], threads: int) -> None:
 def track(
     estimator: LandmarkEstimator, query: LandmarkQuery, images: Sequence[NDArray[np.uint8]]
 ) -> list[PersonLandmarks]:
-    """The walker in every frame."""
+    """Track the person through the clip."""
     people: list[PersonLandmarks] = []
     for i, image in enumerate(images):
         previous = people[-1] if people else None
         person = estimator.estimate([replace(query, image=image, previous=previous)])[0]
         if person is None:
-            raise SystemExit(f"the walker was lost in frame {i}")
+            raise SystemExit(f"the person was lost in frame {i}")
         people.append(person)
         query = replace(
             query, box=Box(*person.body.points[:33, :2].min(axis=0), *person.body.points[:33, :2].max(axis=0))
@@ -84,7 +84,7 @@ def track(
 
 
 def main() -> None:
-    """Measure with every number of threads."""
+    """Run the benchmark with each number of threads."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     images = frames()

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Projecting points and undoing the lens, beside OpenCV's functions, which know no limit. Milliseconds of CPU time.
+"""CPU time of projection and undistortion (with limits of the lens model), compared with OpenCV (without limits).
 
 python benchmarks/lenses.py [--points 300] [--runs 50]
 """
@@ -23,7 +23,7 @@ LENSES = {
 
 
 def main() -> None:
-    """Measure, and print a table."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--points", type=int, default=300)
     parser.add_argument("--runs", type=int, default=50)

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What it costs the estimation that somebody looks: results a second while markers, meshes and overlay are subscribed.
+"""Cost of visualization: rate of results while markers, meshes and overlay are subscribed, compared with no subscriber.
 
     python benchmarks/looking.py [--seconds 8] [--rounds 5] [--out benchmarks/results] [parameter:=value ...]
 
-The node is a process, and so are a camera that plays the demo clip (two people) and a stand-in for RViz that takes its
-messages without drawing them. One node runs through all ways to look, again and again; each round's rates are compared
-with those of nobody looking just before and just after. Needs ROS 2.
+The node, a camera that plays the demo clip (two people), and a subscriber in place of RViz (which receives the messages
+without drawing them) run in separate processes. One node goes through all combinations of subscriptions several times;
+each rate is compared with those without subscriber just before and after. Requires ROS 2.
 """
 
 from __future__ import annotations
@@ -35,32 +35,32 @@ from smplerx_ros.tools.demo import image_transport, private_graph
 from smplerx_ros.tools.processes import Children
 
 TOPICS = {"markers": (MarkerArray, "/smplerx/markers"), "overlay": (Image, "/smplerx/overlay")}
-SETTLE_S = 3.0  # after a change: subscriptions are found, the mesh is thinned
+SETTLE_S = 3.0  # after a change: discovery of subscriptions, decimation of the mesh
 START_S = 120.0
-MOST_LOST = 0.05  # of the rate, by looking
+MAX_LOSS = 0.05  # fraction of the rate that visualization may cost
 
 
 @dataclass(frozen=True)
-class Look:
-    """A way to look."""
+class Subscriptions:
+    """A combination of subscribed topics and mesh markers."""
 
     name: str
     topics: tuple[str, ...] = ()
     mesh: bool = False
 
 
-NOBODY = Look("nobody")
-WAYS = (
-    Look("nobody, meshes switched on", mesh=True),
-    Look("markers", ("markers",)),
-    Look("markers with meshes", ("markers",), mesh=True),
-    Look("overlay", ("overlay",)),
-    Look("all three", ("markers", "overlay"), mesh=True),
+NONE = Subscriptions("none")
+COMBINATIONS = (
+    Subscriptions("none, markers.mesh on", mesh=True),
+    Subscriptions("markers", ("markers",)),
+    Subscriptions("markers with meshes", ("markers",), mesh=True),
+    Subscriptions("overlay", ("overlay",)),
+    Subscriptions("all three", ("markers", "overlay"), mesh=True),
 )
 
 
 class Listener:
-    """Counts results, and sets the node's parameter."""
+    """Counts results, and sets the parameter `markers.mesh` of the node."""
 
     def __init__(self) -> None:
         rclpy.init()
@@ -73,65 +73,65 @@ class Listener:
         self.results += 1
 
     def spin(self, seconds: float) -> None:
-        """Count for so long."""
+        """Count results for the given time."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             rclpy.spin_once(self.node, timeout_sec=left)
 
-    def set_mesh(self, wanted: bool) -> None:
-        """The parameter markers.mesh."""
-        request = SetParameters.Request(parameters=[Parameter("markers.mesh", value=wanted).to_parameter_msg()])
+    def set_mesh(self, value: bool) -> None:
+        """Set the parameter `markers.mesh`."""
+        request = SetParameters.Request(parameters=[Parameter("markers.mesh", value=value).to_parameter_msg()])
         future = self._client.call_async(request)
         rclpy.spin_until_future_complete(self.node, future, timeout_sec=START_S)
         assert future.result().results[0].successful
 
 
-def look(connection: Connection) -> None:
-    """Subscribe to the topics that are named, and answer how many messages came since; in a process of its own."""
+def subscriber(connection: Connection) -> None:
+    """Receive in a process of its own: subscribe to the topics received from the connection; None asks for counts."""
     rclpy.init()
     node: Node = rclpy.create_node("rviz")
-    came: Counter[str] = Counter()
+    received: Counter[str] = Counter()
     subscriptions: list[Any] = []
     while True:
         rclpy.spin_once(node, timeout_sec=0.05)
         if not connection.poll():
             continue
-        wanted = connection.recv()
-        if wanted is None:
-            connection.send(dict(came))
-            came.clear()
+        topics = connection.recv()
+        if topics is None:
+            connection.send(dict(received))
+            received.clear()
             continue
         while subscriptions:
             node.destroy_subscription(subscriptions.pop())
-        for name in wanted:
+        for name in topics:
             kind, topic = TOPICS[name]
 
             def count(_: bytes, name: str = name) -> None:
-                came[name] += 1
+                received[name] += 1
 
             subscriptions.append(node.create_subscription(kind, topic, count, QoSProfile(depth=1), raw=True))
 
 
 def measure(seconds: float, rounds: int, size: str, parameters: list[str]) -> list[dict[str, Any]]:
-    """Rates of each way to look, and the share of the rate that it takes."""
+    """Measure the rate with each combination, and its ratio to the rate without subscriber."""
     environment = private_graph()
     os.environ.update({name: environment[name] for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE")})
     here, there = multiprocessing.Pipe()
-    viewer = multiprocessing.get_context("spawn").Process(target=look, args=(there,), daemon=True)
+    viewer = multiprocessing.get_context("spawn").Process(target=subscriber, args=(there,), daemon=True)
     viewer.start()
     listener = Listener()
 
-    def rate(way: Look) -> tuple[float, dict[str, float]]:
-        listener.set_mesh(way.mesh)
-        here.send(way.topics)
+    def rate(combination: Subscriptions) -> tuple[float, dict[str, float]]:
+        listener.set_mesh(combination.mesh)
+        here.send(combination.topics)
         listener.spin(SETTLE_S)
         here.send(None)
         here.recv()
         before, begin = listener.results, time.monotonic()
         listener.spin(seconds)
         here.send(None)
-        pictures, spent = here.recv(), time.monotonic() - begin
-        return (listener.results - before) / spent, {name: pictures.get(name, 0) / spent for name in TOPICS}
+        received, elapsed = here.recv(), time.monotonic() - begin
+        return (listener.results - before) / elapsed, {name: received.get(name, 0) / elapsed for name in TOPICS}
 
     with Children(environment) as children:
         camera = ["--size", size, "--rate", "30"]
@@ -144,59 +144,60 @@ def measure(seconds: float, rounds: int, size: str, parameters: list[str]) -> li
             listener.spin(0.1)
             assert time.monotonic() < begun + START_S, children.log("node")
         listener.spin(SETTLE_S)
-        found: dict[Look, list[tuple[float, float, dict[str, float]]]] = {way: [] for way in WAYS}
+        rates: dict[Subscriptions, list[tuple[float, float, dict[str, float]]]] = {each: [] for each in COMBINATIONS}
         for number in range(rounds):
-            nobody = rate(NOBODY)[0]
-            for way in WAYS:
-                looking, pictures = rate(way)
-                after = rate(NOBODY)[0]
-                found[way].append((looking, (nobody + after) / 2, pictures))
-                nobody = after
-                print(f"round {number + 1}, {way.name}: {looking:.1f} of {found[way][-1][1]:.1f}", flush=True)
+            before = rate(NONE)[0]
+            for combination in COMBINATIONS:
+                subscribed, received = rate(combination)
+                after = rate(NONE)[0]
+                rates[combination].append((subscribed, (before + after) / 2, received))
+                before = after
+                result = f"{subscribed:.1f} of {rates[combination][-1][1]:.1f}"
+                print(f"round {number + 1}, {combination.name}: {result}", flush=True)
             children.check(("camera", "node"))
     viewer.kill()
     rclpy.shutdown()
-    return [summary(way, runs) for way, runs in found.items()]
+    return [summary(combination, runs) for combination, runs in rates.items()]
 
 
-def summary(way: Look, runs: list[tuple[float, float, dict[str, float]]]) -> dict[str, Any]:
-    """Medians of the rounds."""
-    ratios = [looking / nobody for looking, nobody, _ in runs]
+def summary(combination: Subscriptions, runs: list[tuple[float, float, dict[str, float]]]) -> dict[str, Any]:
+    """Return the medians over the rounds."""
+    ratios = [subscribed / none for subscribed, none, _ in runs]
     return {
-        "way": way.name,
-        "rate": float(np.median([looking for looking, _, _ in runs])),
-        "nobody": float(np.median([nobody for _, nobody, _ in runs])),
+        "way": combination.name,
+        "rate": float(np.median([subscribed for subscribed, _, _ in runs])),
+        "nobody": float(np.median([none for _, none, _ in runs])),
         "share": float(np.median(ratios)),
         "least": min(ratios),
         "most": max(ratios),
-        **{name: float(np.median([pictures[name] for _, _, pictures in runs])) for name in TOPICS},
+        **{name: float(np.median([received[name] for _, _, received in runs])) for name in TOPICS},
     }
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown."""
+    """Format the results in Markdown."""
     lines = [
-        "| who looks at what | results a second | nobody, beside it | share (least, most) | markers/s | overlays/s |",
+        "| subscribed | results/s | without subscriber | ratio (min, max) | markers/s | overlays/s |",
         "|---|--:|--:|--:|--:|--:|",
     ]
     for row in rows:
-        share = f"{row['share']:.3f} ({row['least']:.3f}, {row['most']:.3f})"
-        figures = (f"{row[name]:.1f}" for name in ("rate", "nobody"))
-        pictures = (f"{row[name]:.1f}" for name in TOPICS)
-        lines.append(f"| {' | '.join([row['way'], *figures, share, *pictures])} |")
-    kept = all(row["share"] >= 1 - MOST_LOST for row in rows)
-    lines += ["", f"Looking may take {100 * MOST_LOST:g} % of the rate (medians): {'kept' if kept else 'not kept'}."]
+        ratio = f"{row['share']:.3f} ({row['least']:.3f}, {row['most']:.3f})"
+        rates = (f"{row[name]:.1f}" for name in ("rate", "nobody"))
+        received = (f"{row[name]:.1f}" for name in TOPICS)
+        lines.append(f"| {' | '.join([row['way'], *rates, ratio, *received])} |")
+    passed = all(row["share"] >= 1 - MAX_LOSS for row in rows)
+    lines += ["", f"Limit: {100 * MAX_LOSS:g} % of the rate (medians): {'met' if passed else 'exceeded'}."]
     return "\n".join(lines)
 
 
 def main() -> None:
-    """Print the table."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seconds", type=float, default=8.0, help="for each figure [%(default)s]")
+    parser.add_argument("--seconds", type=float, default=8.0, help="per measurement [%(default)s]")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--size", default="1280x720")
     parser.add_argument("--out", type=Path)
-    parser.add_argument("parameters", nargs="*", help="of the node, name:=value")
+    parser.add_argument("parameters", nargs="*", help="node parameters, name:=value")
     arguments = parser.parse_args()
     rows = measure(arguments.seconds, arguments.rounds, arguments.size, arguments.parameters)
     text = table(rows)

@@ -1,10 +1,10 @@
-"""Measure the errors of a network's joints by their confidence.
+"""Image errors of a network's joints, by the confidence of their heat maps.
 
-Usage: python benchmarks/network_confidence.py BACKBONE WEIGHTS DATA
+    python benchmarks/network_confidence.py BACKBONE WEIGHTS DATA
 
-DATA holds humandata.npz and its pictures, as `python -m smplerx_ros synthesize` writes them or as a set with SMPL-X's
-joints is brought. Of 25 joints of the body and 20 of each hand: where the heat map has them and where the estimated
-body has them, against where they are, by the confidence of that heat map.
+DATA is a folder with humandata.npz and its images, e.g. written by `python -m smplerx_ros synthesize`. For 25 joints of
+the body and 20 of each hand, both the maximum of the heat map and the joint of the estimated body are compared with the
+ground truth.
 """
 
 from __future__ import annotations
@@ -38,8 +38,13 @@ EDGES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 PARTS = {"body": slice(25), "hands": slice(25, NUM_POINTS)}
 
 
-def measured(model: Model, body: BodyModel, data: HumanData, folder: Path) -> dict[str, Array]:
-    """`confidence (N, 65)`, and errors of heat maps `heatmaps` and of the body `joints`, shares of the box's height."""
+def measure(model: Model, body: BodyModel, data: HumanData, folder: Path) -> dict[str, Array]:
+    """Run the network on all people.
+
+    Returns:
+        `confidence (N, 65)`, and the errors of heat maps (`heatmaps`) and of the estimated body (`joints`), both
+        `(N, 65)` in units of the height of the person's box.
+    """
     assert data.keypoints2d is not None
     points = data.keypoints2d.joints_137()
     rows: dict[str, list[Array]] = {"confidence": [], "heatmaps": [], "joints": []}
@@ -50,22 +55,22 @@ def measured(model: Model, body: BodyModel, data: HumanData, folder: Path) -> di
         region = crop_box(Box(x, y, x + width, y + height), image.shape[1], image.shape[0], ratio)
         if region is None:
             continue
-        answer = model.predict_regions([np.ascontiguousarray(image)], [region])
-        if answer.joint_img is None or answer.joint_spread is None:
-            raise SystemExit(f"{model.backbone.name}: has no heat maps, or an old bundle; convert it again")
+        prediction = model.predict_regions([np.ascontiguousarray(image)], [region])
+        if prediction.joint_img is None or prediction.joint_spread is None:
+            raise SystemExit(f"{model.backbone.name}: no heat maps, or an old bundle; convert it again")
         camera = virtual_camera(region)
-        placed = body.landmarks137(answer.params)[0, :NUM_POINTS]
-        own = placed[:, :2] / placed[:, 2:] * camera[[0, 1], [0, 1]] + camera[:2, 2]
-        heat = region[:2] + answer.joint_img[0, :, :2] * PATCH * region[2] / CROP_WIDTH
+        joints = body.landmarks137(prediction.params)[0, :NUM_POINTS]
+        projected = joints[:, :2] / joints[:, 2:] * camera[[0, 1], [0, 1]] + camera[:2, 2]
+        peaks = region[:2] + prediction.joint_img[0, :, :2] * PATCH * region[2] / CROP_WIDTH
         truth = np.where(points.valid[row, :NUM_POINTS, None], points.points[row, :NUM_POINTS], np.nan)
-        rows["confidence"].append(point_confidence(answer.joint_spread)[0])
-        for name, found in (("heatmaps", heat), ("joints", own)):
+        rows["confidence"].append(point_confidence(prediction.joint_spread)[0])
+        for name, found in (("heatmaps", peaks), ("joints", projected)):
             rows[name].append(np.linalg.norm(found - truth, axis=1) / (height / BOX_PADDING))
     return {name: np.stack(values) for name, values in rows.items()}
 
 
 def table(found: dict[str, Array]) -> str:
-    """Medians and 90th percentiles in percent of the person's height in the image, with the number of joints."""
+    """Format medians and 90th percentiles, percent of the person's height in the image, with the number of joints."""
     bins = [f"{low:g} to {high:g}" for low, high in pairwise(EDGES)]
     lines = [f"| | {' | '.join(bins)} |", "|---|" + "--:|" * len(bins)]
     for part, columns in PARTS.items():
@@ -77,7 +82,7 @@ def table(found: dict[str, Array]) -> str:
 
 
 def main() -> int:
-    """Print."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("backbone")
     parser.add_argument("weights", help="bundle or checkpoint")
@@ -86,7 +91,7 @@ def main() -> int:
     arguments = parser.parse_args()
     model = smplerx_ros.load_model(arguments.backbone, arguments.weights, runtime=arguments.runtime, threads=1)
     data = read_humandata(arguments.data / ANNOTATIONS)
-    print(table(measured(model, load_body(), data, arguments.data)))
+    print(table(measure(model, load_body(), data, arguments.data)))
     return 0
 
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""What the node adds to the time inside its networks: from the entry of an image's callback to the last publication.
+"""Overhead of the node over its networks, from the start of an image's callback to the last publication.
 
-python benchmarks/node_overhead.py [--backbone lite s32] [--size 640x480 1280x720 1920x1080] [--out benchmarks/results]
+    python benchmarks/node_overhead.py [--backbone lite s32] [--size 640x480 1280x720] [--out benchmarks/results]
 
-The node runs in this process, slowly enough that no image waits; a camera plays the demo clip from another one. One
-person; people, TF, REP-155 and detections are published, markers and overlay are not asked for. The fit of `lite` is
-counted apart. The second table says where the rest goes, each part without those that it calls. Weights of other
-backbones than `lite` are synthetic: the networks run, but their answers are replaced by somebody who stands in the
-middle of the crop, because bodies of random weights are thrown out and begun anew. Needs ROS 2, and torch for them.
+The node runs in this process, at a rate at which no image waits; a camera plays the demo clip in another process. One
+person; people, TF, REP-155 and detections are published, markers and overlay are not subscribed. The fit of `lite` is
+counted separately. The second table breaks the overhead down; each part excludes the parts that it calls. Other
+backbones than `lite` have synthetic weights: the networks run, but their outputs are replaced by a person standing in
+the middle of the crop, because the tracker rejects bodies of random weights. Requires ROS 2, and torch for networks.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ from smplerx_ros.tools.demo import image_transport, private_graph
 from smplerx_ros.tools.processes import Children
 
 WARM_UP = 10
-BESIDE = "smplerx_detector"  # the thread of detections beside the estimation: only waiting for it counts
-COLUMNS = ("backbone", "image", "total", "networks", "fit", "the node adds: median", "p95")
+DETECTOR_THREAD = "smplerx_detector"  # runs concurrently with the estimation: only the time waited for it counts
+COLUMNS = ("backbone", "image", "total", "networks", "fit", "overhead: median", "p95")
 NETWORKS, FIT = "networks", "fit"
-# What a network of the SMPLer-X family answers of somebody who stands with hanging arms, in 6-D: the root is turned by
-# pi about x, shoulders by a right angle about z.
-UNTURNED, UPRIGHT = (1, 0, 0, 1, 0, 0), (1, 0, 0, -1, 0, 0)
+# Output of an SMPLer-X network for a person standing with hanging arms, 6-D rotations: the root is rotated by pi about
+# x, the shoulders by pi / 2 about z.
+IDENTITY, UPRIGHT = (1, 0, 0, 1, 0, 0), (1, 0, 0, -1, 0, 0)
 SHOULDERS = {16: (0, 1, -1, 0, 0, 0), 17: (0, -1, 1, 0, 0, 0)}  # left and right
-FILLS_THE_BOX = (0, 0, 1)  # its raw camera: four fifths of the crop's height, as the person of a box does
-# In the order in which they run; "wait" is from the callback's entry until the worker has the image.
+CAMERA = (0, 0, 1)  # raw camera output: the person fills four fifths of the crop's height, as in a typical box
+# In execution order; "wait" is from the start of the callback until the worker takes the image.
 PARTS: dict[str, tuple[tuple[Any, str], ...]] = {
     "convert": ((CameraStream, "frame"),),
     "detection": ((DetectionRunner, "run"),),
@@ -80,17 +80,17 @@ ADDED = ("wait", *(name for name in PARTS if name not in (NETWORKS, FIT)), "othe
 
 @dataclass
 class Clock:
-    """Seconds of each image by part: each without the parts that it calls."""
+    """Time of each part per image, seconds, excluding the parts that it calls."""
 
-    began: float | None = None  # None: the image waited for another one, and its figures would mean something else
-    handling: bool = False  # an image, from its arrival on
-    waiting: bool = False  # another one has come meanwhile
+    began: float | None = None  # None: the image had to wait for another one and is not measured
+    handling: bool = False  # an image is being handled, from its arrival on
+    waiting: bool = False  # another image has arrived meanwhile
     parts: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
-    called: list[float] = field(default_factory=list)  # what the calls that run have spent in parts below them
+    called: list[float] = field(default_factory=list)  # call stack: time spent in parts called by each active part
     rows: list[dict[str, float]] = field(default_factory=list)
 
     def begin(self) -> None:
-        """An image has come."""
+        """Handle the arrival of an image."""
         if self.handling:
             self.waiting = True
         else:
@@ -98,25 +98,25 @@ class Clock:
             self.parts.clear()
 
     def taken(self) -> None:
-        """The worker has it."""
+        """Handle the start of the worker on the image."""
         if self.began is not None:
             self.parts["wait"] = time.perf_counter() - self.began
 
     def published(self) -> None:
-        """Everything about it is sent."""
+        """Handle the last publication."""
         if self.began is not None and not self.waiting:
             total = time.perf_counter() - self.began
             self.rows.append({"total": total, **self.parts, "others": total - sum(self.parts.values())})
 
     def done(self) -> None:
-        """The worker is free for the one that waits."""
+        """Handle the end of the worker on the image."""
         self.began, self.handling, self.waiting = None, self.waiting, False
 
     def timed(self, function: Any, part: str) -> Any:
-        """`function`, whose time counts for `part`."""
+        """Wrap `function` so that its time counts for `part`."""
 
         def run(*arguments: Any, **options: Any) -> Any:
-            if current_thread().name.startswith(BESIDE):
+            if current_thread().name.startswith(DETECTOR_THREAD):
                 return function(*arguments, **options)
             start = time.perf_counter()
             self.called.append(0.0)
@@ -132,15 +132,15 @@ class Clock:
 
 
 def standing(run: Any) -> Any:
-    """`OnnxNetwork.run`, but a body that it answers stands upright."""
+    """Wrap `OnnxNetwork.run` so that a body in its outputs stands upright."""
 
     def replaced(self: OnnxNetwork, inputs: Any) -> dict[str, Any]:
         outputs = run(self, inputs)
         if "pose_6d" in outputs:
-            outputs["pose_6d"][:] = UNTURNED
-            for joint, turned in ({0: UPRIGHT} | SHOULDERS).items():
-                outputs["pose_6d"][:, joint] = turned
-            outputs["betas"][:], outputs["expression"][:], outputs["camera"][:] = 0, 0, FILLS_THE_BOX
+            outputs["pose_6d"][:] = IDENTITY
+            for joint, rotation in ({0: UPRIGHT} | SHOULDERS).items():
+                outputs["pose_6d"][:, joint] = rotation
+            outputs["betas"][:], outputs["expression"][:], outputs["camera"][:] = 0, 0, CAMERA
         return outputs
 
     return replaced
@@ -148,7 +148,7 @@ def standing(run: Any) -> Any:
 
 @contextmanager
 def observed(clock: Clock) -> Iterator[None]:
-    """Times the methods that matter, wherever they are called."""
+    """Patch the measured methods, wherever they are called."""
     on_image, handle, publish = CameraStream._on_image, FrameProcessor.handle, Output.publish
 
     def arrived(self: CameraStream, message: Any) -> None:
@@ -176,7 +176,7 @@ def observed(clock: Clock) -> Iterator[None]:
 
 
 def measure(backbone: str, size: str, rate: float, images: int) -> dict[str, Any]:
-    """Medians of one backbone at one size."""
+    """Measure one backbone at one image size."""
     values: dict[str, Any] = {"backbone": backbone, "max_people": 1}
     if backbone != "lite":
         values["weights"] = str(synthetic_bundle(backbone))
@@ -215,13 +215,13 @@ ALL = ("total", NETWORKS, FIT, *ADDED)
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown; milliseconds."""
+    """Format the results in Markdown; milliseconds."""
     lines = [f"| {' | '.join(COLUMNS)} |", "|---|---|" + "--:|" * (len(COLUMNS) - 2)]
     for row in rows:
         figures = [f"{row[key]:.1f}" for key in ("total", NETWORKS, FIT, "added", "added_p95")]
         lines.append(f"| {' | '.join([row['backbone'], row['size'], *figures])} |")
     heads = [f"{row['backbone']} {row['size']}" for row in rows]
-    lines += ["", "Parts of what the node adds (medians):", ""]
+    lines += ["", "Parts of the overhead (medians):", ""]
     lines += [f"| | {' | '.join(heads)} |", "|---|" + "--:|" * len(heads)]
     for part in ADDED:
         figures = [f"{row['parts'][part]:.2f}" for row in rows]
@@ -230,16 +230,16 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Print the table."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbone", nargs="+", default=["lite", "s32"])
     parser.add_argument("--size", nargs="+", default=["640x480", "1280x720", "1920x1080"])
     parser.add_argument("--images", type=int, default=60)
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
-    keep_freed_memory()  # as the executable
+    keep_freed_memory()  # as the node's executable does
     share_arena()
-    rates = {"lite": 5.0, "s32": 5.0}  # images a second: none waits, and detections run beside the estimation
+    rates = {"lite": 5.0, "s32": 5.0}  # Hz; no image waits, and detections run concurrently with the estimation
     rows = [
         measure(backbone, size, rates.get(backbone, 1.5), arguments.images)
         for backbone in arguments.backbone

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Measure the cost per person on the CPU.
+"""Cost per person on the CPU, for 1 to 16 people per call.
 
-Usage: python benchmarks/people.py [--backbone lite s32] [--out benchmarks/results]
+    python benchmarks/people.py [--backbone lite s32] [--out benchmarks/results]
 
-Bodies, joints and places of so many people in one call, as of so many cameras that each see the demo clip at another
-moment; detection, tracking and smoothing are not part of it. The weights of networks are synthetic: they cost what real
-ones cost. They are converted once, into the cache; that needs torch.
+Measures the estimation of bodies and their localization in one call, as for several cameras that see the demo clip at
+different times. Detection, tracking and smoothing are not included. Networks have synthetic weights, which do not
+affect speed; they are converted once into the cache, which requires torch.
 """
 
 from __future__ import annotations
@@ -36,19 +36,19 @@ from smplerx_ros.types import Frame, Observation
 
 PEOPLE = (1, 2, 4, 8, 16)
 CLIP = "demo_walk.mp4"
-APART = 3  # frames of the clip between two people
+FRAME_OFFSET = 3  # frames of the clip between two people
 WARM_UP = 3  # calls
 
 View = tuple[Frame, Box]
 
 
 def main() -> None:
-    """Print the table."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--backbone", nargs="+", default=["lite", "s32"])
     parser.add_argument("--people", nargs="+", type=int, default=list(PEOPLE))
-    parser.add_argument("--calls", type=int, default=20, help="of which the median is taken [%(default)s]")
-    parser.add_argument("--threads", type=int, default=0, help="0: the runtime's choice")
+    parser.add_argument("--calls", type=int, default=20, help="per measurement [%(default)s]")
+    parser.add_argument("--threads", type=int, default=0, help="0: default of the runtime")
     parser.add_argument("--out", type=Path)
     arguments = parser.parse_args()
     views, body, rows = clip_views(), load_body(), []
@@ -66,7 +66,7 @@ def main() -> None:
 
 
 def clip_views() -> list[View]:
-    """Every frame of the clip in which the detector finds somebody, and where."""
+    """Return every frame of the clip in which the detector finds a person, with the first box."""
     detector, views = BuiltinDetector(), []
     with as_file(files("smplerx_ros") / "assets" / CLIP) as path, VideoReader(path) as reader:
         for seen in reader:
@@ -79,11 +79,11 @@ def clip_views() -> list[View]:
 
 
 def cost(backbone: Backbone, body: BodyModel, views: Sequence[View], people: int, calls: int) -> tuple[float, float]:
-    """Median milliseconds of one call with so many people: by the clock, and of all threads' processor time."""
+    """Return the median wall time and CPU time (of all threads) of a call with `people` people, ms."""
     backbone.reset()
     times, cpu_times = [], []
     for call in range(WARM_UP + calls):
-        chosen = [(f"p{k}", views[(call + APART * k) % len(views)]) for k in range(people)]
+        chosen = [(f"p{k}", views[(call + FRAME_OFFSET * k) % len(views)]) for k in range(people)]
         observations = [Observation(frame, name, box) for name, (frame, box) in chosen]
         start, cpu_start = perf_counter(), process_time()
         build_persons(body, observations, backbone.estimate(observations), None)
@@ -93,8 +93,8 @@ def cost(backbone: Backbone, body: BodyModel, views: Sequence[View], people: int
 
 
 def table(rows: Sequence[dict[str, Any]]) -> str:
-    """Markdown: a row for each number of people."""
-    head = "| backbone | people | ms a call | ms a person | processor ms a person |\n|---|--:|--:|--:|--:|\n"
+    """Format the results in Markdown."""
+    head = "| backbone | people | ms per call | ms per person | CPU ms per person |\n|---|--:|--:|--:|--:|\n"
     return head + "\n".join(
         f"| {row['backbone']} | {row['people']} | {row['ms']:.1f} | {row['ms'] / row['people']:.1f} "
         f"| {row['cpu_ms'] / row['people']:.1f} |"

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""CPU time of publishing people: 5 of them at 30 Hz, with every topic subscribed by another process, and with none.
+"""CPU time of publishing people, with every topic subscribed by another process, and without subscribers.
 
     python benchmarks/publishing.py [--people 1 5] [--rate 30] [--seconds 10] [--out benchmarks/results]
 
-Prints the share of one core that the publishing process takes for it. Markers and overlay are made by another process
-(`looking.py`); what is handed over to it counts here.
+Reports the fraction of one core that the publishing process uses. Markers and overlay are created by a separate process
+(see looking.py); the transfer of data to that process is included.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ DISCOVERY_S = 3.0
 
 
 def main() -> None:
-    """Publish, and tell what it took."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, nargs="+", default=[1, 5])
     parser.add_argument("--rate", type=float, default=30.0)
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def measure(people: int, rate: float, seconds: float, subscribed: bool) -> dict[str, Any]:
-    """CPU time of one load."""
+    """Measure the CPU time with a number of people."""
     listener = multiprocessing.get_context("spawn").Process(target=listen, daemon=True)
     if subscribed:
         listener.start()
@@ -98,8 +98,8 @@ def measure(people: int, rate: float, seconds: float, subscribed: bool) -> dict[
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown."""
-    lines = ["| people | subscribed | frames a second | % of one core | ms a frame (median) |", "|--:|---|--:|--:|--:|"]
+    """Format the results in Markdown."""
+    lines = ["| people | subscribed | frames/s | % of one core | ms per frame (median) |", "|--:|---|--:|--:|--:|"]
     for row in rows:
         topics = "all topics" if row["subscribed"] else "none"
         figures = f"{row['rate']:.1f} | {100 * row['core']:.1f} | {row['median_ms']:.1f}"
@@ -108,7 +108,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def person(body, number: int, frame: int) -> Person:  # type: ignore[no-untyped-def]
-    """Somebody who faces the camera and moves a little in every frame."""
+    """Create a person who faces the camera and moves slightly in every frame."""
     rng = np.random.default_rng(number)
     params = SmplxParams.rest()
     pose = rng.normal(0, 0.2, 63) + 0.05 * np.sin(frame / 10)
@@ -131,7 +131,7 @@ def person(body, number: int, frame: int) -> Person:  # type: ignore[no-untyped-
 
 
 def listen() -> None:
-    """Subscribe to everything that comes up, in a process of its own."""
+    """Subscribe to all topics as they appear; runs in its own process."""
     rclpy.init()
     node, known = rclpy.create_node("listener"), set()
     while rclpy.ok():

@@ -1,11 +1,11 @@
-"""Measure the errors of `lite` on rendered people, whose joints are known.
+"""Errors of `lite` on rendered people.
 
-Usage: python benchmarks/rendered_lite.py [--people 60] [--out DIR]
+    python benchmarks/rendered_lite.py [--people 60] [--out DIR]
 
-The stand-in body in random poses and shapes, painted with clothes, skin and hair, shaded, before a random background,
-seen by random calibrated cameras (focal length, height and pitch, lens) 2 to 7 m away; one image a person. The body is
-the one that is fitted, so that its shape and the meaning of its joints are no source of error; that the networks were
-never shown such pictures is. Read it for trends (lean, distance, who is not found), not for what people get.
+The stand-in body is rendered in random poses, shapes and clothes in front of a random background, by random calibrated
+cameras (focal length, height, pitch, lens) 2 to 7 m away; one image per person. The rendered body model is also the one
+that is fitted, so that shape and definition of joints contribute no error; the networks, on the other hand, were not
+trained on such images. Use the results for trends (lean, distance, missed people), not as the accuracy on real images.
 """
 
 from __future__ import annotations
@@ -39,23 +39,23 @@ Array = NDArray[Any]
 Image = NDArray[np.uint8]
 
 LIMBS = [JOINT_INDEX[name] for name in LIMB_JOINTS]
-POSE_SPREAD = 0.5  # of the pose prior's: people who stand, walk and gesture
+POSE_SPREAD = 0.5  # factor of the pose prior's standard deviations; people who stand, walk and gesture
 LENSES = ([], [-0.2, 0.06, 0.0005, -0.0005, 0.0])  # plumb_bob
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A picture of somebody, and the truth."""
+    """An image of a person with its ground truth."""
 
     frame: Frame
     params: SmplxParams
     joints: Array  # (55, 3) metres, optical frame
     stature: float  # metres
-    pitch: float  # radians, how far the camera looks down
+    pitch: float  # radians, downward tilt of the camera
 
 
 def random_scene(rng: np.random.Generator, body: BodyModel) -> Scene:
-    """Somebody wholly in the picture."""
+    """Render a person who is entirely inside the image."""
     while True:
         width, height = [(640, 480), (1280, 720), (720, 1280), (1280, 960)][rng.integers(4)]
         focal = rng.uniform(0.6, 1.3) * max(width, height)
@@ -66,7 +66,7 @@ def random_scene(rng: np.random.Generator, body: BodyModel) -> Scene:
         pixels = camera.project(vertices)
         if np.isfinite(pixels).all() and pixels.min() > 3 and (pixels.max(axis=0) < [width - 3, height - 3]).all():
             stature = float(np.ptp(body.vertices(replace(SmplxParams.rest(), betas=params.betas))[0, :, 1]))
-            image = _picture(rng, body, vertices, camera)
+            image = _render(rng, body, vertices, camera)
             return Scene(Frame(image, camera), params, body.joints(params)[0], stature, pitch)
 
 
@@ -77,22 +77,22 @@ def _random_person(rng: np.random.Generator, body: BodyModel, camera: Camera) ->
     rotvecs = np.zeros((22, 3))
     rotvecs[prior.joints] = rng.normal(prior.mean, np.where(moved, spread, 0)).clip(prior.low, prior.high)
     pitch = rng.uniform(-0.1, 0.45)
-    # The body stands in a level world (x right, y down, z forward), turned about its vertical; the camera looks down.
+    # Upright in the level frame (x right, y down, z forward) with a random yaw; the camera is tilted down.
     level = Rotation.from_rotvec([np.pi, 0, 0]) * Rotation.from_euler("y", rng.uniform(-np.pi, np.pi))
     optical_from_level = Rotation.from_euler("x", pitch)
     distance, across = rng.uniform(2, 7), rng.uniform(-0.25, 0.25, 2)
-    place = distance * normalized([*across, 1.0])
+    position = distance * normalized([*across, 1.0])
     params = replace(
         SmplxParams.rest(),
         global_orient=(optical_from_level * level).as_rotvec(),
         body_pose=rotvecs[1:].ravel(),
         betas=rng.normal(0, 0.7, 10),
     )
-    return replace(params, transl=place - body.rest_joints(params.betas)[0, 0]), pitch
+    return replace(params, transl=position - body.rest_joints(params.betas)[0, 0]), pitch
 
 
-def _picture(rng: np.random.Generator, body: BodyModel, vertices: Array, camera: Camera) -> Image:
-    """Shaded body before blurred coloured noise, softened and with grain."""
+def _render(rng: np.random.Generator, body: BodyModel, vertices: Array, camera: Camera) -> Image:
+    """Render a shaded body in front of blurred coloured noise, with blur and sensor noise."""
     small = rng.uniform(40, 215, (6, 8, 3)).astype(np.float32)
     image = cv2.resize(small, (camera.width, camera.height), interpolation=cv2.INTER_CUBIC)
     raster = rasterize(vertices, body.faces, camera)
@@ -104,7 +104,7 @@ def _picture(rng: np.random.Generator, body: BodyModel, vertices: Array, camera:
 
 
 def _paint(rng: np.random.Generator, body: BodyModel) -> Array:
-    """`(V, 3)` RGB: skin, hair, shirt with short sleeves, trousers, shoes, by where a vertex lies at rest."""
+    """Return vertex colours `(V, 3)` of skin, hair, shirt, trousers and shoes, by position in the rest pose."""
     at, joints = body.v_template, body.joint_template
     skin = np.array([[236, 188, 160], [198, 134, 98], [141, 85, 54]][rng.integers(3)], float)
     color = np.tile(skin, (len(at), 1))
@@ -121,10 +121,10 @@ def _paint(rng: np.random.Generator, body: BodyModel) -> Array:
     return color
 
 
-def measured(scenes: list[Scene], body: BodyModel, *, with_height: bool) -> list[dict[str, float]]:
-    """Errors of the people found; millimetres, degrees, percent."""
+def measure(scenes: list[Scene], body: BodyModel, *, with_height: bool) -> list[dict[str, float]]:
+    """Return the errors for each person found; millimetres, degrees, percent."""
     rows = []
-    for number, scene in enumerate(tqdm(scenes, unit="picture")):
+    for number, scene in enumerate(tqdm(scenes, unit="image")):
         height = {"person_height": scene.stature} if with_height else {}
         with Estimator.from_config({"threads": 1, **height}) as estimator:
             people = estimator.estimate(scene.frame)
@@ -133,15 +133,15 @@ def measured(scenes: list[Scene], body: BodyModel, *, with_height: bool) -> list
         person = min(people, key=lambda p: float(np.linalg.norm(p.joints[0] - scene.joints[0])))
         joints, truth = person.joints[LIMBS], scene.joints[LIMBS]
         distance, true_distance = (np.linalg.norm(j[ROOT].mean(axis=0)) for j in (joints, truth))
-        turn = similarity(joints, truth).rotation  # truth from estimate
+        rotation = Rotation.from_matrix(similarity(joints, truth).rotation)  # from estimate to ground truth
         rows.append(
             {
                 "scene": number,
                 "mpjpe": 1e3 * float(root_aligned_errors(joints, truth, ROOT).mean()),
                 "pa_mpjpe": 1e3 * float(similarity_aligned_errors(joints, truth).mean()),
                 "distance": 100 * float(distance / true_distance - 1),
-                "turned": float(np.degrees(Rotation.from_matrix(turn).magnitude())),
-                "pitched": float(np.degrees(Rotation.from_matrix(turn).as_rotvec()[0])),
+                "turned": float(np.degrees(rotation.magnitude())),
+                "pitched": float(np.degrees(rotation.as_rotvec()[0])),
                 "pitch": float(np.degrees(scene.pitch)),
             }
         )
@@ -149,27 +149,27 @@ def measured(scenes: list[Scene], body: BodyModel, *, with_height: bool) -> list
 
 
 def table(rows: list[dict[str, float]], count: int, name: str) -> str:
-    """Medians and means over those found."""
+    """Summarize medians and means over the people found."""
     value = {key: np.array([row[key] for row in rows]) for key in rows[0]}
     flipped = value["turned"] > 90
     kept = {key: array[~flipped] for key, array in value.items()}
     return (
-        f"{name}: found {len(rows)} of {count}; turned about (over 90 degrees) {flipped.sum()}; of the others, median "
+        f"{name}: found {len(rows)} of {count}; flipped (over 90 degrees) {flipped.sum()}; of the others, median "
         f"(mean): MPJPE {np.median(kept['mpjpe']):.0f} ({kept['mpjpe'].mean():.0f}) mm, "
         f"PA-MPJPE {np.median(kept['pa_mpjpe']):.0f} ({kept['pa_mpjpe'].mean():.0f}) mm, "
         f"distance error {np.median(np.abs(kept['distance'])):.1f} ({np.abs(kept['distance']).mean():.1f}) %, "
-        f"bias {kept['distance'].mean():+.1f} %, whole body turned {np.median(kept['turned']):.0f} degrees; "
-        f"about the image's x axis {kept['pitched'].mean():+.1f} degrees on average."
+        f"bias {kept['distance'].mean():+.1f} %, rotation of the whole body {np.median(kept['turned']):.0f} degrees; "
+        f"mean rotation about the image's x axis {kept['pitched'].mean():+.1f} degrees."
     )
 
 
 def main() -> int:
-    """Print, and write where asked to."""
+    """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--people", type=int, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="folder for rendered_lite.json and .md")
-    parser.add_argument("--pictures", type=Path, help="folder for the first pictures")
+    parser.add_argument("--pictures", type=Path, help="folder for the first 12 images")
     arguments = parser.parse_args()
     body, rng = load_body(), np.random.default_rng(arguments.seed)
     scenes = [random_scene(rng, body) for _ in range(arguments.people)]
@@ -178,8 +178,8 @@ def main() -> int:
         for number, scene in enumerate(scenes[:12]):
             cv2.imwrite(str(arguments.pictures / f"{number:02}.png"), scene.frame.image[:, :, ::-1])
     runs = {
-        "height given": measured(scenes, body, with_height=True),
-        "without": measured(scenes, body, with_height=False),
+        "height given": measure(scenes, body, with_height=True),
+        "without": measure(scenes, body, with_height=False),
     }
     text = "\n\n".join(table(rows, len(scenes), name) for name, rows in runs.items())
     print(text)

@@ -112,7 +112,7 @@ def _tf_message(part: Transforms, stamp: Time) -> TFMessage:
 
 
 def _rebuilt(array: MarkerArray) -> MarkerArray:
-    """The same markers out of new points and colours, as a node would make them for each frame."""
+    """Copy the markers with new point and colour objects, as a node would create them for each frame."""
     markers = []
     for old in array.markers:
         marker = Marker(header=old.header, ns=old.ns, id=old.id, type=old.type, action=old.action, text=old.text)

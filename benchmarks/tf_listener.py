@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""What visitors cost a listener of TF: frames and memory of a tf2 buffer after 1000 people came and went.
+"""Growth of a TF listener: frames and memory of a tf2 buffer after 1000 people have come and gone.
 
     python benchmarks/tf_listener.py [--visitors 1000] [--stay 5] [--rate 10] [--out benchmarks/results]
 
-Two people at a time are in view for `stay` seconds, `rate` images a second. A frame that is sent no more keeps its last
-10 s of transforms, so that memory grows with `rate`, and with `stay` up to 10 s. The transforms go into tf2's own
-buffer (`tf2_py`, with the C++ core that RViz and every tf2_ros listener have), in a fresh process for each way of
-naming frames. Needs ROS 2 with tf2_py.
+Two people at a time are visible for `stay` seconds at `rate` Hz. A frame that is no longer published keeps its last
+10 s of transforms, so that memory grows with `rate`, and with `stay` up to 10 s. The transforms are inserted into tf2's
+buffer (`tf2_py`, whose C++ core RViz and all tf2_ros listeners use), in a new process for each naming scheme. Requires
+ROS 2 with tf2_py.
 """
 
 from __future__ import annotations
@@ -31,24 +31,24 @@ from smplerx_ros.ros.output.slots import Slots
 
 AT_ONCE = 2
 CACHE_S = 10  # tf2's default
-MARKS = (0, 200, 1000)  # visitors after which is measured
-Names = Callable[[str, int], list[tuple[str, str]]]  # parent and child frames of a person with an id and a slot
+MARKS = (0, 200, 1000)  # numbers of visitors at which the buffer is measured
+Names = Callable[[str, int], list[tuple[str, str]]]  # (id, slot) of a person -> parent and child frames
 
 
 def joints(prefix: str) -> list[tuple[str, str]]:
-    """The person's SMPL-X tree below the camera."""
+    """Return the SMPL-X joint frames of a person, below the camera frame."""
     names = [prefix + joint for joint in JOINT_NAMES]
     return [("camera" if parent < 0 else names[parent], name) for parent, name in zip(PARENTS, names, strict=True)]
 
 
 def rep155(person: str) -> list[tuple[str, str]]:
-    """Body, face and gaze."""
+    """Return the body, face and gaze frames of REP-155."""
     face = face_id(person)
     return [("camera", f"body_{person}"), ("camera", f"face_{face}"), (f"face_{face}", f"gaze_{face}")]
 
 
 def links(person: str) -> list[tuple[str, str]]:
-    """Of REP-155's kinematic model."""
+    """Return the frames of REP-155's kinematic model."""
     return [(f"{joint.parent}_{person}", f"{joint.child}_{person}") for joint in JOINTS]
 
 
@@ -65,7 +65,7 @@ WAYS: dict[str, Names] = {
 
 
 def main() -> int:
-    """Print the table; 2 where tf2_py is missing."""
+    """Run the benchmark; exit code 2 if tf2_py is missing."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--visitors", type=int, default=MARKS[-1])
     parser.add_argument("--stay", type=float, default=5.0)
@@ -89,7 +89,7 @@ def main() -> int:
 
 
 def visited(way: str, marks: list[int], stay: float, rate: float) -> list[dict[str, float]]:
-    """Frames, resident memory in MB and milliseconds of one `all_frames` call after so many visitors."""
+    """Return frames, resident memory (MB) and time of one `all_frames` call (ms) at the given numbers of visitors."""
     import tf2_py
     from geometry_msgs.msg import TransformStamped
     from rclpy.duration import Duration
@@ -100,7 +100,7 @@ def visited(way: str, marks: list[int], stay: float, rate: float) -> list[dict[s
     for gone, frames in visits(WAYS[way], marks[-1], stay, rate):
         if frames is None:
             if gone in marks:
-                measured.append(figures(gone, buffer))
+                measured.append(buffer_state(gone, buffer))
             continue
         stamp_ns, names = frames
         message.header.stamp.sec, message.header.stamp.nanosec = divmod(stamp_ns, 1_000_000_000)
@@ -113,7 +113,7 @@ def visited(way: str, marks: list[int], stay: float, rate: float) -> list[dict[s
 def visits(
     names: Names, visitors: int, stay: float, rate: float
 ) -> Iterator[tuple[int, tuple[int, list[tuple[str, str]]] | None]]:
-    """How many have gone, with the stamp and the transforms of an image, or None where a number has gone."""
+    """Iterate over images: number of people gone, and stamp with transforms; None after each departure."""
     slots, stamp_ns = Slots(), 1_000_000_000
     yield 0, None
     for gone in range(0, visitors, AT_ONCE):
@@ -128,8 +128,8 @@ def visits(
         yield gone + AT_ONCE, None
 
 
-def figures(gone: int, buffer: Any) -> dict[str, float]:
-    """Of the buffer as it stands."""
+def buffer_state(gone: int, buffer: Any) -> dict[str, float]:
+    """Measure the buffer."""
     status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
     began = perf_counter()
     count = buffer.all_frames_as_yaml().count("parent:")
@@ -138,8 +138,8 @@ def figures(gone: int, buffer: Any) -> dict[str, float]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Markdown."""
-    head = ["| names | visitors | frames in the buffer | RSS more than empty (MB) | listing all frames (ms) |"]
+    """Format the results in Markdown."""
+    head = ["| frame names | visitors | frames in the buffer | RSS above empty (MB) | listing all frames (ms) |"]
     head.append("|---|--:|--:|--:|--:|")
     lines = []
     for row in rows:

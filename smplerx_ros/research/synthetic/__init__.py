@@ -1,1 +1,1 @@
-"""Rendered people whose parameters are known: poses, clothes, places, cameras, pictures and their annotations."""
+"""Synthetic data: rendered people with known parameters, in random poses, clothes and environments."""

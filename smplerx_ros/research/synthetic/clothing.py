@@ -1,4 +1,4 @@
-"""What people wear: colours of the body's surface, as a function of where a point lies at rest."""
+"""Clothes, skin and hair: colours of the body surface as a function of the position in the rest pose."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from .patterns import Pattern, random_color
 _LIGHT_SKIN, _DARK_SKIN = np.array([243.0, 200, 172]), np.array([85.0, 52, 36])
 _LIP_TINT = np.array([0.9, 0.62, 0.62])
 _EYE_WHITE, _EYE_RADIUS, _IRIS_RADIUS = 225.0, 0.013, 0.006  # metres
-_BROW_WIDTH, _LIP_WIDTH = 0.006, 0.006  # metres from the landmarks
+_BROW_WIDTH, _LIP_WIDTH = 0.006, 0.006  # metres around the landmarks
 _BROWS, _MOUTH = slice(0, 10), slice(31, 51)  # among the 51 static landmarks
 CLOTHES = ("random", "suit")
 _CLOTH_PERIOD = 0.2  # metres
-_HEAD_WIDTH = 0.16  # metres: half the width of what may be hair
+_HEAD_WIDTH = 0.16  # metres, |x| up to which the surface can be hair
 
 
 @dataclass(frozen=True, eq=False)
 class Outfit:
-    """Garments, skin and hair of one person. Lengths are metres in the rest pose: y up, arms along x."""
+    """Garments, skin and hair of one person. Positions are in metres in the rest pose (y up, arms along x)."""
 
-    skin: FloatArray  # (3,) RGB
-    hair: FloatArray
-    shoe: FloatArray
+    skin: FloatArray  # (3,) RGB 0..255
+    hair: FloatArray  # (3,)
+    shoe: FloatArray  # (3,)
     top: Pattern
     bottom: Pattern
-    sleeve: float  # |x| where it ends
+    sleeve: float  # |x| of the ends of the sleeves
     collar: float  # y
     waist: float  # y
-    hem: float  # y where the trousers end
-    hair_line: float  # y above the eyes
-    hair_end: float  # y down to which it falls at the back
+    hem: float  # y of the ends of the trousers
+    hair_line: float  # y, above the eyes
+    hair_end: float  # y of the lower end at the back
 
     @classmethod
     def random(cls, rng: np.random.Generator, body: BodyModel) -> Outfit:
-        """Anything from vest and shorts to long sleeves and trousers."""
+        """Draw an outfit: anything from vest and shorts to long sleeves and trousers."""
         joints = body.joint_template
         neck, pelvis, knee, ankle, eye = (
             joints[JOINT_INDEX[name], 1] for name in ("neck", "pelvis", "left_knee", "left_ankle", "left_eye")
@@ -84,7 +84,7 @@ class Outfit:
         return colors
 
 
-# RGB of a suit's parts, left and right: no two alike, and louder than floors and walls mostly are.
+# RGB of a suit's parts (left, right): all different, and more saturated than most floors and walls.
 _SUIT_TRUNK = (110, 110, 110)
 _UPPER_ARMS, _FOREARMS = ((225, 40, 40), (40, 70, 225)), ((250, 150, 30), (40, 200, 230))
 _THIGHS, _SHINS = ((40, 150, 50), (130, 40, 160)), ((230, 225, 40), (240, 110, 190))
@@ -92,7 +92,7 @@ _THIGHS, _SHINS = ((40, 150, 50), (130, 40, 160)), ((230, 225, 40), (240, 110, 1
 
 @dataclass(frozen=True, eq=False)
 class Suit:
-    """What shows a limb by its colour, the same on everybody; head, hair and hands are the wearer's own."""
+    """Suit whose colours identify the limbs, the same on all people; head, hair and hands are those of the wearer."""
 
     wearer: Outfit
 
@@ -117,7 +117,7 @@ class Suit:
 
 
 def random_clothes(rng: np.random.Generator, body: BodyModel, kind: str) -> Outfit | Suit:
-    """Of one of CLOTHES: "random", or the "suit"."""
+    """Draw clothes of a kind in CLOTHES: a random outfit, with "suit" covered by a suit."""
     outfit = Outfit.random(rng, body)
     return Suit(outfit) if kind == "suit" else outfit
 
@@ -125,7 +125,7 @@ def random_clothes(rng: np.random.Generator, body: BodyModel, kind: str) -> Outf
 def _draw_face(
     colors: FloatArray, points: FloatArray, skin: FloatArray, brow_color: FloatArray, body: BodyModel
 ) -> None:
-    """Brows, lips and eyes, in place."""
+    """Colour brows, lips and eyes, in place."""
     joints, landmarks = body.joint_template, body.face_landmarks_rest()
     head = np.flatnonzero(points[:, 1] > joints[JOINT_INDEX["neck"], 1])
     at = points[head]
@@ -140,6 +140,6 @@ def _draw_face(
 
 
 def _near(points: FloatArray, targets: FloatArray, distance: float) -> NDArray[np.bool_]:
-    """`(N,)`: which of `points (N, 3)` lie within `distance` of any of `targets (T, 3)`."""
+    """Return `(N,)` which of `points (N, 3)` lie within `distance` of any of `targets (T, 3)`."""
     squared = ((points[:, None] - targets[None]) ** 2).sum(axis=2)
     return np.asarray((squared < distance**2).any(axis=1))

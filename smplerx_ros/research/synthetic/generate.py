@@ -1,4 +1,4 @@
-"""Sets of rendered people on disk: pictures and their annotations as HumanData."""
+"""Generation of synthetic data sets on disk: images, and annotations as HumanData."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from .scene import Scene, SceneOptions, random_scene
 
 ANNOTATIONS = "humandata.npz"
 IMAGES = "images"
-BOX_PADDING = 1.2  # HumanData's boxes of people are that much larger than the people
+BOX_PADDING = 1.2  # of HumanData's boxes of people
 _JPEG_QUALITY = 92
 _PARTS = {"left_hand_boxes": slice(25, 45), "right_hand_boxes": slice(45, 65), "face_boxes": slice(65, 137)}
-_LEAST_SIDE = 2.0  # pixels; a smaller box is none
+_MIN_BOX_SIDE = 2.0  # pixels; smaller boxes are not valid
 Row = dict[str, Any]
 
 
@@ -38,57 +38,71 @@ def generate(
     body_model: str | Path | None = None,
     progress: Callable[[], object] = lambda: None,
 ) -> HumanData:
-    """Writes `samples` pictures and `humandata.npz` into the new directory `out`; `progress` is called per picture.
+    """Render a data set. The result depends on seed and options, not on the number of processes.
 
-    The same seed gives the same set for any number of processes. Raises ConfigError for an `out` that is taken.
+    Args:
+        out: New directory, receives the images and `humandata.npz`.
+        samples: Number of images.
+        options: Of the scenes.
+        seed: Of the data set.
+        processes: Number of rendering processes.
+        body_model: `SMPLX_*.npz`; None: the embedded stand-in.
+        progress: Called after each image.
+
+    Returns:
+        The annotations.
+
+    Raises:
+        ConfigError: If an argument is invalid, `out` exists or cannot be written, or nobody is visible.
     """
     out = Path(out)
     if samples < 1:
-        raise ConfigError(f"samples {samples}: at least one picture is needed")
+        raise ConfigError(f"samples {samples}: at least one image is needed")
     if processes < 1:
         raise ConfigError(f"processes {processes}: at least one is needed")
     try:
         (out / IMAGES).mkdir(parents=True)
     except FileExistsError as error:
-        raise ConfigError(f"out {out}: holds a set already; name a new directory or remove it") from error
+        raise ConfigError(f"out {out}: holds a set already; choose a new directory or remove it") from error
     except OSError as error:
         raise ConfigError(f"out {out}: cannot be written ({error.strerror})") from error
     rows: list[Row] = []
-    make = partial(_make, out=out, options=options or SceneOptions(), seed=seed, body_model=body_model)
-    for made in _mapped(make, samples, processes):
-        rows += made
+    sample = partial(_generate_sample, out=out, options=options or SceneOptions(), seed=seed, body_model=body_model)
+    for sample_rows in _map(sample, samples, processes):
+        rows += sample_rows
         progress()
     if not rows:
-        raise ConfigError(f"out {out}: nobody is visible in {samples} pictures; ask for more")
-    data = _collected(rows)
+        raise ConfigError(f"out {out}: nobody is visible in {samples} images; render more")
+    data = _humandata(rows)
     write_humandata(out / ANNOTATIONS, data)
     return data
 
 
 def annotate(body: BodyModel, scene: Scene, name: str) -> list[Row]:
-    """One row of HumanData for each of the scene's people, in the picture called `name`."""
+    """Return a row of HumanData for each of the scene's people; `name` is the path of the image."""
     return [_row(body, scene, params, name) for params in scene.people]
 
 
-def _mapped(make: Callable[[int], list[Row]], samples: int, processes: int) -> Iterator[list[Row]]:
+def _map(sample: Callable[[int], list[Row]], samples: int, processes: int) -> Iterator[list[Row]]:
     if processes == 1:
-        yield from map(make, range(samples))
+        yield from map(sample, range(samples))
         return
-    # Not forked: libraries that run threads do not survive it.
+    # Spawned: forking is not safe with libraries that run threads.
     with multiprocessing.get_context("spawn").Pool(processes, cv2.setNumThreads, (1,)) as pool:
-        yield from pool.imap(make, range(samples), chunksize=4)
+        yield from pool.imap(sample, range(samples), chunksize=4)
 
 
-# One body per process.
-_loaded = cache(load_body)
+_cached_body = cache(load_body)  # one per process
 
 
-def _make(index: int, *, out: Path, options: SceneOptions, seed: int, body_model: str | Path | None) -> list[Row]:
-    body = _loaded(body_model)
+def _generate_sample(
+    index: int, *, out: Path, options: SceneOptions, seed: int, body_model: str | Path | None
+) -> list[Row]:
+    body = _cached_body(body_model)
     scene = random_scene(body, options, seed, index)
     name = f"{IMAGES}/{index:06}.jpg"
     if not cv2.imwrite(str(out / name), scene.image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY]):
-        raise ConfigError(f"out {out}: picture {name} cannot be written; is the disk full?")
+        raise ConfigError(f"out {out}: image {name} cannot be written; is the disk full?")
     return annotate(body, scene, name)
 
 
@@ -112,14 +126,14 @@ def _row(body: BodyModel, scene: Scene, params: SmplxParams, name: str) -> Row:
 
 
 def _box(pixels: FloatArray, scene: Scene, padding: float = 1.0) -> FloatArray:
-    """`(5,)` x, y, width, height and confidence of what `pixels (N, 2)` cover of the picture."""
+    """Return the bounding box of `pixels (N, 2)` inside the image: `(5,)` x, y, width, height, confidence."""
     largest = np.array([scene.camera.width - 1, scene.camera.height - 1])
     low, high = np.nanmin(pixels, axis=0).clip(0, largest), np.nanmax(pixels, axis=0).clip(0, largest)
     size = (high - low) * padding
-    return np.array([*((low + high - size) / 2), *size, float((high - low).min() >= _LEAST_SIDE)], np.float32)
+    return np.array([*((low + high - size) / 2), *size, float((high - low).min() >= _MIN_BOX_SIDE)], np.float32)
 
 
-def _collected(rows: list[Row]) -> HumanData:
+def _humandata(rows: list[Row]) -> HumanData:
     points = {name: np.stack([row[name] for row in rows]).astype(np.float32) for name in ("points2d", "points3d")}
     confidence = np.stack([row["confidence2d"] for row in rows])
     mask = np.ones(confidence.shape[1], bool)

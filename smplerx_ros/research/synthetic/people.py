@@ -1,4 +1,4 @@
-"""Random people: pose, fingers, face and shape, standing somewhere in a level world."""
+"""Random people: pose, hands, face and shape, placed in the level frame (x right, y down, z forward)."""
 
 from __future__ import annotations
 
@@ -12,20 +12,25 @@ from smplerx_ros.body.model import BodyModel
 from smplerx_ros.geometry.rotations import matrix_from_rotvec, rotvec_from_matrix
 from smplerx_ros.types import SmplxParams
 
-POSE_SPREAD = 0.5  # of the pose prior's deviations: people who stand, walk and gesture
-MIN_FINGER_FLEXION, MAX_FINGER_FLEXION = -0.25, 1.1  # radians per finger joint, against the relaxed hand
+POSE_SPREAD = 0.5  # factor of the pose prior's standard deviations; people who stand, walk and gesture
+MIN_FINGER_FLEXION, MAX_FINGER_FLEXION = -0.25, 1.1  # radians per finger joint, relative to the relaxed hand
 FINGER_JITTER, THUMB_SPREAD = 0.08, 0.25  # radians
 JAW_OPEN = 0.3  # radians
 SHAPE_SPREAD, EXPRESSION_SPREAD = 0.8, 0.6
-MAX_EXPRESSION, MAX_BETA = 1.5, 2.5  # HumanData readers take a beta beyond 3 for a failed fit
+MAX_EXPRESSION, MAX_BETA = 1.5, 2.5  # readers of HumanData regard a beta beyond 3 as a failed fit
 _THUMB = 4  # row among the fingers
-# Upright in a level world of x right, y down, z away from the camera; facing it.
-UPRIGHT_LEVEL = np.array([np.pi, 0.0, 0.0])
+UPRIGHT_LEVEL = np.array([np.pi, 0.0, 0.0])  # global_orient of an upright person facing the camera, level frame
 
 
-def random_params(rng: np.random.Generator, *, pose_spread: float = POSE_SPREAD, turn: float = np.pi) -> SmplxParams:
-    """Somebody upright at the origin of the level world, turned by up to `turn` radians from facing the camera."""
-    yaw = matrix_from_rotvec([0.0, rng.uniform(-turn, turn), 0.0])
+def random_params(rng: np.random.Generator, *, pose_spread: float = POSE_SPREAD, max_yaw: float = np.pi) -> SmplxParams:
+    """Draw an upright person at the origin of the level frame.
+
+    Args:
+        rng: Random generator.
+        pose_spread: Factor of the pose prior's standard deviations.
+        max_yaw: Maximum rotation away from facing the camera, radians.
+    """
+    yaw = matrix_from_rotvec([0.0, rng.uniform(-max_yaw, max_yaw), 0.0])
     left, right = _random_hand(rng), _random_hand(rng) * [1, -1, -1]
     return replace(
         SmplxParams.rest(),
@@ -40,7 +45,7 @@ def random_params(rng: np.random.Generator, *, pose_spread: float = POSE_SPREAD,
 
 
 def place_on_floor(body: BodyModel, params: SmplxParams, x: float, floor: float, z: float) -> SmplxParams:
-    """`params` moved so that the pelvis is at `x`, `z` metres and the lowest vertex on the floor, `y = floor`."""
+    """Translate a person so that the pelvis is at `x`, `z` and the lowest vertex on the floor, `y = floor`; metres."""
     lowest = float(body.vertices(params)[0, :, 1].max())
     pelvis = body.joints(params)[0, 0]
     shift = np.array([x - pelvis[0], floor - lowest, z - pelvis[2]])
@@ -48,18 +53,24 @@ def place_on_floor(body: BodyModel, params: SmplxParams, x: float, floor: float,
 
 
 def to_optical_frame(body: BodyModel, params: SmplxParams, optical_from_level: FloatArray) -> SmplxParams:
-    """`params` of the level world in the optical frame of a camera at its origin, `optical_from_level (3, 3)`."""
+    """Transform a person from the level frame to the optical frame of a camera at its origin.
+
+    Args:
+        body: Body model, for the rest position of the pelvis, about which `global_orient` rotates.
+        params: The person in the level frame.
+        optical_from_level: `(3, 3)` rotation.
+    """
     pelvis = body.rest_joints(params.betas, params.expression)[0, 0]
-    turned = optical_from_level @ matrix_from_rotvec(params.global_orient)
+    rotation = optical_from_level @ matrix_from_rotvec(params.global_orient)
     return replace(
         params,
-        global_orient=rotvec_from_matrix(turned),
+        global_orient=rotvec_from_matrix(rotation),
         transl=optical_from_level @ (params.transl + pelvis) - pelvis,
     )
 
 
 def _random_body(rng: np.random.Generator, spread: float) -> FloatArray:
-    """`(21, 3)` rotations; toes stay straight."""
+    """Draw the body pose `(21, 3)`, axis-angle; feet stay straight."""
     prior = PosePrior.standard()
     deviation = spread / np.sqrt(np.where(prior.precision > 0, prior.precision, np.inf))
     rotvecs = np.zeros((22, 3))
@@ -68,10 +79,10 @@ def _random_body(rng: np.random.Generator, spread: float) -> FloatArray:
 
 
 def _random_hand(rng: np.random.Generator) -> FloatArray:
-    """`(5, 3, 3)` of a left hand, where fingers bend about -z; some hands are fists, some flat, most between."""
-    hand = rng.uniform(MIN_FINGER_FLEXION, MAX_FINGER_FLEXION)
-    curl = (hand + rng.normal(0, 0.25, (5, 1))).clip(MIN_FINGER_FLEXION, MAX_FINGER_FLEXION)
+    """Draw a left hand pose `(5, 3, 3)`, axis-angle, between flat hand and fist; fingers flex about -z."""
+    mean_flexion = rng.uniform(MIN_FINGER_FLEXION, MAX_FINGER_FLEXION)
+    flexion = (mean_flexion + rng.normal(0, 0.25, (5, 1))).clip(MIN_FINGER_FLEXION, MAX_FINGER_FLEXION)
     fingers = FINGER_JITTER * rng.standard_normal((5, 3, 3))
-    fingers[..., 2] -= curl
+    fingers[..., 2] -= flexion
     fingers[_THUMB] = THUMB_SPREAD * rng.standard_normal((3, 3)) * [1.0, 1.0, 0.3]
     return fingers

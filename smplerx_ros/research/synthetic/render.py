@@ -1,4 +1,4 @@
-"""From bodies in front of a camera to a picture: shaded meshes, their shadows on the floor, grain of a sensor."""
+"""Rendering of people into an image: shaded meshes, shadows on the floor, and sensor noise."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from .environment import SceneCamera
 
 @dataclass(frozen=True, eq=False)
 class Light:
-    """One lamp far away, and what comes from everywhere."""
+    """A directional light with an ambient part."""
 
-    direction_level: FloatArray  # (3,) unit, towards the lamp; y is down
+    direction_level: FloatArray  # (3,) unit vector towards the light, level frame (y down)
     ambient: float
     diffuse: float
-    tint: FloatArray  # (3,)
-    shadow: float  # 0..1, how dark
+    tint: FloatArray  # (3,) factors of red, green, blue
+    shadow: float  # 0 (none) .. 1 (black)
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> Light:
-        """From above, and mostly from the camera's side."""
+        """Draw a light from above, mostly from the camera's side."""
         direction = normalized([rng.uniform(-1, 1), rng.uniform(-1.6, -0.5), rng.uniform(-1.2, 0.4)])
         ambient = rng.uniform(0.35, 0.65)
         return cls(direction, ambient, rng.uniform(0.9, 1.15) - ambient, rng.uniform(0.9, 1.08, 3), rng.uniform(0, 0.6))
@@ -40,32 +40,32 @@ class Light:
 
 @dataclass(frozen=True)
 class Sensor:
-    """How a camera turns light into grey levels."""
+    """Image sensor: blur, exposure and noise."""
 
     blur: float  # pixels
     gamma: float
     gain: float
-    grain: float  # grey levels
+    noise: float  # standard deviation, grey levels
 
     @classmethod
     def random(cls, rng: np.random.Generator) -> Sensor:
-        """More or less good ones, exposed more or less well."""
+        """Draw a sensor of varying quality and exposure."""
         return cls(rng.uniform(0.4, 1.0), rng.uniform(0.8, 1.25), rng.uniform(0.8, 1.15), rng.uniform(1, 6))
 
-    def photograph(self, image: FloatArray, rng: np.random.Generator) -> RgbImage:
-        """`(H, W, 3) uint8` of `image (H, W, 3)` 0..255; `rng` is for the grain."""
-        soft = cv2.GaussianBlur(image, (0, 0), self.blur)
-        exposed = 255 * (soft.clip(0, 255) / 255) ** self.gamma * self.gain
-        noise = self.grain * rng.standard_normal(image.shape[:2])[..., None]
+    def expose(self, image: FloatArray, rng: np.random.Generator) -> RgbImage:
+        """Convert `image (H, W, 3)`, 0..255, to `(H, W, 3) uint8`; `rng` draws the noise."""
+        blurred = cv2.GaussianBlur(image, (0, 0), self.blur)
+        exposed = 255 * (blurred.clip(0, 255) / 255) ** self.gamma * self.gain
+        noise = self.noise * rng.standard_normal(image.shape[:2])[..., None]
         return np.asarray((exposed + noise).clip(0, 255), np.uint8)
 
 
 @dataclass(frozen=True, eq=False)
 class Rendered:
-    """A picture and, for each person, which share of what lies in the image is not hidden by the others."""
+    """A rendered image."""
 
     image: RgbImage
-    visible: FloatArray  # (P,) 0..1
+    visible: FloatArray  # (P,) fraction of each person's pixels in the image that no other person occludes
 
 
 def render(
@@ -78,7 +78,18 @@ def render(
     light: Light,
     sensor: Sensor,
 ) -> Rendered:
-    """People with `meshes` of `(V, 3)` metres in the optical frame before `background (H, W, 3)`, which is drawn on."""
+    """Render people in front of a background.
+
+    Args:
+        rng: Draws the sensor noise.
+        body: Body model of the meshes.
+        meshes: Vertices `(V, 3)` of each person, metres, optical frame.
+        outfits: Of each person.
+        view: The camera.
+        background: `(H, W, 3)` RGB 0..255; modified in place.
+        light: Illumination.
+        sensor: Converts the result to an image.
+    """
     count, size = len(meshes), len(body.faces)
     faces = np.concatenate([body.faces + k * len(body.v_template) for k in range(count)])
     raster = rasterize(np.concatenate(meshes), faces, view.camera)
@@ -93,11 +104,11 @@ def render(
     background.reshape(-1, 3)[raster.pixels] = colors * shade
     alone = [len(rasterize(mesh, body.faces, view.camera).pixels) for mesh in meshes] if count > 1 else [len(owner)]
     seen = np.bincount(owner, minlength=count)
-    return Rendered(sensor.photograph(background, rng), seen / np.maximum(alone, 1))
+    return Rendered(sensor.expose(background, rng), seen / np.maximum(alone, 1))
 
 
 def _shade(raster: Raster, faces: NDArray[Any], normals: FloatArray, view: SceneCamera, light: Light) -> FloatArray:
-    """Factors `(N, 3)` of the covered pixels: Lambert's law and a sky that is brighter above."""
+    """Return the shading `(N, 3)` of covered pixels: Lambert's law, and ambient light that is brighter from above."""
     towards = view.optical_from_level @ light.direction_level
     up = view.optical_from_level @ np.array([0.0, -1.0, 0.0])
     direction = normalized(raster.interpolate(normals, faces))
@@ -109,10 +120,10 @@ def _shade(raster: Raster, faces: NDArray[Any], normals: FloatArray, view: Scene
 def _cast_shadows(
     background: FloatArray, body: BodyModel, meshes: Sequence[FloatArray], view: SceneCamera, light: Light
 ) -> None:
-    """Darkens the floor where bodies stand in the light, in place."""
+    """Darken the floor where bodies cast shadows, in place."""
     dark = np.zeros(background.shape[:2])
     for mesh in meshes:
-        level = mesh @ view.optical_from_level  # rows: level_from_optical applied
+        level = mesh @ view.optical_from_level  # row vectors: applies level_from_optical
         height = view.height - level[:, 1:2]
         on_floor = level + height / light.direction_level[1] * light.direction_level
         dark[rasterize(on_floor @ view.optical_from_level.T, body.faces, view.camera).mask()] = light.shadow

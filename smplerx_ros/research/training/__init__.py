@@ -1,1 +1,1 @@
-"""Training of SMPLer-X networks: data, augmentation, targets, losses, and the loop. Needs torch, imported lazily."""
+"""Training of SMPLer-X networks: data, augmentation, targets, losses and training loop. Requires torch."""

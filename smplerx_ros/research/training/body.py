@@ -1,4 +1,4 @@
-"""The body model in torch: the 137 joints of the losses, differentiable. Only the vertices under them are skinned."""
+"""Differentiable body model in torch: the 137 joints of the losses. Only the vertices that they need are skinned."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .rotations import matrix_from_rotvec
 
 
 class TorchBody(nn.Module):
-    """The same body as a `BodyModel`, in float32; nothing of it is trained or saved."""
+    """Torch version of a `BodyModel`, float32. Its buffers are neither trained nor saved."""
 
     def __init__(self, body: BodyModel) -> None:
         super().__init__()
@@ -44,10 +44,19 @@ class TorchBody(nn.Module):
         self._keep("joints_137", torch.tensor(JOINTS_137))
 
     def forward(self, matrices: Tensor, rotvecs: Tensor, betas: Tensor, expression: Tensor) -> Tensor:
-        """137 joints `(B, 137, 3)`, metres, of 53 rotations (rows as in `models.prediction.ROTATIONS`) given twice.
+        """Compute the 137 joints of posed bodies.
 
-        `matrices (B, 53, 3, 3)` turn body and jaw; hands need their axis-angle, `rotvecs (B, 53, 3)`, to which the
-        mean hand is added. `betas`, `expression (B, 10)`. The root rests where the model has it.
+        The 53 rotations (rows as in `backbones.smpler_x.prediction.ROTATIONS`) are given both as matrices, used for
+        body and jaw, and as axis-angle, used for the hands, to which the mean hand pose is added.
+
+        Args:
+            matrices: `(B, 53, 3, 3)`.
+            rotvecs: `(B, 53, 3)`.
+            betas: `(B, 10)`.
+            expression: `(B, 10)`.
+
+        Returns:
+            `(B, 137, 3)` metres, without translation.
         """
         local = self._local(matrices, rotvecs)
         coefficients = torch.cat([betas, expression], dim=1)
@@ -61,7 +70,7 @@ class TorchBody(nn.Module):
         return torch.cat([positions, vertices[:, self.extra], static, contour], dim=1)[:, self.joints_137]
 
     def _local(self, matrices: Tensor, rotvecs: Tensor) -> Tensor:
-        """`(B, 55, 3, 3)`; eyes look ahead."""
+        """Return the local rotations `(B, 55, 3, 3)`; eyes are at rest."""
         eyes = torch.eye(3, device=matrices.device, dtype=matrices.dtype).expand(len(matrices), 2, 3, 3)
         hands = [
             matrix_from_rotvec(rotvecs[:, ROTATIONS[name]] + mean.reshape(-1, 3))
@@ -78,32 +87,32 @@ class TorchBody(nn.Module):
             feature = (local[:, 1:] - torch.eye(3, device=local.device)).flatten(1)
             shaped = shaped + torch.einsum("vck,bk->bvc", self.pose_dirs, feature)
         offsets = positions - (rotations @ rest[..., None])[..., 0]
-        turn = torch.einsum("vj,bjxy->bvxy", self.weights, rotations)
-        return (turn @ shaped[..., None])[..., 0] + torch.einsum("vj,bjx->bvx", self.weights, offsets)
+        blended = torch.einsum("vj,bjxy->bvxy", self.weights, rotations)
+        return (blended @ shaped[..., None])[..., 0] + torch.einsum("vj,bjx->bvx", self.weights, offsets)
 
     def _keep(self, name: str, value: Tensor | None) -> None:
         self.register_buffer(name, value, persistent=False)
 
 
 def _kinematics(local: Tensor, rest: Tensor) -> tuple[Tensor, Tensor]:
-    """As `body.kinematics.forward_kinematics`, without writing in place."""
+    """Compute forward kinematics as `body.kinematics.forward_kinematics`, without in-place writes."""
     parents = torch.tensor(PARENTS, device=rest.device).clamp(min=0)
     bones = rest - rest[:, parents]
     rotations, positions, order = [local[:, :1]], [rest[:, :1]], [0]
     for level in LEVELS:
         above = torch.cat(rotations, dim=1), torch.cat(positions, dim=1)
         slots = [order.index(PARENTS[joint]) for joint in level]
-        turn = above[0][:, slots]
+        parent_rotations = above[0][:, slots]
         index = torch.as_tensor(level, device=rest.device)
-        rotations.append(turn @ local[:, index])
-        positions.append(above[1][:, slots] + (turn @ bones[:, index, :, None])[..., 0])
+        rotations.append(parent_rotations @ local[:, index])
+        positions.append(above[1][:, slots] + (parent_rotations @ bones[:, index, :, None])[..., 0])
         order += level.tolist()
     back = torch.tensor([order.index(joint) for joint in range(len(PARENTS))], device=rest.device)
     return torch.cat(rotations, dim=1)[:, back], torch.cat(positions, dim=1)[:, back]
 
 
 def _contour_rows(neck: Tensor) -> Tensor:
-    """As `body.landmarks.contour_rows`, of `neck (B, 3, 3)`."""
+    """Select contour landmarks as `body.landmarks.contour_rows`, from the neck's rotation `(B, 3, 3)`."""
     neck = neck.detach()
     yaw = torch.rad2deg(torch.atan2(neck[:, 2, 0], torch.hypot(neck[:, 0, 0], neck[:, 1, 0])))
     degrees = yaw.nan_to_num().clamp(-MAX_YAW, MAX_YAW).round().long()

@@ -1,4 +1,4 @@
-"""Several processes as one: torch's own process group, and BatchNorm over all of them."""
+"""Distributed training: torch's process group, and BatchNorm synchronized over all processes."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from torch.distributed.nn.functional import all_reduce
 
 @dataclass(frozen=True)
 class Process:
-    """One of `world` processes. `local` is its number on this machine."""
+    """Rank of this process in a distributed training."""
 
     rank: int = 0
-    world: int = 1
-    local: int = 0
+    world_size: int = 1
+    local_rank: int = 0  # on this machine
 
     @property
     def is_main(self) -> bool:
-        """Whether it is the one that writes files."""
+        """Whether this process writes files and logs."""
         return self.rank == 0
 
 
 @contextmanager
 def process_group(device: str) -> Iterator[Process]:
-    """This process's place among those that `torchrun` started; alone without it. gloo for CPUs, NCCL for GPUs."""
+    """Join the process group that `torchrun` started (a single process without it). Uses NCCL for CUDA, else gloo."""
     if "WORLD_SIZE" not in os.environ:
         yield Process()
         return
@@ -41,32 +41,32 @@ def process_group(device: str) -> Iterator[Process]:
 
 
 class SyncBatchNorm2d(nn.BatchNorm2d):
-    """BatchNorm over the batches of all processes, of equal size; the same tensors under the same names.
+    """BatchNorm2d with statistics over the batches of all processes, which must be of equal size.
 
-    On any device: torch's own SyncBatchNorm refuses CPUs.
+    Runs on any device, unlike torch's SyncBatchNorm, and has the same state dict as BatchNorm2d.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(B, C, H, W)` of `x (B, C, H, W)`."""
+        """Normalize `x (B, C, H, W)`."""
         if not self.training:
             return super().forward(x)
         x = x.float()
         moments = torch.stack([x.mean(dim=(0, 2, 3)), (x * x).mean(dim=(0, 2, 3))])
-        world = distributed.get_world_size()
-        mean, square = all_reduce(moments) / world
+        world_size = distributed.get_world_size()
+        mean, square = all_reduce(moments) / world_size
         variance = square - mean * mean
-        self._keep(mean.detach(), variance.detach(), x.numel() // x.shape[1] * world)
+        self._update(mean.detach(), variance.detach(), x.numel() // x.shape[1] * world_size)
         scale = self.weight * torch.rsqrt(variance + self.eps)
         return x * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
 
-    def _keep(self, mean: Tensor, variance: Tensor, count: int) -> None:
+    def _update(self, mean: Tensor, variance: Tensor, count: int) -> None:
         self.num_batches_tracked += 1
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(variance * (count / max(count - 1, 1)), self.momentum)
 
 
 def sync_batch_norms(module: nn.Module) -> None:
-    """Replaces every BatchNorm2d below `module`, keeping its tensors."""
+    """Replace every BatchNorm2d below `module` by SyncBatchNorm2d, keeping its parameters and buffers."""
     for name, child in module.named_children():
         if type(child) is nn.BatchNorm2d:
             shared = SyncBatchNorm2d(child.num_features, child.eps, child.momentum)

@@ -1,4 +1,4 @@
-"""A training from settings to a bundle, with a progress bar."""
+"""Training from settings to a bundle, with a progress bar."""
 
 from __future__ import annotations
 
@@ -20,7 +20,16 @@ BUNDLE = "bundle"
 
 
 def finetune(settings: Settings, process: Process, *, resume: bool = False) -> Path | None:
-    """Trains; the first process writes the bundle and answers where it is, if settings ask for one."""
+    """Train a network and convert the last snapshot to a bundle.
+
+    Args:
+        settings: The training recipe.
+        process: This process of the training.
+        resume: Resume from the last snapshot.
+
+    Returns:
+        Path of the bundle; None if the settings disable it, or this is not the main process.
+    """
     trainer = Trainer(settings, process, resume=resume)
     with tqdm(total=trainer.steps, initial=trainer.step, unit="step", disable=not process.is_main) as bar:
 

@@ -1,4 +1,4 @@
-"""What a training tells: lines of JSON beside its snapshots, and TensorBoard where that is installed."""
+"""Training log: JSON lines beside the snapshots, and TensorBoard if it is installed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ HISTORY = "history.jsonl"
 
 
 class History:
-    """Records of numbers by step. What was recorded at or after `step`, where a run resumes, is forgotten."""
+    """Writes metrics by step.
+
+    Args:
+        directory: Of the run.
+        step: Step at which a run resumes; later records are removed. 0 starts a new log.
+    """
 
     def __init__(self, directory: Path, step: int = 0) -> None:
         self._path = directory / HISTORY
@@ -23,7 +28,7 @@ class History:
         self._board = _summary_writer(directory, step)
 
     def add(self, step: int, group: str, values: Mapping[str, float]) -> None:
-        """Numbers after `step` steps; `group` is "train" or "validation"."""
+        """Append the values after `step` steps; `group` is "train" or "validation"."""
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, "group": group, **values}) + "\n")
         if self._board is not None:
@@ -31,13 +36,13 @@ class History:
                 self._board.add_scalar(f"{group}/{name}", value, step)
 
     def close(self) -> None:
-        """Writes what is left."""
+        """Flush and close the TensorBoard writer."""
         if self._board is not None:
             self._board.close()
 
 
 def read_history(directory: Path) -> list[dict[str, Any]]:
-    """All records of a run, oldest first; none where there is no file. Half a line, of a killed run, is none."""
+    """Return all records of a run, oldest first; a partial last line (of an interrupted run) is ignored."""
     path = directory / HISTORY
     if not path.is_file():
         return []

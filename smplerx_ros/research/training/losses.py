@@ -1,4 +1,4 @@
-"""SMPLer-X's losses: masked L1, each the mean over all its elements, masked ones too; their weighted sum is trained."""
+"""SMPLer-X's losses: masked L1 terms, each averaged over all elements including masked ones, and their weighted sum."""
 
 from __future__ import annotations
 
@@ -16,34 +16,42 @@ from smplerx_ros.geometry.crops import CROP_FOCAL
 from .rotations import nearest_equivalent
 from .targets import BODY, FACE, LEFT_HAND, NUM_HEATMAP_JOINTS, PARTS, PELVIS, RIGHT_HAND
 
-_DEPTH_MARGIN_M = 1e-4  # added to depths before a division (SMPLer-X)
-_SPOT_CELLS = 0.8  # standard deviation of a heat map's target
-_LEAST_PROBABILITY = 1e-26  # in a heat map, before its logarithm
-_LEAST_BOX = 1.0  # pixels of the crop; a hand's box that is smaller cannot hold targets
+_DEPTH_MARGIN_M = 1e-4  # added to depths before division (SMPLer-X)
+_HEATMAP_SIGMA = 0.8  # cells, standard deviation of the target heat maps
+_MIN_PROBABILITY = 1e-26  # of heat maps, bounds the logarithm
+_MIN_BOX = 1.0  # pixels of the crop; smaller hand boxes have no targets
 
 
 @dataclass(frozen=True)
 class LossWeights:
-    """Factors of the terms (SMPLer-X's).
+    """Weights of the loss terms; the defaults are SMPLer-X's.
 
-    `heatmaps` is not SMPLer-X's. It is for networks from nothing: the others see a heat map by its expectation alone,
-    which says little about where a flat one should rise.
+    `heatmaps` is an addition for training from scratch: the other terms depend on a heat map through its expectation
+    only, whose gradient carries little information while the heat map is flat.
     """
 
     pose: float = 10.0  # axis-angle, 53 rotations
     betas: float = 1.0
     expression: float = 1.0
-    joints_cam: float = 100.0  # metres from the pelvis, annotated joints
-    fit_cam: float = 100.0  # metres from the part's root, joints of the fitted body
+    joints_cam: float = 100.0  # metres relative to the pelvis, annotated joints
+    fit_cam: float = 100.0  # metres relative to the part's root, joints of the fitted body
     joints_proj: float = 1.0  # cells
-    joints_img: float = 1.0  # heat maps, annotated depth
-    fit_img: float = 1.0  # heat maps, the fitted body's depth
+    joints_img: float = 1.0  # cells of the heat maps, annotated depth
+    fit_img: float = 1.0  # cells of the heat maps, depth of the fitted body
     boxes: float = 1.0  # centres and sizes, cells
-    heatmaps: float = 0.0  # ours: cross entropy of the body's heat maps with a spot at the joint
+    heatmaps: float = 0.0  # cross entropy of the body's heat maps and a Gaussian at the joint
 
 
 def losses(outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Unweighted terms by the names of `LossWeights`, of `network.TrainingNetwork`'s outputs and `targets.targets`."""
+    """Compute the unweighted loss terms.
+
+    Args:
+        outputs: Of `network.TrainingNetwork`.
+        targets: A batch of `targets.targets`.
+
+    Returns:
+        Scalars by the field names of `LossWeights`.
+    """
     joints = outputs["joints"]
     rotvecs = outputs["rotvecs"]
     pose = nearest_equivalent(targets["pose"].unflatten(1, (-1, 3)), rotvecs.detach())
@@ -63,56 +71,64 @@ def losses(outputs: Mapping[str, Tensor], targets: Mapping[str, Tensor]) -> dict
         "boxes": sum(
             masked_l1(outputs[name], targets[name], targets["box_valid"]) for name in ("box_centers", "box_sizes")
         )
-        * targets["box_valid"].shape[1],  # a term for each part
+        * targets["box_valid"].shape[1],  # one term per part
         "heatmaps": _heatmap_entropy(outputs["heatmap"], targets["joints_img"], targets["joints_img_valid"]),
     }
 
 
 def weighted_sum(terms: Mapping[str, Tensor], weights: LossWeights) -> Tensor:
-    """Their weighted sum."""
+    """Return the weighted sum of the loss terms."""
     factors = asdict(weights)
     return torch.stack([factors[name] * value for name, value in terms.items()]).sum()
 
 
-def masked_l1(found: Tensor, wanted: Tensor, valid: Tensor) -> Tensor:
-    """Mean over all elements of the absolute differences, zero where not `valid`; whatever is there, NaN too."""
-    valid = valid.expand_as(found)
-    difference = torch.where(valid > 0, found - wanted, torch.zeros_like(found))
+def masked_l1(output: Tensor, target: Tensor, valid: Tensor) -> Tensor:
+    """Return the mean absolute difference over all elements; those not `valid` (0) count as zero, even if NaN."""
+    valid = valid.expand_as(output)
+    difference = torch.where(valid > 0, output - target, torch.zeros_like(output))
     return difference.abs().mean()
 
 
 def _heatmap_entropy(heatmap: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """Mean cross entropy, nats, of `heatmap (B, 25, 16, 16, 12)` with spots at `target (B, 137, 3)`, cells."""
-    spot = heatmap.clamp(min=_LEAST_PROBABILITY).log()
-    where = torch.where(valid[:, BODY] > 0, target[:, BODY], torch.zeros_like(target[:, BODY]))
+    """Return the mean cross entropy, nats, of `heatmap (B, 25, 16, 16, 12)` and Gaussians at `target (B, 137, 3)`."""
+    log_likelihood = heatmap.clamp(min=_MIN_PROBABILITY).log()
+    mean = torch.where(valid[:, BODY] > 0, target[:, BODY], torch.zeros_like(target[:, BODY]))
     for axis, cells in enumerate(reversed(heatmap.shape[2:])):
-        places = torch.arange(cells, device=heatmap.device)
-        weights = (-0.5 * ((places - where[..., axis, None]) / _SPOT_CELLS) ** 2).softmax(dim=-1)
+        centers = torch.arange(cells, device=heatmap.device)
+        weights = (-0.5 * ((centers - mean[..., axis, None]) / _HEATMAP_SIGMA) ** 2).softmax(dim=-1)
         shape = (*weights.shape[:2], *[1] * (2 - axis), cells)
-        spot = (spot * weights.view(shape)).sum(dim=-1)
-    return -(spot * valid[:, BODY].amin(dim=-1)).mean()
+        log_likelihood = (log_likelihood * weights.view(shape)).sum(dim=-1)
+    return -(log_likelihood * valid[:, BODY].amin(dim=-1)).mean()
 
 
 def project(joints: Tensor, transl: Tensor) -> Tensor:
-    """Cells `(B, J, 2)` of joints `(B, J, 3)` metres, moved by `transl (B, 3)`, in the crop's virtual camera."""
+    """Project joints into the crop by its virtual camera.
+
+    Args:
+        joints: `(B, J, 3)` metres.
+        transl: `(B, 3)` metres, added to the joints.
+
+    Returns:
+        `(B, J, 2)` cells of the heat maps.
+    """
     moved = joints + transl[:, None]
     middle = joints.new_tensor([CROP_WIDTH / 2, CROP_HEIGHT / 2])
     return (moved[..., :2] / (moved[..., 2:] + _DEPTH_MARGIN_M) * CROP_FOCAL + middle) / PATCH
 
 
 def part_relative(joints: Tensor) -> Tensor:
-    """Joints `(B, 137, 3)` from pelvis, wrists and neck."""
+    """Return joints `(B, 137, 3)` relative to the roots of their parts: pelvis, wrists and neck."""
     return torch.cat([joints[:, part] - joints[:, root, None] for part, root in PARTS], dim=1)
 
 
 def _into_boxes(target: Tensor, valid: Tensor, hand_boxes: Tensor) -> tuple[Tensor, Tensor]:
-    """Targets and validity `(B, 65, 3)`: the hands' x, y in the 16x16 cells of the predicted `hand_boxes (B, 2, 4)`."""
+    """Return heat map targets and their validity `(B, 65, 3)`; hands relative to their predicted boxes."""
     parts, masks = [target[:, BODY]], [valid[:, BODY]]
     for number, part in enumerate((LEFT_HAND, RIGHT_HAND)):
         origin, end = hand_boxes[:, number, None, :2], hand_boxes[:, number, None, 2:]
         extent = end - origin
-        local = (target[:, part, :2] * PATCH - origin) / extent.clamp(min=_LEAST_BOX) * HAND_BINS
-        inside = ((local >= 0) & (local < HAND_BINS) & (extent > _LEAST_BOX)).all(dim=-1, keepdim=True)
+        local = (target[:, part, :2] * PATCH - origin) / extent.clamp(min=_MIN_BOX) * HAND_BINS
+        inside = ((local >= 0) & (local < HAND_BINS) & (extent > _MIN_BOX)).all(dim=-1, keepdim=True)
         parts.append(torch.cat([local, target[:, part, 2:]], dim=-1))
         masks.append(valid[:, part] * inside)
     joined, mask = torch.cat(parts, dim=1), torch.cat(masks, dim=1)
@@ -121,14 +137,14 @@ def _into_boxes(target: Tensor, valid: Tensor, hand_boxes: Tensor) -> tuple[Tens
 
 
 def _aligned_parts(projected: Tensor, target: Tensor, valid: Tensor) -> Tensor:
-    """`projected (B, 137, 2)` with hands and face moved so that their visible points have the targets' mean.
+    """Translate hands and face of `projected (B, 137, 2)` so that their visible points have the targets' mean.
 
-    Where a hand is follows from the arm; this term is for its shape.
+    The position of a hand is determined by the arm; the loss on it is about its shape.
     """
     parts = [projected[:, BODY]]
     for part in (LEFT_HAND, RIGHT_HAND, FACE):
         mask = valid[:, part]
         count = mask.sum(dim=1, keepdim=True).clamp(min=1)
-        step = ((target[:, part] - projected[:, part]) * mask).sum(dim=1, keepdim=True) / count
-        parts.append(projected[:, part] + step)
+        offset = ((target[:, part] - projected[:, part]) * mask).sum(dim=1, keepdim=True) / count
+        parts.append(projected[:, part] + offset)
     return torch.cat(parts, dim=1)

@@ -1,4 +1,4 @@
-"""SMPLer-X as it is trained: all that losses look at, gradients cut between stages, parts frozen."""
+"""SMPLer-X during training: the outputs that the losses need, gradients stopped between stages, and frozen parts."""
 
 from __future__ import annotations
 
@@ -20,27 +20,34 @@ from smplerx_ros.errors import ConfigError
 from .body import TorchBody
 from .rotations import matrix_from_6d, rotvec_from_matrix
 
-_NECK = ("body_position_net", "hand_position_net", "box_net", "hand_roi_net")  # where things are
-_HEAD = ("body_regressor", "hand_regressor", "face_regressor")  # how they are turned and shaped
+_NECK = ("body_position_net", "hand_position_net", "box_net", "hand_roi_net")  # positions
+_HEAD = ("body_regressor", "hand_regressor", "face_regressor")  # rotations and shape
 TRAINABLE = {
     "all": ("encoder", *_NECK, *_HEAD),
     "backbone": ("encoder",),
     "head": _HEAD,
     "neck_and_head": (*_NECK, *_HEAD),
 }
-_CONVOLUTION_SPREAD, _LINEAR_SPREAD = 1e-3, 1e-2  # SMPLer-X's initialisation of the heads
-# Of an encoder that begins with nothing: what patches and places differ by, and how much attention stays near.
-_PATCH_SIZE, _PLACE_SIZE, _LONGEST_WAVE = 0.3, 0.5, 100.0
-_NEARNESS, _CHANCE = 0.8, 0.2
+_CONVOLUTION_STD, _LINEAR_STD = 1e-3, 1e-2  # SMPLer-X's initialization of the heads
+# Initialization of an encoder that is trained from scratch: scales of patch and position embeddings, longest wavelength
+# of the latter, and scales of the identity and of the noise in the product of queries and keys.
+_PATCH_SCALE, _POSITION_SCALE, _MAX_WAVELENGTH = 0.3, 0.5, 100.0
+_IDENTITY_SCALE, _NOISE_SCALE = 0.8, 0.2
 _MID_GREY = 0.5
-# Grey and two opponent colours, and how little the latter vary, roughly; patches' waves fall like in photographs.
+# Grey and two opponent colours, with their approximate standard deviations in photographs.
 _OPPONENT = ((1.0, 1.0, 1.0), (1.0, 0.0, -1.0), (1.0, -2.0, 1.0))
-_OPPONENT_SPREAD = (1.0, 0.25, 0.25)
+_OPPONENT_STD = (1.0, 0.25, 0.25)
 AUTOCAST = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class TrainingNetwork(nn.Module):
-    """A network and the body in which its losses are measured. `train` is a key of TRAINABLE; the rest is frozen."""
+    """A network with the body model that its losses need.
+
+    Args:
+        network: What is trained.
+        body: Neutral body model.
+        train: Key of TRAINABLE: which parts are trained. The others are frozen.
+    """
 
     def __init__(self, network: SmplerX, body: BodyModel, train: str = "all") -> None:
         super().__init__()
@@ -51,25 +58,29 @@ class TrainingNetwork(nn.Module):
             module.requires_grad_(name in self._trained)
 
     def train(self, mode: bool = True) -> TrainingNetwork:
-        """Frozen parts stay in evaluation mode: their statistics do not move and no path is dropped."""
+        """Set the mode; frozen parts stay in evaluation mode (fixed BatchNorm statistics, no drop path)."""
         super().train(mode)
         for name, module in self.network.named_children():
             module.train(mode and name in self._trained)
         return self
 
     def reduce_precision(self, precision: str, device: str) -> None:
-        """The heavy parts compute in "bf16" or "fp16" (torch's autocast); weights and everything else stay float32."""
+        """Run the expensive parts in "bf16" or "fp16" by torch's autocast; weights and everything else stay float32."""
         autocast = torch.autocast(device, AUTOCAST[precision])
         for module in self.network.half_modules():
             module.forward = autocast(module.forward)
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """All of the following of `image (B, 3, 256, 192)` RGB 0..1.
+        """Run the network.
 
-        `rotvecs (B, 53, 3)` axis-angle; `betas`, `expression (B, 10)`; `transl (B, 3)` metres; `joints (B, 137, 3)`
-        metres, without `transl`; `heatmap (B, 25, 16, 16, 12)` probabilities of the body's joints;
-        `joints_img (B, 65, 3)` cells, the hands' in their boxes; `hand_boxes (B, 2, 4)` pixels of the crop, without
-        gradient; `box_centers`, `box_sizes (B, 3, 2)` cells.
+        Args:
+            image: `(B, 3, 256, 192)` RGB 0..1.
+
+        Returns:
+            `rotvecs (B, 53, 3)` axis-angle; `betas` and `expression (B, 10)`; `transl (B, 3)` metres;
+            `joints (B, 137, 3)` metres, without `transl`; `heatmap (B, 25, 16, 16, 12)` probabilities of the body
+            joints; `joints_img (B, 65, 3)` cells, those of the hands relative to their boxes; `hand_boxes (B, 2, 4)`
+            pixels of the crop, without gradient; `box_centers` and `box_sizes (B, 3, 2)` cells.
         """
         net = self.network
         tokens, feature = net.encoder(image)
@@ -104,73 +115,76 @@ class TrainingNetwork(nn.Module):
 
 
 def initialize_network(backbone: BackboneSpec) -> SmplerX:
-    """A network initialised at random: the heads as SMPLer-X does, the encoder so that it learns from few pictures.
+    """Build a randomly initialized network: heads as in SMPLer-X, and an encoder that learns from few images.
 
-    SMPLer-X never began with a random encoder; timm's takes long to learn where in the picture anything is. Here
-    patches are seen by their cosines, places are sines and cosines, and attention begins nearby (after Trockman and
-    Kolter 2023, "Mimetic initialization of self-attention layers").
+    SMPLer-X always starts from a pretrained encoder, and with timm's random initialization an encoder is slow to learn
+    positions. Here the patch embedding starts with cosine filters, the position embedding with sines and cosines, and
+    attention close to the identity (Trockman and Kolter 2023, "Mimetic initialization of self-attention layers").
+
+    Raises:
+        ConfigError: If the backbone is not an SMPLer-X network.
     """
     check_trainable(backbone)
     network = build_network(backbone)
     assert isinstance(network, SmplerX)
     with torch.no_grad():
-        _see_cosines(network.encoder.patch_embed.proj)
-        network.encoder.pos_embed.copy_(_places(backbone.embed_dim))
-        nn.init.normal_(network.encoder.reg_token, std=_PLACE_SIZE)
+        _init_patch_embedding(network.encoder.patch_embed.proj)
+        network.encoder.pos_embed.copy_(_position_embedding(backbone.embed_dim))
+        nn.init.normal_(network.encoder.reg_token, std=_POSITION_SCALE)
         for block in network.encoder.blocks:
-            _attend_nearby(block.attn.qkv.weight, backbone.heads)
+            _init_attention(block.attn.qkv.weight, backbone.heads)
     for name, module in network.named_children():
         if name != "encoder":
-            module.apply(_initialise)
+            module.apply(_init_head)
     return network
 
 
 def check_trainable(backbone: BackboneSpec) -> None:
-    """Raises ConfigError for a backbone that cannot be trained here."""
+    """Check that a backbone is an SMPLer-X network; raises ConfigError if not."""
     if backbone.family != SMPLER_X:
         raise ConfigError(f"backbone {backbone.name!r}: only SMPLer-X networks can be trained here")
 
 
-def _places(dim: int) -> Tensor:
-    """Sines and cosines of column and row `(1, 192, dim)` (Vaswani et al. 2017, in two dimensions)."""
+def _position_embedding(dim: int) -> Tensor:
+    """Return sines and cosines of column and row `(1, 192, dim)` (Vaswani et al. 2017, in two dimensions)."""
     rows, columns = torch.meshgrid(torch.arange(GRID_HEIGHT), torch.arange(GRID_WIDTH), indexing="ij")
-    frequencies = _LONGEST_WAVE ** -(torch.arange(dim // 4) / (dim // 4))
-    waves = [at.reshape(-1, 1) * frequencies for at in (columns, rows)]
-    return _PLACE_SIZE * torch.cat([f(wave) for wave in waves for f in (torch.sin, torch.cos)], dim=1)[None]
+    frequencies = _MAX_WAVELENGTH ** -(torch.arange(dim // 4) / (dim // 4))
+    phases = [position.reshape(-1, 1) * frequencies for position in (columns, rows)]
+    return _POSITION_SCALE * torch.cat([f(phase) for phase in phases for f in (torch.sin, torch.cos)], dim=1)[None]
 
 
-def _see_cosines(patch: nn.Conv2d) -> None:
-    """Filters that are the slowest cosines of a patch in grey and two colours, answering about equally loud."""
+def _init_patch_embedding(patch: nn.Conv2d) -> None:
+    """Set the filters to the cosines of lowest frequency in grey and two opponent colours, with similar variances."""
     dim = patch.out_channels
     waves = sorted(product(range(PATCH), repeat=2), key=lambda wave: (math.hypot(*wave), wave))[: -(-dim // 3)]
-    places = (torch.arange(PATCH) + 0.5) * math.pi / PATCH
+    positions = (torch.arange(PATCH) + 0.5) * math.pi / PATCH
     filters = []
     for down, across in waves:
-        cosine = torch.outer(torch.cos(down * places), torch.cos(across * places))
-        spread = 1.5 / (0.3 + math.hypot(down, across) ** 1.5)  # read off rendered people
-        for color, share in zip(_OPPONENT, _OPPONENT_SPREAD, strict=True):
+        cosine = torch.outer(torch.cos(down * positions), torch.cos(across * positions))
+        frequency_std = 1.5 / (0.3 + math.hypot(down, across) ** 1.5)  # measured on rendered people
+        for color, color_std in zip(_OPPONENT, _OPPONENT_STD, strict=True):
             direction = torch.tensor(color)[:, None, None] * cosine
-            filters.append(direction / (direction.norm() * spread * share))
-    patch.weight.copy_(_PATCH_SIZE * torch.stack(filters)[:dim])
+            filters.append(direction / (direction.norm() * frequency_std * color_std))
+    patch.weight.copy_(_PATCH_SCALE * torch.stack(filters)[:dim])
     if patch.bias is not None:
         patch.bias.copy_(-_MID_GREY * patch.weight.sum(dim=(1, 2, 3)))
 
 
-def _attend_nearby(qkv: Tensor, count: int) -> None:
-    """Queries and keys, in `qkv (3 C, C)` of `count` heads, that are alike: each head's product nearly projects."""
+def _init_attention(qkv: Tensor, heads: int) -> None:
+    """Make queries and keys in `qkv (3 C, C)` similar, so that similar tokens (nearby patches) attend to each other."""
     dim = qkv.shape[1]
-    size = dim // count
+    size = dim // heads
     for rows in torch.arange(dim).split(size):
         basis = nn.init.orthogonal_(torch.empty(size, dim))
         for part in (rows, dim + rows):
-            qkv[part] = math.sqrt(_NEARNESS) * basis + _CHANCE * torch.randn(size, dim) / math.sqrt(dim)
+            qkv[part] = math.sqrt(_IDENTITY_SCALE) * basis + _NOISE_SCALE * torch.randn(size, dim) / math.sqrt(dim)
 
 
-def _initialise(module: Any) -> None:
+def _init_head(module: Any) -> None:
     if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
-        nn.init.normal_(module.weight, std=_CONVOLUTION_SPREAD)
+        nn.init.normal_(module.weight, std=_CONVOLUTION_STD)
     elif isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=_LINEAR_SPREAD)
+        nn.init.normal_(module.weight, std=_LINEAR_STD)
     else:
         return
     if module.bias is not None:

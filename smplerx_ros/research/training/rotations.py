@@ -1,4 +1,4 @@
-"""Rotations in torch that one can differentiate; the same conventions as `models.prediction`."""
+"""Differentiable rotation conversions in torch, with the conventions of `backbones.smpler_x.prediction`."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-_SMALL = 1e-6  # below this angle, series
+_SMALL = 1e-6  # radians; smaller angles use a series expansion
 
 
 def matrix_from_6d(rotations_6d: Tensor) -> Tensor:
-    """`(..., 3, 3)` of `(..., 6)`: the first two columns, row by row (Zhou et al. 2019)."""
+    """Convert 6-D rotations `(..., 6)`, the first two columns in row-major order, to matrices `(..., 3, 3)`.
+
+    Zhou et al. 2019, "On the continuity of rotation representations in neural networks".
+    """
     columns = rotations_6d.unflatten(-1, (3, 2))
     first = functional.normalize(columns[..., 0], dim=-1, eps=1e-12)
     along = (first * columns[..., 1]).sum(dim=-1, keepdim=True) * first
@@ -19,9 +22,10 @@ def matrix_from_6d(rotations_6d: Tensor) -> Tensor:
 
 
 def rotvec_from_matrix(matrix: Tensor) -> Tensor:
-    """Axis-angle `(..., 3)`, angle in [0, pi], of `(..., 3, 3)`, by the quaternion component that is largest.
+    """Convert matrices `(..., 3, 3)` to axis-angle `(..., 3)` with angles in [0, pi].
 
-    Day, "Converting a rotation matrix to a quaternion". The gradient is finite everywhere.
+    Goes through the quaternion, computed from its largest component (Day, "Converting a rotation matrix to a
+    quaternion"). The gradient is finite everywhere.
     """
     (xx, xy, xz), (yx, yy, yz), (zx, zy, zz) = (row.unbind(-1) for row in matrix.unbind(-2))
     wx, wy, wz, sxy, sxz, syz = zy - yz, xz - zx, yx - xy, xy + yx, xz + zx, yz + zy
@@ -41,7 +45,7 @@ def rotvec_from_matrix(matrix: Tensor) -> Tensor:
 
 
 def matrix_from_rotvec(rotvec: Tensor) -> Tensor:
-    """`(..., 3, 3)` of axis-angle `(..., 3)` (Rodrigues' formula)."""
+    """Convert axis-angle `(..., 3)` to matrices `(..., 3, 3)` (Rodrigues' formula)."""
     squared = (rotvec * rotvec).sum(dim=-1)[..., None, None]
     small = squared < _SMALL**2
     safe = torch.where(small, torch.ones_like(squared), squared)
@@ -55,10 +59,10 @@ def matrix_from_rotvec(rotvec: Tensor) -> Tensor:
 
 
 def nearest_equivalent(rotvec: Tensor, reference: Tensor) -> Tensor:
-    """`rotvec (..., 3)`, or the longer axis-angle of the same rotation where that is closer to `reference`.
+    """Return `rotvec (..., 3)`, or the equivalent rotation about the opposite axis if that is closer to `reference`.
 
-    People upright before a camera are turned by about pi: there the two meet, and a difference of axis-angles would
-    jump.
+    The orientation of upright people in the optical frame has an angle of about pi, where the two representations meet
+    and the difference of axis-angles is discontinuous.
     """
     angle = rotvec.norm(dim=-1, keepdim=True)
     axis = rotvec / angle.clamp(min=_SMALL)

@@ -1,4 +1,4 @@
-"""Everything a training depends on, in one YAML file."""
+"""Training settings, read from a YAML file (a recipe)."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ class SetSettings:
     """One HumanData file; paths are relative to `data.root`."""
 
     name: str
-    annotations: str = ""  # by default NAME.npz
-    images: str = ""  # folder that its image paths are relative to; by default NAME
-    interval: int = 0  # every n-th person is used; 0: as SMPLer-X does for the set of that name, else all
+    annotations: str = ""  # default: NAME.npz
+    images: str = ""  # folder to which its image paths are relative; default: NAME
+    interval: int = 0  # every n-th person is used; 0: SMPLer-X's interval for the set of that name, else 1
 
     def __post_init__(self) -> None:
         _not_negative(f"data.sets: {self.name}: ", interval=self.interval)
 
     @property
     def every(self) -> int:
-        """The interval in use."""
+        """The effective interval."""
         known = TRAINING_SETS.get(self.name)
         return self.interval or (known.interval if known else 1)
 
 
 @dataclass(frozen=True)
 class DataSettings:
-    """What is trained on."""
+    """Training data."""
 
     sets: tuple[SetSettings, ...]
     root: str = "."
-    strategy: str = BALANCE  # each set as often as any other; or "concat", every sample once
-    samples_per_epoch: int = 0  # over all sets and processes; 0: as many as there are
+    strategy: str = BALANCE  # the same number of samples from each set; or "concat": every sample once
+    samples_per_epoch: int = 0  # over all sets and processes; 0: all
     augment: bool = True
-    workers: int = 4  # processes that load, for each that trains; 0: none of their own
-    keep: bool = False  # crops stay in memory after the first epoch (150 kB each); only without augmentation
+    workers: int = 4  # data loading processes per training process; 0: load in the training process
+    keep: bool = False  # cache crops in memory (150 kB each); only without augmentation
 
     def __post_init__(self) -> None:
         if self.strategy not in STRATEGIES:
@@ -58,18 +58,18 @@ class DataSettings:
             raise ConfigError("data.samples_per_epoch: 'concat' takes every sample once; leave it 0")
         _not_negative("data.", samples_per_epoch=self.samples_per_epoch, workers=self.workers)
         if self.keep and self.augment:
-            raise ConfigError("data.keep: crops that are augmented are new every time; set data.augment false as well")
+            raise ConfigError("data.keep: augmented crops cannot be cached; set data.augment to false as well")
 
 
 @dataclass(frozen=True)
 class ValidationSettings:
-    """A set that is looked at now and then, never trained on. Without a name there is none."""
+    """Data set for validation, not used for training."""
 
-    name: str = ""
+    name: str = ""  # empty: no validation
     annotations: str = ""
     images: str = ""
     every: int = 1000  # steps
-    samples: int = 256  # spread evenly over the set
+    samples: int = 256  # evenly spaced over the set
 
     def __post_init__(self) -> None:
         _positive("validation.", every=self.every, samples=self.samples)
@@ -77,10 +77,10 @@ class ValidationSettings:
 
 @dataclass(frozen=True)
 class LearningRateFactors:
-    """Factors of the learning rate, part by part."""
+    """Factors of the learning rate by part of the network."""
 
     encoder: float = 1.0
-    positions: float = 1.0  # the heads of heat maps
+    positions: float = 1.0  # heat map heads
     others: float = 1.0
 
     def __post_init__(self) -> None:
@@ -89,30 +89,30 @@ class LearningRateFactors:
 
 @dataclass(frozen=True)
 class Settings:
-    """A training. The defaults are SMPLer-X's recipe for finetuning."""
+    """Settings of a training. The defaults are SMPLer-X's finetuning recipe."""
 
     backbone: str
     out: str  # directory of the run
     data: DataSettings
-    checkpoint: str = ""  # to start from; empty: weights at random
-    encoder_checkpoint: str = ""  # ViTPose's, for the encoder of a network at random
-    train: str = "all"  # or backbone, head, neck_and_head; the rest is frozen
+    checkpoint: str = ""  # initial weights; empty: random
+    encoder_checkpoint: str = ""  # ViTPose, initializes the encoder of an otherwise random network
+    train: str = "all"  # or backbone, head, neck_and_head; the other parts are frozen
     body_model: str = ""  # SMPLX_NEUTRAL.npz; empty: the embedded stand-in
     epochs: int = 5
     batch_size: int = 16  # per process
     learning_rate: float = 1e-5
-    min_learning_rate: float = 5e-7  # at the end of the cosine
+    min_learning_rate: float = 5e-7  # at the end of the cosine schedule
     warmup_steps: int = 0
     rates: LearningRateFactors = field(default_factory=LearningRateFactors)
     losses: LossWeights = field(default_factory=LossWeights)
-    precision: str = "fp32"  # bf16 and fp16: of the heavy parts, weights stay float32
+    precision: str = "fp32"  # bf16, fp16: autocast of the expensive parts, weights stay float32
     device: str = "auto"
-    threads: int = 0  # torch's on a CPU; 0: as torch likes
+    threads: int = 0  # of torch on a CPU; 0: torch's default
     seed: int = 2023
     checkpoint_every: int = 1000  # steps
     log_every: int = 50  # steps
     validation: ValidationSettings = field(default_factory=ValidationSettings)
-    bundle: bool = True  # at the end, what the node loads
+    bundle: bool = True  # convert the final network to a bundle, which the node loads
 
     def __post_init__(self) -> None:
         for name, known in (("precision", PRECISIONS), ("train", tuple(TRAINABLE))):
@@ -124,11 +124,11 @@ class Settings:
         if not 0 <= self.min_learning_rate <= self.learning_rate:
             raise ConfigError(f"min_learning_rate {self.min_learning_rate!r}: must be 0 to learning_rate")
         if self.checkpoint and self.encoder_checkpoint:
-            raise ConfigError("encoder_checkpoint: a network that starts from `checkpoint` has its encoder already")
+            raise ConfigError("encoder_checkpoint: cannot be combined with `checkpoint`, which contains an encoder")
         if not self.out:
-            raise ConfigError("out: name the directory of the run")
+            raise ConfigError("out: give the directory of the run")
         if not self.data.sets:
-            raise ConfigError("data.sets: name at least one set")
+            raise ConfigError("data.sets: give at least one set")
 
 
 def _positive(where: str, **numbers: float) -> None:
@@ -144,9 +144,14 @@ def _not_negative(where: str, **numbers: float) -> None:
 
 
 def read_settings(path: str | Path, changes: Sequence[str] = ()) -> Settings:
-    """Settings of a YAML file with `changes` like `data.workers=0` on top.
+    """Read settings from a YAML file.
 
-    Raises ConfigError that names the file and the key that is unknown, missing or of another type.
+    Args:
+        path: The file.
+        changes: Overrides such as `data.workers=0`.
+
+    Raises:
+        ConfigError: If the file cannot be read, or a key is unknown, missing or of the wrong type.
     """
     path = Path(path)
     try:
@@ -198,7 +203,7 @@ def _position(content: list[Any], text: str, change: str) -> int:
 
 
 def _build(kind: type[T], content: Any, where: str) -> T:
-    """`kind`, a dataclass, of a mapping; `where` is the dotted key."""
+    """Build the dataclass `kind` from a mapping; `where` is the dotted key, for messages."""
     if not isinstance(content, Mapping):
         raise ConfigError(f"{where or 'the file'}: expected settings, got {content!r}")
     known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
@@ -225,7 +230,7 @@ def _value(kind: Any, value: Any, where: str) -> Any:
         return tuple(_value(element, v, f"{where}.{k}") for k, v in enumerate(named))
     if kind is str and value is None:  # nothing after the colon, or `--set checkpoint=`
         return ""
-    if kind is float and isinstance(value, str):  # YAML reads 1e-5 as text
+    if kind is float and isinstance(value, str):  # YAML 1.1 reads 1e-5 as a string
         try:
             return float(value)
         except ValueError:

@@ -1,4 +1,4 @@
-"""Snapshots of a training: published checkpoints' layout, with what is needed to go on where it stopped."""
+"""Training snapshots: the layout of published checkpoints, with the state needed to resume."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from smplerx_ros.backbones.smpler_x.smpler_x import SmplerX
 from smplerx_ros.errors import ModelFileError
 
 LAST = "last.pth.tar"
-_PREFIX = "module."  # published files hold the names of a network in torch's DDP
+_PREFIX = "module."  # of tensor names in published files, from torch's DistributedDataParallel
 
 
 def published_state(network: SmplerX) -> dict[str, Tensor]:
-    """Tensors by published names, on the CPU."""
+    """Return the tensors by their published names, on the CPU."""
     state = {name: value.detach().cpu() for name, value in network.state_dict().items()}
     encoder = {name.removeprefix(ENCODER): value for name, value in state.items() if name.startswith(ENCODER)}
     others = {name: value for name, value in state.items() if not name.startswith(ENCODER)}
@@ -30,7 +30,20 @@ def published_state(network: SmplerX) -> dict[str, Tensor]:
 def save_snapshot(
     path: Path, network: SmplerX, *, epoch: int, step: int, steps_per_epoch: int, optimizer: Any, scaler: Any
 ) -> None:
-    """Writes the file at once or not at all. `optimizer` and `scaler` are torch's states."""
+    """Write a snapshot atomically.
+
+    Args:
+        path: The file.
+        network: What is trained.
+        epoch: Number of completed epochs.
+        step: Number of completed steps.
+        steps_per_epoch: Steps in an epoch; must not change when the training resumes.
+        optimizer: State dict of the optimizer.
+        scaler: State dict of the gradient scaler.
+
+    Raises:
+        ModelFileError: If the file cannot be written.
+    """
     content = {
         "epoch": epoch,
         "network": {_PREFIX + name: value for name, value in published_state(network).items()},
@@ -49,7 +62,11 @@ def save_snapshot(
 
 
 def load_network(path: str | Path, backbone: BackboneSpec) -> SmplerX:
-    """The network of a published or own checkpoint, ready to be trained; raises ModelFileError."""
+    """Load a published checkpoint or a snapshot for training.
+
+    Raises:
+        ModelFileError: If the file cannot be loaded.
+    """
     entry, state = read_checkpoint(path, backbone)
     network = load_published(entry, {name: value.clone() for name, value in state.items()})  # not the mapped file
     assert isinstance(network, SmplerX)
@@ -58,12 +75,13 @@ def load_network(path: str | Path, backbone: BackboneSpec) -> SmplerX:
 
 
 def load_encoder(path: str | Path, network: SmplerX) -> None:
-    """Puts ViTPose's backbone, as its authors publish it, into `network`; the task tokens, which it lacks, stay.
+    """Load a published ViTPose backbone into the encoder of `network`; the task tokens keep their values.
 
-    Raises ModelFileError for a file that is another network's.
+    Raises:
+        ModelFileError: If the file cannot be read or does not fit the network.
     """
     path = Path(path)
-    tensors = read_tensors(path)  # calls a backbone an encoder
+    tensors = read_tensors(path)  # renames ViTPose's `backbone.` to `encoder.`
     encoder = {name.removeprefix(ENCODER): value for name, value in tensors.items() if name.startswith(ENCODER)}
     if "pos_embed" not in encoder:
         raise ModelFileError(f"checkpoint {path}: no backbone with a position embedding in it; is it ViTPose's?")
@@ -77,8 +95,12 @@ def load_encoder(path: str | Path, network: SmplerX) -> None:
 
 
 def load_progress(path: Path) -> dict[str, Any]:
-    """`step`, `steps_per_epoch`, `optimizer`, `scaler` of a snapshot of this module; raises ModelFileError."""
+    """Read `step`, `steps_per_epoch`, `optimizer` and `scaler` of a snapshot.
+
+    Raises:
+        ModelFileError: If the file was not written by `save_snapshot`.
+    """
     content = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(content, dict) or not {"step", "steps_per_epoch", "optimizer", "scaler"} <= content.keys():
-        raise ModelFileError(f"checkpoint {path}: no training can go on from it; start from it with `checkpoint`")
+        raise ModelFileError(f"checkpoint {path}: not a snapshot that training can resume from; use it as `checkpoint`")
     return content

@@ -1,6 +1,6 @@
-"""What the network shall answer to a crop, from annotations: SMPLer-X's targets.
+"""SMPLer-X's training targets for a crop, from annotations.
 
-Cells are those of the heat maps: 16 pixels of the crop in x and y; 16 bins of depth about the part's root.
+Cells are those of the heat maps: 16 crop pixels in x and y; 16 bins of depth around the part's root.
 """
 
 from __future__ import annotations
@@ -19,29 +19,29 @@ from .augmentation import Augmentation
 
 BoolArray = NDArray[np.bool_]
 
-# The set of 137 and the roots that parts are measured from.
+# The 137 joints: roots, parts, and the roots to which the parts are relative.
 NUM_JOINTS_137, NUM_HEATMAP_JOINTS = 137, 65
 PELVIS, NECK, LEFT_WRIST, RIGHT_WRIST = 0, 7, 12, 13
 BODY, LEFT_HAND, RIGHT_HAND, FACE = slice(0, 25), slice(25, 45), slice(45, 65), slice(65, 137)
 PARTS = ((BODY, PELVIS), (LEFT_HAND, LEFT_WRIST), (RIGHT_HAND, RIGHT_WRIST), (FACE, NECK))
-DEPTH_EXTENT_M = (2.0, 0.3, 0.3, 0.3)  # of the 16 bins, for each of PARTS
+DEPTH_EXTENT_M = (2.0, 0.3, 0.3, 0.3)  # covered by the 16 bins, for each of PARTS
 
 
 @dataclass(frozen=True, eq=False)
 class Annotation:
-    """One person as a data set knows it; what it does not know is not valid, and zero.
+    """Annotation of one person; what is not annotated is not valid, and zero.
 
-    Points are in pixels of the image or metres in the optical frame, rotations axis-angle.
+    Points are in image pixels or in metres in the optical frame; rotations are axis-angle.
     """
 
-    region: FloatArray  # (4,) x, y, width, height to crop, without augmentation
+    region: FloatArray  # (4,) x, y, width, height of the crop without augmentation
     points2d: FloatArray  # (137, 2)
     points2d_valid: BoolArray  # (137,)
     points3d: FloatArray  # (137, 3)
     points3d_valid: BoolArray  # (137,)
-    rotvecs: FloatArray  # (53, 3) rows as in models.prediction.ROTATIONS
+    rotvecs: FloatArray  # (53, 3) rows as in backbones.smpler_x.prediction.ROTATIONS
     rotvecs_valid: BoolArray  # (53,)
-    fit3d: FloatArray  # (137, 3) the body model's joints with those parameters
+    fit3d: FloatArray  # (137, 3) joints of the body model with the annotated parameters
     fit3d_valid: BoolArray  # (137,)
     betas: FloatArray  # (10,)
     betas_valid: bool
@@ -52,11 +52,17 @@ class Annotation:
 
 
 def targets(annotation: Annotation, augmentation: Augmentation) -> dict[str, NDArray[Any]]:
-    """Arrays of one crop by name; those called `*_valid` are 0 or 1, of shapes that multiply their targets.
+    """Compute the training targets of one crop.
 
-    `joints_img (137, 3)` cells and `fit_img`, the same with the fit's depth; `joints_cam (137, 3)` metres from the
-    pelvis; `fit_cam (137, 3)` metres from each part's root; `pose (159,)`, `betas`, `expression (10,)`;
-    `box_centers`, `box_sizes (3, 2)` cells.
+    Args:
+        annotation: The person.
+        augmentation: Of the crop.
+
+    Returns:
+        `float32` arrays by name: `joints_img (137, 3)` cells, and `fit_img`, the same with the depth of the fit;
+        `joints_cam (137, 3)` metres relative to the pelvis; `fit_cam (137, 3)` metres relative to each part's root;
+        `pose (159,)`; `betas` and `expression (10,)`; `box_centers` and `box_sizes (3, 2)` cells. For each of them
+        (the boxes share one), `*_valid` is 0 or 1 and broadcasts to its shape.
     """
     crop_from_image = augmentation.crop_from_image(annotation.region)
     order, parts = augmentation.order, augmentation.parts
@@ -92,12 +98,12 @@ def targets(annotation: Annotation, augmentation: Augmentation) -> dict[str, NDA
 
 
 def part_relative(joints: FloatArray) -> FloatArray:
-    """Points `(137, 3)` from pelvis, wrists and neck."""
+    """Return points `(137, 3)` relative to the roots of their parts: pelvis, wrists and neck."""
     return np.concatenate([joints[part] - joints[root] for part, root in PARTS])
 
 
 def _rooted(valid: BoolArray) -> BoolArray:
-    """Which joints `(137,)` are known and their part's root too."""
+    """Return `(137,)` which joints are valid together with the root of their part."""
     return np.concatenate([valid[part] & valid[root] for part, root in PARTS])
 
 
@@ -108,7 +114,7 @@ def _to_cells(pixels: FloatArray, crop_from_image: FloatArray) -> FloatArray:
 def _heatmap_targets(
     cells: FloatArray, seen: BoolArray, points: FloatArray, points_valid: BoolArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Cells and bins `(137, 3)` and their validity `(137, 3)`: outside the map nothing is asked for."""
+    """Return heat map coordinates `(137, 3)` and their validity `(137, 3)`; points outside the map are not valid."""
     extents = np.repeat(DEPTH_EXTENT_M, [part.stop - part.start for part, _ in PARTS])
     bins = (part_relative(points)[:, 2] / (extents / 2) + 1) / 2 * DEPTH_BINS
     inside = seen & (cells >= 0).all(axis=1) & (cells < [GRID_WIDTH, GRID_HEIGHT]).all(axis=1)
@@ -120,7 +126,7 @@ def _heatmap_targets(
 def _boxes(
     annotation: Annotation, crop_from_image: FloatArray, parts: list[int]
 ) -> tuple[FloatArray, FloatArray, BoolArray]:
-    """Centres and sizes `(3, 2)` in cells of the upright boxes round the turned ones; valid with the centre inside."""
+    """Return centres and sizes `(3, 2)`, cells, of the bounding boxes of the augmented boxes, and their validity."""
     boxes = annotation.part_boxes[parts]
     corners = boxes[:, None, :2] + boxes[:, None, 2:] * np.array([[0, 0], [1, 0], [0, 1], [1, 1]])
     cells = _to_cells(corners.reshape(-1, 2), crop_from_image).reshape(corners.shape)

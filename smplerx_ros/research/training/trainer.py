@@ -1,4 +1,4 @@
-"""The loop: batches, steps, snapshots. A step's randomness follows from seed, step and process alone."""
+"""Training loop with logs and snapshots. The randomness of a step is a function of seed, step and process rank."""
 
 from __future__ import annotations
 
@@ -37,7 +37,18 @@ Progress = Callable[[int, int, Mapping[str, float]], None]
 
 
 class Trainer:
-    """One training, as one of perhaps several processes. `resume`: from the last snapshot in `settings.out`."""
+    """Trains a network, possibly as one of several processes.
+
+    Args:
+        settings: The training recipe.
+        process: This process; None: the only one.
+        resume: Resume from the last snapshot in `settings.out`; starts anew if there is none.
+
+    Raises:
+        ConfigError: If the settings do not fit the run directory or the snapshot.
+        InputError: If a data set is missing or cannot be read.
+        ModelFileError: If a model file cannot be loaded.
+    """
 
     def __init__(self, settings: Settings, process: Process | None = None, *, resume: bool = False) -> None:
         self.settings = settings
@@ -59,11 +70,11 @@ class Trainer:
             settings.data.strategy,
             settings.data.samples_per_epoch,
             self._process.rank,
-            self._process.world,
+            self._process.world_size,
         )
         self._validation = _validation(settings, self._body) if self._process.is_main else None
         self.steps = settings.epochs * self._sampler.steps_per_epoch
-        by_factor = _by_factor(self.network, settings.rates)
+        by_factor = _parameters_by_factor(self.network, settings.rates)
         self._factors = tuple(by_factor)
         self._optimizer = torch.optim.Adam(
             [{"params": parameters} for parameters in by_factor.values()], lr=settings.learning_rate
@@ -73,13 +84,20 @@ class Trainer:
 
     @property
     def network(self) -> SmplerX:
-        """What is trained."""
+        """The network that is trained."""
         return self._network.network
 
     def run(self, progress: Progress = lambda step, steps, values: None, *, until: int | None = None) -> None:
-        """Trains to the end, or to step `until`; `progress` hears of every step's number, their count and its losses.
+        """Train to the end, or to a given step.
 
-        Leaves `last.pth.tar` (and one snapshot per epoch) in the run's directory.
+        Writes `last.pth.tar` and one snapshot per epoch to the run directory.
+
+        Args:
+            progress: Called after each step with its number, the total number of steps, and the loss terms.
+            until: Step at which to stop.
+
+        Raises:
+            ConfigError: If the loss is not finite.
         """
         end = min(self.steps, until or self.steps)
         model = self._distributed()
@@ -102,7 +120,7 @@ class Trainer:
             history.close()
 
     def _train_step(self, model: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        torch.manual_seed(_mixed(self.settings.seed, self.step, self._process.rank))
+        torch.manual_seed(_combined_seed(self.settings.seed, self.step, self._process.rank))
         for group, factor in zip(self._optimizer.param_groups, self._factors, strict=True):
             group["lr"] = factor * self.learning_rate(self.step)
         self._optimizer.zero_grad(set_to_none=True)
@@ -114,12 +132,12 @@ class Trainer:
         return {name: value.detach() for name, value in {"total": loss, **terms}.items()}
 
     def learning_rate(self, step: int) -> float:
-        """Cosine per step from `learning_rate` to `min_learning_rate`, after a linear warm-up."""
+        """Return the learning rate of a step: linear warm-up, then a cosine decay to `min_learning_rate`."""
         high, low, warmup = self.settings.learning_rate, self.settings.min_learning_rate, self.settings.warmup_steps
         if step < warmup:
             return high * (step + 1) / warmup
-        done = (step - warmup) / max(1, self.steps - warmup)
-        return low + (high - low) * 0.5 * (1 + math.cos(math.pi * done))
+        fraction = (step - warmup) / max(1, self.steps - warmup)
+        return low + (high - low) * 0.5 * (1 + math.cos(math.pi * fraction))
 
     def _record(self, history: History, values: Mapping[str, float]) -> None:
         settings = self.settings
@@ -152,20 +170,20 @@ class Trainer:
         progress = load_progress(self._last)
         if progress["steps_per_epoch"] != self._sampler.steps_per_epoch:
             raise ConfigError(
-                f"{self._last}: its epochs have {progress['steps_per_epoch']} steps, now they would have "
+                f"{self._last}: its epochs have {progress['steps_per_epoch']} steps, with the present settings "
                 f"{self._sampler.steps_per_epoch}; resume with the same sets, batch_size and number of processes"
             )
         try:
             self._optimizer.load_state_dict(progress["optimizer"])
         except ValueError as error:
             raise ConfigError(
-                f"{self._last}: other parts were trained; resume with the same train and rates"
+                f"{self._last}: other parts of the network were trained; resume with the same train and rates"
             ) from error
         self._scaler.load_state_dict(progress["scaler"])
         return int(progress["step"])
 
     def _prepared(self, network: SmplerX) -> TrainingNetwork:
-        if self._process.world > 1:
+        if self._process.world_size > 1:
             sync_batch_norms(network)
         prepared = TrainingNetwork(network, self._body, self.settings.train)
         prepared.to(self._device)
@@ -174,7 +192,7 @@ class Trainer:
         return prepared
 
     def _distributed(self) -> nn.Module:
-        if self._process.world == 1:
+        if self._process.world_size == 1:
             return self._network
         ids = [self._device.index] if self._device.type == "cuda" else None
         return DistributedDataParallel(self._network, device_ids=ids)
@@ -208,25 +226,25 @@ def _network(settings: Settings, last: Path | None) -> SmplerX:
     return network
 
 
-def _by_factor(network: SmplerX, rates: LearningRateFactors) -> dict[float, list[nn.Parameter]]:
-    """What is trained, by the factor of its learning rate."""
-    found: dict[float, list[nn.Parameter]] = {}
+def _parameters_by_factor(network: SmplerX, rates: LearningRateFactors) -> dict[float, list[nn.Parameter]]:
+    """Group the trained parameters by the factor of their learning rate."""
+    groups: dict[float, list[nn.Parameter]] = {}
     for name, parameter in network.named_parameters():
         part = name.partition(".")[0]
         factor = getattr(rates, "positions" if part.endswith("position_net") else part, rates.others)
         if parameter.requires_grad:
-            found.setdefault(factor, []).append(parameter)
-    return found
+            groups.setdefault(factor, []).append(parameter)
+    return groups
 
 
 def _files(entry: SetSettings | ValidationSettings, settings: Settings) -> tuple[Path, Path]:
-    """Annotations, and the folder of images."""
+    """Return the paths of the annotations and of the folder of images."""
     root = Path(settings.data.root)
     return root / (entry.annotations or f"{entry.name}.npz"), root / (entry.images or entry.name)
 
 
 def _check_files(settings: Settings) -> None:
-    """Raises InputError that lists all files and folders that are missing: reading large sets takes long."""
+    """Check that all files exist before reading large data sets; raises InputError that lists all missing ones."""
     entries: list[SetSettings | ValidationSettings] = [*settings.data.sets]
     if settings.validation.name:
         entries.append(settings.validation)
@@ -238,7 +256,7 @@ def _check_files(settings: Settings) -> None:
             known = TRAINING_SETS.get(entry.name)
             missing.append(" and ".join(gone) + (f": {known.where}" if known else ""))
     if missing:
-        raise InputError("\n  ".join([f"data: of {len(missing)} of {len(entries)} sets there is no", *missing]))
+        raise InputError("\n  ".join([f"data: files of {len(missing)} of {len(entries)} sets are missing:", *missing]))
 
 
 def _people(entry: SetSettings | ValidationSettings, settings: Settings, body: BodyModel) -> PersonDataset:
@@ -266,11 +284,11 @@ def _snapshot_to_resume(out: Path, resume: bool) -> Path | None:
 def _device(name: str, process: Process) -> torch.device:
     device = select_device(name)
     if device.type == "cuda" and device.index is None:
-        device = torch.device("cuda", process.local)
+        device = torch.device("cuda", process.local_rank)
         torch.cuda.set_device(device)
     return device
 
 
-def _mixed(*numbers: int) -> int:
-    """One seed of several numbers."""
+def _combined_seed(*numbers: int) -> int:
+    """Hash several numbers to one seed."""
     return int(np.random.SeedSequence(numbers).generate_state(1)[0])

@@ -1,4 +1,4 @@
-"""How far a network's meshes are off on people that it was not trained on."""
+"""Validation errors of a network on people that it was not trained on."""
 
 from __future__ import annotations
 
@@ -23,15 +23,21 @@ _BATCH = 32
 
 @dataclass(frozen=True)
 class Validation:
-    """At most `samples` people of a set, spread evenly over it."""
+    """Validation on evenly spaced people of a data set."""
 
     people: PersonDataset
-    samples: int
+    samples: int  # at most
 
     def errors(self, network: nn.Module, body: BodyModel, device: torch.device) -> dict[str, float]:
-        """`pve`: mean over all vertices and people, pelvis aligned; `mpjpe` of the 55 joints likewise; millimetres.
+        """Compute the mean pelvis-aligned errors over people.
 
-        `network` is a `TrainingNetwork`; it is left in the mode it was in.
+        Args:
+            network: A `TrainingNetwork`. Its training or evaluation mode is restored.
+            body: Neutral body model.
+            device: Of the network.
+
+        Returns:
+            `pve` of all vertices and `mpjpe` of the 55 joints, mm.
         """
         count = min(self.samples, len(self.people))
         rows = np.linspace(0, len(self.people) - 1, count).round().astype(int).tolist()
@@ -44,7 +50,7 @@ class Validation:
         return {"pve": float(pve), "mpjpe": float(mpjpe)}
 
     def _batch(self, network: nn.Module, body: BodyModel, device: torch.device, rows: list[int]) -> FloatArray:
-        """`(B, 2)` millimetres."""
+        """Return PVE and MPJPE per person `(B, 2)`, mm."""
         images = np.stack([self.people.crop(row, Augmentation())[0] for row in rows])
         with torch.inference_mode():
             outputs = network(torch.from_numpy(images).to(device))

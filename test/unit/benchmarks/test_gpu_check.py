@@ -177,7 +177,7 @@ def _runs(pid: int) -> bool:
 def test_a_step_that_hangs_is_ended_with_its_children(played: Callable[..., Any], tmp_path: Path) -> None:
     pids = tmp_path / "pids"
     outcome = played("hang", limit=10.0, pids=str(pids))
-    assert outcome.failure.startswith("the hang: took more than 10 s and was ended")
+    assert outcome.failure.startswith("the hang: killed after 10 s")
     assert len(outcome.lines) == 1
     parent, child = map(int, pids.read_text().split())
     deadline = time.monotonic() + 10
@@ -213,7 +213,7 @@ def test_the_exit_code_and_the_report_tell_differences(
     plan = [check.Step("embedded", "a path", {"finds": _check_found(same)}, 30.0)]
     findings, text = _run(check, tmp_path, plan, 100)
     assert findings.exit_code == code
-    assert f"{int(same)} of 1 answers are the CPU's" in text
+    assert f"{int(same)} of 1 results agree with the CPU's" in text
     assert ("**not finite**" in text) is not same
     assert "GPU: NVIDIA L4" in text
 

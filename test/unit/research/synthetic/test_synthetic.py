@@ -46,7 +46,7 @@ def test_person_is_drawn_where_the_parameters_say(body: BodyModel, index: int, m
     scene = random_scene(body, SMALL, 11, index)
     monkeypatch.setattr("smplerx_ros.research.synthetic.render._cast_shadows", lambda *_: None)
     monkeypatch.setattr(
-        "smplerx_ros.research.synthetic.render.Sensor.photograph",
+        "smplerx_ros.research.synthetic.render.Sensor.expose",
         lambda self, image, rng: image.clip(0, 255).astype(np.uint8),
     )
     clean = random_scene(body, SMALL, 11, index)
@@ -99,7 +99,7 @@ def test_people_stand_on_the_floor_and_keep_their_shape_in_the_cameras_frame(bod
 
 
 def test_upright_people_face_the_camera_when_they_do_not_turn(body: BodyModel) -> None:
-    joints = body.joints(random_params(np.random.default_rng(1), pose_spread=0, turn=0.0))[0]
+    joints = body.joints(random_params(np.random.default_rng(1), pose_spread=0, max_yaw=0.0))[0]
     assert joints[15, 1] < joints[0, 1]  # head above pelvis, y down
     assert joints[23, 2] < joints[15, 2]  # eyes nearer to the camera than the head
     assert joints[23, 0] > joints[24, 0]  # the left eye is right in the picture

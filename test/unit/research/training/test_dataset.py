@@ -115,7 +115,7 @@ def test_people_without_a_box_are_left_out(people: Callable[..., PersonDataset],
 def test_a_box_outside_its_picture_is_named(people: Callable[..., PersonDataset], data: HumanData) -> None:
     boxes = data.boxes.copy()
     boxes[0, :2] = 9e3
-    with pytest.raises(InputError, match=r"changed\.npz: the box of person 0 .* is outside its picture"):
+    with pytest.raises(InputError, match=r"changed\.npz: the box of person 0 .* is outside its image"):
         targets(people(boxes=boxes))
 
 

@@ -34,7 +34,7 @@ def test_a_large_set_gives_always_the_same_part_and_a_small_one_all_of_it() -> N
 
 def test_two_processes_take_what_one_takes_with_the_double_batch() -> None:
     one = BatchSampler((7, 9), batch=4, seed=5)
-    two = [BatchSampler((7, 9), batch=2, seed=5, rank=rank, world=2) for rank in (0, 1)]
+    two = [BatchSampler((7, 9), batch=2, seed=5, rank=rank, world_size=2) for rank in (0, 1)]
     both = zip(*(sampler.batches(0, 9) for sampler in two), strict=True)
     assert [a + b for a, b in both] == list(one.batches(0, 9))
 
@@ -54,4 +54,4 @@ def test_epochs_differ_in_order() -> None:
 
 def test_an_epoch_that_fills_no_batch_is_refused() -> None:
     with pytest.raises(ConfigError, match="fill a batch"):
-        BatchSampler((7, 9), batch=4, seed=0, world=100)
+        BatchSampler((7, 9), batch=4, seed=0, world_size=100)

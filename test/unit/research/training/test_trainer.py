@@ -342,28 +342,31 @@ def test_all_missing_sets_are_named_with_where_they_come_from(settings: Make) ->
     base = settings()
     there = base.data.sets[0]
     sets = (there, replace(there, images="elsewhere"), SetSettings("BEDLAM"), SetSettings("AGORA"))
-    with pytest.raises(InputError, match="of 4 of 5 sets there is no") as missing:
+    with pytest.raises(InputError, match="files of 4 of 5 sets are missing") as missing:
         Trainer(replace(base, data=replace(base.data, sets=sets), validation=ValidationSettings("held_out")))
     lines = str(missing.value).splitlines()[1:]
     assert [line.endswith("elsewhere") for line in lines] == [True, False, False, False]
     assert "BEDLAM.npz and " in lines[1]
     assert "images from https://bedlam.is.tue.mpg.de" in lines[1]
-    assert "AGORA has a layout of its own" in lines[2]
+    assert "AGORA has its own format" in lines[2]
     assert "held_out.npz" in lines[3]
 
 
 def test_a_missing_picture_is_named(settings: Make) -> None:
     base = settings()
     elsewhere = replace(base.data.sets[0], images=".")
-    with pytest.raises(InputError, match=r"images/.*\.jpg: no picture .*humandata\.npz names it"):
+    with pytest.raises(InputError, match=r"images/.*\.jpg: no readable image .*humandata\.npz refers to it"):
         Trainer(replace(base, data=replace(base.data, sets=(elsewhere,)))).run(until=1)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"batch_size": 3}, "its epochs have 3 steps, now they would have 4; resume with the same sets, batch_size"),
-        ({"train": "head"}, "other parts were trained; resume with the same train"),
+        (
+            {"batch_size": 3},
+            "its epochs have 3 steps, with the present settings 4; resume with the same sets, batch_size",
+        ),
+        ({"train": "head"}, "other parts of the network were trained; resume with the same train"),
     ],
 )
 def test_a_run_that_would_not_go_on_the_same_is_not_resumed(
