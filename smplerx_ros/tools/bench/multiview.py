@@ -122,19 +122,19 @@ def _measured(clip: Path, truth: GroundTruth, values: dict[str, Any]) -> dict[st
 
 def _truth_numbers(truth: GroundTruth) -> dict[str, Any]:
     return {
-        "median_reprojection_px": truth.reprojection,
-        "change_without_camera_m": truth.without_camera.tolist(),
+        "median_reprojection_px": truth.reprojection_error,
+        "change_without_camera_m": truth.leave_one_out_change.tolist(),
         "delays_frames": [view.delay for view in truth.views],
-        "exchanged_sides_frames": truth.exchanged.sum(axis=1).tolist(),
-        "bones_mean_and_std_m": truth.bones,
+        "exchanged_sides_frames": truth.swapped_sides.sum(axis=1).tolist(),
+        "bones_mean_and_std_m": truth.bone_lengths,
     }
 
 
 def _truth_text(truth: GroundTruth) -> str:
-    changes = ", ".join(f"{1e3 * change:.0f}" for change in truth.without_camera)
-    spread = [1e3 * std for _, std in truth.bones.values()]
+    changes = ", ".join(f"{1e3 * change:.0f}" for change in truth.leave_one_out_change)
+    spread = [1e3 * std for _, std in truth.bone_lengths.values()]
     return (
-        f"Truth: median reprojection {truth.reprojection:.1f} px; joints change by {changes} mm if a camera is left "
+        f"Truth: median reprojection {truth.reprojection_error:.1f} px; joints change by {changes} mm if a camera is left "
         f"out;\nlengths of bones vary by {min(spread):.0f} to {max(spread):.0f} mm over time."
     )
 
