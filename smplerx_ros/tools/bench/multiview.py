@@ -134,8 +134,8 @@ def _truth_text(truth: GroundTruth) -> str:
     changes = ", ".join(f"{1e3 * change:.0f}" for change in truth.leave_one_out_change)
     spread = [1e3 * std for _, std in truth.bone_lengths.values()]
     return (
-        f"Truth: median reprojection {truth.reprojection_error:.1f} px; joints change by {changes} mm if a camera is left "
-        f"out;\nlengths of bones vary by {min(spread):.0f} to {max(spread):.0f} mm over time."
+        f"Ground truth: median reprojection error {truth.reprojection_error:.1f} px; joints change by {changes} mm if one "
+        f"camera is left out;\nbone lengths have standard deviations of {min(spread):.0f} to {max(spread):.0f} mm over time."
     )
 
 
