@@ -134,8 +134,9 @@ def _truth_text(truth: GroundTruth) -> str:
     changes = ", ".join(f"{1e3 * change:.0f}" for change in truth.leave_one_out_change)
     spread = [1e3 * std for _, std in truth.bone_lengths.values()]
     return (
-        f"Ground truth: median reprojection error {truth.reprojection_error:.1f} px; joints change by {changes} mm if one "
-        f"camera is left out;\nbone lengths have standard deviations of {min(spread):.0f} to {max(spread):.0f} mm over time."
+        f"Ground truth: median reprojection error {truth.reprojection_error:.1f} px; joints change by {changes} mm if "
+        f"one camera is left out;\nstandard deviations of bone lengths over time: {min(spread):.0f} to "
+        f"{max(spread):.0f} mm."
     )
 
 
