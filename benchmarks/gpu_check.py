@@ -197,7 +197,7 @@ def plan(given: argparse.Namespace, missing: dict[str, str], folder: Path) -> li
     steps += [onnx(first, precision, mode) for mode in GPU_MODES for precision in ("fp32", "fp16")]
     steps += [torch(first, precision) for precision in torch_precisions]
     steps += [Step("embedded", "embedded networks", about, _LIMITS_S["embedded"])]
-    steps += [network("beside", first, "beside the detector", longest_s=5.0)]
+    steps += [network("beside", first, "concurrent with the detector", longest_s=5.0)]
     steps += [Step("peak", "matrix products", about, _LIMITS_S["peak"])]
     for name in others:
         steps += [*(onnx(name, *which) for which in _MODES), torch(name, "bf16")]
