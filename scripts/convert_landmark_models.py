@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
-"""Make the networks of `smplerx_ros/assets/` from what tf2onnx makes of Google's: batchable, small, plainly named.
+"""Optimize Google's landmark networks, converted by tf2onnx, to the files in `smplerx_ros/assets/`.
 
     python scripts/convert_landmark_models.py INPUT_DIR OUTPUT_DIR
 
-INPUT_DIR holds the sources of `NETWORKS` as ONNX; smplerx_ros/assets/NOTICE.md says where they come from and how
-tf2onnx converts them. To each happens what applies:
+INPUT_DIR contains the sources of `NETWORKS` as ONNX; smplerx_ros/assets/NOTICE.md says where they come from and how
+tf2onnx converts them. The following changes are made where they apply:
 
-* Its first dimension becomes free: one run then serves any number of people. MoveNet keeps its batch of one.
-* Outputs that nobody reads go, with the layers that only they need; the others get names and plain shapes.
-* PReLU becomes what ONNX Runtime computes in the layout of its convolutions, and a factor that repeats one number that
-  number: otherwise half of the face network's time goes into it.
-* MoveNet weighs its heat maps by rows and by columns.
-* Weights that float16 holds exactly are stored so, with a Cast that ONNX Runtime folds when it loads the file: half the
-  size, the same numbers. All weights that come with these networks are of that kind.
+* The batch dimension becomes dynamic, so that one run serves any number of people. MoveNet keeps its batch size of one.
+* Unused outputs are removed, with the layers that only they need; the others get names and simple shapes.
+* PReLU is replaced by operators that ONNX Runtime computes in the layout of its convolutions, and a constant tensor of
+  equal factors by a scalar: otherwise they take half of the face network's time.
+* MoveNet weights its heat maps separably, by rows and by columns.
+* Weights that are exactly representable in float16 are stored as float16 with a Cast, which ONNX Runtime folds on
+  loading: half the size, the same values. All weights of these networks are of that kind.
 
-Needs the package `onnx`. Deterministic.
+Requires the package `onnx`. Deterministic.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from onnx import TensorProto, helper, numpy_helper, shape_inference
 log = logging.getLogger("convert_landmark_models")
 
 MIN_HALF_SIZE = 65  # values; smaller constants are not worth a Cast
-LEAST_EXPONENT = -40.0  # of a weight that is as good as none; the product of two is still a normal float32
+MIN_EXPONENT = -40.0  # of a negligible weight; the product of two is still a normal float32
 INT64_MAX = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """An input or output: its name in the source, its new name, its new shape without the batch."""
+    """An input or output."""
 
-    source: str
-    name: str
-    shape: tuple[int | str, ...]
+    source: str  # name in the source
+    name: str  # new name
+    shape: tuple[int | str, ...]  # new shape without the batch
 
 
 @dataclass(frozen=True)
 class Network:
-    """One file to make. `batched` frees the first dimension."""
+    """A network to convert; `batched` makes the first dimension dynamic."""
 
     source: str
     name: str
@@ -109,7 +109,7 @@ NETWORKS = (
 
 
 def convert(network: Network, source: Path, target: Path) -> None:
-    """Write one network of the package's assets."""
+    """Convert one network."""
     model = onnx.load(source)
     graph = model.graph
     if network.batched:
@@ -143,19 +143,19 @@ def convert(network: Network, source: Path, target: Path) -> None:
 
 
 def constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
-    """Small constant tensors by name, as those that hold shapes and indices."""
+    """Return the constant tensors by name."""
     return {item.name: numpy_helper.to_array(item) for item in graph.initializer}
 
 
 def add_constant(graph: onnx.GraphProto, name: str, value: object) -> str:
-    """Add a constant of 64-bit integers once; returns its name."""
+    """Add a constant of 64-bit integers unless it exists; returns its name."""
     if all(item.name != name for item in graph.initializer):
         graph.initializer.append(numpy_helper.from_array(np.asarray(value, np.int64), name))
     return name
 
 
 def free_batch(graph: onnx.GraphProto) -> None:
-    """Let reshapes keep the first dimension, and slices that take row 0 of it take all rows."""
+    """Make reshapes keep the first dimension, and slices that select its row 0 select all rows."""
     known = constants(graph)
     for node in graph.node:
         if node.op_type == "Reshape" and node.input[1] in known:
@@ -170,7 +170,7 @@ def free_batch(graph: onnx.GraphProto) -> None:
 
 
 def free_learned_token(graph: onnx.GraphProto, batch_source: str) -> None:
-    """Repeat a constant that is joined to the input, a transformer's learned token, for every row."""
+    """Expand a constant that is concatenated with the input (a transformer's learned token) to the batch size."""
     known = constants(graph)
     nodes = []
     for node in graph.node:
@@ -190,7 +190,7 @@ def free_learned_token(graph: onnx.GraphProto, batch_source: str) -> None:
 
 
 def free_last_row(graph: onnx.GraphProto, output: str) -> None:
-    """Where an output is row 0 of a tensor (Slice, Squeeze), let it be the tensor."""
+    """Replace an output that is row 0 of a tensor (Slice, Squeeze) by the tensor."""
     made_by = {name: node for node in graph.node for name in node.output}
     last = made_by[output]
     if last.op_type != "Squeeze" or made_by[last.input[0]].op_type != "Slice":
@@ -202,7 +202,7 @@ def free_last_row(graph: onnx.GraphProto, output: str) -> None:
 
 
 def set_output_shape(graph: onnx.GraphProto, tensor: Tensor) -> None:
-    """Name an output and shape it `(N, *shape)` in place of its last reshapes."""
+    """Name an output, and replace its last reshapes by one to `(N, *shape)`."""
     made_by = {name: node for node in graph.node for name in node.output}
     source = tensor.source
     while made_by[source].op_type == "Reshape":
@@ -212,10 +212,10 @@ def set_output_shape(graph: onnx.GraphProto, tensor: Tensor) -> None:
 
 
 def prelu_as_convolutions(graph: onnx.GraphProto) -> None:
-    """Write PReLU with slopes a as (1 - a) Relu(x) + a x, products with one factor a channel as convolutions.
+    """Replace PReLU with slopes a by (1 - a) Relu(x) + a x, where channel-wise products are depthwise convolutions.
 
-    ONNX Runtime's PReLU is slow and outside of the blocked layout that its convolutions share, so that tensors are put
-    in another order before and after it.
+    ONNX Runtime's PReLU is slow and does not support the blocked layout of its convolutions, so that tensors are
+    reordered before and after it.
     """
     known = constants(graph)
     nodes = []
@@ -240,7 +240,7 @@ def prelu_as_convolutions(graph: onnx.GraphProto) -> None:
 
 
 def plain_factors(graph: onnx.GraphProto) -> None:
-    """Let images be multiplied by one number, not by a constant that repeats it; drop differences with zero."""
+    """Replace multiplication by a tensor of equal factors by one with a scalar; remove subtraction of zero."""
     known = constants(graph)
     nodes = []
     for node in graph.node:
@@ -258,10 +258,10 @@ def plain_factors(graph: onnx.GraphProto) -> None:
 
 
 def separable_weights(graph: onnx.GraphProto) -> None:
-    """Weigh MoveNet's heat maps by rows and by columns instead of by a map for each of 6 people's 17 points.
+    """Weight MoveNet's heat maps by rows and by columns instead of by a map per person and keypoint.
 
-    A weight exp(-(dy^2 + dx^2) / s), zero outside of the person's box, is one of the row times one of the column. Maps
-    lie as the convolutions give them, people and points first.
+    The weight exp(-(dy^2 + dx^2) / s), zero outside of the person's box, is separable. Maps keep the layout of the
+    convolutions, people and keypoints first.
     """
     scope = "StatefulPartitionedCall/"
     if all(node.output[0] != f"{scope}Exp:0" for node in graph.node):
@@ -271,7 +271,7 @@ def separable_weights(graph: onnx.GraphProto) -> None:
         f"{scope}meshgrid/mul:0": f"{scope}meshgrid/Reshape_2:0",  # (1, columns)
     }
     people_first, last, least = [2, 3, 0, 1], add_constant(graph, "last_axis", [3]), "least_exponent"
-    graph.initializer.append(numpy_helper.from_array(np.float32(LEAST_EXPONENT), least))
+    graph.initializer.append(numpy_helper.from_array(np.float32(MIN_EXPONENT), least))
     new = []
     for axis, squared, inside in (
         ("rows", "sub_7__885:0", "LogicalAnd:0"),
@@ -309,7 +309,7 @@ def separable_weights(graph: onnx.GraphProto) -> None:
 
 
 def prune(graph: onnx.GraphProto, outputs: set[str]) -> None:
-    """Keep only the nodes and constants that `outputs` need."""
+    """Remove nodes and constants that `outputs` do not depend on."""
     needed, kept = set(outputs), []
     for node in reversed(graph.node):
         if needed & set(node.output):
@@ -322,21 +322,21 @@ def prune(graph: onnx.GraphProto, outputs: set[str]) -> None:
 
 
 def rename(graph: onnx.GraphProto, old: str, new: str) -> None:
-    """Rename a tensor everywhere."""
+    """Rename a tensor in all nodes."""
     for node in graph.node:
         node.input[:] = [new if name == old else name for name in node.input]
         node.output[:] = [new if name == old else name for name in node.output]
 
 
 def replace_nodes(graph: onnx.GraphProto, nodes: list[onnx.NodeProto]) -> None:
-    """Let the graph consist of `nodes`."""
+    """Replace the nodes of the graph."""
     copies = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
     del graph.node[:]
     graph.node.extend(copies)
 
 
 def store_as_half(graph: onnx.GraphProto) -> None:
-    """Store float32 constants as float16 where that loses nothing."""
+    """Store float32 constants as float16 where this is lossless."""
     casts, stored = [], []
     for item in graph.initializer:
         value = numpy_helper.to_array(item)
@@ -356,7 +356,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("input_dir", type=Path)
     parser.add_argument("output_dir", type=Path)
-    parser.add_argument("--only", choices=[network.name for network in NETWORKS], help="convert this one alone")
+    parser.add_argument("--only", choices=[network.name for network in NETWORKS], help="convert only this one")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     args.output_dir.mkdir(parents=True, exist_ok=True)

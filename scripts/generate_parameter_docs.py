@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write docs/reference/parameters.md from smplerx_ros/config/table.py; `--check` only says whether it is current."""
+"""Generate docs/reference/parameters.md from smplerx_ros/config/table.py; `--check` only tests if it is up to date."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def table(parameters: Iterable[Parameter]) -> str:
 
 
 def shown(value: Value) -> str:
-    """As YAML writes it."""
+    """Format a value as in YAML."""
     if isinstance(value, bool):
         return str(value).lower()
     return str(list(value)) if isinstance(value, tuple) else str(value) or '""'

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Write docs/public_api.txt: everything that users build on. A test compares; what changes here changes for them.
+"""Generate docs/public_api.txt, a snapshot of the public interface that a test compares with the code.
 
-Python names with their signatures, commands, parameters, messages. Run again after a change that is meant, and say it
-in the change log.
+Lists Python names with their signatures, commands, parameters and messages. Run it after an intended change, and record
+the change in the changelog.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ sys.path.insert(0, str(ROOT))
 
 
 def python_names() -> Iterator[str]:
-    """Each public name; of classes also the constructor, fields, properties and methods."""
+    """List all public names; for classes also the constructor, fields, properties and methods."""
     import smplerx_ros
     import smplerx_ros.research.evaluation
     import smplerx_ros.ros

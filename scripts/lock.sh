@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Resolve requirements/*.in again into requirements/*.lock, for every supported Python: all together, but docs.in by
-# itself, whose packages live in an environment of their own. Needs uv.
+# Resolve requirements/*.in together into requirements/*.lock, for all supported Python versions; docs.in separately,
+# because it has its own environment. Requires uv.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../requirements"
 all=$(mktemp --suffix=.lock)
@@ -21,7 +21,7 @@ for input in *.in; do
   [ "$input" != docs.in ] || constraints=()
   rm -f "$lock"
   resolve "$lock" "$input" "${constraints[@]}"
-  # Say nothing of the platform, which is always the same.
+  # Remove platform markers: the platform is always the same.
   sed -i -E -e "s/ and (platform|sys)_[a-z_]+ == '[^']+'//g" -e "s/ (and|;) python_full_version < '3.14'$//" \
     -e "1i # Made by scripts/lock.sh from $input." "$lock"
 done

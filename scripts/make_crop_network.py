@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Write smplerx_ros/assets/crops.onnx: `geometry.crops.crop` for GPUs, as an ONNX graph.
+"""Generate smplerx_ros/assets/crops.onnx: `geometry.crops.crop` as an ONNX graph, for GPUs.
 
-A separable bilinear warp: per axis two taps with weights, together four per pixel, summed. It gathers bytes, so that
-the image is never converted as a whole. There is no matrix product in it: a GPU may round the factors of those to ten
-bits. GridSample would be shorter, but older ONNX Runtimes have it for the CPU alone.
+A separable bilinear warp: two weighted taps per axis, four per pixel. It gathers bytes, so that the image is never
+converted as a whole. It contains no matrix product, whose factors a GPU may round to ten bits (TF32). GridSample would
+be shorter, but older versions of ONNX Runtime implement it on the CPU only.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ FILE = Path(__file__).resolve().parents[1] / "smplerx_ros" / "assets" / "crops.o
 WIDTH, HEIGHT = 192, 256  # of a crop
 OPSET, IR_VERSION = 18, 8  # as of the networks' files (models/export.py)
 
-# Where the pixels of an axis lie in the image (`place`), the two pixels beside (`tap`), and what they weigh: nothing
-# beyond the image.
+# Positions of the crop's pixels in the image along an axis (`place`), the two adjacent image pixels (`tap`), and their
+# weights, which are zero outside the image.
 AXIS = """
     AXIS_way = Mul (AXIS_steps, AXIS_size)
     AXIS_place = Add (AXIS_start, AXIS_way)
@@ -65,7 +65,7 @@ crops (uint8[height, width, 3] image, float[batch, 4] regions) => (float[batch, 
 
 
 def constants() -> dict[str, np.ndarray]:
-    """By name. Pixels of a crop are (batch, HEIGHT, WIDTH, y tap, x tap, colour)."""
+    """Return the constants by name. The layout of gathered pixels is (batch, HEIGHT, WIDTH, y tap, x tap, colour)."""
     return {
         "x_steps": (np.arange(WIDTH) / WIDTH).astype(np.float32)[None],
         "y_steps": (np.arange(HEIGHT) / HEIGHT).astype(np.float32)[None],
@@ -81,7 +81,7 @@ def constants() -> dict[str, np.ndarray]:
 
 
 def network() -> onnx.ModelProto:
-    """The graph, checked."""
+    """Build and check the model."""
     model = parser.parse_model(GRAPH)
     model.graph.initializer.extend(numpy_helper.from_array(np.asarray(v), name) for name, v in constants().items())
     model.producer_name = "smplerx_ros"

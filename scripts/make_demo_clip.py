@@ -1,10 +1,10 @@
-"""Make the demo clip from the Sports2D wheel.
+"""Extract the demo clip from the Sports2D wheel.
 
     pip download --no-deps sports2d==0.8.34
     python scripts/make_demo_clip.py sports2d-0.8.34-py3-none-any.whl
 
-It keeps the frames in which the walking woman is wholly visible, at the source's rate, in 720p, without sound.
-The file's bytes depend on the versions of x264 and FFmpeg (NOTICE.md names them).
+Keeps the frames in which the walking woman is entirely visible, at the source's frame rate, in 720p, without sound.
+The exact bytes depend on the versions of x264 and FFmpeg (see NOTICE.md).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TARGET = Path(__file__).resolve().parent.parent / "smplerx_ros" / "assets" / "de
 
 
 def main() -> None:
-    """Read the wheel, check its video, write the clip and print its hash."""
+    """Read the wheel, verify its video, write the clip and print its hash."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("wheel", type=Path)
     parser.add_argument("--out", type=Path, default=TARGET)
@@ -48,12 +48,12 @@ def trim(source: bytes, target: Path) -> None:
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         for tag in ("color_range", "colorspace", "color_primaries", "color_trc"):
             setattr(stream.codec_context, tag, getattr(track.codec_context, tag))
-        stream.thread_count = 1  # so that the same x264 gives the same bytes on every machine
+        stream.thread_count = 1  # makes the output of one x264 version identical on all machines
         for index, frame in enumerate(islice(reader.decode(track), FIRST, LAST)):
             small = frame.reformat(WIDTH, HEIGHT, "yuv420p", interpolation="AREA")
-            picture = av.VideoFrame.from_ndarray(small.to_ndarray(), format="yuv420p")
-            picture.pts = index
-            writer.mux(stream.encode(picture))
+            image = av.VideoFrame.from_ndarray(small.to_ndarray(), format="yuv420p")
+            image.pts = index
+            writer.mux(stream.encode(image))
         writer.mux(stream.encode())
 
 

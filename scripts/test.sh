@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Run the tests in two parts at once: those that wait for processes and messages, shown as they go, and on idle cores
-# those that compute, shown at the end. Arguments are pytest's.
+# Run the tests in two concurrent parts: those that wait for processes and messages, with live output, and at idle
+# priority those that compute, whose output follows at the end. Arguments are passed to pytest.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-SMPLERX_TEST_FILES=$(mktemp -d) # what both parts need is made once, there
+SMPLERX_TEST_FILES=$(mktemp -d) # files that both parts need are created there once
 export SMPLERX_TEST_FILES
 log=$SMPLERX_TEST_FILES/log
 trap 'kill "$(jobs -p)" 2>/dev/null; rm -rf "$SMPLERX_TEST_FILES"' EXIT
@@ -15,12 +15,12 @@ unset PYTHONDONTWRITEBYTECODE # else each of hundreds of processes compiles the 
 pytest=(python -m pytest -p no:cacheprovider --dist loadfile)
 cores=$(nproc)
 
-# The scheduling policy that the node's drawing has too: so that pictures are not delayed by what computes.
+# The node's drawing process has the same scheduling policy, so that it is not delayed by these tests.
 chrt --idle 0 "${pytest[@]}" -n "$((cores < 4 ? cores : 4))" test/unit test/fuzz test/test_*.py "$@" >"$log" 2>&1 &
 computing=$!
 "${pytest[@]}" -n "$((cores < 4 ? cores + 1 : 5))" test/faults test/ros test/soak "$@"
 failed=$?
-echo "The other part of the tests, which ran at the same time:"
+echo "Output of the other part, which ran concurrently:"
 wait "$computing" || failed=$?
 cat "$log"
 exit "$failed"

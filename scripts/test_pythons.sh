@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Run tests with every supported Python that this machine has (pythonX.Y on PATH, or pyenv's). Without arguments: those of
-# the core, on the package as `pip install` puts it there, once with the oldest packages that pyproject.toml allows and once
-# with the newest of today; neither ROS nor torch nor the source tree is in sight.
+# Run tests with each supported Python on this machine (pythonX.Y on PATH, or pyenv's). Without arguments: the tests of
+# the core against the package as installed by `pip install`, once with the oldest packages that pyproject.toml allows
+# and once with the newest; without ROS, torch and the source tree.
 #
 #   scripts/test_pythons.sh                        the core: test/unit and test/fuzz
-#   scripts/test_pythons.sh ros                    test/ros and test/faults, each Python in a set-up of its own
+#   scripts/test_pythons.sh ros                    test/ros and test/faults, after scripts/setup.sh with each Python
 #   scripts/test_pythons.sh core test/unit/lite    arguments of pytest instead
 #
-# PYTHONS="3.10 3.13" and PACKAGES=oldest run less. Environments are made anew in .cache/pythons.
+# PYTHONS="3.10 3.13" and PACKAGES=oldest restrict the run. Environments are created in .cache/pythons.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 work=$root/.cache/pythons
@@ -39,7 +39,7 @@ fail() {
   exit 2
 }
 
-# A shim of pyenv's may be on PATH and yet start nothing.
+# A pyenv shim on PATH may not start an interpreter.
 find_python() {
   local candidate
   for candidate in "python$1" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python; do
@@ -50,7 +50,7 @@ find_python() {
   return 1
 }
 
-# What git knows or would add, without what was built.
+# Tracked files and those that git does not ignore: no build products.
 copy_tree() {
   rm -rf "$1"
   mkdir -p "$1"
@@ -74,7 +74,7 @@ test_core() {
   done
 }
 
-# A function that `if` calls goes on after an error: hence the chain.
+# `set -e` has no effect in a function called by `if`: hence the chain.
 install_core() (
   resolution=highest
   [ "$3" = newest ] || resolution=lowest-direct
@@ -84,7 +84,7 @@ install_core() (
     "$uv" pip install -q --python .venv/bin/python -r pins.txt "${tools[@]}" && # tools make do with these versions
     "$uv" pip install -q --python .venv/bin/python . &&
     "$uv" pip check -q --python .venv/bin/python &&
-    rm -r smplerx_ros # from here on only the installed one can be imported
+    rm -r smplerx_ros # now only the installed package can be imported
 )
 
 run_core() (
@@ -93,7 +93,7 @@ run_core() (
   .venv/bin/pytest -q -o pythonpath=test -p no:cacheprovider "${@:2}"
 )
 
-# uv alone chooses the oldest versions.
+# Only uv can resolve to the oldest versions.
 find_uv() {
   uv=$(command -v uv) && return
   uv=$work/uv/bin/uv
@@ -121,7 +121,7 @@ run_ros() (
   python -m pytest -q -p no:cacheprovider "${@:2}"
 )
 
-# report NAME FUNCTION ARGUMENT...: what pytest says in its last line.
+# report NAME FUNCTION ARGUMENT...: run, and record the last line of pytest's output.
 report() {
   local log state=passed
   log=$(mktemp)

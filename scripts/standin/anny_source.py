@@ -1,7 +1,7 @@
-"""Anny's body at rest: vertices, bones, skinning weights and facial actions, sampled over adult shapes.
+"""Anny's body in rest pose: vertices, bones, skinning weights and facial actions, sampled over adult shapes.
 
-Anny: code Apache-2.0, data CC0 (MakeHuman, MPFB2, Face Units). Only its own topology is used, never the
-SMPL-X topology that it can download, which is for non-commercial use.
+Anny: code Apache-2.0, data CC0 (MakeHuman, MPFB2, Face Units). Only its own topology is used, never the SMPL-X topology
+that it can download, which is for non-commercial use.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ BISECTIONS = 30
 
 @dataclass(frozen=True)
 class Shape:
-    """A body at rest: x left, y up, z front, metres. `V` vertices, `B` bones."""
+    """A body in rest pose with V vertices and B bones, metres; x left, y up, z front."""
 
     vertices: Array  # (V, 3)
-    heads: Array  # (B, 3) where bones start
-    tails: Array  # (B, 3) where they end
+    heads: Array  # (B, 3) starts of the bones
+    tails: Array  # (B, 3) ends of the bones
 
 
 @dataclass(frozen=True)
 class AnnyData:
-    """What the stand-in is made of."""
+    """Data from which the stand-in is built."""
 
     template: Shape
     samples: list[Shape]
@@ -42,11 +42,11 @@ class AnnyData:
     bone_parents: list[int]  # -1 for the root
     weights: Array  # (V, B)
     faces: Array  # (F, 3)
-    actions: dict[str, Array]  # name: (V, 3) offsets at full strength
+    actions: dict[str, Array]  # by name: (V, 3) offsets at full activation
 
 
 def load() -> AnnyData:
-    """Evaluate Anny, deterministically, on one thread."""
+    """Evaluate Anny deterministically, on one thread."""
     torch.set_num_threads(1)
     model = anny.Anny(rig="makehuman", topology="anny", facial_actions="all").float()
     template_phenotype = _template_phenotype(model)
@@ -67,7 +67,7 @@ def load() -> AnnyData:
 
 
 def _template_phenotype(model: Any) -> dict[str, float]:
-    """The middle of every phenotype, with the stature of the template."""
+    """Return the mean of every phenotype, with TEMPLATE_HEIGHT as stature."""
     phenotype = dict.fromkeys(model.phenotype_labels, 0.5) | {"age": ADULT_AGE}
     low, high = 0.0, 1.0
     for _ in range(BISECTIONS):
@@ -80,7 +80,7 @@ def _template_phenotype(model: Any) -> dict[str, float]:
 
 
 def _adults(template: dict[str, float]) -> list[dict[str, float]]:
-    """Random adults around the template: any gender, varied stature, weight, muscle, proportions and age."""
+    """Draw random adults around the template: any gender, varied stature, weight, muscle, proportions and age."""
     rng = np.random.default_rng(SEED)
     spread = {"height": 0.09, "weight": 0.2, "muscle": 0.2, "proportions": 0.2, "age": 0.06}
     adults = []
@@ -102,7 +102,7 @@ def _rest_shape(model: Any, phenotype: dict[str, float], actions: dict[str, floa
 
 
 def _y_up(points: Array) -> Array:
-    """From Anny's axes (x left, y back, z up) to SMPL-X's (x left, y up, z front)."""
+    """Convert from Anny's axes (x left, y back, z up) to SMPL-X's (x left, y up, z front)."""
     return np.stack([points[..., 0], points[..., 2], -points[..., 1]], axis=-1)
 
 

@@ -1,9 +1,9 @@
-"""Make the stand-in body from the `anny` package, in SMPL-X's file format.
+"""Build the stand-in body model from the `anny` package, in SMPL-X's file format.
 
     python3.11 -m venv VENV && VENV/bin/pip install -r scripts/standin/requirements.txt
     PYTHONPATH=. VENV/bin/python scripts/standin/build.py smplerx_ros/assets/SMPLX_NEUTRAL_standin_anny.npz
 
-The same versions on the same machine give the same bytes.
+The result is identical for the same versions on the same machine.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ Array = NDArray[Any]
 log = logging.getLogger("standin")
 
 NAME = "standin_anny"
-STEP = 2.0**-20  # metres and weights are rounded to multiples of this: 1 um, and a smaller file
+STEP = 2.0**-20  # positions (metres) and weights are rounded to multiples of it: 1 um, for a smaller file
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 MIRROR_TOLERANCE = 1e-6  # metres
 
-# A relaxed hand of our own: flexion in radians of the first joint of each finger, and of the next two relative to it.
+# Relaxed hand (own design): flexion in radians of the first joint of each finger, and factors of the three joints.
 RELAXED_FLEXION = {"index": 0.25, "middle": 0.3, "pinky": 0.4, "ring": 0.35}
-RELAXED_SHARE = (1.0, 1.2, 0.8)
+RELAXED_FACTORS = (1.0, 1.2, 0.8)
 RELAXED_THUMB = (0.15, -0.1, 0.0)
 
 
 def build() -> dict[str, Array]:
-    """The arrays of the model file."""
+    """Compute the arrays of the model file."""
     data = anny_source.load()
     mirror = _mirror(data.template.vertices)
     weights = joint_weights(data)
@@ -75,7 +75,7 @@ def build() -> dict[str, Array]:
 
 
 def _mirror(vertices: Array) -> Array:
-    """The vertex on the other side of each `(V,)`; Anny's mesh is symmetric."""
+    """Return `(V,)` the mirrored counterpart of each vertex; Anny's mesh is symmetric."""
     distance, mirror = cKDTree(vertices).query(vertices * [-1, 1, 1])
     if distance.max() > MIRROR_TOLERANCE:
         raise RuntimeError(f"the template is not symmetric: {distance.max()} m")
@@ -103,10 +103,10 @@ def _hands() -> dict[str, Array]:
 
 
 def _relaxed_hand(sign: float) -> Array:
-    """Axis-angle `(45,)`; `sign` is 1 for the left hand. Fingers bend about the front-to-back axis of the T-pose."""
+    """Return axis-angle `(45,)`; `sign` is 1 for the left hand. Fingers flex about the z axis of the T-pose."""
     pose = np.zeros((len(FINGERS), 3, 3), np.float32)
     for finger, flexion in RELAXED_FLEXION.items():
-        pose[FINGERS.index(finger), :, 2] = [-sign * flexion * share for share in RELAXED_SHARE]
+        pose[FINGERS.index(finger), :, 2] = [-sign * flexion * factor for factor in RELAXED_FACTORS]
     pose[FINGERS.index("thumb"), 0] = np.multiply(RELAXED_THUMB, (1, sign, sign))
     return pose.ravel()
 
@@ -128,7 +128,7 @@ def _report(bodies: Array, joints: Array, regressor: Array) -> None:
 
 
 def save_npz(path: Path, arrays: dict[str, Array]) -> None:
-    """A compressed `.npz` whose bytes depend on the arrays only: no time stamps."""
+    """Write a compressed `.npz` without time stamps, so that its bytes depend on the arrays only."""
     with zipfile.ZipFile(path, "w") as archive:
         for key, value in arrays.items():
             entry = zipfile.ZipInfo(f"{key}.npy", ZIP_DATE)
@@ -139,7 +139,7 @@ def save_npz(path: Path, arrays: dict[str, Array]) -> None:
 
 def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    parser = argparse.ArgumentParser(description="Make the stand-in body from the anny package.")
+    parser = argparse.ArgumentParser(description="Build the stand-in body model from the anny package.")
     parser.add_argument("output", type=Path)
     save_npz(parser.parse_args().output, build())
 

@@ -1,4 +1,4 @@
-"""Named points on Anny's mesh: the face landmarks, and the vertices that SMPL-X's extra joints stand for."""
+"""Landmarks on Anny's mesh: face landmarks, and the vertices of SMPL-X's extra joints."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from smplerx_ros.body.skeleton import EXTRA_JOINT_NAMES, EXTRA_JOINT_VERTICES, J
 Array = NDArray[Any]
 
 NOSE_TIP = 5038
-CONTOUR_ROWS = 79  # of SMPL-X's table of contours over the head's yaw; here the contour does not slide
+CONTOUR_ROWS = 79  # of SMPL-X's table of contours over the head's yaw; here all rows are equal
 
-# Vertices of Anny's own topology, picked on rendered close-ups, in the order of the 68 iBUG points. Given for the
-# person's right side and the midline; the left side mirrors them.
+# Vertices of Anny's own topology, picked manually on rendered close-ups, in the order of iBUG's 68 landmarks. Given for
+# the person's right side and the midline; the left side is mirrored.
 _CONTOUR = (867, 5082, 912, 894, 892, 917, 5277, 5276, 5280)  # 0..8: from the ear to the chin
 _BROW = (254, 225, 204, 205, 208)  # 17..21: from the temple inwards
 _BRIDGE = (133, 131, 201, NOSE_TIP)  # 27..30: downwards
@@ -28,7 +28,7 @@ _INNER_LOWER_LIP = (493, 487)  # 66..67: middle to corner
 
 
 def face_landmark_vertices(mirror: Array) -> tuple[Array, Array]:
-    """Vertices of the 51 static landmarks (iBUG 17..67) and of the contour (iBUG 0..16)."""
+    """Return the vertices of the 51 static landmarks (iBUG 17..67) and of the contour (iBUG 0..16)."""
 
     def left(right: tuple[int, ...]) -> list[int]:
         return [int(mirror[vertex]) for vertex in right]
@@ -55,7 +55,7 @@ def face_landmark_vertices(mirror: Array) -> tuple[Array, Array]:
 
 
 def on_faces(vertices: Array, faces: Array) -> tuple[Array, Array]:
-    """Landmarks at `vertices (n,)` as a face `(n,)` of each and barycentric coordinates `(n, 3)` in it."""
+    """Express landmarks at `vertices (n,)` by faces `(n,)` and barycentric coordinates `(n, 3)`."""
     rows, barycentric = [], []
     for vertex in vertices:
         row = int(np.flatnonzero((faces == vertex).any(axis=1))[0])
@@ -65,7 +65,7 @@ def on_faces(vertices: Array, faces: Array) -> tuple[Array, Array]:
 
 
 def extra_joint_vertices(template: Array, joints: Array, weights: Array, mirror: Array) -> dict[str, int]:
-    """The vertex of each of `EXTRA_JOINT_NAMES`, found on the left side of the body and mirrored."""
+    """Find the vertices of `EXTRA_JOINT_NAMES` on the left side of the body, and mirror them."""
     at = {name: joints[i] for name, i in JOINT_INDEX.items()}
 
     def farthest(part: str, direction: Array | list[float], also: Array | bool = True) -> int:
@@ -88,11 +88,11 @@ def extra_joint_vertices(template: Array, joints: Array, weights: Array, mirror:
 
 
 def smplx_vertex_order(named: dict[str, int], num_vertices: int) -> Array:
-    """A permutation `(V,)`, old vertex by new index, that puts the named vertices where SMPL-X has them."""
+    """Return a permutation `(V,)`, old index by new index, that gives the named vertices their indices in SMPL-X."""
     order = np.arange(num_vertices)
-    place = np.arange(num_vertices)
-    for name, wanted in zip(EXTRA_JOINT_NAMES, EXTRA_JOINT_VERTICES, strict=True):
-        old, displaced = named[name], order[wanted]
-        order[wanted], order[place[old]] = old, displaced
-        place[displaced], place[old] = place[old], wanted
+    new_index = np.arange(num_vertices)
+    for name, target in zip(EXTRA_JOINT_NAMES, EXTRA_JOINT_VERTICES, strict=True):
+        old, displaced = named[name], order[target]
+        order[target], order[new_index[old]] = old, displaced
+        new_index[displaced], new_index[old] = new_index[old], target
     return order

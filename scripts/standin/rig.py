@@ -1,4 +1,4 @@
-"""Anny's 163 bones collapsed to SMPL-X's 55 joints."""
+"""Mapping of Anny's 163 bones to SMPL-X's 55 joints."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _PAIRED = {
 
 
 def _bone_of_joint() -> dict[str, str]:
-    """The bone at whose head each joint lies."""
+    """Return for each joint the bone at whose head it lies."""
     bones = dict(_MIDLINE)
     for side, letter in SIDES.items():
         bones |= {f"{side}_{joint}": f"{bone}.{letter}" for joint, bone in _PAIRED.items()}
@@ -52,7 +52,7 @@ BONE_OF_JOINT = _bone_of_joint()
 
 
 def _joint_of_bone() -> dict[str, str]:
-    """The joint that moves a bone; bones that are not listed follow their parent."""
+    """Return for each bone the joint that moves it; bones that are not listed follow their parent."""
     joints = {bone: joint for joint, bone in BONE_OF_JOINT.items()}
     joints |= {"spine05": "pelvis", "spine04": "pelvis"}
     for side, letter in SIDES.items():
@@ -62,7 +62,7 @@ def _joint_of_bone() -> dict[str, str]:
 
 
 def joint_weights(data: AnnyData) -> Array:
-    """Skinning weights `(V, 55)`, rows sum to one."""
+    """Compute the skinning weights `(V, 55)`; rows sum to one."""
     known = _joint_of_bone()
     owners: list[int] = []
     for name, parent in zip(data.bone_names, data.bone_parents, strict=True):  # parents come first
@@ -73,7 +73,7 @@ def joint_weights(data: AnnyData) -> Array:
 
 
 def joint_positions(data: AnnyData, shape: Shape) -> Array:
-    """Joints `(55, 3)` of a body at rest."""
+    """Compute the joints `(55, 3)` of a body in rest pose."""
     bones = [data.bone_names.index(BONE_OF_JOINT[name]) for name in JOINT_NAMES]
     joints = shape.heads[bones].copy()
     hips = joints[[JOINT_INDEX["left_hip"], JOINT_INDEX["right_hip"]]]
@@ -82,7 +82,7 @@ def joint_positions(data: AnnyData, shape: Shape) -> Array:
 
 
 def finger_ends(data: AnnyData, shape: Shape) -> dict[str, Array]:
-    """Where the last bone of each finger ends, by the name of its joint."""
+    """Return the end of the last bone of each finger, by the name of its joint."""
     ends = {}
     for side in SIDES:
         for finger in FINGER_NUMBERS:

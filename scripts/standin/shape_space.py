@@ -1,4 +1,4 @@
-"""Betas, expressions and the joint regressor of the stand-in."""
+"""Shape directions, expressions and joint regressor of the stand-in."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ EXPRESSIONS: dict[str, tuple[str, ...]] = {
     "sneer": ("noseSneerLeft", "noseSneerRight"),
 }
 
-REGRESSOR_CANDIDATES = 300  # vertices around a joint that may carry it
-REGRESSOR_POOL = {"limb": 1200, "trunk": 3000}  # nearest vertices they are picked from
+REGRESSOR_CANDIDATES = 300  # vertices around a joint that may have weights
+REGRESSOR_POOL = {"limb": 1200, "trunk": 3000}  # nearest vertices from which they are selected
 TRUNK = ("pelvis", "hip", "spine", "neck", "collar", "shoulder")
 RIDGE = 1e-3
-SUM_WEIGHT = 10.0  # of the row that makes a joint's weights sum to one
-STILL_WEIGHT = 10.0  # of the rows that keep joints still under expressions
+SUM_WEIGHT = 10.0  # of the equation that the weights of a joint sum to one
+STILL_WEIGHT = 10.0  # of the equations that expressions do not move joints
 
 
 def betas(samples: Array, template: Array) -> Array:
-    """`(V, 3, 10)`: principal components of `samples (N, V, 3)`, one standard deviation long, positive is taller."""
+    """Compute `(V, 3, 10)`: principal components of `samples (N, V, 3)`, in standard deviations, positive is taller."""
     flat = samples.reshape(len(samples), -1)
     _, singular, components = np.linalg.svd(flat - flat.mean(axis=0), full_matrices=False)
     deviations = singular[:NUM_BETAS, None] / np.sqrt(len(samples))
@@ -48,15 +48,18 @@ def betas(samples: Array, template: Array) -> Array:
 
 
 def expressions(actions: dict[str, Array]) -> Array:
-    """`(V, 3, 10)`, in the order of `EXPRESSIONS`. The T-pose does not turn the head: offsets hold as they are."""
+    """Compute `(V, 3, 10)`, in the order of `EXPRESSIONS`. The T-pose does not rotate the head: offsets are valid."""
     return np.stack([np.sum([actions[name] for name in names], axis=0) for names in EXPRESSIONS.values()], axis=-1)
 
 
 def joint_regressor(bodies: Array, joints: Array, still: Array, mirror: Array) -> Array:
-    """Sparse `(55, V)`: weights by ridge regression over `bodies (N, V, 3)` and their `joints (N, 55, 3)`.
+    """Compute a sparse, symmetric joint regressor `(55, V)` by ridge regression.
 
-    The first body chooses which vertices carry a joint. Offsets `still (V, 3, n)` do not move the joints.
-    `mirror (V,)` are the vertices on the other side: the result is symmetric.
+    Args:
+        bodies: `(N, V, 3)`; the first one determines the candidate vertices of each joint.
+        joints: `(N, 55, 3)` of these bodies.
+        still: Offsets `(V, 3, n)` that must not move the joints.
+        mirror: `(V,)` mirrored counterparts of the vertices.
     """
     regressor = np.zeros((len(JOINT_NAMES), bodies.shape[1]))
     for name, joint in JOINT_INDEX.items():
@@ -77,7 +80,7 @@ def _candidates(vertices: Array, joint: Array, *, trunk: bool) -> Array:
 
 
 def _ridge(vertices: Array, targets: Array, still: Array) -> Array:
-    """Weights `(n,)` with `vertices (N, n, 3)` near `targets (N, 3)`, sum one, and `still (n, 3, k)` near zero."""
+    """Solve for weights `(n,)` of sum one that map `vertices (N, n, 3)` to `targets (N, 3)` and `still` to zero."""
     count = vertices.shape[1]
     positions = vertices.transpose(0, 2, 1).reshape(-1, count)
     motions = STILL_WEIGHT * still.reshape(count, -1).T

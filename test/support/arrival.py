@@ -1,7 +1,7 @@
-"""Where every parameter of the estimator acts, and how one sees it: for the tests of all ways that lead there.
+"""Observable effect of every estimator parameter, for tests that parameters arrive where they act.
 
-`ESTIMATOR` has an entry for each of `config.PARAMETERS`. What loads networks is replaced by what notes how it was
-called (`replace_loaders`); everything between the parameters and these is the package's own.
+`ESTIMATOR` has an entry for each of `config.PARAMETERS`. Loaders of networks are replaced by fakes that record their
+arguments (`replace_loaders`); everything between the parameters and the fakes is the real code.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from support.bodies import standin
 
 BODY = standin()
 SOMEBODY, NOBODY = np.full((480, 640, 3), 90, np.uint8), np.zeros((480, 640, 3), np.uint8)
-RATE_NS, RARE_NS = 33_000_000, 250_000_000  # between frames; the rare ones are too far apart for a thread beside
+RATE_NS, RARE_NS = 33_000_000, 250_000_000  # frame intervals; the longer one is too long for background detection
 FACING = np.array([np.pi, 0, 0])
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A value other than the default, the parameters that it needs beside it, and what it makes different."""
+    """A parameter value other than the default, and how to observe its effect."""
 
     value: Any
-    seen: Callable[[Any], Any]  # of an estimator, or of a node
-    beside: Mapping[str, Any] = field(default_factory=dict)
+    seen: Callable[[Any], Any]  # observes the effect on an estimator, or a node
+    beside: Mapping[str, Any] = field(default_factory=dict)  # other parameters that it requires
 
 
 class Detector:
-    """Finds somebody in images that are not black."""
+    """Fake detector that finds one person in images that are not black."""
 
     provider = CPU
 
@@ -54,11 +54,11 @@ class Detector:
 
 
 class FullFrame(Detector):
-    """In place of `full_frame`'s."""
+    """Fake of the detector `full_frame`."""
 
 
 class Backbone:
-    """Finds people where the boxes are, 3 m away, trembling; nobody in black images."""
+    """Fake backbone: people in the boxes, 3 m away, with noise; nobody in black images."""
 
     name, runtime, confirms_people = "lite", "none", True
 
@@ -72,9 +72,9 @@ class Backbone:
     def _body(self, observation: Any) -> BodyEstimate:
         middle = (observation.box.xyxy[:2] + observation.box.xyxy[2:]) / 2
         ray = np.append(observation.frame.camera.normalize(middle), 1)
-        turn, distance = 0.1 * self._random.normal(size=3), 3 + 0.2 * self._random.normal()
+        noise, distance = 0.1 * self._random.normal(size=3), 3 + 0.2 * self._random.normal()
         known = Estimated.TRANSL | Estimated.GLOBAL_ORIENT
-        params = replace(SmplxParams.rest(), global_orient=FACING + turn, transl=distance * ray, estimated=known)
+        params = replace(SmplxParams.rest(), global_orient=FACING + noise, transl=distance * ray, estimated=known)
         return BodyEstimate(0.9, params, np.ones(55))
 
     def forget(self, ids: Any) -> None:
@@ -85,7 +85,7 @@ class Backbone:
 
 
 def replace_loaders(patch: pytest.MonkeyPatch) -> None:
-    """Nothing is read from files; networks become what notes how they were asked for."""
+    """Replace all loaders by fakes that read no files and record their arguments."""
 
     def body(path: str | None) -> BodyModel:
         loaded = copy(BODY)
@@ -118,13 +118,13 @@ def frame(k: int, image: Any = SOMEBODY, every_ns: int = RATE_NS, **options: Any
 
 
 def motion(estimator: Estimator) -> list[list[float]]:
-    """Where somebody is who trembles, and how turned."""
+    """Return position and rotation of a person over a few noisy frames."""
     people = [estimator.estimate(frame(k))[0] for k in range(6)]
     return [np.round([*p.params.transl, *p.params.global_orient], 5).tolist() for p in people]
 
 
 def network(name: str) -> Callable[[Any], Any]:
-    """What the network of a bundle was loaded with."""
+    """Return a function that reads an option with which the network of a bundle was loaded."""
     return lambda estimator: vars(estimator._estimation._backbones[0]._model)["options"][name]
 
 
@@ -151,7 +151,7 @@ def threads(estimator: Any) -> tuple[Any, ...]:
 
 
 def thresholds(estimator: Any) -> tuple[Any, ...]:
-    """Of both detectors, and of boxes that come with frames."""
+    """Return the thresholds of both detectors, and whether external detections are accepted."""
     given = frame(0, detections=(Box(90, 70, 410, 410, 0.5),))
     return (
         estimator._identification._detection._detector.threshold,
@@ -172,7 +172,7 @@ def crowd(estimator: Any) -> int:
 
 
 def identities(estimator: Any) -> set[str]:
-    """Of somebody who is hidden for two seconds."""
+    """Return the ids of a person who is occluded for two seconds."""
     images = [SOMEBODY] * 3 + [NOBODY] * 60 + [SOMEBODY] * 3
     return {person.id for k, image in enumerate(images) for person in estimator.estimate(frame(k, image))}
 
@@ -182,7 +182,7 @@ def prefix(estimator: Any) -> str:
 
 
 def spared(estimator: Any) -> str:
-    """What is done less: a frame takes more than a microsecond, and less than a second."""
+    """Return the degradation: a frame takes more than a microsecond, and less than a second."""
     return [estimator.process(frame(k)).degraded_text for k in range(20)][-1]
 
 
@@ -191,7 +191,7 @@ def focal_length(estimator: Any) -> float:
 
 
 def known_size(estimator: Any) -> tuple[Any, ...]:
-    """For the backbone, and for how sure the distance is."""
+    """Return the person height of the backbone, and the variance of the distance."""
     (person,) = estimator.estimate(frame(0))
     return estimator._estimation._backbones[0].person_height, round(float(person.pose_covariance[2, 2]), 6)
 
@@ -231,5 +231,5 @@ ESTIMATOR: dict[str, Entry] = {
     "smoothing.distance_cutoff": Entry(5.0, motion),
     "smoothing.distance_per_speed": Entry(100.0, motion),
 }
-# Where the default of a parameter cannot be used with the others beside it.
+# Substitutes for defaults that cannot be combined with the other parameters of an entry.
 NO_DEFAULT = {"backbone": "s32", "detection.model": "a.onnx"}

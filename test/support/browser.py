@@ -1,4 +1,4 @@
-"""Chromium without a window, driven over its own debugging protocol with the websockets that viser brings."""
+"""Headless Chromium, controlled by its DevTools protocol over the websockets package that viser depends on."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from websockets.sync.client import connect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 WAIT_S = 120.0  # software rendering on a busy machine
-# No window, no GPU, no sandbox (a container's root has none), and no traffic of the browser's own.
+# No window, no GPU, no sandbox (not available to root in a container), and no background network traffic.
 FLAGS = ("--headless=new", "--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 FLAGS += ("--disable-background-networking", "--disable-component-update", "--no-first-run", "--hide-scrollbars")
 
 
 class Browser:
-    """One page in one browser; keeps the addresses that the page asks for."""
+    """A browser with one page; records the URLs that the page requests."""
 
     def __init__(self, profile: Path, width: int = 1280, height: int = 720) -> None:
         assert CHROMIUM is not None
@@ -57,7 +57,7 @@ class Browser:
         self._call("Page.navigate", url=url)
 
     def text(self) -> str:
-        """What stands on the page."""
+        """Return the visible text of the page."""
         return str(self.evaluate("document.body.innerText"))
 
     def evaluate(self, expression: str) -> Any:
@@ -67,7 +67,7 @@ class Browser:
         path.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", **how)["data"]))
 
     def hosts(self) -> set[str]:
-        """The hosts that the page has talked to; addresses inside the page (data:, blob:) have none."""
+        """Return the hosts that the page has contacted; URLs within the page (data:, blob:) have none."""
         return {host for url in self.requests if (host := urlsplit(url).hostname)}
 
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -85,7 +85,7 @@ class Browser:
 
 
 def wait_until(reached: Callable[[], Any], timeout: float = WAIT_S) -> Any:
-    """`reached()` as soon as it is true."""
+    """Wait until `reached()` is true, and return its value."""
     end = time.monotonic() + timeout
     while not (result := reached()):
         assert time.monotonic() < end, f"not reached within {timeout} s"

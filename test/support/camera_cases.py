@@ -1,4 +1,4 @@
-"""Random cameras as calibrations give them, and OpenCV's lens models written out once more."""
+"""Random calibrated cameras, and an independent implementation of OpenCV's lens models."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from smplerx_ros.geometry.camera import Camera
 
 Array = NDArray[np.float64]
 
-MARGIN = 1.05  # beyond the corners: boxes reach out of images a little
-# Of the seen radius with the true one: that of a perfect fisheye lens at 80 degrees; others are moderately bent.
-LEAST_GROWTH = {"equidistant": 0.03, "plumb_bob": 0.3, "rational_polynomial": 0.3}
-MOST_GROWTH = 4.0  # more comes near a zero of the rational denominator
-WIDEST = np.radians(75)  # from the axis: no more of a fisheye lens is an image plane's business
+MARGIN = 1.05  # beyond the corners: boxes extend slightly outside images
+# Minimum derivative of the distorted by the undistorted radius: a perfect fisheye lens at 80 degrees; moderate others.
+MIN_GROWTH = {"equidistant": 0.03, "plumb_bob": 0.3, "rational_polynomial": 0.3}
+MAX_GROWTH = 4.0  # larger values are close to a zero of the rational denominator
+MAX_ANGLE = np.radians(75)  # from the optical axis; more of a fisheye lens cannot be undistorted to an image plane
 
 
 def distorted_rays(rays: Array, model: str, d: Array) -> Array:
-    """Ray coordinates `(..., 2)` after the lens, by the formulas of OpenCV's documentation (calib3d, fisheye)."""
+    """Distort ray coordinates `(..., 2)` by the formulas of OpenCV's documentation (calib3d, fisheye)."""
     d = np.concatenate([d, np.zeros(14)])
     x, y = rays[..., 0], rays[..., 1]
     r2 = x * x + y * y
@@ -39,28 +39,28 @@ def distorted_rays(rays: Array, model: str, d: Array) -> Array:
 
 
 def pixels(camera: Camera, steps: int = 7) -> Array:
-    """Pixels all over the image `(steps, steps, 2)`, corners included."""
+    """Return a grid of pixels `(steps, steps, 2)` over the image, including the corners."""
     x, y = np.linspace(0, camera.width - 1, steps), np.linspace(0, camera.height - 1, steps)
     return np.stack(np.meshgrid(x, y), axis=-1)
 
 
 def _one_to_one(camera: Camera) -> bool:
-    """Whether the lens keeps spreading, radially and everywhere, up to what the image's corners see."""
+    """Return whether the distorted radius is increasing in all directions, up to the corners of the image."""
     corners = np.array([[u, v] for u in (0, camera.width - 1) for v in (0, camera.height - 1)])
     reach = MARGIN * np.linalg.norm((corners - camera.k[:2, 2]) / camera.k[[0, 1], [0, 1]], axis=1).max()
-    turns = np.linspace(0, 2 * np.pi, 16, endpoint=False)
-    radii = np.tan(np.linspace(0, WIDEST, 200))
-    rays = radii[:, None, None] * np.stack([np.cos(turns), np.sin(turns)], axis=-1)
-    seen = np.linalg.norm(distorted_rays(rays, camera.model, camera.d), axis=-1)
-    needed = np.argmax(seen.min(axis=1) > reach)  # first radius that all directions see beyond the corners
-    growth = np.diff(seen[: needed + 1], axis=0) / np.diff(radii[: needed + 1])[:, None]
-    usual = (growth > LEAST_GROWTH[camera.model]) & (growth < MOST_GROWTH)
-    return bool(needed > 0 and usual.all())
+    directions = np.linspace(0, 2 * np.pi, 16, endpoint=False)
+    radii = np.tan(np.linspace(0, MAX_ANGLE, 200))
+    rays = radii[:, None, None] * np.stack([np.cos(directions), np.sin(directions)], axis=-1)
+    distorted = np.linalg.norm(distorted_rays(rays, camera.model, camera.d), axis=-1)
+    needed = np.argmax(distorted.min(axis=1) > reach)  # first radius beyond the corners in all directions
+    growth = np.diff(distorted[: needed + 1], axis=0) / np.diff(radii[: needed + 1])[:, None]
+    moderate = (growth > MIN_GROWTH[camera.model]) & (growth < MAX_GROWTH)
+    return bool(needed > 0 and moderate.all())
 
 
 @st.composite
 def coefficients(draw: st.DrawFn, model: str) -> list[float]:
-    """Moderate ones, such as ordinary, wide and fisheye lenses have."""
+    """Draw moderate coefficients, typical of normal, wide-angle and fisheye lenses."""
 
     def within(*limits: float) -> list[float]:
         return [draw(st.floats(-limit, limit)) for limit in limits]
@@ -75,10 +75,10 @@ def coefficients(draw: st.DrawFn, model: str) -> list[float]:
 
 @st.composite
 def cameras(draw: st.DrawFn, model: str | None = None) -> Camera:
-    """Any usual camera whose lens can be undone over its whole image."""
+    """Draw a camera whose lens distortion is invertible over the whole image."""
     model = model or draw(st.sampled_from(["plumb_bob", "rational_polynomial", "equidistant"]))
     width, height = draw(st.integers(160, 4096)), draw(st.integers(120, 3000))
-    # A fisheye lens of shorter focal length would see beyond `WIDEST` in the corners.
+    # A fisheye lens of shorter focal length would exceed MAX_ANGLE in the corners.
     focal = draw(st.floats(0.8 if model == "equidistant" else 0.45, 2.5)) * max(width, height)
     k = np.array(
         [
@@ -89,7 +89,7 @@ def cameras(draw: st.DrawFn, model: str | None = None) -> Camera:
     )
     d = draw(coefficients(model))
     camera = Camera(width, height, k, np.array(d), model)
-    # Weaker lenses of the same kind, until one is one-to-one: cheaper than to throw examples away.
+    # Reduce the distortion until it is invertible: cheaper than rejecting examples.
     while not _one_to_one(camera):
         d = [0.5 * value for value in d]
         camera = Camera(width, height, k, np.array(d), model)

@@ -1,7 +1,6 @@
-"""A crowd with known identities: bodies that walk, stand, cross, hide behind each other, leave and come back.
+"""A simulated crowd with known identities: people walk, stand, cross, occlude each other, leave and come back.
 
-Everybody walks in a lane of their own depth, so that nobody walks through anybody. Who is seen follows from silhouettes
-painted from far to near.
+People walk in lanes of different depth and do not collide. Visibility follows from silhouettes drawn back to front.
 """
 
 from __future__ import annotations
@@ -24,15 +23,15 @@ from smplerx_ros.types import SmplxParams
 _FOV = 75.0  # degrees
 CAMERA = Camera.from_fov(640, 480, _FOV)
 RATE = 30.0  # Hz
-VISIBLE = 0.4  # share of a silhouette that has to be seen for a person to count as in view
+VISIBLE = 0.4  # fraction of a silhouette that must be visible for a person to count as in view
 
 _GROUND = 1.5  # metres below the camera
-_NEAREST, _BETWEEN = 3.0, 0.75  # metres, lanes
-_STRIDE = 1.4  # metres, both steps
+_NEAREST, _BETWEEN = 3.0, 0.75  # metres, distance of the nearest lane and between lanes
+_STRIDE = 1.4  # metres, two steps
 _ACCELERATION = 4.0  # m/s^2
-_LEAVING = 0.25  # share of the walks that lead out of view
-_SCALE = 4  # silhouettes are painted in an image so much smaller
-# Limbs as pairs of joints and their radius in metres: enough of a silhouette to hide who is behind.
+_LEAVING = 0.25  # fraction of the walks that lead out of view
+_SCALE = 4  # silhouettes are drawn in an image smaller by this factor
+# Limbs as pairs of joints with a radius in metres, an approximation of the silhouette.
 _LIMBS = tuple(
     (JOINT_INDEX[a], JOINT_INDEX[b], radius)
     for a, b, radius in (
@@ -52,12 +51,12 @@ _LIMBS = tuple(
 
 @dataclass(frozen=True)
 class Sighting:
-    """One true person in one frame, in view or hidden."""
+    """Ground truth of one person in one frame, visible or not."""
 
     name: int
     params: SmplxParams
-    box: Box  # the whole body's, hidden parts too
-    visible: float  # share of the silhouette
+    box: Box  # of the whole body, including occluded parts
+    visible: float  # fraction of the silhouette
 
 
 @dataclass(frozen=True)
@@ -68,25 +67,25 @@ class Crowd:
     frames: tuple[tuple[Sighting, ...], ...]
 
     def seen(self, k: int) -> list[Sighting]:
-        """Who is in view in frame `k`."""
+        """Return the people in view in frame `k`."""
         return [person for person in self.frames[k] if person.visible >= VISIBLE]
 
     def identities(self, max_age: float) -> list[dict[int, str]]:
-        """True identity of each person in view, per frame: a new one after more than `max_age` seconds out of view."""
+        """Return the true identities of people in view per frame; a new one after `max_age` seconds out of view."""
         last: dict[int, int] = {}
-        turns: dict[int, int] = {}
+        visits: dict[int, int] = {}
         rows = []
         for k, stamp in enumerate(self.stamps_ns):
             for person in self.seen(k):
                 if stamp - last.get(person.name, stamp) > max_age * 1e9:
-                    turns[person.name] = turns.get(person.name, 0) + 1
+                    visits[person.name] = visits.get(person.name, 0) + 1
                 last[person.name] = stamp
-            rows.append({person.name: f"{person.name}.{turns.get(person.name, 0)}" for person in self.seen(k)})
+            rows.append({person.name: f"{person.name}.{visits.get(person.name, 0)}" for person in self.seen(k)})
         return rows
 
 
 def make_crowd(body: BodyModel, people: int, seconds: float, seed: int, rate: float = RATE) -> Crowd:
-    """`people` walkers for `seconds`; the same seed makes the same crowd."""
+    """Simulate `people` walkers for `seconds`; a function of the seed."""
     rng = np.random.default_rng(seed)
     times = np.arange(0, seconds, 1 / rate)
     lanes = _NEAREST + _BETWEEN * rng.permutation(people)
@@ -100,14 +99,14 @@ def make_crowd(body: BodyModel, people: int, seconds: float, seed: int, rate: fl
 
 
 def _walk(rng: np.random.Generator, lane: float, times: FloatArray) -> list[SmplxParams]:
-    """To and fro along a lane, with halts, sometimes out of view."""
+    """Walk back and forth along a lane, with stops, sometimes out of view."""
     reach = lane * np.tan(np.radians(_FOV) / 2)
-    places, heading, phase = _route(rng, reach, times)
+    positions, heading, phase = _route(rng, reach, times)
     betas = np.append(rng.normal(0, 1, 2), np.zeros(8))
     offset = rng.uniform(0, 2 * np.pi)
     people = []
-    for x, turn, step in zip(places, heading, phase, strict=True):
-        upright = matrix_from_rotvec([np.pi, 0, 0]) @ matrix_from_rotvec([0, turn, 0])
+    for x, yaw, step in zip(positions, heading, phase, strict=True):
+        upright = matrix_from_rotvec([np.pi, 0, 0]) @ matrix_from_rotvec([0, yaw, 0])
         depth = lane + 0.1 * np.sin(step / 5 + offset)
         people.append(
             replace(
@@ -122,9 +121,9 @@ def _walk(rng: np.random.Generator, lane: float, times: FloatArray) -> list[Smpl
 
 
 def _route(rng: np.random.Generator, reach: float, times: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Place along the lane (metres), direction the body faces (rad) and phase of the gait (rad) at each time."""
+    """Return the position along the lane (metres), heading (rad) and phase of the gait (rad) at each time."""
     x, halt, speed = rng.uniform(-0.8, 0.8) * reach, 0.0, 1.0
-    goal, velocity, turn, phase = x, 0.0, 0.0, 0.0
+    goal, velocity, yaw, phase = x, 0.0, 0.0, 0.0
     rows = []
     for seconds in np.diff(times, prepend=times[0]):
         halt -= seconds
@@ -133,18 +132,18 @@ def _route(rng: np.random.Generator, reach: float, times: FloatArray) -> tuple[F
             outside = rng.random() < _LEAVING
             goal = rng.choice([-1, 1]) * rng.uniform(1.15, 1.6) * reach if outside else rng.uniform(-0.85, 0.85) * reach
             speed = rng.uniform(0.7, 1.6)
-        wanted = 0.0 if halt > 0 else speed * np.sign(goal - x)
-        velocity += np.clip(wanted - velocity, -_ACCELERATION * seconds, _ACCELERATION * seconds)
+        target = 0.0 if halt > 0 else speed * np.sign(goal - x)
+        velocity += np.clip(target - velocity, -_ACCELERATION * seconds, _ACCELERATION * seconds)
         x, phase = x + velocity * seconds, phase + 2 * np.pi * abs(velocity) * seconds / _STRIDE
-        aim = np.sign(wanted) * np.pi / 2
-        turn += np.clip(aim - turn, -6 * seconds, 6 * seconds)
-        rows.append((x, turn, phase))
-    places, heading, phases = np.array(rows).T
-    return places, heading, phases
+        target_yaw = np.sign(target) * np.pi / 2
+        yaw += np.clip(target_yaw - yaw, -6 * seconds, 6 * seconds)
+        rows.append((x, yaw, phase))
+    positions, heading, phases = np.array(rows).T
+    return positions, heading, phases
 
 
 def _gait(phase: float) -> FloatArray:
-    """Body pose `(21, 3)` of a walk."""
+    """Return the body pose `(21, 3)` at a phase of the gait."""
     pose = np.zeros((21, 3))
     swing = np.sin(phase)
     joint = {name: JOINT_INDEX[name] - 1 for name in JOINT_NAMES[1:22]}
@@ -159,16 +158,16 @@ def _sightings(body: BodyModel, params: Sequence[SmplxParams]) -> tuple[Sighting
     points = body.landmarks144(SmplxParams.stack(list(params)))[:, : len(JOINT_NAMES) + len(EXTRA_JOINT_INDEX)]
     pixels = CAMERA.project(points)
     boxes = [box_around(pixel, 1.0) for pixel in pixels]
-    shares = _visible(points, pixels)
+    fractions = _visible(points, pixels)
     return tuple(
-        Sighting(name, person, box, share)
-        for name, (person, box, share) in enumerate(zip(params, boxes, shares, strict=True))
+        Sighting(name, person, box, visible)
+        for name, (person, box, visible) in enumerate(zip(params, boxes, fractions, strict=True))
     )
 
 
 def _visible(points: FloatArray, pixels: FloatArray) -> list[float]:
-    """Share of each silhouette that lies in the image and in front of everybody else's."""
-    pad = CAMERA.width // _SCALE  # room for those who are half out of the image
+    """Return the fraction of each silhouette that is inside the image and not occluded."""
+    pad = CAMERA.width // _SCALE  # margin for people partly outside the image
     height = CAMERA.height // _SCALE
     whole = np.full((height + 2 * pad, 3 * pad), -1, np.int32)
     sizes = np.zeros(len(points))

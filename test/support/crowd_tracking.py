@@ -1,4 +1,4 @@
-"""The estimator among a synthetic crowd: a detector and a backbone that see its people, and IDF1 of the ids."""
+"""The estimator on a simulated crowd, with a simulated detector and backbone, and tracking metrics (IDF1)."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from smplerx_ros.types import BodyEstimate, Frame, Observation, Person
 
 from .crowd import CAMERA, Crowd, Sighting
 
-MATCH = 0.5  # intersection over union from which a published person is the true one
+MATCH = 0.5  # IoU from which a published person matches the ground truth
 
 
 @dataclass(frozen=True)
 class Noise:
-    """What goes wrong with detections; sizes as shares of the box."""
+    """Errors of the simulated detector."""
 
-    shift: float = 0.0  # standard deviation of each side
-    dropped: float = 0.0  # share of people who are not detected
-    doubled: float = 0.0  # share of people with a second box
-    false: float = 0.0  # boxes of nobody per image
+    shift: float = 0.0  # standard deviation of each side, relative to the size of the box
+    dropped: float = 0.0  # fraction of people who are not detected
+    doubled: float = 0.0  # fraction of people with a second box
+    false: float = 0.0  # false positives per image
 
 
 TRUE = Noise()
@@ -36,14 +36,14 @@ NOISY = Noise(shift=0.04, dropped=0.15, doubled=0.1, false=0.1)
 
 
 def _numbered(frame: int) -> NDArray[np.uint8]:
-    """An image that says which it is: a detector may look at it later, in a thread of its own."""
+    """Create an image that encodes its number: a detector may process it later in another thread."""
     image = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
     image[0, 0, :2] = divmod(frame, 256)
     return image
 
 
 class CrowdDetector:
-    """Boxes of the people in view in images of `_numbered`."""
+    """Returns the boxes of people in view in images of `_numbered`, with noise."""
 
     def __init__(self, crowd: Crowd, noise: Noise, seed: int) -> None:
         self._crowd, self._noise = crowd, noise
@@ -67,9 +67,9 @@ class CrowdDetector:
 
 
 class CrowdBackbone:
-    """Finds who fills most of the box, as networks do; so one who is hidden is taken for who stands in front.
+    """Estimates the person who fills most of the box, as networks do, i.e. the one in front of an occluded person.
 
-    With `confirms_people` it answers None where nobody is, else it makes up a body.
+    With `confirms_people` it returns None for a box without a person, otherwise an arbitrary body.
     """
 
     name, runtime = "crowd", "none"
@@ -103,7 +103,7 @@ class CrowdBackbone:
 
 
 def follow(crowd: Crowd, body: BodyModel, noise: Noise, seed: int, **options: Any) -> list[tuple[Person, ...]]:
-    """People that the estimator publishes in each frame of the crowd."""
+    """Run the estimator on the crowd; return the published people per frame."""
     detector, backbone = CrowdDetector(crowd, noise, seed), CrowdBackbone(crowd, noise, seed)
     estimator = Estimator(backbone, detector, body, Options(max_people=100, **options, smoothing_enabled=False))
     rows = []
@@ -114,7 +114,7 @@ def follow(crowd: Crowd, body: BodyModel, noise: Noise, seed: int, **options: An
 
 
 def identity_scores(crowd: Crowd, published: Sequence[Sequence[tuple[str, Box]]], max_age: float) -> dict[str, float]:
-    """`idf1` and `num_switches` of the ids and boxes published in each frame."""
+    """Compute `idf1`, `num_switches` and other metrics of the ids and boxes published in each frame."""
     accumulator, numbers = motmetrics.MOTAccumulator(auto_id=True), _Numbers()
     for k, (names, people) in enumerate(zip(crowd.identities(max_age), published, strict=True)):
         seen = crowd.seen(k)
@@ -127,12 +127,12 @@ def identity_scores(crowd: Crowd, published: Sequence[Sequence[tuple[str, Box]]]
 
 
 class _Numbers(dict[str, int]):
-    """A number for each name: the library takes no others."""
+    """Assigns a number to each name, because motmetrics accepts numbers only."""
 
     def __missing__(self, name: str) -> int:
         return self.setdefault(name, len(self))
 
 
-def _shaken(box: Box, share: float, rng: np.random.Generator) -> Box:
+def _shaken(box: Box, sigma: float, rng: np.random.Generator) -> Box:
     size = np.array([box.width, box.height] * 2)
-    return Box(*(box.xyxy + share * size * rng.normal(0, 1, 4)), rng.uniform(0.4, 1.0))
+    return Box(*(box.xyxy + sigma * size * rng.normal(0, 1, 4)), rng.uniform(0.4, 1.0))

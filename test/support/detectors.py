@@ -1,4 +1,4 @@
-"""Exported detectors as they are found: graphs made here whose answer is constant and known, by family."""
+"""ONNX graphs with the outputs of common exported detectors, by family; their results are constant and known."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 SIDE = 64  # of the networks' input: 64 + 16 + 4 cells
 CELLS = 84
 WIDE = np.full((100, 200, 3), 90, np.uint8)  # 64 x 32 in the networks' input
-# The box that every network means, in the image WIDE, and the class of it.
+# The box that every network returns, in the image WIDE.
 PERSON = np.array([50.0, 25.0, 100.0, 75.0])
 SCORE = 0.8
 Outputs = dict[str, NDArray[Any]]
@@ -47,7 +47,7 @@ def logit(score: float) -> float:
 
 
 def yolox(index: int) -> Outputs:
-    """Cell (3, 2) of the grid of 8 px, and a double with less score from its neighbour."""
+    """Cell (3, 2) of the grid of 8 px, and a duplicate with a lower score from its neighbour."""
     rows = np.zeros((CELLS, 5 + 3))
     x, y, width, height = xywh(corner(PERSON))
     for column, objectness in ((3, SCORE), (2, 0.6)):
@@ -136,7 +136,7 @@ def yolov6_sparse(index: int) -> Outputs:
 
 
 def yolox_across(index: int) -> Outputs:
-    """Decoded, a column a cell."""
+    """Decoded, one column per cell."""
     return {"output": yolox_decoded(index)["output"].T}
 
 
@@ -145,7 +145,7 @@ def yolov6_across(index: int) -> Outputs:
 
 
 def yolox_with_layers(index: int) -> Outputs:
-    """The graph's inner layers beside it."""
+    """With additional outputs of inner layers."""
     return yolox_decoded(index) | {"layer": np.zeros((2, 8, 8))}
 
 
@@ -158,7 +158,7 @@ def yolov8_across(index: int) -> Outputs:
 
 
 def yolov8_across_by_values(index: int) -> Outputs:
-    """Without a name that says whose it is."""
+    """Without a name that identifies the family."""
     return {"output": yolov8(index)["output0"].T}
 
 
@@ -169,21 +169,21 @@ def yolov8_pose_across(index: int) -> Outputs:
 
 
 def detr_softmax(index: int) -> Outputs:
-    """Of a few classes and none; most queries see none."""
+    """Softmax over a few classes and "no object", which most queries return."""
     logits = np.tile([-6.0, -6.0, -6.0, 4.0], (50, 1))
     logits[4] = logits[5] = -40
     logits[4, index], logits[4, 3] = logit(SCORE) + 5, 5
     logits[5, 2 - index] = 4
-    logits[6, index], logits[6, 3] = 4, 9  # likely, but none is likelier
+    logits[6, index], logits[6, 3] = 4, 9  # likely, but "no object" is more likely
     return {"logits": logits, "pred_boxes": np.tile(xywh(stretch(PERSON)) / SIDE, (50, 1))}
 
 
 def yolos(index: int) -> Outputs:
-    """COCO's 91 categories and none, whatever the logits are."""
+    """COCO's 91 categories and "no object", recognized by their number."""
     logits = np.full((100, 92), -40.0)
     logits[:, 91] = 0
     logits[4, index], logits[4, 91] = logit(SCORE) + 5, 5
-    logits[5, index], logits[5, 91] = 4, 9  # likely, but none is likelier
+    logits[5, index], logits[5, 91] = 4, 9  # likely, but "no object" is more likely
     return {"logits": logits, "pred_boxes": np.tile(xywh(stretch(PERSON)) / SIDE, (100, 1))}
 
 
@@ -199,20 +199,20 @@ def deformable_detr(index: int) -> Outputs:
 
 
 def torchvision(index: int) -> Outputs:
-    """Labels from 1 on; without an axis for the batch."""
+    """Labels start at 1; without batch dimension."""
     boxes = np.array([corner(PERSON), [0, 0, 60, 60]], np.float32)
     return {"boxes": boxes, "labels": np.array([index, 5 - index]), "scores": np.array([SCORE, 0.95], np.float32)}
 
 
 def torchvision_unnamed(index: int) -> Outputs:
-    """RetinaNet's order, numbered names, and what Mask R-CNN adds."""
+    """Order of RetinaNet, numeric names, and the masks of Mask R-CNN."""
     answer = torchvision(index)
     renamed = {"2109": answer["boxes"], "2110": answer["scores"], "2111": answer["labels"].astype(np.int32)}
     return renamed | {"2112": np.ones((2, 1, 28, 28))}
 
 
 def yolo_nms(index: int) -> Outputs:
-    """The third box is beyond the number of them."""
+    """The third box exceeds the count."""
     boxes = np.array([centre(PERSON), [0, 0, 60, 60], [9, 9, 50, 50]])
     classes, scores = np.array([index, 2 - index, index]), np.array([SCORE, 0.95, 0.9])
     return {"num_dets": np.array([2]), "det_boxes": boxes, "det_scores": scores, "det_classes": classes}
@@ -225,10 +225,10 @@ def mmyolo(index: int) -> Outputs:
 
 
 def tensorflow_counted(index: int) -> Outputs:
-    """tf2onnx's names; the third box is beyond the number of them."""
-    share = stretch(PERSON)[[1, 0, 3, 2]] / SIDE
+    """Names as written by tf2onnx; the third box exceeds the count."""
+    relative = stretch(PERSON)[[1, 0, 3, 2]] / SIDE
     return {
-        "detection_boxes:0": np.array([share, [0, 0, 1, 1], [0.1, 0.1, 0.9, 0.9]]),
+        "detection_boxes:0": np.array([relative, [0, 0, 1, 1], [0.1, 0.1, 0.9, 0.9]]),
         "detection_classes:0": np.array([index, 5.0 - index, index]),
         "detection_scores:0": np.array([SCORE, 0.95, 0.9]),
         "num_detections:0": np.array(2.0),
@@ -286,7 +286,7 @@ FAMILIES: dict[str, tuple[Callable[[int], Outputs], str]] = {
     "torchvision": (torchvision, "torchvision"),
     "torchvision_unnamed": (torchvision_unnamed, "torchvision"),
 }
-# Of each family, how its graph differs from an image (N, 3, H, W) in and a batch out.
+# Differences of a family's graph from one input (N, 3, H, W) and batched outputs.
 SHAPES: dict[str, dict[str, Any]] = {
     "detr": {"beside": {"orig_target_sizes": (2,)}},
     "torchvision": {"batched": False},
@@ -294,7 +294,7 @@ SHAPES: dict[str, dict[str, Any]] = {
 
 
 def written(path: Path, family: str, index: int, **options: Any) -> Path:
-    """The file of a family whose person is of class `index`."""
+    """Write the network of a family; the person has class `index`."""
     make, name = FAMILIES[family]
     return write(path, make(index), **(SHAPES.get(name, {}) | options))
 
@@ -312,10 +312,19 @@ def write(
     half: bool = False,
     only_where_seen: bool = False,
 ) -> Path:
-    """A network that answers `outputs` for every image of a batch, whatever it shows.
+    """Write a network with constant outputs.
 
-    `beside`: integer inputs and their shapes, without the batch. `half`: what is no integer comes in half precision.
-    `only_where_seen`: to a black image the outputs have no rows.
+    Args:
+        path: The ONNX file.
+        outputs: Values per image, by name.
+        shape: Of the input image.
+        type: Of the input image.
+        image: Name of the input image.
+        beside: Additional integer inputs and their shapes, without batch dimension.
+        names: Metadata entry `names`.
+        batched: Whether the outputs have a batch dimension.
+        half: Whether floating-point outputs have half precision.
+        only_where_seen: Whether the outputs have no rows for a black image.
     """
     inputs = [helper.make_tensor_value_info(image, type, shape)]
     inputs += [

@@ -1,4 +1,4 @@
-"""Video files with the faults that real ones have, made with PyAV."""
+"""Video files with typical defects, written by PyAV."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ RATE = 25
 
 
 def picture(number: int, height: int = 48, width: int = 64) -> np.ndarray:
-    """Grey whose brightness tells the number (0..21), the upper left quarter red, the lower right one blue."""
+    """Create a grey image whose brightness encodes a number (0..21), with a red and a blue quarter for orientation."""
     image = np.full((height, width, 3), 20 + 10 * number, np.uint8)
     image[: height // 2, : width // 2] = (230, 20, 20)
     image[height // 2 :, width // 2 :] = (20, 20, 230)
@@ -22,14 +22,14 @@ def picture(number: int, height: int = 48, width: int = 64) -> np.ndarray:
 
 
 def number_of(image: np.ndarray) -> int:
-    """The number of a `picture` that is upright, whatever its size."""
+    """Decode the number of an upright `picture` of any size."""
     height, width = image.shape[:2]
     grey = image[: height // 2, width // 2 :]
     return round((float(grey[height // 8 : -height // 8, width // 8 : -width // 8].mean()) - 20) / 10)
 
 
 def is_upright(image: np.ndarray) -> bool:
-    """Whether the corners of a `picture` are where they belong."""
+    """Return whether the coloured quarters of a `picture` are in their places."""
     height, width = image.shape[:2]
     red, blue = image[height // 4, width // 4].astype(int), image[3 * height // 4, 3 * width // 4].astype(int)
     return bool(red[0] > 180 and red[2] < 80 and blue[2] > 180 and blue[0] < 80)
@@ -45,7 +45,7 @@ def write_film(
     options: dict[str, str] | None = None,
     metadata: dict[str, str] | None = None,
 ) -> Path:
-    """A film of one track; `times` in seconds, in any order that the format holds."""
+    """Write a video with one track; `times` in seconds, in any order that the container supports."""
     with av.open(str(path), "w", options={"movflags": "+faststart"} if path.suffix == ".mp4" else {}) as container:
         container.metadata.update(metadata or {})
         stream = add_track(container, images[0], codec, options)
@@ -67,7 +67,7 @@ def add_track(container: Any, image: np.ndarray, codec: str, options: dict[str, 
 
 
 def encoded(stream: Any, images: Sequence[np.ndarray]) -> list[Any]:
-    """All packets of a track."""
+    """Encode all packets of a track."""
     packets: list[Any] = []
     for index, image in enumerate(images):
         frame = av.VideoFrame.from_ndarray(image, format="rgb24")
@@ -77,22 +77,22 @@ def encoded(stream: Any, images: Sequence[np.ndarray]) -> list[Any]:
 
 
 def packet_places(path: Path) -> list[tuple[int, int]]:
-    """Place and size in bytes of each packet, in the order of the file."""
+    """Return the offset and size in bytes of each packet, in file order."""
     with av.open(str(path)) as container:
         return sorted((packet.pos, packet.size) for packet in container.demux(video=0) if packet.size)
 
 
 def with_matrix(data: bytes, rows: Sequence[Sequence[int]]) -> bytes:
-    """An MP4 of one track with another display matrix: `rows ((a, b), (c, d))` (ISO 14496-12, 8.3.2)."""
+    """Replace the display matrix of an MP4 with one track: `rows ((a, b), (c, d))` (ISO 14496-12, 8.3.2)."""
     (a, b), (c, d) = rows
     upright = _fixed_point(1, 0, 0, 1)
-    place = data.index(b"tkhd") + 4 + 4 + 20 + 8 + 8  # after version, times and ids, layer and volume
-    assert data[place : place + len(upright)] == upright
-    return data[:place] + _fixed_point(a, b, c, d) + data[place + len(upright) :]
+    offset = data.index(b"tkhd") + 4 + 4 + 20 + 8 + 8  # after version, times and ids, layer and volume
+    assert data[offset : offset + len(upright)] == upright
+    return data[:offset] + _fixed_point(a, b, c, d) + data[offset + len(upright) :]
 
 
 def _fixed_point(a: int, b: int, c: int, d: int) -> bytes:
-    """16.16, the last column 2.30."""
+    """Encode in 16.16 fixed point, the last column in 2.30."""
     return b"".join(
         (n & 0xFFFFFFFF).to_bytes(4, "big") for n in (a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
     )

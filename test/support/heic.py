@@ -1,4 +1,4 @@
-"""HEIC files as phones write them: one picture in tiles, and a word on how it was held (ISO 23008-12)."""
+"""HEIC files as written by phones: one image in tiles, with orientation (ISO 23008-12)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ import numpy as np
 
 TILE = 64  # pixels, both sides
 SEQUENCE = 33
-PARAMETER_SETS = (32, SEQUENCE, 34)  # kinds of HEVC's units
+PARAMETER_SETS = (32, SEQUENCE, 34)  # types of HEVC's NAL units
 
 
 def write_heic(path: Path, image: np.ndarray, *, quarter_turns: int = 0, mirror_axis: int | None = None) -> Path:
-    """`image` in tiles. To show it: turned counter-clockwise, then mirrored (0: upside down, 1: left to right)."""
+    """Write `image` in tiles. It is displayed rotated counter-clockwise, then mirrored (0: vertical, 1: horizontal)."""
     height, width = image.shape[:2]
     rows, columns = -(-height // TILE), -(-width // TILE)
     padded = np.pad(image, ((0, rows * TILE - height), (0, columns * TILE - width), (0, 0)), mode="edge")
-    places = [(row * TILE, column * TILE) for row in range(rows) for column in range(columns)]
-    tiles = [_encoded(padded[y : y + TILE, x : x + TILE]) for y, x in places]
+    corners = [(row * TILE, column * TILE) for row in range(rows) for column in range(columns)]
+    tiles = [_encoded(padded[y : y + TILE, x : x + TILE]) for y, x in corners]
     numbers = range(1, len(tiles) + 1)
     grid = len(tiles) + 1
     properties = [
@@ -31,8 +31,8 @@ def write_heic(path: Path, image: np.ndarray, *, quarter_turns: int = 0, mirror_
         _box("irot", bytes([quarter_turns])),
         *([] if mirror_axis is None else [_box("imir", bytes([mirror_axis]))]),
     ]
-    turned = range(3, len(properties) + 1)
-    associations = {**dict.fromkeys(numbers, (1, 2)), grid: turned}
+    orientation = range(3, len(properties) + 1)
+    associations = {**dict.fromkeys(numbers, (1, 2)), grid: orientation}
     content = [data for _, data in tiles] + [struct.pack(">BBBBHH", 0, 0, rows - 1, columns - 1, width, height)]
     reference = _box("dimg", struct.pack(f">HH{len(tiles)}H", grid, len(tiles), *numbers))
 
@@ -54,7 +54,7 @@ def write_heic(path: Path, image: np.ndarray, *, quarter_turns: int = 0, mirror_
 
 
 def _encoded(image: np.ndarray) -> tuple[bytes, bytes]:
-    """An HEVC picture: the decoder's configuration (ISO 14496-15, 8.3.3.1) and the coded slices."""
+    """Encode an HEVC image: decoder configuration (ISO 14496-15, 8.3.3.1) and coded slices."""
     encoder: Any = av.CodecContext.create("libx265", "w")
     encoder.options = {"crf": "4", "x265-params": "log-level=none:info=0:repeat-headers=1"}
     encoder.height, encoder.width, encoder.pix_fmt = TILE, TILE, "yuv420p"
@@ -97,9 +97,9 @@ def _associations(properties: dict[int, Any]) -> bytes:
 
 
 def _locations(start: int, sizes: list[int]) -> bytes:
-    """Items one behind the other: offsets and lengths of four bytes, no base offset."""
-    entries, place = b"", start
+    """Encode the locations of consecutive items: offsets and lengths of four bytes, no base offset."""
+    entries, offset = b"", start
     for number, size in enumerate(sizes, 1):
-        entries += struct.pack(">HHHII", number, 0, 1, place, size)
-        place += size
+        entries += struct.pack(">HHHII", number, 0, 1, offset, size)
+        offset += size
     return b"\x44\x00" + struct.pack(">H", len(sizes)) + entries

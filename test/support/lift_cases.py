@@ -1,4 +1,4 @@
-"""People of known pose before known cameras, and what a crop's virtual camera makes of them at best."""
+"""People of known pose in known cameras, and their best fit in the virtual camera of a crop."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from smplerx_ros.types import SmplxParams
 
 Array = NDArray[np.float64]
 
-TEMPLATE_SHIFT = (0.003, -0.35, 0.012)  # metres: about where SMPL-X's rest pelvis lies from its origin
+TEMPLATE_SHIFT = (0.003, -0.35, 0.012)  # metres, approximate position of SMPL-X's rest pelvis relative to its origin
 BOX_RATIO = 1.25
 FOCAL, CROP_WIDTH, CROP_HEIGHT = 5000.0, 192, 256  # of the crop's virtual camera
 DISTORTIONS = {
@@ -35,7 +35,7 @@ class Case:
     """A person in a camera."""
 
     camera: Camera
-    params: SmplxParams  # true, optical frame of the camera
+    params: SmplxParams  # ground truth, optical frame of the camera
     joints: Array  # (55, 3) metres
     pixels: Array  # (55, 2)
     box: Box
@@ -44,15 +44,15 @@ class Case:
 
 
 def shifted_body() -> BodyModel:
-    """The stand-in with its rest pelvis as far from the origin as SMPL-X's."""
+    """Load the stand-in with its rest pelvis as far from the origin as SMPL-X's."""
     with (files("smplerx_ros") / "assets" / STANDIN_FILE).open("rb") as file:
         data = read_body(file, STANDIN_FILE)
-    # float64: the joints are regressed from the template, and the regressor's rows sum to 1 only nearly.
+    # float64: the joints are regressed from the template, and the regressor's rows sum to 1 only approximately.
     return BodyModel(replace(data, v_template=data.v_template.astype(np.float64) + TEMPLATE_SHIFT))
 
 
 def random_case(rng: np.random.Generator, body: BodyModel, off_axis_deg: tuple[float, float]) -> Case:
-    """Somebody upright in a random pose, wholly in the image, 1.5 to 8 m away, so far from the optical axis."""
+    """Draw an upright person in a random pose, entirely in the image, 1.5 to 8 m away, off the optical axis."""
     while True:
         camera = _random_camera(rng)
         case = _placed(rng, body, camera, np.radians(off_axis_deg))
@@ -61,10 +61,13 @@ def random_case(rng: np.random.Generator, body: BodyModel, off_axis_deg: tuple[f
 
 
 def fitted_crop(case: Case, body: BodyModel, *, turn: bool) -> SmplxParams:
-    """The parameters that a perfect network would find in the crop: least squares on the pixels of all 55 joints.
+    """Fit the virtual camera of the crop to the pixels of all 55 joints, as a perfect network would.
 
-    Pose and shape are given. `turn`: the orientation is free, as for a network that only sees the crop; else it is the
-    one in the real camera.
+    Args:
+        case: The person, whose pose and shape are given.
+        body: Body model.
+        turn: Whether the orientation is free, as for a network that only sees the crop; otherwise it is that in the
+            real camera.
     """
     rest = body.rest_joints(case.params.betas)[0, 0]
     centred = (case.joints - case.joints[0]) @ Rotation.from_rotvec(case.params.global_orient).as_matrix()
@@ -73,11 +76,11 @@ def fitted_crop(case: Case, body: BodyModel, *, turn: bool) -> SmplxParams:
     centre = np.array([x + width / 2, y + height / 2])
     start = np.concatenate([case.params.global_orient, [0, 0, case.joints[0, 2] * scale[0] / case.camera.k[0, 0]]])
 
-    def orient(unknowns: Array) -> Array:
-        return unknowns[:3] if turn else np.asarray(case.params.global_orient, np.float64)
+    def orient(variables: Array) -> Array:
+        return variables[:3] if turn else np.asarray(case.params.global_orient, np.float64)
 
-    def residuals(unknowns: Array) -> Array:
-        points = centred @ Rotation.from_rotvec(orient(unknowns)).as_matrix().T + unknowns[3:]
+    def residuals(variables: Array) -> Array:
+        points = centred @ Rotation.from_rotvec(orient(variables)).as_matrix().T + variables[3:]
         return ((points[:, :2] / points[:, 2:] * scale + centre - case.pixels) / height * CROP_HEIGHT).ravel()
 
     found = least_squares(residuals, start, x_scale=[0.1, 0.1, 0.1, 0.1, 0.1, 1.0], method="trf").x
@@ -94,7 +97,7 @@ def _random_camera(rng: np.random.Generator) -> Camera:
 
 
 def _placed(rng: np.random.Generator, body: BodyModel, camera: Camera, off_axis: tuple[float, float]) -> Case | None:
-    """None if the person leaves the image."""
+    """Draw a person; None if not entirely in the image."""
     prior = PosePrior.standard()
     pose = rng.normal(prior.mean, 0.7 / np.sqrt(np.maximum(prior.precision, 1e-2))).clip(prior.low, prior.high)
     rotvecs = np.zeros((22, 3))
@@ -120,7 +123,7 @@ def _placed(rng: np.random.Generator, body: BodyModel, camera: Camera, off_axis:
     ):
         return None
     if np.abs(camera.normalize(pixels) - points[:, :2] / points[:, 2:]).max() > 1e-3:
-        return None  # beyond what the lens model can undo
+        return None  # outside the invertible range of the lens model
     box = Box(*pixels.min(axis=0), *pixels.max(axis=0))
     region = crop_box(box, camera.width, camera.height, BOX_RATIO)
     return None if region is None else Case(camera, params, body.joints(params)[0], pixels[:55], box, region, angle)

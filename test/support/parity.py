@@ -1,7 +1,7 @@
-"""Synthetic checkpoints and images that anyone can make again, and what the reference implementation answers to them.
+"""Reproducible synthetic checkpoints and images, and the outputs of the reference implementation for them.
 
-`test/data/parity/manifest_*.json` holds the names and shapes of the tensors of each published network,
-`parity_*.npz` the reference's outputs (float32, CPU) for the checkpoints and images made here.
+`test/data/parity/manifest_*.json` contains the names and shapes of the tensors of each published network,
+`parity_*.npz` the outputs of the reference (float32, CPU) for the checkpoints and images generated here.
 """
 
 from __future__ import annotations
@@ -17,33 +17,33 @@ import numpy as np
 from numpy.typing import NDArray
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "parity"
-SEEDS = (0, 1, 2, 3)  # images of the vectors
+SEEDS = (0, 1, 2, 3)  # of the images of the test vectors
 
-# Gains keep attention, soft-argmax and rotations away from degenerate values.
+# Gains that keep attention, soft-argmax and rotations away from degenerate values.
 _GAINS = {
     r"encoder\.patch_embed\.proj\.weight": 3.0,
     r"encoder\.blocks\.\d+\.attn\.qkv\.weight": 1.5,
     r"(body|hand)_position_net\.conv\.0\.weight": 5.0,
     r"box_net\.bbox_center\.0\.weight": 30.0,
 }
-# Offsets make the boxes of hands and face positive, in cells.
+# Offsets that make the boxes of hands and face positive, in cells.
 _OFFSETS = {r"box_net\.[lr]hand_size\.2\.bias": 2.5, r"box_net\.face_size\.2\.bias": 2.0}
 
 
 def vectors(name: str) -> dict[str, NDArray[Any]]:
-    """`parity_<name>.npz`."""
+    """Load the test vectors `parity_<name>.npz`."""
     with np.load(DATA / f"parity_{name}.npz") as stored:
         return dict(stored)
 
 
 def manifest(name: str) -> dict[str, tuple[int, ...]]:
-    """Shapes of a published network's tensors by name."""
+    """Load the shapes of a published network's tensors by name."""
     content = json.loads((DATA / f"manifest_{name}.json").read_text())
     return {key: tuple(entry["shape"]) for key, entry in content.items()}
 
 
 def tensor(key: str, shape: tuple[int, ...]) -> NDArray[Any]:
-    """One synthetic tensor: a random stream seeded with the CRC-32 of its name, scaled by what it is."""
+    """Generate a synthetic tensor from a random stream seeded with the CRC-32 of its name, scaled by its kind."""
     if key.endswith("num_batches_tracked"):
         return np.zeros(shape, np.int64)
     generator = np.random.default_rng(zlib.crc32(key.encode()))
@@ -64,12 +64,12 @@ def tensor(key: str, shape: tuple[int, ...]) -> NDArray[Any]:
 
 
 def state(name: str) -> dict[str, NDArray[Any]]:
-    """All tensors of the synthetic network `name`."""
+    """Generate all tensors of the synthetic network `name`."""
     return {key: tensor(key, shape) for key, shape in manifest(name).items()}
 
 
 def write_checkpoint(name: str, path: Path) -> Path:
-    """A synthetic checkpoint laid out as the published ones."""
+    """Write a synthetic checkpoint in the layout of the published ones."""
     import torch
 
     network = {"module." + key: torch.from_numpy(np.ascontiguousarray(value)) for key, value in state(name).items()}
@@ -80,12 +80,12 @@ def write_checkpoint(name: str, path: Path) -> Path:
 
 
 def crops(seeds: Iterable[int] = SEEDS) -> NDArray[np.uint8]:
-    """The vectors' images as the networks take them: `(B, 256, 192, 3) uint8 RGB`."""
+    """Generate the images of the test vectors as network inputs: `(B, 256, 192, 3) uint8 RGB`."""
     return np.stack([image(seed, 512, 384)[::2, ::2] for seed in seeds])
 
 
 def image(seed: int, height: int, width: int) -> NDArray[np.uint8]:
-    """A scene of gradients, ellipses, rectangles and a figure of capsules: `(height, width, 3) uint8 RGB`."""
+    """Draw gradients, ellipses, rectangles and a figure of capsules: `(height, width, 3) uint8 RGB`."""
     rng = np.random.default_rng(1000 + seed)
     y, x = np.meshgrid(np.linspace(0, 1, height), np.linspace(0, 1, width), indexing="ij")
     img = np.zeros((height, width, 3))

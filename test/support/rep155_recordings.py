@@ -1,4 +1,4 @@
-"""A recording of a provider that keeps REP-155, made by hand, and ways to break it."""
+"""A synthetic recording of a provider that conforms to REP-155, and modifications that violate it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _IDS = {"bodies": BODY, "faces": FACE}
 
 
 def good_recording() -> Recording:
-    """Somebody is there for three seconds, then nobody."""
+    """Create the recording: a person is present for three seconds, then nobody."""
     messages: list[Message] = [Message(0.0, f"/humans/bodies/{BODY}/urdf", 0, "", URDF)]
     transforms: list[Transform] = []
     times = np.arange(0.0, END, PERIOD)
@@ -84,7 +84,7 @@ def _endpoints(present: bool) -> tuple[Endpoint, ...]:
 
 
 def with_messages(change: Callable[[Message], Message | None], *names: str) -> Callable[[Recording], Recording]:
-    """Messages of topics that end with one of `names` changed, or dropped where `change` answers None."""
+    """Change the messages of topics that end with one of `names`, or drop them where `change` returns None."""
 
     def broken(good: Recording) -> Recording:
         changed = [change(m) if m.topic.endswith(names) else m for m in good.messages]
@@ -96,7 +96,7 @@ def with_messages(change: Callable[[Message], Message | None], *names: str) -> C
 def with_transforms(
     change: Callable[[Transform], Transform | None], prefix: str = ""
 ) -> Callable[[Recording], Recording]:
-    """Transforms of frames that start with `prefix` changed, or dropped."""
+    """Change the transforms of frames that start with `prefix`, or drop them where `change` returns None."""
 
     def broken(good: Recording) -> Recording:
         changed = [change(t) if t.child.startswith(prefix) else t for t in good.transforms]
@@ -106,7 +106,7 @@ def with_transforms(
 
 
 def with_endpoints(change: Callable[[Endpoint], Endpoint | None], *names: str) -> Callable[[Recording], Recording]:
-    """Publishers of topics that end with one of `names` changed, or dropped."""
+    """Change the publishers of topics that end with one of `names`, or drop them where `change` returns None."""
 
     def broken(good: Recording) -> Recording:
         snapshots = []
@@ -119,7 +119,7 @@ def with_endpoints(change: Callable[[Endpoint], Endpoint | None], *names: str) -
 
 
 def renamed(old: str, new: str) -> Callable[[Recording], Recording]:
-    """All names with another id."""
+    """Replace an id in all names."""
 
     def name(text: str) -> str:
         return text.replace(f"/{old}/", f"/{new}/").removesuffix(f"_{old}") + (

@@ -1,6 +1,6 @@
-"""Models and parameters on which our body and the smplx package must agree, and smplx's answers.
+"""Models and parameters on which the body model and the smplx package must agree, and the results of smplx.
 
-    python test/support/smplx_cases.py      # where smplx and torch are installed: writes test/data/smplx_golden.npz
+    python test/support/smplx_cases.py      # requires smplx and torch; writes test/data/smplx_golden.npz
 
 smplx has a non-commercial licence: it is only called, and only where it is installed.
 """
@@ -22,7 +22,7 @@ from smplerx_ros.types import PARAM_SIZES, SmplxParams
 
 GOLDEN = Path(__file__).resolve().parents[1] / "data" / "smplx_golden.npz"
 MODELS = ("standin", "wide", "narrow")  # the embedded body; synthetic SMPL-X 1.1 and 1.0 files
-VERTEX_STEP = 97  # the golden file keeps every 97th vertex
+VERTEX_STEP = 97  # the golden file contains every 97th vertex
 
 NUM_VERTICES = 10475
 NUM_FACES = 20908
@@ -31,15 +31,15 @@ YAWS = (0.0, 0.31, -0.47, 0.62, -0.9, 1.4)  # rad, of the head: within and beyon
 
 
 def synthetic_model(components: int) -> dict[str, np.ndarray]:
-    """Arrays of the official shapes with 400 or 20 `components`: a cloud around a crude skeleton, always the same."""
+    """Generate a model of the official shapes with 400 or 20 `components`: vertices around a crude skeleton."""
     joints = _crude_joints()
     owner = np.arange(NUM_VERTICES) % NUM_JOINTS
     parent = np.maximum(PARENTS, 0)[owner]
-    share = _uniform("share", NUM_VERTICES) * 0.4
+    parent_weight = _uniform("share", NUM_VERTICES) * 0.4
     rows = np.arange(NUM_VERTICES)
     weights = np.zeros((NUM_VERTICES, NUM_JOINTS))
-    weights[rows, owner] += 1 - share
-    weights[rows, parent] += share
+    weights[rows, owner] += 1 - parent_weight
+    weights[rows, parent] += parent_weight
     regressor = np.zeros((NUM_JOINTS, NUM_VERTICES))
     regressor[owner[: 12 * NUM_JOINTS], rows[: 12 * NUM_JOINTS]] = 1 / 12
     floats = {
@@ -75,7 +75,7 @@ def write_model(name: str, path: Path) -> Path:
 
 
 def parameters() -> SmplxParams:
-    """A batch: rest, then random bodies with growing angles, an upright one in an optical frame, and turned heads."""
+    """Generate a batch: rest pose, random bodies of growing angles, one upright in an optical frame, rotated heads."""
     arrays = {name: _centred(name, len(YAWS) + 3, size) * 2 for name, size in PARAM_SIZES.items()}
     for name, values in arrays.items():
         scales = np.full((len(values), 1), 0.3) if name.endswith(("pose", "orient")) else np.ones((len(values), 1))
@@ -88,7 +88,7 @@ def parameters() -> SmplxParams:
 
 
 def smplx_answers(path: Path, params: SmplxParams) -> tuple[np.ndarray, np.ndarray]:
-    """Joints `(B, 144, 3)` and vertices `(B, V, 3)` of the smplx package."""
+    """Compute joints `(B, 144, 3)` and vertices `(B, V, 3)` by the smplx package."""
     import smplx
     import torch
 
@@ -102,7 +102,7 @@ def smplx_answers(path: Path, params: SmplxParams) -> tuple[np.ndarray, np.ndarr
 
 
 def make_golden() -> None:
-    """Write smplx's answers for all `MODELS`."""
+    """Write the results of smplx for all `MODELS`."""
     params = parameters()
     arrays: dict[str, Any] = {name: getattr(params, name) for name in PARAM_SIZES}
     with tempfile.TemporaryDirectory() as folder:
@@ -113,7 +113,7 @@ def make_golden() -> None:
 
 
 def _crude_joints() -> np.ndarray:
-    """Joints of a stick figure, metres; a child lies a hand's width from its parent."""
+    """Return the joints of a stick figure, metres, each about a hand's width from its parent."""
     joints = np.zeros((NUM_JOINTS, 3))
     for joint in range(1, NUM_JOINTS):
         joints[joint] = joints[PARENTS[joint]] + _centred(JOINT_NAMES[joint], 3) * 0.3

@@ -1,4 +1,4 @@
-"""A backbone for tests of what is around it: everybody stands still, 3 m ahead."""
+"""A fake backbone: people stand still, 3 m in front of the camera."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FACING = np.array([np.pi, 0, 0])
 
 
 class StillPeople:
-    """Raises `error` instead, once."""
+    """Estimates the same body in every box; raises `error` once if it is set."""
 
     name, runtime, confirms_people = "still", "none", True
 
@@ -41,5 +41,5 @@ class StillPeople:
 
 
 def frame(k: int = 0, source: str = "") -> Frame:
-    """The k-th image of a camera, with one person."""
+    """Create the k-th frame of a camera, with one detection."""
     return Frame(IMAGE, stamp_ns=(k + 1) * FRAME_NS, source=source, detections=(SOMEBODY,))

@@ -1,4 +1,4 @@
-"""Landmarks as perfect networks would give them, of a body with known parameters."""
+"""Landmarks of a body with known parameters, as from perfect networks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _FINGERS = ((5, 25, 67), (9, 28, 68), (17, 31, 70), (13, 34, 69), (1, 37, 66))
 
 
 def random_params(seed: int, hand_scale: float = 0.3) -> SmplxParams:
-    """A person standing about 4 m away in a moderate random pose."""
+    """Draw a person standing about 4 m away in a moderate random pose."""
     rng = np.random.default_rng(seed)
     body = rng.normal(0, 0.12, (21, 3))
     body[[3, 4]] = np.abs(rng.normal(0.4, 0.2, (2, 1))) * [1, 0, 0]  # knees
@@ -31,10 +31,10 @@ def random_params(seed: int, hand_scale: float = 0.3) -> SmplxParams:
     fingers = np.zeros((2, 5, 3, 3))
     fingers[0, :4, :, 2] = -np.abs(rng.normal(0, hand_scale, (4, 3)))
     fingers[1, :4, :, 2] = np.abs(rng.normal(0, hand_scale, (4, 3)))
-    turn = rotation_between([0, 0, 1], [rng.uniform(-0.3, 0.3), rng.uniform(-0.1, 0.1), 1])
+    tilt = rotation_between([0, 0, 1], [rng.uniform(-0.3, 0.3), rng.uniform(-0.1, 0.1), 1])
     return replace(
         SmplxParams.rest(),
-        global_orient=rotvec_from_matrix(turn @ matrix_from_rotvec(STANDING)),
+        global_orient=rotvec_from_matrix(tilt @ matrix_from_rotvec(STANDING)),
         body_pose=body.reshape(-1),
         left_hand_pose=fingers[0].reshape(-1),
         right_hand_pose=fingers[1].reshape(-1),
@@ -43,9 +43,9 @@ def random_params(seed: int, hand_scale: float = 0.3) -> SmplxParams:
 
 
 def landmarks_of(body: BodyModel, params: SmplxParams, camera: Camera, hands: bool = True) -> PersonLandmarks:
-    """What perfect landmark networks answer, in view of perspective: world points in the axes of the ray.
+    """Compute the output of perfect landmark networks, with perspective: world points are in the axes of the ray.
 
-    What the camera does not see (behind it, say) has visibility 0.
+    Points that the camera does not see (e.g. behind it) have visibility 0.
     """
     points = body.landmarks144(params)[0].astype(np.float64)
     pixels = camera.project(points)

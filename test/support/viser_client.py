@@ -1,4 +1,4 @@
-"""A browser's part of viser's protocol: connects, says where its camera is, and keeps the scene that it is sent."""
+"""Client of viser's protocol in place of a browser: connects, sends its camera, and stores the scene it receives."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ CAMERA |= {"image_height": 100, "image_width": 100, "look_at": (0, 0, 1), "up_di
 
 
 class ViserClient:
-    """`nodes`: what the page shows, by name: the properties of each node, and its `position` where one was set.
+    """A connected client.
 
-    `panel`: the properties of the panel's elements by their uuid. `world`: the orientation (w, x, y, z) of the root.
+    Attributes:
+        nodes: Scene nodes by name, with their properties, and their `position` where one was set.
+        panel: Properties of the GUI elements by uuid.
+        world: Orientation (w, x, y, z) of the root.
     """
 
     def __init__(self, url: str) -> None:
@@ -42,16 +45,16 @@ class ViserClient:
         self._socket.send(msgspec.msgpack.encode({"type": kind, **fields}))
 
     def switch(self, label: str, value: bool) -> None:
-        """As a click on a checkbox."""
+        """Set a checkbox."""
         (uuid,) = [uuid for uuid, props in self.panel.items() if props.get("label") == label]
         self.send("GuiUpdateMessage", uuid=uuid, updates={"value": value})
 
     def text(self) -> str:
-        """What the panel's HTML says."""
+        """Return the HTML content of the panel."""
         return "\n".join(props["content"] for props in self.panel.values() if "content" in props)
 
     def wait(self, reached: Callable[[], Any], timeout: float = WAIT_S) -> Any:
-        """Take in what comes until `reached()` is true, and return it."""
+        """Receive messages until `reached()` is true, and return its value."""
         end = time.monotonic() + timeout
         while not (result := reached()):
             assert time.monotonic() < end, f"not reached within {timeout} s; nodes {sorted(self.nodes)}, {self.text()}"
@@ -64,7 +67,7 @@ class ViserClient:
         return result
 
     def wait_closed(self, reached: Callable[[], Any]) -> None:
-        """Until the server has noticed that this client is gone."""
+        """Wait until the server has noticed that this client has disconnected."""
         end = time.monotonic() + WAIT_S
         while not reached():
             assert time.monotonic() < end
@@ -91,7 +94,7 @@ class ViserClient:
 
 
 def _decoded(raw: bytes) -> list[dict[str, Any]]:
-    """Messages of one window: two lengths, compressed msgpack, and arrays at multiples of 8 bytes."""
+    """Decode the messages of one window: two lengths, compressed msgpack, and arrays at multiples of 8 bytes."""
     size, compressed = (int.from_bytes(raw[at : at + 8], "little") for at in (0, 8))
     inner = zstandard.ZstdDecompressor().decompress(raw[16 : 16 + compressed], max_output_size=size)
     window = msgspec.msgpack.decode(inner)

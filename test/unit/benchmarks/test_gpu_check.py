@@ -102,7 +102,9 @@ def test_every_path_is_in_the_plan_the_small_network_first(check: ModuleType, tm
         for precision in ("fp32", "fp16", "bf16"):
             assert f"{name} torch {precision}" in labels
     assert len(set(labels)) == len(labels)
-    assert {"s32 tensorrt fp16", "s32 tensorrt fp32", "embedded networks", "s32 concurrent with the detector"} <= set(labels)
+    assert {"s32 tensorrt fp16", "s32 tensorrt fp32", "embedded networks", "s32 concurrent with the detector"} <= set(
+        labels
+    )
     networks = [step for step in plan if step.kind == "onnx"]
     assert all(step.options["backbone"] == "s32" for step in networks[: 2 * len(model.GPU_MODES)])
     assert all(step.options["batches"] == [1, 2, 4, 8, 16] for step in networks if "tensorrt" not in step.label)
