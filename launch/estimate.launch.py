@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import yaml
-from ament_index_python.packages import get_package_share_directory
+from ament_index_python.packages import PackageNotFoundError, get_package_prefix, get_package_share_directory
 from launch.actions import DeclareLaunchArgument, LogInfo, OpaqueFunction
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import Node
@@ -108,6 +108,8 @@ def _nodes(context: LaunchContext) -> list[Node]:
     def text(name: str) -> str:
         return str(LaunchConfiguration(name).perform(context))
 
+    if _on(text("rviz")):
+        _require_rviz()
     values = {p.name: _typed(p, text(p.name)) for p in NODE_PARAMETERS if text(p.name)}
     values["use_sim_time"] = _on(text("use_sim_time"))
     if _on(text("rviz")):
@@ -122,6 +124,18 @@ def _nodes(context: LaunchContext) -> list[Node]:
     if _on(text("rviz")):
         nodes.append(_rviz(text, values, next(iter(topics.items()))))
     return nodes
+
+
+def _require_rviz() -> None:
+    """Raise before anything starts: launch leaves running what it started before a node that it cannot find."""
+    try:
+        get_package_prefix("rviz2")
+    except PackageNotFoundError as error:
+        distribution = os.environ.get("ROS_DISTRO", "<distribution>")
+        raise ConfigError(
+            f"rviz:=true needs rviz2, which is not installed: sudo apt install ros-{distribution}-rviz2, or look at "
+            "the people in a browser with viewer:=true"
+        ) from error
 
 
 def _estimator(text: Text, values: dict[str, Value], topics: dict[str, dict[str, str]]) -> Node:
@@ -188,8 +202,12 @@ def _on(text: str) -> bool:
 
 
 def _typed(parameter: Parameter, text: str) -> Value:
-    """The value in the parameter's type, so that a string that looks like a number stays a string."""
+    """The value in the parameter's type, so that a string that looks like a number stays a string.
+
+    A string stands for a list of one, as in `cameras:=front`.
+    """
     try:
-        return parameter.check(text if parameter.type is str else yaml.safe_load(text))
+        value = text if parameter.type is str else yaml.safe_load(text)
+        return parameter.check([value] if parameter.type is tuple and isinstance(value, str) else value)
     except yaml.YAMLError as error:
         raise ConfigError(f"argument {parameter.name!r}: {text!r} is not YAML: use {parameter.allowed}") from error

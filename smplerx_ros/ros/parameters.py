@@ -58,7 +58,7 @@ class TableParameters:
                 node.get_logger().warning(f"{unknown_parameter(name, self._table)}: it has no effect")
         for parameter in self._table.values():
             given = overrides.get(parameter.name)
-            self._declare(parameter, parameter.default if given is None else parameter.check(_plain(given)))
+            self._declare(parameter, parameter.default if given is None else _checked_value(parameter, given))
         node.add_on_set_parameters_callback(self._checked)
 
     def __getitem__(self, name: str) -> Any:
@@ -67,14 +67,22 @@ class TableParameters:
     def set(self, changes: Sequence[RosParameter], apply: Apply) -> SetParametersResult:
         """Convert the changes to the table's types and apply them; a refusal names the parameter.
 
-        Integers are accepted for floats and strings of digits, as YAML and `ros2 param set` write them, and an empty
-        list of any type for an empty list of strings; rclpy would refuse them without naming the parameter.
+        Integers are accepted for floats and strings of digits, as YAML and `ros2 param set` write them, a string for a
+        list of one, and an empty list of any type for an empty list of strings; rclpy would refuse them without naming
+        the parameter. Read-only parameters may be set to their present value, as `ros2 param load` does.
         """
         try:
             typed = [self._typed(change) for change in changes]
         except ConfigError as error:
             return SetParametersResult(successful=False, reason=str(error))
-        return apply(typed)
+        return apply([change for change in typed if not self._is_present_and_read_only(change)])
+
+    def _is_present_and_read_only(self, change: RosParameter) -> bool:
+        """Whether this is the value of a read-only parameter, which rclpy would refuse."""
+        if not self._node.describe_parameter(change.name).read_only:
+            return False
+        present = self._node.get_parameter(change.name)
+        return (present.type_, present.value) == (change.type_, change.value)
 
     def _declare(self, parameter: Parameter, value: Value) -> None:
         if not isinstance(value, tuple):
@@ -88,7 +96,7 @@ class TableParameters:
     def _typed(self, change: RosParameter) -> RosParameter:
         parameter = self._table.get(change.name)
         if parameter is not None:
-            return _ros_parameter(parameter, parameter.check(_plain(change)))
+            return _ros_parameter(parameter, _checked_value(parameter, change))
         if not self._node.has_parameter(change.name):
             raise ConfigError(unknown_parameter(change.name, self._table))
         return change
@@ -100,7 +108,7 @@ class TableParameters:
             if parameter is None:
                 continue
             try:
-                value = parameter.check(_plain(change))
+                value = _checked_value(parameter, change)
             except ConfigError as error:
                 return SetParametersResult(successful=False, reason=str(error))
             reason = self._fixed(parameter)
@@ -135,6 +143,12 @@ def _plain(given: RosParameter) -> object:
     if given.type_ == RosParameter.Type.NOT_SET:
         return []
     return list(given.value) if given.type_ in _ARRAYS else given.value
+
+
+def _checked_value(parameter: Parameter, given: RosParameter) -> Value:
+    """The value in the parameter's type; a string stands for a list of one, as in `cameras:=front`."""
+    value = _plain(given)
+    return parameter.check([value] if parameter.type is tuple and isinstance(value, str) else value)
 
 
 def _ros_parameter(parameter: Parameter, value: Value) -> RosParameter:

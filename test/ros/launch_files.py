@@ -31,6 +31,10 @@ class LaunchConfiguration(Recorded):
         return context[self.args[0]]
 
 
+class PackageNotFoundError(KeyError):
+    """As ament_index_python raises it."""
+
+
 def stand_in(patch: pytest.MonkeyPatch) -> None:
     """Put the stand-ins where launch files look."""
     actions = ("IncludeLaunchDescription", "LogInfo", "OpaqueFunction")
@@ -42,7 +46,11 @@ def stand_in(patch: pytest.MonkeyPatch) -> None:
         "launch_ros": {},
         "launch_ros.actions": {"Node": Recorded},
         "ament_index_python": {},
-        "ament_index_python.packages": {"get_package_share_directory": lambda package: str(ROOT)},
+        "ament_index_python.packages": {
+            "PackageNotFoundError": PackageNotFoundError,
+            "get_package_prefix": lambda package: str(ROOT),
+            "get_package_share_directory": lambda package: str(ROOT),
+        },
     }.items():
         module = ModuleType(name)
         vars(module).update(members)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from graph import Graph
-from launch_files import ROOT, declared, launched, load_launch_file, stand_in
+from launch_files import ROOT, PackageNotFoundError, declared, launched, load_launch_file, stand_in
 from smplerx_ros.msg import PersonArray
 
 from smplerx_ros.config.table import PARAMETERS, ROS_PARAMETERS, validate
@@ -159,6 +159,28 @@ def test_rviz_gets_the_topics_in_use_and_meshes(launch_file: ModuleType) -> None
     assert estimator.parameters[1]["markers.mesh"] is False
 
 
+def test_without_rviz_nothing_is_started(launch_file: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def missing(package: str) -> str:
+        asked.append(package)
+        raise PackageNotFoundError(package)
+
+    monkeypatch.setattr(launch_file, "get_package_prefix", missing)
+    monkeypatch.setenv("ROS_DISTRO", "jazzy")
+    with pytest.raises(ConfigError, match=r"^rviz:=true needs rviz2, .* sudo apt install ros-jazzy-rviz2") as error:
+        launched(launch_file, rviz="True")
+    assert "\n" not in str(error.value)
+    assert len(launched(launch_file)) == 1
+    assert asked == ["rviz2"]
+
+
+def test_a_single_camera_needs_no_brackets(launch_file: ModuleType) -> None:
+    (node,) = launched(launch_file, cameras="front")
+    assert tuple(node.parameters[1]["cameras"]) == ("front",)
+    assert dict(node.remappings)["front/image"] == "/front/image_raw"
+
+
 def test_the_fast_dds_profile_leaves_the_user_s_alone(launch_file: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     (node,) = launched(launch_file)
     assert set(node.additional_env.values()) == {str(ROOT / "config" / "fastdds.xml")}
@@ -228,10 +250,12 @@ def test_rviz_s_topics_are_the_running_node_s(start_node: Callable[..., Any], gr
 
 @pytest.mark.skipif(not HAS_LAUNCH, reason="ros2 launch comes with a ROS installation, not with the wheels")
 @pytest.mark.parametrize("name", ["estimate", "demo"])
-def test_with_the_real_launch(name: str) -> None:
+def test_with_the_real_launch(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     import launch
 
-    description = load_launch_file(name).generate_launch_description()
+    module = load_launch_file(name)
+    monkeypatch.setattr(module, "get_package_prefix", lambda package: str(ROOT), raising=False)  # RViz may be missing
+    description = module.generate_launch_description()
     arguments = {argument.name: argument for argument in description.get_launch_arguments()}
     assert set(arguments) == (ARGUMENTS if name == "estimate" else ARGUMENTS | {"video", "loops"})
     context = launch.LaunchContext()

@@ -30,6 +30,7 @@ USABLE = [
     ("cameras", "[]", ()),
     ("cameras", '[""]', ()),
     ("cameras", "[front]", ("front",)),
+    ("cameras", "front", ("front",)),
     ("latency.fallback_weights", "[]", ()),
     ("tf.enabled", "False", False),
     ("weights", '"32"', "32"),
@@ -46,7 +47,6 @@ UNUSABLE = [
     ("detection.class", "2.5", "2.5 is not a string; use a string, in quotes where YAML reads a number or a boolean"),
     ("weights", "32", "32 is not a string; use a string, in quotes where YAML reads a number or a boolean"),
     ("detector", "no", "False is not a string; use builtin | onnx | topic | full_frame, in quotes"),
-    ("cameras", "front", "'front' is not a list of strings"),
     ("cameras", "[1, 2]", "[1, 2] is not a list of strings"),
     ("cameras", "3", "3 is not a list of strings"),
 ]
@@ -180,6 +180,45 @@ def test_what_a_node_is_set_to_may_be_set_again(start: Any) -> None:
         result = node.set_parameters_atomically([Parameter(parameter.name, value=_another(node, parameter.name))])
         assert result.successful == parameter.live, parameter.name
         assert parameter.live or f"{parameter.name!r} is read when the node is configured" in result.reason
+
+
+def test_a_dump_loads_again(start: Any, tmp_path: Path) -> None:
+    """As `ros2 param dump` writes it: everything that is declared, the QoS of the topics and rclpy's parameters too."""
+    node = start("threads", "3")
+    assert node.trigger_configure() == TransitionCallbackReturn.SUCCESS
+    present = [node.get_parameter(name) for name in node._parameters]
+    assert {"use_sim_time", "qos_overrides./tf.publisher.depth"} <= {parameter.name for parameter in present}
+    result = node.set_parameters_atomically(present)
+    assert (result.successful, result.reason) == (True, "")
+    file = tmp_path / "dump.yaml"
+    dumped = {parameter.name: parameter.value for parameter in present}
+    file.write_text(yaml.safe_dump({"/smplerx": {"ros__parameters": dumped}}))
+    arguments = ["--ros-args", "--params-file", str(file)]
+    again = SmplerxNode(estimator_factory=Noted, context=node.context, cli_args=arguments, use_global_arguments=False)
+    try:
+        assert again.trigger_configure() == TransitionCallbackReturn.SUCCESS, again._failure
+        assert {name: again.get_parameter(name).value for name in dumped} == dumped
+    finally:
+        again.stop()
+        again.destroy_node()
+
+
+def test_read_only_parameters_keep_their_value(start: Any) -> None:
+    node = start()
+    name = "qos_overrides./diagnostics.publisher.depth"
+    present = node.get_parameter(name).value
+    result = set_as_ros2_param_does(node, name, str(present + 1))
+    assert (result.successful, node.get_parameter(name).value) == (False, present)
+    assert name in result.reason
+
+
+@pytest.mark.parametrize("text", ["maybe", "1"])
+def test_a_parameter_of_rclpy_that_cannot_be_used_is_one_line(start_node: Any, text: str) -> None:
+    node = start_node(f"use_sim_time:={text}")
+    assert node.wait() == 1
+    (line,) = node.log.splitlines()
+    assert "FATAL" in line
+    assert "use_sim_time" in line
 
 
 def _another(node: SmplerxNode, name: str) -> Any:

@@ -40,6 +40,7 @@ def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | No
         signal.signal(number, on_signal)
 
     import rclpy
+    from rclpy.exceptions import InvalidParameterTypeException
     from rclpy.executors import SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
 
@@ -58,7 +59,7 @@ def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | No
         return 1
     try:
         node = SmplerxNode(estimator_factory=estimator_factory or load_estimator)
-    except ConfigError as error:
+    except (ConfigError, InvalidParameterTypeException) as error:  # the latter for parameters of rclpy itself
         rclpy.logging.get_logger("smplerx").fatal(str(error))
         rclpy.try_shutdown()
         return 1

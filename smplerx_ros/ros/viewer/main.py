@@ -10,6 +10,7 @@ import sys
 import threading
 
 import rclpy
+from rclpy.exceptions import InvalidParameterTypeException
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
@@ -35,7 +36,7 @@ def main(args: list[str] | None = None) -> int:
             raise
         rclpy.logging.get_logger("viewer").fatal("the page needs viser: pip install viser")
         return 1
-    except SmplerxError as error:
+    except (SmplerxError, InvalidParameterTypeException) as error:  # the latter for parameters of rclpy itself
         rclpy.logging.get_logger("viewer").fatal(str(error))
         return 1
     executor = SingleThreadedExecutor()

@@ -17,6 +17,7 @@ NAMES = {
     "rclpy.clock": {"Clock", "ClockChange", "ClockType", "JumpHandle", "JumpThreshold", "ROSClock", "TimeJump"},
     "rclpy.context": {"Context"},
     "rclpy.duration": {"Duration", "Infinite"},
+    "rclpy.exceptions": {"InvalidParameterTypeException", "ParameterNotDeclaredException"},
     "rclpy.executors": {"Executor", "ExternalShutdownException", "MultiThreadedExecutor", "SingleThreadedExecutor"},
     "rclpy.impl.implementation_singleton": {"rclpy_implementation"},
     "rclpy.impl.rcutils_logger": {"RcutilsLogger"},
