@@ -9,7 +9,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(os.environ.get("SMPLERX_DOCS_ROOT", Path(__file__).resolve().parents[1]))
+
+def repository() -> Path:
+    """The repository; rosdoc2 copies docs/ elsewhere, with a configuration of its own that executes this one."""
+    here = Path(__file__).resolve()
+    wrapper = re.search(r"""^exec\(open\(["'](.+?)["']\)""", here.read_text(encoding="utf-8"), re.MULTILINE)
+    return (Path(wrapper[1]) if wrapper else here).parents[1]
+
+
+ROOT = repository()
 sys.path.insert(0, str(ROOT))
 sys.dont_write_bytecode = True
 
@@ -39,8 +47,8 @@ linkcheck_timeout = 20
 linkcheck_ignore = [r"http://127\.0\.0\.1.*", r"https://github\.com/.*<owner>.*"]
 
 # What the public names need when they are imported, but not to be documented.
-autodoc_mock_imports = ["av", "cv2", "onnxruntime", "PIL", "pi_heif", "rclpy", "scipy", "torch"]
-autodoc_mock_imports += [
+MOCKED = ["av", "cv2", "onnxruntime", "PIL", "pi_heif", "rclpy", "scipy", "torch"]
+MOCKED += [
     "builtin_interfaces",
     "geometry_msgs",
     "sensor_msgs",
@@ -71,18 +79,29 @@ def resolve_public(app: Any, env: Any, node: Any, contnode: Any) -> Any:
 
 
 def link_files(app: Any, docname: str, source: list[str]) -> None:
-    """Make links to Markdown files outside docs/ downloads: Sphinx takes them for missing pages."""
-    folder = Path(app.srcdir, docname).parent
+    """Make links to files outside docs/ downloads: Sphinx takes Markdown files for missing pages."""
+    folder, there = (ROOT / "docs" / docname).parent, Path(app.srcdir, docname).parent
 
     def download(link: re.Match[str]) -> str:
-        inside = (folder / link[2]).resolve().is_relative_to(Path(app.srcdir).resolve())
-        return link[0] if inside else f"{link[1]}path:{link[2]}"
+        target = Path(os.path.normpath(folder / link[2]))
+        if target.is_relative_to(ROOT / "docs"):
+            return link[0]
+        return f"{link[1]}path:{os.path.relpath(target, there)}"
 
-    target = r"(\]\(|^\[[^\]]+\]: +)((?:\.\./)+[^)#\s]+\.md)(?:#[^)\s]*)?"
-    source[0] = re.sub(target, download, source[0], flags=re.MULTILINE)
+    target = r"(\]\(|^\[[^\]]+\]: +)((?:\.\./)+[^)#\s]+)(?:#[^)\s]*)?"
+    text = re.sub(target, download, source[0], flags=re.MULTILINE)
+    source[0] = text.replace(".. include:: ../", f".. include:: {os.path.relpath(ROOT, there)}/")
+
+
+def mock_imports(_: Any, config: Any) -> None:
+    """Mock modules; rosdoc2 would replace this setting by one of its own."""
+    config.autodoc_mock_imports = MOCKED
 
 
 def setup(app: Any) -> None:
     """Called by Sphinx."""
     app.connect("source-read", link_files)
+    app.connect(
+        "config-inited", lambda _, config: setattr(config, "autodoc_mock_imports", MOCKED)
+    )  # rosdoc2 has its own
     app.connect("missing-reference", resolve_public)
