@@ -85,8 +85,8 @@ class Estimator:
         options = values if isinstance(values, Options) else Options.from_config(values)
         body = load_body(options.body_model or None)
         backbone, *fallbacks = load_backbones(options, body, bundles_only=bundles_only)
-        detector, beside = load_detectors(options)
-        return cls(backbone, detector, body, options, detector_beside=beside, fallbacks=fallbacks)
+        detector, background = load_detectors(options)
+        return cls(backbone, detector, body, options, detector_beside=background, fallbacks=fallbacks)
 
     @property
     def options(self) -> Options:

@@ -62,7 +62,7 @@ class Finishing:
         self._motion.forget(ids)
 
     def reset(self) -> None:
-        """Drop the sizes, filters and velocities of everybody."""
+        """Drop the sizes, filters and velocities of all people."""
         self._distances.reset()
         self._motion.reset()
 

@@ -77,15 +77,9 @@ def _person(
     box = box_in_image(seen, estimate.score, camera)
     if box is None:
         return None
-    inside = _inside(pixels[:joints], camera)
+    whole, inside = box_around(seen, 1.0), _inside(pixels[:joints], camera)
     covariance = pelvis_covariance(
-        observation,
-        estimate,
-        positions[0],
-        rotations[0],
-        box_around(seen, 1.0),
-        person_height,
-        InImage.of(inside[_BODY]),
+        observation, estimate, positions[0], rotations[0], whole, person_height, InImage.of(inside[_BODY])
     )
     return Person(
         id=observation.id,
