@@ -50,7 +50,7 @@ def measure(images: Sequence[NDArray[np.uint8]], threads: int) -> None:
     networks = LandmarkNetworks(threads=threads)
     start = LandmarkQuery(images[0], max(detector.detect(images[:1])[0], key=lambda box: box.y1))
     people = track(estimator, start, images)
-    person, image, last = people[-2], images[-1:], LandmarkQuery(images[-1], start.box, people[-2], 1 / 30)
+    person, image, last = people[-2], images[-1:], LandmarkQuery(images[-1], start.box, people[-2])
     points = person.body.points[None]
     body, face = roi.body_regions(points), roi.face_regions_from_body(points)
     palms = roi.palm_regions(*(points[:, [left, left + 1], :2][0] for left in (15, 17, 19)))
