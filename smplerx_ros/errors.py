@@ -1,5 +1,19 @@
 """Exceptions of the package; each message says what is wrong, where, and what to do about it."""
 
+from types import MappingProxyType
+
+# How to install a package, by the name of its module.
+_INSTALL = MappingProxyType(
+    {
+        "onnxruntime": "pip install onnxruntime",
+        "av": "pip install 'av>=14.2'",
+        "viser": "pip install viser",
+        "cv2": "sudo apt install python3-opencv",
+        "scipy": "sudo apt install python3-scipy",
+        "PIL": "sudo apt install python3-pil",
+    }
+)
+
 
 class SmplerxError(Exception):
     """Base class of all errors that this package raises deliberately."""
@@ -19,6 +33,14 @@ class ModelFileError(SmplerxError):
 
 class DeviceError(SmplerxError):
     """The device that runs the networks has failed, or its memory does not suffice for a single person."""
+
+
+def missing_package(error: BaseException) -> str:
+    """Say which package a ModuleNotFoundError is about and how to install it; empty if it is not about one of ours."""
+    module = (getattr(error, "name", None) or "").partition(".")[0]
+    if not isinstance(error, ModuleNotFoundError) or module not in _INSTALL:
+        return ""
+    return f"the Python package {module!r} is not installed: {_INSTALL[module]} (docs/installation.md)"
 
 
 def printable(text: object) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from types import MappingProxyType
 
 from smplerx_ros import __version__
-from smplerx_ros.errors import SmplerxError, printable
+from smplerx_ros.errors import SmplerxError, missing_package, printable
 
 from . import bench, convert, doctor, estimate, evaluate, finetune, rep155_check, synthesize
 
@@ -44,6 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return int(COMMANDS[parsed.command].run(parsed))
     except SmplerxError as error:
         print(f"smplerx {parsed.command}: {printable(error)}", file=sys.stderr)
+        return EXIT_FAILED
+    except ModuleNotFoundError as error:
+        text = missing_package(error)
+        if not text:
+            raise
+        print(f"smplerx {parsed.command}: {text}", file=sys.stderr)
         return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

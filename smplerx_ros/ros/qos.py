@@ -120,6 +120,15 @@ def publisher_events(node: Node, topic: str) -> PublisherEventCallbacks:
     return PublisherEventCallbacks(incompatible_qos=_warning(node, text))
 
 
+def describe_publishers(node: Node, topic: str) -> str:
+    """Publishers of a topic: name, type and QoS of each; empty if there are none."""
+    return ", ".join(
+        f"{'/'.join(('', *filter(None, (*i.node_namespace.split('/'), i.node_name))))} ({i.topic_type}, "
+        f"{i.qos_profile.reliability.name.lower()}, {i.qos_profile.durability.name.lower()})"
+        for i in node.get_publishers_info_by_topic(topic)
+    )
+
+
 def delivered(*publishers: Publisher) -> None:
     """Wait briefly until reliable subscribers have all messages: a destroyed publisher drops unsent ones."""
     for publisher in publishers:

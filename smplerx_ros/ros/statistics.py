@@ -1,4 +1,4 @@
-"""Counters of frames, ages and drops by reason, and a log throttled by reason."""
+"""Counters of frames, ages and drops by reason, and a log of faults (throttled by reason) and conditions (once)."""
 
 from __future__ import annotations
 
@@ -45,6 +45,7 @@ class Statistics:
         self._work_ms: deque[float] = deque(maxlen=AGE_WINDOW)
         self._logged: dict[str, float] = {}
         self._silent: Counter[str] = Counter()
+        self._warned: set[str] = set()
         self._last_messages: dict[str, str] = {}
 
     def received(self) -> None:
@@ -85,6 +86,19 @@ class Statistics:
             self._logged[reason] = now
             silent = self._silent.pop(reason, 0)
         self._warn(f"{message} [{reason}{f', and {silent} more since the last report' if silent else ''}]")
+
+    def warn_once(self, condition: str, message: str) -> None:
+        """Log a lasting condition when it is seen first, or first after `rearm`."""
+        with self._lock:
+            if condition in self._warned:
+                return
+            self._warned.add(condition)
+        self._warn(message[:LONGEST_MESSAGE])
+
+    def rearm(self, condition: str) -> None:
+        """Let `warn_once` log this condition again."""
+        with self._lock:
+            self._warned.discard(condition)
 
     def snapshot(self) -> Snapshot:
         """Current counts; starts a new period."""

@@ -6,8 +6,6 @@ import logging
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-import onnxruntime
-
 from smplerx_ros.errors import ConfigError
 from smplerx_ros.io.cache import cache_directory
 
@@ -57,7 +55,7 @@ def has_cuda_graphs() -> bool:
     """Whether this ONNX Runtime supports several CUDA graphs per session; logs a warning if not."""
     if _runtime_version() >= _FIRST_WITH_CUDA_GRAPHS:
         return True
-    log.warning("no CUDA graphs: ONNX Runtime %s is older than 1.18", onnxruntime.__version__)
+    log.warning("no CUDA graphs: ONNX Runtime %s is older than 1.18", _version())
     return False
 
 
@@ -105,8 +103,14 @@ def _tensorrt_options(half: bool) -> dict[str, str]:
     }
 
 
+def _version() -> str:
+    import onnxruntime  # here, so that the command line works without it
+
+    return str(onnxruntime.__version__)
+
+
 def _runtime_version() -> tuple[int, ...]:
-    return tuple(int(part) for part in onnxruntime.__version__.split(".")[:2])
+    return tuple(int(part) for part in _version().split(".")[:2])
 
 
 def _engine_key() -> str:
@@ -114,7 +118,7 @@ def _engine_key() -> str:
         tensorrt = version("tensorrt")
     except PackageNotFoundError:
         tensorrt = "system"
-    return f"{_gpu()}-tensorrt-{tensorrt}-onnxruntime-{onnxruntime.__version__}"
+    return f"{_gpu()}-tensorrt-{tensorrt}-onnxruntime-{_version()}"
 
 
 def _gpu() -> str:

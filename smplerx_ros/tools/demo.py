@@ -23,6 +23,7 @@ from pathlib import Path
 from smplerx_ros.errors import InputError
 from smplerx_ros.io.results import OVERLAY_FILE, PEOPLE_FILE, SUMMARY_FILE
 from smplerx_ros.io.video import VideoReader
+from smplerx_ros.ros.process import executable
 
 from .processes import ChildError, Children
 
@@ -33,6 +34,7 @@ _NOT_CONFIGURED = "on_configure failed"  # logged by the node, which keeps runni
 DOMAINS = range(1, 102)  # domains above 101 may use ephemeral ports (ROS 2 documentation, The ROS_DOMAIN_ID)
 
 
+@executable
 def main(argv: list[str] | None = None) -> int:
     """Run the demo; returns the exit code."""
     arguments = _parser().parse_args(argv)

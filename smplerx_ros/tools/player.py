@@ -32,6 +32,7 @@ from smplerx_ros.geometry.constants import DEFAULT_FOV_DEG
 from smplerx_ros.io.video import VideoReader
 from smplerx_ros.ros.conversions.camera_info import info_from_camera
 from smplerx_ros.ros.conversions.image import message_from_image
+from smplerx_ros.ros.process import executable
 from smplerx_ros.runtime.heap import keep_freed_memory
 
 FRAME_ID = "camera_optical_frame"
@@ -113,6 +114,7 @@ def play(node: Node, arguments: argparse.Namespace) -> int:
     return played
 
 
+@executable
 def main(argv: list[str] | None = None) -> int:
     """Play a video; returns the exit code."""
     argv = sys.argv if argv is None else argv

@@ -47,6 +47,7 @@ from smplerx_ros.io.video import VideoReader, VideoWriter
 from smplerx_ros.msg import PersonArray
 from smplerx_ros.ros.conversions.from_diagnostics import report_of
 from smplerx_ros.ros.conversions.from_person_array import camera_from_message, people_from_message, stamp_ns
+from smplerx_ros.ros.process import executable
 from smplerx_ros.visualization.overlay import draw_people
 
 from .player import INFO_DEPTH, frames
@@ -197,6 +198,7 @@ def draw(recording: PlaybackRecording, video: Path, body_model: str, target: Pat
                 bar.update()
 
 
+@executable
 def main(argv: list[str] | None = None) -> int:
     """Record; returns the exit code, which is 3 if nobody was estimated."""
     argv = sys.argv if argv is None else argv

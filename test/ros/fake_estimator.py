@@ -114,7 +114,7 @@ class FakeEstimator:
         ids = [f"{self.prefix}{start}{frame.source}{k or ''}" for k in range(seen - not_estimated)]
         people = [replace(person, id=name) for name in ids]
         if self.failure == "not_finite":
-            people.append(replace(person, id="broken", joints=np.full((55, 3), np.nan)))
+            people.append(replace(person, id="broken", joints=np.log(np.full((55, 3), -1.0))))
         return replace(make_people(frame, self.body, people, camera), num_not_estimated=not_estimated)
 
     def _estimate(self, frame: Frame, camera: Camera) -> BodyEstimate:

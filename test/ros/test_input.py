@@ -35,14 +35,11 @@ def image_of(frame_id: str) -> Image:
     [("left", 0.0, []), ("/left", 0.0, []), ("", 0.0, []), ("right", 0.0, ["right", "left"]), ("left", -1.0, ["0.5"])],
 )
 def test_a_camera_info_of_another_frame_and_a_stereo_pairs_are_logged_once(
-    node: Node, monkeypatch: pytest.MonkeyPatch, of_info: str, p3: float, logged: list[str]
+    node: Node, of_info: str, p3: float, logged: list[str]
 ) -> None:
     lines: list[str] = []
-    logger = node.get_logger()
-    monkeypatch.setattr(logger, "warning", lines.append)
-    monkeypatch.setattr(node, "get_logger", lambda: logger)
     taken = CameraInput(
-        node, "", lambda _: None, Statistics(lambda: 0.0, print), lambda: 0.0, InputOptions(rectified=True)
+        node, "", lambda _: None, Statistics(lambda: 0.0, lines.append), lambda: 0.0, InputOptions(rectified=True)
     )
     for _ in range(3):
         info = CameraInfo(width=4, height=3, p=[2.0, 0, 2, p3, 0, 2, 1, 0, 0, 0, 1, 0])

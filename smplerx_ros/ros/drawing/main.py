@@ -29,6 +29,7 @@ def main() -> None:
     import rclpy
     from rclpy.context import Context
 
+    from smplerx_ros.ros.process import hide_numpy_warnings
     from smplerx_ros.runtime.heap import keep_freed_memory
 
     from .client import CLEAR
@@ -37,6 +38,7 @@ def main() -> None:
 
     cv2.setNumThreads(1)
     keep_freed_memory()
+    hide_numpy_warnings()
     memory = SharedMemory(int(sys.argv[2]))
     settings = json.loads(sys.argv[3])
     context = Context()

@@ -113,13 +113,17 @@ class CameraInput:
         self._newest_info: CameraInfo | None = None
         self._parsed_info: CameraInfo | None = None
         self._camera: Camera | None = None
-        self._logged: set[str] = set()  # warnings about the camera_info given so far
         self._waiting_since: float | None = None
 
     @property
     def started(self) -> bool:
         """Whether the topics are subscribed."""
         return bool(self._subscriptions)
+
+    @property
+    def image_type(self) -> str:
+        """Name of the type of the images."""
+        return "sensor_msgs/msg/CompressedImage" if self._options.compressed else "sensor_msgs/msg/Image"
 
     @property
     def qos_overrides(self) -> list[str]:
@@ -237,25 +241,25 @@ class CameraInput:
         except InputError as error:
             self._statistics.drop("camera_info", str(error))
             return
-        self._log_once("centre", describe_centre(self._camera, info.header.frame_id))
+        if centre := describe_centre(self._camera, info.header.frame_id):
+            self._statistics.warn_once("centre", f"{self.info_topic}: {centre}")
 
     def _check_frame_id(self, frame_id: str) -> None:
-        """Warn if the camera_info is in another frame than the image: it may belong to another camera."""
+        """Warn if the image names no frame, or if its camera_info names another: it may belong to another camera."""
+        if not frame_id:
+            self._statistics.warn_once(
+                "no_frame_id",
+                f"{self.image_topic}: images have no frame_id, so people are published without TF; set the camera's "
+                "frame in its driver (often the parameter frame_id or camera_frame_id)",
+            )
+            return
         other = self._parsed_info.header.frame_id if self._parsed_info is not None else ""
-        same = not other or other.lstrip("/") == frame_id.lstrip("/")
-        self._log_once(
-            "frame_id",
-            ""
-            if same
-            else f"frame_id is {other!r}, that of the images on {self.image_topic} {frame_id!r}: is it this camera's? "
-            f"Positions are published in {frame_id!r}",
-        )
-
-    def _log_once(self, what: str, message: str) -> None:
-        """Log a warning about the camera_info, once per kind."""
-        if message and what not in self._logged:
-            self._logged.add(what)
-            self._node.get_logger().warning(f"{self.info_topic}: {message}")
+        if other and other.lstrip("/") != frame_id.lstrip("/"):
+            self._statistics.warn_once(
+                "frame_id",
+                f"{self.info_topic}: frame_id is {other!r}, that of the images on {self.image_topic} {frame_id!r}: is "
+                f"it this camera's? Positions are published in {frame_id!r}",
+            )
 
     def _waited_enough(self) -> bool:
         now = self._seconds()

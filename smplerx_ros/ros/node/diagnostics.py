@@ -11,6 +11,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from smplerx_ros.ros.statistics import Snapshot
 
 SUPERSEDED = "superseded"  # dropped by design: a newer image arrived
+NO_TRANSFORM = "no_transform"  # dropped: TF has no transform to target_frame
 PERCENTILES = ("p50", "p95", "p99")
 STALE_AFTER_S = 3.0  # without images
 
@@ -88,6 +89,8 @@ def _verdict(node: NodeHealth, camera: CameraHealth) -> tuple[bytes, str]:
         return DiagnosticStatus.ERROR, f"exceptions: {counts.last_messages['exception']}"
     if camera.silent_s > STALE_AFTER_S:
         return DiagnosticStatus.WARN, f"no images on {camera.image_topic} for {camera.silent_s:.0f} s"
+    if NO_TRANSFORM in counts.new_drops:
+        return DiagnosticStatus.WARN, counts.last_messages[NO_TRANSFORM]
     faults = {reason: number for reason, number in counts.new_drops.items() if reason != SUPERSEDED}
     if faults:
         return DiagnosticStatus.WARN, ", ".join(f"{number} x {reason}" for reason, number in sorted(faults.items()))

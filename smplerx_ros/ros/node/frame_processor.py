@@ -17,6 +17,7 @@ from smplerx_ros.ros.output.output import Output, OutputOptions
 from smplerx_ros.ros.statistics import Statistics
 from smplerx_ros.types import Frame, People, is_finite
 
+from .diagnostics import NO_TRANSFORM
 from .stream import Arrival, CameraStream
 
 
@@ -113,7 +114,7 @@ class FrameProcessor:
             try:
                 self._publish(self._streams[name], replace(people, stage_seconds=stages), arrivals[name])
             except InputError as error:
-                self._streams[name].statistics.drop("bad_input", str(error))
+                self._streams[name].statistics.drop(NO_TRANSFORM, str(error))
             except Exception as error:
                 self._drop([name], error)
 
@@ -144,7 +145,8 @@ class FrameProcessor:
         self.last = people
         stages = {**people.stage_seconds, "publish": end - start, "total": end - arrival.at}
         stamp = people.frame.stamp_ns
-        age_ms = stream.age_ns(stamp) * 1e-6 if stamp else None
+        age_ns = stream.age_ns(stamp) if stamp else None
+        age_ms = None if age_ns is None else age_ns * 1e-6
         stream.statistics.published(age_ms, len(people.people), people.num_not_estimated, stages)
 
     def _drop(self, cameras: Iterable[str], error: Exception) -> None:

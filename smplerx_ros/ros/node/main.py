@@ -13,6 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from smplerx_ros.ros.process import executable
+
 if TYPE_CHECKING:
     from rclpy.executors import Executor
 
@@ -25,6 +27,7 @@ _SEGMENT_LOCK = r"/dev/shm/fastrtps_[0-9a-f]{16}_el"
 EXIT_TIMEOUT_S = 1.8  # after the signal: then the process exits, whatever still blocks
 
 
+@executable
 def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | None = None) -> int:
     """Run the node until a signal arrives; returns 1 for invalid parameters. Tests pass other estimator factories."""
     stop = threading.Event()

@@ -17,6 +17,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from std_srvs.srv import SetBool, Trigger
 
+from smplerx_ros.errors import missing_package
 from smplerx_ros.ros.input.camera_input import InputOptions
 from smplerx_ros.ros.output.output import Output, OutputOptions
 from smplerx_ros.ros.parameters import NodeParameters
@@ -66,7 +67,9 @@ def _guarded(transition: Transition) -> Transition:
                 raise RuntimeError(f"rclpy answered {result}")
             return result
         except Exception as error:
-            self._failure = f"{transition.__name__} failed: {type(error).__name__}: {error}"
+            self._failure = (
+                f"{transition.__name__} failed: {missing_package(error) or f'{type(error).__name__}: {error}'}"
+            )
             self.get_logger().error(self._failure)
             return TransitionCallbackReturn.ERROR
 
@@ -178,12 +181,14 @@ class SmplerxNode(LifecycleNode):
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Unsubscribe and end the worker; the estimator stays warm."""
         self._stop_taking_images()
+        self.get_logger().info("inactive: images are ignored, the networks stay loaded")
         return super().on_deactivate(state)
 
     @_guarded
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Free the estimator and the publishers."""
         self._release()
+        self.get_logger().info("unconfigured: the networks are freed")
         return super().on_cleanup(state)
 
     @_guarded
@@ -277,6 +282,7 @@ class SmplerxNode(LifecycleNode):
         loaded = self._loaded
         if loaded is not None:
             loaded.requests.reset()
+        self.get_logger().info(f"~/reset: {response.message}")
         return response
 
     def _on_enable(self, request: SetBool.Request, response: SetBool.Response) -> SetBool.Response:
@@ -290,12 +296,15 @@ class SmplerxNode(LifecycleNode):
         response.message = (
             f"{'taking' if request.data else 'ignoring'} images while active; the node is {self._state()}"
         )
+        self.get_logger().info(f"~/enable: {response.message}")
         return response
 
     def _publish_diagnostics(self) -> None:
         if not self.context.ok():
             return
         running, loaded = self._running, self._loaded
+        for stream in loaded.streams.values() if loaded else ():
+            stream.check_silence()
         last = running.processor.last if running else None
         node = NodeHealth(
             state=self._state(),

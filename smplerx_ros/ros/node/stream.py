@@ -12,9 +12,11 @@ from smplerx_ros.errors import InputError
 from smplerx_ros.pipeline.scheduling.camera_state import UNUSED_DEPTH
 from smplerx_ros.ros.conversions.from_person_array import stamp_ns
 from smplerx_ros.ros.input.camera_input import CameraInput, ImageMessage, InputOptions, WaitingForCamera
+from smplerx_ros.ros.qos import describe_publishers
 from smplerx_ros.ros.statistics import Statistics
 from smplerx_ros.types import Frame
 
+NO_IMAGE_AFTER_S = 5.0  # seconds after subscribing until a warning that no image has ever come
 TIME_JUMP_NS = 1_000_000_000  # a larger step back is a looped bag or a reset clock, a smaller one a late image
 
 
@@ -56,8 +58,8 @@ class CameraStream:
         self._seconds = seconds
         self._max_age_ns = round(image_max_age * 1e9)
         self._last_image_s = 0.0
+        self._any_image = False  # since the topics were subscribed
         self._last_stamp_ns = 0
-        self._warned_of_fov = False
 
     @property
     def silent_s(self) -> float:
@@ -73,6 +75,8 @@ class CameraStream:
     def enable(self, taking_images: bool) -> None:
         """Subscribe or unsubscribe."""
         self._last_image_s = self._seconds()
+        self._any_image = False
+        self.statistics.rearm("no_image")
         self.input.start() if taking_images else self.input.stop()
 
     def frame(self, message: ImageMessage) -> Frame | None:
@@ -98,13 +102,37 @@ class CameraStream:
             topic = self.input.depth_topic if reason == UNUSED_DEPTH else self.input.image_topic
             self.statistics.drop(reason, f"{topic}: {text}")
 
-    def age_ns(self, stamp: int) -> int:
-        """Nanoseconds from a stamp until now, by the node's clock."""
-        return int(self._node.get_clock().now().nanoseconds) - stamp
+    def age_ns(self, stamp: int) -> int | None:
+        """Nanoseconds from a stamp until now, by the node's clock; None if that has no time."""
+        now = int(self._node.get_clock().now().nanoseconds)
+        if not now:
+            self.statistics.warn_once(
+                "no_clock",
+                "use_sim_time is true, but no time has come on /clock: ages are unknown, and image_max_age has no "
+                "effect; play the bag with --clock, start the simulation, or set use_sim_time to false",
+            )
+            return None
+        return now - stamp
+
+    def check_silence(self) -> None:
+        """Log once if the topics are subscribed and no image has ever come. From any thread."""
+        silent_s, topic = self.silent_s, self.input.image_topic
+        if self._any_image or not self.input.started or silent_s < NO_IMAGE_AFTER_S:
+            return
+        publishers = describe_publishers(self._node, topic)
+        self.statistics.warn_once(
+            "no_image",
+            f"{topic}: no image since {silent_s:.0f} s, from {publishers}; this node takes {self.input.image_type}. "
+            f"Check that images are sent (ros2 topic hz {topic}) and that type and QoS fit; large images need "
+            "config/fastdds.xml at the camera, too"
+            if publishers
+            else f"{topic}: no image since {silent_s:.0f} s: nothing publishes this topic. Set image:= to the camera's "
+            "topic (ros2 topic list -t), and check that the camera runs with the same ROS_DOMAIN_ID",
+        )
 
     def _on_image(self, message: ImageMessage) -> None:
         self.statistics.received()
-        self._last_image_s = self._seconds()
+        self._last_image_s, self._any_image = self._seconds(), True
         self._put(self.name, Arrival(message, perf_counter()))
 
     def _in_time(self, message: ImageMessage) -> bool:
@@ -120,7 +148,8 @@ class CameraStream:
             text = f"{topic}: stamp {stamp} ns is not newer than the last, {self._last_stamp_ns} ns"
             self.statistics.drop("stamp_not_newer", text)
             return False
-        if self._max_age_ns and (age := self.age_ns(stamp)) > self._max_age_ns:
+        age = self.age_ns(stamp) if self._max_age_ns else None
+        if age is not None and age > self._max_age_ns:
             self.statistics.drop("too_old", f"{topic}: {age * 1e-9:.3f} s old, image_max_age is exceeded")
             return False
         if behind >= TIME_JUMP_NS:
@@ -130,10 +159,10 @@ class CameraStream:
 
     def _warn_of_assumed_camera(self, frame: Frame) -> None:
         self.camera_assumed = frame.camera is None
-        if self.camera_assumed and not self._warned_of_fov:
-            self._warned_of_fov = True
+        if self.camera_assumed:
             fov = self._node.get_parameter("default_fov").value
-            self._node.get_logger().warning(
+            self.statistics.warn_once(
+                "camera_assumed",
                 f"{self.input.info_topic}: no usable CameraInfo, so a horizontal field of view of {fov:g} degrees "
-                "(default_fov) is assumed; distances are rough"
+                "(default_fov) is assumed; distances are rough",
             )

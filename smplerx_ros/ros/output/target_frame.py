@@ -39,7 +39,8 @@ class TargetFrame:
             found = self._buffer.lookup_transform(self.name, camera, Time.from_msg(header.stamp), _LOOKUP_TIMEOUT)
         except TransformException as error:
             raise InputError(
-                f"target_frame {self.name!r}: no transform from {camera!r} at the image's time: {error}"
+                f"target_frame {self.name!r}: no transform from {camera!r} at the image's time: {error}; publish it "
+                f"(ros2 run tf2_ros tf2_echo {self.name} {camera} shows it), or leave target_frame empty"
             ) from error
         t, q = found.transform.translation, found.transform.rotation
         rotation = Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix()

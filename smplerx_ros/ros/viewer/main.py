@@ -15,11 +15,13 @@ from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.signals import SignalHandlerOptions
 
 from smplerx_ros.errors import SmplerxError
+from smplerx_ros.ros.process import executable
 from smplerx_ros.runtime.heap import keep_freed_memory
 
 SPIN_S = 0.2  # period of checks for a signal
 
 
+@executable
 def main(args: list[str] | None = None) -> int:
     """Serve until a signal arrives; returns 1 for invalid parameters, or without viser."""
     stop = threading.Event()
@@ -31,11 +33,6 @@ def main(args: list[str] | None = None) -> int:
         from .node import ViewerNode
 
         node = ViewerNode()
-    except ModuleNotFoundError as error:
-        if error.name != "viser":
-            raise
-        rclpy.logging.get_logger("viewer").fatal("the page needs viser: pip install viser")
-        return 1
     except (SmplerxError, InvalidParameterTypeException) as error:  # the latter for parameters of rclpy itself
         rclpy.logging.get_logger("viewer").fatal(str(error))
         return 1

@@ -115,8 +115,9 @@ class ViewerNode(Node):
             return  # of another camera
         self._people = message
         self._last_people_s = self._seconds()
-        age_ns = self.get_clock().now().nanoseconds - stamp_ns(message)
-        self._page.arrived(self._last_people_s, age_ns * 1e-6 if stamp_ns(message) else float("nan"))
+        now_ns, sent_ns = self.get_clock().now().nanoseconds, stamp_ns(message)  # 0: no time
+        age_ms = (now_ns - sent_ns) * 1e-6 if now_ns and sent_ns else float("nan")
+        self._page.arrived(self._last_people_s, age_ms)
 
     def _keep_image(self, message: Image | CompressedImage) -> None:
         self._image = message
