@@ -10,10 +10,10 @@ VIEWER_PARAMETERS: tuple[Parameter, ...] = (
         "host",
         str,
         "127.0.0.1",
-        "Address to serve on; 0.0.0.0 lets everybody in the network look: there is no login.",
+        "Address to serve on; 0.0.0.0 admits everyone on the network: there is no login.",
     ),
     # Not viser's own 8080, where web_video_server serves.
-    Parameter("port", int, 8090, "Port to serve on; the next free one where it is taken.", range=(0, 65535)),
+    Parameter("port", int, 8090, "Port to serve on; the next free one if it is in use.", range=(0, 65535)),
     Parameter("body_model", str, "", "The node's `body_model`. Empty: the embedded stand-in body."),
     IMAGE_TRANSPORT,
     Parameter(
@@ -22,5 +22,5 @@ VIEWER_PARAMETERS: tuple[Parameter, ...] = (
         "",
         "The node's `target_frame`: people are shown in it, z up, without the camera. Empty: in the camera's frame.",
     ),
-    Parameter("rate", float, 15.0, "Most frames to show per second.", range=(0.1, 60.0)),
+    Parameter("rate", float, 15.0, "Maximum number of frames to show per second.", range=(0.1, 60.0)),
 )
