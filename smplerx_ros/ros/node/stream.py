@@ -122,11 +122,11 @@ class CameraStream:
         publishers = describe_publishers(self._node, topic)
         self.statistics.warn_once(
             "no_image",
-            f"{topic}: no image since {silent_s:.0f} s, from {publishers}; this node takes {self.input.image_type}. "
+            f"{topic}: no image for {silent_s:.0f} s, from {publishers}; this node takes {self.input.image_type}. "
             f"Check that images are sent (ros2 topic hz {topic}) and that type and QoS fit; large images need "
             "config/fastdds.xml at the camera, too"
             if publishers
-            else f"{topic}: no image since {silent_s:.0f} s: nothing publishes this topic. Set image:= to the camera's "
+            else f"{topic}: no image for {silent_s:.0f} s: nothing publishes this topic. Set image:= to the camera's "
             "topic (ros2 topic list -t), and check that the camera runs with the same ROS_DOMAIN_ID",
         )
 
