@@ -16,9 +16,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # Imports whose dependency has another name; None: an extra of the wheel, or a package without a rosdep key.
 DEPENDENCIES = {
     **{"cv2": "python3-opencv", "PIL": "python3-pil", "yaml": "python3-yaml", "tf2_ros": "tf2_ros_py"},
-    **{"onnxruntime": "python3-onnxruntime-pip"},
     **{name: f"python3-{name}" for name in ("numpy", "scipy", "tqdm")},
-    **dict.fromkeys(("av", "onnx", "onnx_ir", "onnxscript", "pi_heif", "safetensors", "timm", "torch", "viser")),
+    **dict.fromkeys(
+        ("av", "onnx", "onnx_ir", "onnxruntime", "onnxscript", "pi_heif", "safetensors", "timm", "torch", "viser")
+    ),
 }
 SOURCES = [str(ROOT / folder) for folder in ("smplerx_ros", "launch", "test", "scripts", "docs")]
 
