@@ -130,7 +130,7 @@ FILES: dict[str, tuple[str, dict[str, str], Callable[[Path], Path], str]] = {
         "is not the joint tree of SMPL-X",
     ),
     "another model's joints": ("body_model", {}, body_of(weights=np.zeros((13718, 24))), "weights has shape"),
-    "no numbers": ("body_model", {}, body_of(v_template=np.full((13718, 3), np.nan)), "not finite"),
+    "no numbers": ("body_model", {}, body_of(v_template=np.full((13718, 3), np.nan)), "non-finite"),
 }
 
 

@@ -33,7 +33,6 @@ from support.bodies import standin
 
 BODY = standin()
 CAMERA = Camera(64, 48, np.array([[50.0, 0, 32], [0, 50, 24], [0, 0, 1]]), np.full(5, 0.01))
-EXIT_TIMEOUT_S = 6.0  # for a process to end: 2 s, and a busy machine's own delays
 TOPICS = Topic("/markers", {}), {"": Topic("/overlay", {})}, {"": Topic("/overlay/compressed", {})}
 SETTINGS = Settings("_drawing", "/", 0, "/", "", *TOPICS)
 # Takes a second for every frame, and writes its camera's name into a file.
@@ -225,7 +224,7 @@ def test_it_ends_with_the_node(graph: Graph, start_node: Any, number: signal.Sig
     node, pid, _, _ = drawing(graph, start_node)
     os.kill(node.pid, number)
     node.wait()
-    graph.spin_until(lambda: not alive(pid), timeout=EXIT_TIMEOUT_S)
+    graph.spin_until(lambda: not alive(pid))
 
 
 def test_it_ends_with_the_node_though_it_hangs(graph: Graph, start_node: Any) -> None:
@@ -233,7 +232,7 @@ def test_it_ends_with_the_node_though_it_hangs(graph: Graph, start_node: Any) ->
     os.kill(pid, signal.SIGSTOP)
     assert node.stop()[0] == 0
     os.kill(pid, signal.SIGCONT)
-    graph.spin_until(lambda: not alive(pid), timeout=EXIT_TIMEOUT_S)
+    graph.spin_until(lambda: not alive(pid))
 
 
 def test_pictures_come_back_after_it_was_killed(graph: Graph, start_node: Any) -> None:
