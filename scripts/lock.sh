@@ -22,6 +22,6 @@ for input in *.in; do
   rm -f "$lock"
   resolve "$lock" "$input" "${constraints[@]}"
   # Remove platform markers: the platform is always the same.
-  sed -i -E -e "s/ and (platform|sys)_[a-z_]+ == '[^']+'//g" -e "s/ (and|;) python_full_version < '3.14'$//" \
+  sed -i -E -e "s/ and (platform|sys)_[a-z_]+ == '[^']+'//g" -e "s/ (and|;) python_full_version < '3.15'$//" \
     -e "1i # Made by scripts/lock.sh from $input." "$lock"
 done

@@ -58,10 +58,12 @@ choose_ros() {
 }
 
 check_machine() {
-  case $python_version in
-    3.10 | 3.11 | 3.12 | 3.13) ;;
-    *) fail "Python 3.10 to 3.13 is needed, $python is $python_version: make setup PYTHON=/path/to/python3.12" ;;
-  esac
+  if [ "$ros" = wheels ]; then
+    case $python_version in
+      3.10 | 3.11 | 3.12 | 3.13) ;;
+      *) fail "wheels of ROS 2 need Python 3.10 to 3.13, $python is $python_version: make setup PYTHON=/path/to/python3.12" ;;
+    esac
+  fi
   "$python" -c 'import ensurepip, venv' 2>/dev/null ||
     fail "$python has no venv module: apt-get install python$python_version-venv"
   [ -f "$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["include"])')/Python.h" ] ||

@@ -5,7 +5,7 @@ from types import MappingProxyType
 # How to install a package, by the name of its module.
 _INSTALL = MappingProxyType(
     {
-        "onnxruntime": "pip install onnxruntime",
+        "onnxruntime": "pip install --no-deps onnxruntime (docs/installation.md says where)",
         "av": "pip install 'av>=14.2'",
         "viser": "pip install viser",
         "cv2": "sudo apt install python3-opencv",
