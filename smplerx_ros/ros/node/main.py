@@ -18,12 +18,12 @@ from smplerx_ros.ros.process import executable
 if TYPE_CHECKING:
     from rclpy.executors import Executor
 
-    from .node import EstimatorFactory
+    from .node import EstimatorFactory, SmplerxNode
 
 # ROS is imported after the signal handlers are installed, so that a signal during the imports ends the process, too.
 
 SPIN_S = 0.2  # a woken executor continues to wait: only the timeout lets it see `stop`
-_SEGMENT_LOCK = r"/dev/shm/fastrtps_[0-9a-f]{16}_el"
+_SEGMENT_LOCK = r"/dev/shm/fast(?:rtps|dds)_[0-9a-f]{16}_el"  # Fast DDS 2, and 3
 EXIT_TIMEOUT_S = 1.8  # after the signal: then the process exits, whatever still blocks
 
 
@@ -44,7 +44,6 @@ def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | No
 
     import rclpy
     from rclpy.exceptions import InvalidParameterTypeException
-    from rclpy.executors import SingleThreadedExecutor
     from rclpy.signals import SignalHandlerOptions
 
     from smplerx_ros.errors import ConfigError
@@ -66,6 +65,15 @@ def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | No
         rclpy.logging.get_logger("smplerx").fatal(str(error))
         rclpy.try_shutdown()
         return 1
+    _run(node, stop)
+    return 0  # the exit timer keeps running: threads joined at interpreter exit may hang, too
+
+
+def _run(node: SmplerxNode, stop: threading.Event) -> None:
+    """Spin the node in a thread until `stop` is set, then end it; exits at once if native code does not return."""
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     # The main thread only waits, so that signals are handled while a model loads.
@@ -80,7 +88,6 @@ def main(args: list[str] | None = None, estimator_factory: EstimatorFactory | No
     rclpy.try_shutdown()
     if not idle:
         _end_now()  # native code still runs in the abandoned thread, so the interpreter cannot be finalized
-    return 0  # the exit timer keeps running: threads joined at interpreter exit may hang, too
 
 
 def _end_now() -> None:
