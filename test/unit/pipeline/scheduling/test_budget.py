@@ -35,7 +35,7 @@ def test_the_order_of_the_steps():
 
 
 def test_one_person_alone_is_never_left_out():
-    budget = LatencyBudget(BUDGET, 0)
+    budget = LatencyBudget(BUDGET)  # without fallbacks
     assert spend(budget, 0.1, 10 * WINDOW, people=1) == Effort(INTERVAL_FACTOR)
 
 
@@ -59,6 +59,40 @@ def test_close_to_the_budget_it_stays_where_it_is():
     below = spend(budget, 0.1, people=4)
     assert below != FULL
     assert spend(budget, 0.045, 100 * WINDOW, people=4) == below
+
+
+def test_with_room_from_the_start_nothing_changes():
+    assert spend(LatencyBudget(BUDGET, 2), 0.01, 1000, people=8) == FULL
+
+
+def test_each_step_back_takes_the_whole_patience():
+    budget = LatencyBudget(BUDGET)
+    lowest, middle = reversed([spend(budget, 0.1, people=2) for _ in range(2)])
+    for now, then in ((lowest, middle), (middle, FULL)):
+        assert spend(budget, 0.01, MIN_PATIENCE * WINDOW - 1) == now
+        assert spend(budget, 0.01, 1) == then
+
+
+def test_windows_with_room_count_in_a_row_only():
+    budget = LatencyBudget(BUDGET)
+    below = spend(budget, 0.1)
+    spend(budget, 0.01, (MIN_PATIENCE - 1) * WINDOW)
+    spend(budget, 0.045)  # within the budget, but without headroom
+    assert spend(budget, 0.01, (MIN_PATIENCE - 1) * WINDOW) == below
+    assert spend(budget, 0.01) == FULL
+
+
+@pytest.mark.parametrize(
+    ("effort", "text"),
+    [
+        (FULL, ""),
+        (Effort(people=1), "at most 1 person"),
+        (Effort(people=2, backbone=1), "at most 2 people, backbone small"),
+        (Effort(INTERVAL_FACTOR, backbone=2), f"detection {INTERVAL_FACTOR} times as seldom, backbone small"),
+    ],
+)
+def test_reductions_are_described(effort, text):
+    assert effort.describe("small") == text
 
 
 def changes(cost_of: dict[Effort, float], frames: int) -> list[int]:
