@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -90,6 +92,19 @@ def test_a_ray_outside_a_wide_view_does_not_come_back_into_it() -> None:
     assert np.isnan(wide.project([2.0, 0, 1])).all()
     assert np.isnan(wide.project([-4.0, 0, 2])).all()
     assert wide.limit == pytest.approx((1 / 0.6) ** 0.5, rel=1e-6)
+
+
+@pytest.mark.parametrize("d", [(0, 0, 0.05, 0), (0, 0, -0.05, 0), (0, 0, 0, 0.05), (0, 0, 0, -0.05)])
+def test_tangential_distortion_ends_in_the_direction_in_which_it_turns_first(d: tuple[float, ...]) -> None:
+    """Along that axis y' = y + 3 p y^2 and dx'/dx = 1 + 2 p y: the Jacobian is zero at y = -1 / (6 p)."""
+    camera = Camera(640, 480, K, np.array(d))
+    assert camera.limit == pytest.approx(1 / (6 * 0.05), rel=1e-3)
+
+
+def test_coefficients_that_overflow_see_nothing_and_warn_of_nothing() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert Camera(640, 480, K, np.array([0, 1e308, 1e308, 0])).limit == pytest.approx(0, abs=1e-6)
 
 
 def test_a_model_may_end_inside_the_image() -> None:
