@@ -66,7 +66,9 @@ def iou(a: ArrayLike, b: ArrayLike) -> FloatArray:
     shared = intersection_area(a, b)
     union = box_area(a) + box_area(b) - shared
     known = np.isfinite(union) & (union > 0)
-    return np.where(known, shared / np.where(known, union, 1), 0)
+    # Not by `np.where`, which makes a single float32 a float64 in NumPy 1.
+    ratio = np.zeros_like(union, np.result_type(union.dtype, np.float32))
+    return np.asarray(np.divide(shared, union, out=ratio, where=known))
 
 
 def pairwise_iou(a: Sequence[Box], b: Sequence[Box]) -> FloatArray:

@@ -346,7 +346,9 @@ def write(
         small = np.int32 if value.dtype == np.int32 else np.int64
         kind = helper.np_dtype_to_tensor_dtype(np.dtype(small if integer else np.float16 if half else np.float32))
         rank = value.ndim + batched
-        known = value[None] if batched else value
+        empty = value.shape[:1] == (0,)  # made by Slice: ONNX Runtime 1.17 does not add to constants without elements
+        known = np.zeros((1, *value.shape[1:])) if empty else value
+        known = known[None] if batched else known
         constants.append(numpy_helper.from_array(known.astype(np.float32), f"{name}_value"))
         shaped = np.array([-1 if batched else 1] + [1] * (rank - 1), np.int64)
         constants.append(numpy_helper.from_array(shaped, f"{name}_shape"))
@@ -354,7 +356,7 @@ def write(
         nodes.append(helper.make_node("Reshape", [zeros, f"{name}_shape"], [f"{name}_zeros"]))
         nodes.append(helper.make_node("Add", [f"{name}_value", f"{name}_zeros"], [f"{name}_float"]))
         last = f"{name}_float"
-        if only_where_seen:
+        if only_where_seen or empty:
             axis = int(batched)
             rows = np.array([value.shape[0]], np.int64)
             constants += [
