@@ -11,7 +11,7 @@
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 work=$root/.cache/pythons
-tools=(pytest\<9 hypothesis motmetrics mypy onnx viser urdf-parser-py) # of the dev extra: what the core's tests import
+tools=(pytest\<9 hypothesis motmetrics mypy onnx pi-heif viser urdf-parser-py) # what the core's tests import
 declare -A results
 unset PYTHONPATH PYTHONHOME VIRTUAL_ENV LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH ROS_DISTRO
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import smplerx_ros
 from support.paths import ROOT
 
 # What Humble's rclpy 3.3 has of the names that later distributions have, too.
@@ -46,32 +47,37 @@ KEYWORDS = {
     "create_client": {"qos_profile", "callback_group"},
     "create_timer": {"callback_group", "clock"},
 }
-FILES = [path for folder in ("smplerx_ros", "launch") for path in sorted((ROOT / folder).rglob("*.py"))]
+PACKAGE = Path(smplerx_ros.__file__).parent
+FILES = {
+    f"{folder.name}/{path.relative_to(folder).as_posix()}": path
+    for folder in (PACKAGE, ROOT / "launch")
+    for path in sorted(folder.rglob("*.py"))
+}
 
 
 def nodes(path: Path) -> Iterator[ast.AST]:
     yield from ast.walk(ast.parse(path.read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_names_of_rclpy_are_humbles(path: Path) -> None:
-    later = CHOICES.get(path.relative_to(ROOT).as_posix(), set())
-    for node in nodes(path):
+@pytest.mark.parametrize("name", FILES)
+def test_names_of_rclpy_are_humbles(name: str) -> None:
+    later = CHOICES.get(name, set())
+    for node in nodes(FILES[name]):
         if not isinstance(node, ast.ImportFrom) or (node.module or "").split(".")[0] != "rclpy" or node.module in later:
             continue
         assert {alias.name for alias in node.names} <= NAMES.get(node.module or "", set()), node.module
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_arguments_of_a_nodes_methods_are_humbles(path: Path) -> None:
-    for node in nodes(path):
+@pytest.mark.parametrize("name", FILES)
+def test_arguments_of_a_nodes_methods_are_humbles(name: str) -> None:
+    for node in nodes(FILES[name]):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in KEYWORDS:
             assert {word.arg for word in node.keywords if word.arg} <= KEYWORDS[node.func.attr], ast.unparse(node)
 
 
 def test_each_choice_falls_back_to_humble() -> None:
     for name, later in CHOICES.items():
-        handlers = [handler for node in nodes(ROOT / name) if isinstance(node, ast.Try) for handler in node.handlers]
+        handlers = [handler for node in nodes(FILES[name]) if isinstance(node, ast.Try) for handler in node.handlers]
         imports = [node for handler in handlers for node in ast.walk(handler) if isinstance(node, ast.ImportFrom)]
         modules = {node.module for node in imports}
         assert modules
