@@ -355,7 +355,7 @@ def test_all_missing_sets_are_named_with_where_they_come_from(settings: Make) ->
 def test_a_missing_picture_is_named(settings: Make) -> None:
     base = settings()
     elsewhere = replace(base.data.sets[0], images=".")
-    with pytest.raises(InputError, match=r"images/.*\.jpg: no readable image .*humandata\.npz refers to it"):
+    with pytest.raises(InputError, match=r"images/.*\.jpg: no readable image; .*humandata\.npz refers to it"):
         Trainer(replace(base, data=replace(base.data, sets=(elsewhere,)))).run(until=1)
 
 
